@@ -1,0 +1,53 @@
+/** What the main thread and a source's worker say to each other. */
+
+import type { Job, Mark } from "../broker/message.ts";
+import type { Outgoing, SourceState } from "./source.ts";
+
+/** Messages in columns: strings alone cross threads several times faster than objects do. */
+export interface Batch {
+  readonly deviceIds: string[];
+  readonly payloads: string[];
+  /** As long as `deviceIds`; left out where no message has a uuid. */
+  readonly uuids?: (string | undefined)[];
+  readonly jobs?: (Job | undefined)[];
+  readonly marks?: (Mark | undefined)[];
+}
+
+/** Running totals of one source, since its worker started. */
+export interface SourceCounters {
+  /** Messages taken from upstream, good or bad. */
+  received: number;
+  /** Messages skipped: not JSON, no device id, too large. */
+  malformed: number;
+  /** Messages that upstream will not send again and that could not be kept. */
+  dropped: number;
+  /** Connections made after the first. */
+  reconnects: number;
+}
+
+export type ToWorker =
+  | { readonly type: "start"; readonly config: unknown }
+  /** The batches up to `batch` are stored. */
+  | { readonly type: "stored"; readonly batch: number }
+  | {
+    readonly type: "publish";
+    readonly id: number;
+    readonly message: Outgoing;
+    readonly timeoutMs: number;
+  }
+  | { readonly type: "stop" };
+
+export type FromWorker =
+  /** The worker's code is loaded; it waits for `start`. */
+  | { readonly type: "loaded" }
+  | { readonly type: "batch"; readonly batch: number; readonly messages: Batch }
+  | { readonly type: "state"; readonly state: SourceState }
+  /** Sent every second, with the totals. Silence means that the worker hangs or is gone. */
+  | { readonly type: "heartbeat"; readonly counters: SourceCounters }
+  | {
+    readonly type: "log";
+    readonly level: "debug" | "info" | "warning" | "error";
+    readonly text: string;
+  }
+  | { readonly type: "published"; readonly id: number; readonly error?: string }
+  | { readonly type: "stopped" };

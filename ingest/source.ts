@@ -1,0 +1,62 @@
+/** What an upstream connection is to the program: one file for each kind, behind one interface. */
+
+import type { Job, Mark } from "../broker/message.ts";
+
+/** Where a message came from; for logs, and for the device id where the payload names none. */
+export interface Origin {
+  readonly topic: string;
+  /** Key of the Kafka record. */
+  readonly key?: string | undefined;
+  /** How far the upstream partition is read with this message. */
+  readonly mark?: Mark | undefined;
+  /** More for the log line of a message that is skipped, e.g. `partition=3 offset=17`. */
+  readonly detail?: string | undefined;
+}
+
+/**
+ * Where a source hands over what it receives. It never throws and never blocks: a source that can
+ * hold its upstream back asks {@linkcode Intake.ready} first.
+ */
+export interface Intake {
+  /**
+   * Takes one message as it came. `ack` is called once, in the order of the calls, when the
+   * message is stored or was found to be unusable; never if the worker dies before.
+   */
+  receive(bytes: Uint8Array, origin: Origin, ack?: () => void): void;
+  /** Undefined while there is credit; otherwise resolves when there is some again. */
+  ready(): Promise<void> | undefined;
+  /** Counts messages that the source had to let go, e.g. QoS 0 while nothing can be stored. */
+  dropped(count: number, reason: string): void;
+}
+
+/** The connection of a source, as stats, logs and readiness show it. */
+export type SourceState =
+  | { readonly state: "connecting" }
+  | { readonly state: "connected"; readonly detail?: string | undefined }
+  | {
+    /** Not connected; tries again after `retryMs`. */
+    readonly state: "waiting";
+    readonly reason: string;
+    readonly retryMs: number;
+  }
+  | { readonly state: "stopped" };
+
+/** A message for the upstream broker. */
+export interface Outgoing {
+  readonly topic: string;
+  readonly payload: string;
+  readonly qos: 0 | 1 | 2;
+}
+
+/** An upstream connection. Made idle; lives from {@linkcode start} to {@linkcode stop}. */
+export interface Source {
+  /** Connects, and reconnects for ever; resolves at once. Says its state through `onState`. */
+  start(intake: Intake, onState: (state: SourceState) => void): void;
+  /** Resolves after the broker's ack; rejects where there is none within `timeoutMs`. */
+  publish?(message: Outgoing, timeoutMs: number): Promise<void>;
+  /** Says goodbye to the broker. Nothing is received after it resolves. */
+  stop(): Promise<void>;
+}
+
+/** How a checked message turns into work, decided where its JSON is at hand. */
+export type JobOf = (value: unknown, origin: Origin) => Job | undefined;

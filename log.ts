@@ -1,0 +1,107 @@
+/** The program's log: the one place that writes to the console or to LOG_FILE. */
+
+import {
+  ansiColorFormatter,
+  configure,
+  dispose,
+  getJsonLinesFormatter,
+  getLogger as logtape,
+  getTextFormatter,
+  type Logger,
+  type LogRecord,
+} from "@logtape/logtape";
+import type { Config } from "./config.ts";
+
+export type { Logger };
+
+/** The logger of a module, e.g. `getLogger("ingest", "mqtt")`. */
+export function getLogger(...module: string[]): Logger {
+  return logtape(["telecast", ...module]);
+}
+
+const plain = getTextFormatter({ timestamp: "rfc3339", category: "." });
+const json = getJsonLinesFormatter({ categorySeparator: "." });
+
+/**
+ * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` says which.
+ * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} where LOG_FILE cannot be opened.
+ */
+export async function configureLog(config: Config["log"]): Promise<void> {
+  const terminal = Deno.stdout.isTerminal();
+  const format = config.format ?? (terminal ? "text" : "json");
+  const colors = terminal && !Deno.noColor && format === "text";
+  const forConsole = colors ? ansiColorFormatter : format === "text" ? plain : json;
+  const forFile = format === "text" ? plain : json;
+  const file = config.file === undefined ? undefined : openLogFile(config.file, forFile);
+  await configure({
+    reset: true,
+    sinks: {
+      console: writeTo(Deno.stdout, forConsole),
+      ...(file ? { file } : {}),
+    },
+    loggers: [
+      {
+        category: "telecast",
+        lowestLevel: config.level,
+        sinks: file ? ["console", "file"] : ["console"],
+      },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["console"] },
+    ],
+  });
+}
+
+/** Flushes and closes the sinks. */
+export const closeLog: () => Promise<void> = dispose;
+
+type Format = (record: LogRecord) => string;
+
+function writeTo(stream: { writeSync(bytes: Uint8Array): number }, format: Format) {
+  const encoder = new TextEncoder();
+  return (record: LogRecord) => {
+    try {
+      let bytes = encoder.encode(format(record));
+      while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+    } catch {
+      // A closed pipe or a full disk must not end the stream that the line tells of.
+    }
+  };
+}
+
+function openLogFile(path: string, format: Format) {
+  const file = Deno.openSync(path, { append: true, create: true });
+  return Object.assign(writeTo(file, format), { [Symbol.dispose]: () => file.close() });
+}
+
+/**
+ * Lets through one line a key and interval, and says how many were held back in between: for what a
+ * client or a device can cause, which must not be able to flood the log.
+ */
+export class BoundedLog {
+  readonly #held = new Map<string, number>();
+  #windowEnd = 0;
+  #lines = 0;
+
+  constructor(
+    private readonly write: (text: string) => void,
+    private readonly options: { intervalMs: number; maxLines: number },
+  ) {}
+
+  /** Writes `text()` unless the interval's lines are used up; `key` groups what was held back. */
+  line(key: string, text: () => string): void {
+    const now = performance.now();
+    if (now >= this.#windowEnd) this.#nextWindow(now);
+    if (this.#lines < this.options.maxLines) {
+      this.#lines++;
+      this.write(text());
+    } else if (this.#held.size < 100 || this.#held.has(key)) {
+      this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
+    }
+  }
+
+  #nextWindow(now: number): void {
+    for (const [key, count] of this.#held) this.write(`${key}: ${count} more like it`);
+    this.#held.clear();
+    this.#lines = 0;
+    this.#windowEnd = now + this.options.intervalMs;
+  }
+}
