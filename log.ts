@@ -35,15 +35,12 @@ export async function configureLog(config: Config["log"]): Promise<void> {
   const file = config.file === undefined ? undefined : openLogFile(config.file, forFile);
   await configure({
     reset: true,
-    sinks: {
-      console: writeTo(Deno.stdout, forConsole),
-      ...(file ? { file } : {}),
-    },
+    sinks: { console: writeTo(Deno.stdout, forConsole), file: file ?? (() => {}) },
     loggers: [
       {
         category: "telecast",
         lowestLevel: config.level,
-        sinks: file ? ["console", "file"] : ["console"],
+        sinks: ["console", "file"],
       },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["console"] },
     ],
