@@ -83,7 +83,7 @@ function fnv1a(text: string, hash: number): number {
  * A message with its place in the log. Publications of one device are linked while they are
  * recent, so that a resume costs what it replays and not what the log holds.
  */
-export class Publication implements Message {
+export class Publication {
   /** The one before and after it of the same device, while both are in the recent log. */
   previous: Publication | undefined;
   next: Publication | undefined;
@@ -97,7 +97,8 @@ export class Publication implements Message {
     readonly offset: number,
     readonly deviceId: string,
     readonly payload: string,
-    readonly uuid: string | undefined,
+    /** Only a message with a uuid can be known as a repeat. */
+    readonly hasUuid: boolean,
     /** When it was appended, in milliseconds since 1970, by the clock of the writer. */
     readonly time: number,
   ) {}

@@ -1,0 +1,443 @@
+/** A fanout over a key-value store: one log, one order, any number of instances. */
+
+import { backoffMs, type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { Doorbell } from "./doorbell.ts";
+import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
+import type { Interest } from "./interest.ts";
+import type { KvClient } from "./kv_client.ts";
+import { HEAD, ID, LAST_UPTO } from "./kv_keys.ts";
+import { LastStore } from "./last_store.ts";
+import { Append, type Waiting } from "./log_append.ts";
+import { LogFloor } from "./log_floor.ts";
+import { unpackFrame, WRITER_CHARS } from "./log_frame.ts";
+import { decodeHead, encodeHead, encodeJson, type LogHead } from "./log_head.ts";
+import { LogReader, type StampedHead, type StoredFrame } from "./log_reader.ts";
+import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
+import { MessageLog } from "./message_log.ts";
+import { LogReplay, NoReplay } from "./replay.ts";
+
+export interface KvFanoutOptions {
+  readonly retentionMs: number;
+  /** Bytes of recent messages kept in memory. */
+  readonly recentMaxBytes: number;
+  /** How often the head is read where no wake came. */
+  readonly pollMs?: number;
+  /** How often the last messages of devices are written behind. */
+  readonly flushMs?: number;
+  readonly clock?: Clock;
+}
+
+/** The log's clock follows a writer's by at most this much a commit. */
+const MAX_LOG_STEP_MS = 10_000;
+/** At a start at least this much of the log is read, to know what is a repeat. */
+const WARM_BYTES = 4_000_000;
+/** Another instance writes the last messages behind, unless it has stopped for so long. */
+const FOREIGN_FLUSH_MS = 10_000;
+const RETRY = { baseMs: 50, maxMs: 2_000 };
+
+export class KvFanout implements Fanout {
+  readonly log: MessageLog;
+  /** Names this instance in the log. */
+  readonly writer: string;
+  deploymentId = "";
+  /** Commits that had to be made anew because another instance wrote first. */
+  conflicts = 0;
+  commits = 0;
+
+  readonly #kv: KvClient;
+  readonly #reader: LogReader;
+  readonly #lasts: LastStore;
+  readonly #floor = new LogFloor();
+  readonly #clock: Clock;
+  readonly #options: Required<Omit<KvFanoutOptions, "clock">>;
+  readonly #closed = new AbortController();
+  readonly #bell = new Doorbell();
+  #listener!: FanoutListener;
+  #state: FanoutState = { state: "starting" };
+  #epoch!: Epoch;
+  #head!: LogHead;
+  #stamp: string | null = null;
+  /** When the head was seen last, by the monotonic clock. */
+  #headSeen = 0;
+  #headStale = false;
+  #waiting: Waiting[] = [];
+  #pending = 0;
+  #batch = 0;
+  /** A commit whose fate is not known, or that is under way: never changed, only repeated. */
+  #frozen: Append | undefined;
+  #tasks: Promise<void>[] = [];
+
+  constructor(kv: KvClient, options: KvFanoutOptions) {
+    this.#kv = kv;
+    this.#reader = new LogReader(kv);
+    this.#lasts = new LastStore(kv);
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#options = { pollMs: 1000, flushMs: 2000, ...options };
+    this.log = new MessageLog({ maxBytes: options.recentMaxBytes });
+    this.writer = Array.from(
+      { length: WRITER_CHARS },
+      () => Math.floor(this.#clock.random() * 36).toString(36),
+    ).join("");
+  }
+
+  get epoch(): Epoch {
+    return this.#epoch;
+  }
+
+  get state(): FanoutState {
+    return this.#state;
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  async start(listener: FanoutListener): Promise<void> {
+    this.#listener = listener;
+    await this.#retried(() => this.#readDeploymentId());
+    await this.#retried(() => this.#load());
+    this.#setState({ state: "ready" });
+    this.#tasks = [this.#run(), this.#watch(), this.#poll(), this.#flush()];
+  }
+
+  publish(batch: readonly Entry[]): Promise<void> {
+    if (this.#closed.signal.aborted) {
+      return Promise.reject(new Error("Cannot publish: the fanout is closed"));
+    }
+    if (batch.length === 0) return Promise.resolve();
+    this.#pending += batch.length;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ entries: batch, done: 0, resolve, reject });
+      this.#bell.ring();
+    });
+  }
+
+  async since(cursor: string, interest: Interest, signal: AbortSignal): Promise<Replay> {
+    const position = parseCursor(cursor);
+    if (!position || !await this.#isKept(position, signal)) return new NoReplay(this.log);
+    const epoch = this.#epoch;
+    const read = (after: number, interest: Interest, maxBytes: number) => {
+      // Another epoch began: what the reader has still to see of the old one is gone.
+      const end = epoch === this.#epoch ? this.log.position + 1 : 0;
+      return this.#reader.stretch(after, end, { epoch, interest, maxBytes });
+    };
+    const floor = () => this.#head.floor;
+    return new LogReplay(this.log, interest, read, { at: position.offset, floor });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    this.#closed.abort();
+    this.#bell.ring();
+    await Promise.allSettled(this.#tasks);
+    const error = new Error("Cannot publish: the fanout is closed");
+    for (const waiting of [...this.#frozen?.waiting ?? [], ...this.#waiting]) waiting.reject(error);
+    if (this.#state.state === "ready") {
+      await this.#lasts.flush(this.#epoch, this.log.position).catch(() => false);
+    }
+  }
+
+  /** A cursor beyond what was seen here is judged by the head of the store. */
+  async #isKept(
+    position: { epoch: string; offset: number },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const ahead = () => position.epoch !== this.#epoch.id || position.offset > this.log.position;
+    if (!ahead()) return true;
+    for (let tries = 0; ahead(); tries++) {
+      if (signal.aborted || this.#closed.signal.aborted) return false;
+      const now = await this.#reader.head().catch(() => undefined);
+      if (now) {
+        if (now.head.epoch !== position.epoch || now.head.next <= position.offset) return false;
+        // It is there: the loop will have read up to it in a moment.
+        this.#staleHead();
+      }
+      await this.#clock.sleep(Math.min(1000, 2 ** tries), signal);
+    }
+    return true;
+  }
+
+  // ---- the loop: one thing at a time, and one commit in flight
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (!this.#closed.signal.aborted) {
+      try {
+        if (this.#headStale) await this.#catchUp();
+        else if (this.#waiting.length > 0) await this.#append();
+        else await this.#bell.wait();
+        if (failures > 0) this.#setState({ state: "ready" });
+        failures = 0;
+      } catch (error) {
+        this.#headStale = true;
+        this.#away(error);
+        const wait = backoffMs(failures++, { ...RETRY, random: this.#clock.random });
+        await this.#clock.sleep(wait, this.#closed.signal);
+      }
+    }
+  }
+
+  async #append(): Promise<void> {
+    const append = new Append(this.#waiting, this.log);
+    this.#waiting = this.#waiting.slice(append.waiting.length);
+    if (append.entries.length === 0) return this.#settle(append);
+    const now = this.#clock.monotonic();
+    const logTime = this.#head.logTime +
+      Math.max(0, Math.min(MAX_LOG_STEP_MS, now - this.#headSeen));
+    const { deletes, floor } = this.#floor.expired({
+      floor: this.#head.floor,
+      olderThan: logTime - this.#options.retentionMs,
+      upTo: this.#lasts.upto,
+    });
+    append.freeze(this.#head, this.#stamp, {
+      header: { writer: this.writer, batch: ++this.#batch, logTime, time: this.#clock.wall() },
+      deletes,
+      floor,
+    });
+    this.#frozen = append;
+    await this.#commitFrozen(append);
+  }
+
+  async #commitFrozen(append: Append): Promise<void> {
+    const result = await this.#kv.commit(append.commit);
+    this.commits++;
+    if (!result.ok) {
+      this.#headStale = true;
+      return;
+    }
+    this.#frozen = undefined;
+    this.#seen({ head: append.head, versionstamp: result.versionstamp });
+    this.#floor.add(append.ages);
+    this.#deliver(append.publications(this.#epoch));
+    this.#settle(append);
+  }
+
+  /** Reads the head and what lies between it and here, and finds out what became of a commit. */
+  async #catchUp(): Promise<void> {
+    this.#headStale = false;
+    const now = await this.#reader.head();
+    const frozen = this.#frozen;
+    if (now && now.versionstamp === this.#stamp) {
+      this.#headSeen = this.#clock.monotonic();
+      // The head has not moved: the commit did not land, and may be made again as it was.
+      if (frozen) await this.#commitFrozen(frozen);
+      return;
+    }
+    if (!now || (now.head.epoch === this.#epoch.id && now.head.next <= this.log.position)) {
+      return await this.#beginEpoch(now);
+    }
+    if (now.head.epoch !== this.#epoch.id) this.#adopt(now);
+    const landed = await this.#readTo(now, frozen);
+    this.#seen(now);
+    if (!frozen) return;
+    this.#frozen = undefined;
+    if (landed) return this.#settle(frozen);
+    // Another wrote first: this commit can never land, and is made anew.
+    this.conflicts++;
+    this.#waiting = [...frozen.waiting, ...this.#waiting];
+    for (const waiting of frozen.waiting) waiting.done = 0;
+  }
+
+  /** Delivers what others wrote up to the head; true where the commit `frozen` is among it. */
+  async #readTo(now: StampedHead, frozen: Append | undefined): Promise<boolean> {
+    let landed = false;
+    if (now.head.floor > this.log.position + 1) {
+      this.#startAnew(now.head.floor - 1, "the log moved on while this instance was away");
+    }
+    while (this.log.position + 1 < now.head.next) {
+      const frames = await this.#reader.frames(this.log.position + 1, now.head.next);
+      for (const frame of frames) {
+        if (frame.firstOffset > this.log.position + 1) break;
+        landed ||= frame.writer === this.writer && frame.batch === frozen?.header.batch;
+        this.#deliver(this.#unpack(frame));
+        this.#floor.add([frame]);
+      }
+      if (frames[0] === undefined || frames[0].firstOffset > this.log.position + 1) {
+        // Deleted while it was read, or missing: the head says which on the next look.
+        const again = await this.#reader.head();
+        const resume = Math.max(again?.head.floor ?? 0, frames[0]?.firstOffset ?? now.head.next);
+        this.#startAnew(resume - 1, "a part of the log is missing");
+      }
+    }
+    return landed;
+  }
+
+  #unpack(frame: StoredFrame): Publication[] {
+    const from = this.log.position;
+    const isNew = (_id: string, offset: number) => offset > from;
+    return unpackFrame(frame.bytes, this.#epoch, frame.firstOffset, isNew);
+  }
+
+  /** Writes a head of a new epoch: the store is empty, or older than what was seen here. */
+  async #beginEpoch(now: StampedHead | undefined): Promise<void> {
+    const next = Math.max(this.log.position + 1, now?.head.next ?? 1);
+    const head: LogHead = {
+      epoch: Epoch.random().id,
+      next,
+      floor: next,
+      logTime: this.#head?.logTime ?? now?.head.logTime ?? 0,
+      writer: this.writer,
+      batch: ++this.#batch,
+    };
+    const result = await this.#kv.commit({
+      checks: [{ key: HEAD, versionstamp: now?.versionstamp ?? null }],
+      sets: [
+        { key: HEAD, value: encodeHead(head) },
+        { key: LAST_UPTO, value: encodeJson({ epoch: head.epoch, offset: next - 1 }) },
+      ],
+    });
+    this.#headStale = true;
+    if (result.ok) await this.#retried(() => this.#readDeploymentId());
+  }
+
+  #adopt(now: StampedHead): void {
+    this.#epoch = new Epoch(now.head.epoch);
+    this.#startAnew(now.head.floor - 1, "the log began anew");
+  }
+
+  /** Goes on behind `position`; sessions hear of it, since they cannot have what lies between. */
+  #startAnew(position: number, reason: string): void {
+    this.log.reset(position);
+    this.#floor.clear();
+    this.#lasts.reset(position);
+    this.#listener.onReset(reason);
+  }
+
+  #deliver(publications: readonly Publication[]): void {
+    for (const publication of publications) {
+      this.log.append(publication);
+      this.#lasts.add(publication);
+    }
+    this.#listener.onPublications(publications);
+  }
+
+  #settle(append: Append): void {
+    for (const waiting of append.waiting) {
+      this.#pending -= waiting.entries.length;
+      waiting.resolve();
+    }
+  }
+
+  #seen({ head, versionstamp }: StampedHead): void {
+    this.#head = head;
+    this.#stamp = versionstamp;
+    this.#headSeen = this.#clock.monotonic();
+    this.#floor.advance(head.floor);
+    this.log.trim(head.floor - 1);
+  }
+
+  // ---- start
+
+  async #readDeploymentId(): Promise<void> {
+    const entry = await this.#kv.get(ID);
+    if (entry) {
+      this.deploymentId ||= new TextDecoder().decode(entry.value);
+      return;
+    }
+    this.deploymentId ||= Epoch.random().id;
+    await this.#kv.commit({
+      checks: [{ key: ID, versionstamp: null }],
+      sets: [{ key: ID, value: new TextEncoder().encode(this.deploymentId) }],
+    });
+    const written = await this.#kv.get(ID);
+    if (written) this.deploymentId = new TextDecoder().decode(written.value);
+  }
+
+  async #load(): Promise<void> {
+    let now = await this.#reader.head();
+    while (!now) {
+      await this.#beginEpoch(undefined);
+      now = await this.#reader.head();
+    }
+    this.#epoch = new Epoch(now.head.epoch);
+    const upto = await this.#lasts.load(this.#epoch, (last) => this.log.restoreLast(last));
+    const { floor, next } = now.head;
+    const from = Math.max(floor, upto + 1);
+    const frames = await this.#reader.tail(Math.min(from, next), next, floor, WARM_BYTES);
+    this.log.reset((frames[0]?.firstOffset ?? next) - 1);
+    this.#floor.clear();
+    for (const frame of frames) {
+      if (frame.firstOffset !== this.log.position + 1) this.log.reset(frame.firstOffset - 1);
+      for (const publication of this.#unpack(frame)) {
+        this.log.append(publication);
+        if (publication.offset > upto) this.#lasts.add(publication);
+      }
+      this.#floor.add([frame]);
+    }
+    if (this.log.position + 1 !== next) this.log.reset(next - 1);
+    this.#seen(now);
+  }
+
+  /** Repeats a step of the start until the store answers. */
+  async #retried(step: () => Promise<void>): Promise<void> {
+    for (let failures = 0;; failures++) {
+      try {
+        return await step();
+      } catch (error) {
+        if (this.#closed.signal.aborted || error instanceof TypeError) throw error;
+        this.#away(error);
+        const wait = backoffMs(failures, { ...RETRY, random: this.#clock.random });
+        await this.#clock.sleep(wait, this.#closed.signal);
+      }
+    }
+  }
+
+  // ---- what runs beside the loop
+
+  #staleHead(): void {
+    this.#headStale = true;
+    this.#bell.ring();
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#closed.signal.aborted) {
+      try {
+        for await (const [entry] of this.#kv.watch([HEAD], this.#closed.signal)) {
+          // Its own commits need no reading: their results tell.
+          if (entry?.versionstamp === this.#stamp) continue;
+          if (entry && decodeHead(entry.value).writer === this.writer) continue;
+          this.#staleHead();
+        }
+      } catch (error) {
+        this.#away(error);
+        this.#staleHead();
+      }
+      await this.#clock.sleep(RETRY.maxMs * this.#clock.random(), this.#closed.signal);
+    }
+  }
+
+  async #poll(): Promise<void> {
+    while (!this.#closed.signal.aborted) {
+      await this.#clock.sleep(this.#options.pollMs, this.#closed.signal);
+      this.#staleHead();
+    }
+  }
+
+  async #flush(): Promise<void> {
+    let idleMs = 0;
+    while (!this.#closed.signal.aborted) {
+      await this.#clock.sleep(this.#options.flushMs, this.#closed.signal);
+      idleMs += this.#options.flushMs;
+      const mine = this.#head.writer === this.writer || idleMs >= FOREIGN_FLUSH_MS;
+      if (!mine || this.#state.state !== "ready") continue;
+      try {
+        if (this.#lasts.dirtyCount > 0) await this.#lasts.flush(this.#epoch, this.log.position);
+        await this.#floor.complete(this.#reader, this.#head.floor, this.#head.next);
+        idleMs = 0;
+      } catch {
+        // The loop finds out by itself that the store is away; this is tried again.
+      }
+    }
+  }
+
+  #away(error: unknown): void {
+    if (this.#closed.signal.aborted || this.#state.state === "away") return;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#setState({ state: "away", reason, since: this.#clock.wall() });
+  }
+
+  #setState(state: FanoutState): void {
+    this.#state = state;
+    this.#listener.onState?.(state);
+  }
+}

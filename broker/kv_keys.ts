@@ -1,0 +1,21 @@
+/** The keys of the shared store. Every value is a bare Uint8Array. */
+
+import type { KvKey } from "./kv_client.ts";
+
+/** A frame of messages, by the offset of its first. */
+export const logKey = (firstOffset: number): KvKey => ["log", firstOffset];
+/** State of the log; changed by every append: doorbell and fence. */
+export const HEAD: KvKey = ["head"];
+/** Rung for changes beside the log: companies, revocations, deliveries. */
+export const BELL: KvKey = ["bell"];
+/** Id of the deployment. */
+export const ID: KvKey = ["id"];
+/** The last message of a device. */
+export const lastKey = (deviceId: string): KvKey => ["last", deviceId];
+export const LAST_PREFIX: KvKey = ["last"];
+/** The offset that the last messages are complete to. */
+export const LAST_UPTO: KvKey = ["last_upto"];
+/** How far an upstream partition is read. */
+export const markKey = (key: readonly string[]): KvKey => ["mark", ...key];
+/** Work to be done once. */
+export const deliveryKey = (lane: string, offset: number): KvKey => ["delivery", lane, offset];

@@ -1,0 +1,142 @@
+/** The last message of each device in the store, written behind the log. */
+
+import type { KvClient } from "./kv_client.ts";
+import { LAST_PREFIX, LAST_UPTO, lastKey } from "./kv_keys.ts";
+import { packFrame, readHeader, unpackFrame } from "./log_frame.ts";
+import { decodeJson, encodeJson } from "./log_head.ts";
+import { Epoch, type Publication } from "./message.ts";
+
+const PAGE_ENTRIES = 500;
+/** A commit may have 1,000 changes and 800 KiB. */
+const MAX_COMMIT_ENTRIES = 900;
+const MAX_COMMIT_BYTES = 600_000;
+const NO_WRITER = "--------";
+
+interface Upto {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/**
+ * Keeps `[last, device]` for devices whose messages are newer than `[last_upto]`. Every instance
+ * knows them all from the log, so whichever writes them, the store is complete to that offset.
+ */
+export class LastStore {
+  /** Newest publication of each device beyond {@linkcode LastStore.upto}. */
+  #dirty = new Map<string, Publication>();
+  #upto = 0;
+  #stamp: string | null = null;
+  #known = false;
+
+  constructor(private readonly kv: KvClient) {}
+
+  /** Offset that the store's last messages are complete to, as far as this instance knows. */
+  get upto(): number {
+    return this.#upto;
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.size;
+  }
+
+  add(publication: Publication): void {
+    this.#dirty.set(publication.deviceId, publication);
+  }
+
+  /** Every change so far is of a log that is gone; `position` is where the new one starts. */
+  reset(position: number): void {
+    this.#dirty.clear();
+    this.#upto = position;
+    this.#known = false;
+  }
+
+  /** Reads every device's last message, and the offset that they are complete to. */
+  async load(epoch: Epoch, onPublication: (publication: Publication) => void): Promise<number> {
+    await this.#readUpto(epoch);
+    let after: readonly (string | number)[] | undefined;
+    for (;;) {
+      const page = await this.kv.list(
+        { prefix: LAST_PREFIX },
+        { limit: PAGE_ENTRIES, ...(after ? { after } : {}) },
+      );
+      for (const entry of page) onPublication(decodeLast(entry.value, epoch));
+      if (page.length < PAGE_ENTRIES) return this.#upto;
+      after = page.at(-1)!.key;
+    }
+  }
+
+  /** Writes what is dirty; returns false where another instance was faster. */
+  async flush(epoch: Epoch, position: number): Promise<boolean> {
+    if (!this.#known) await this.#readUpto(epoch);
+    const publications = [...this.#dirty.values()];
+    for (let i = 0; i < publications.length || i === 0;) {
+      const sets = [];
+      let bytes = 0;
+      while (
+        i < publications.length && sets.length < MAX_COMMIT_ENTRIES && bytes < MAX_COMMIT_BYTES
+      ) {
+        const value = encodeLast(publications[i]!);
+        bytes += value.length;
+        sets.push({ key: lastKey(publications[i]!.deviceId), value });
+        i++;
+      }
+      const done = i >= publications.length;
+      const upto: Upto = { epoch: epoch.id, offset: done ? position : this.#upto };
+      const result = await this.kv.commit({
+        checks: [{ key: LAST_UPTO, versionstamp: this.#stamp }],
+        sets: [...sets, { key: LAST_UPTO, value: encodeJson(upto) }],
+      });
+      if (!result.ok) {
+        this.#known = false;
+        return false;
+      }
+      this.#stamp = result.versionstamp;
+      if (done) break;
+    }
+    this.#upto = position;
+    for (const publication of publications) {
+      if (this.#dirty.get(publication.deviceId) === publication) {
+        this.#dirty.delete(publication.deviceId);
+      }
+    }
+    return true;
+  }
+
+  async #readUpto(epoch: Epoch): Promise<void> {
+    const entry = await this.kv.get(LAST_UPTO);
+    const upto = entry && decodeJson(entry.value) as Upto;
+    this.#stamp = entry?.versionstamp ?? null;
+    // Offsets of another epoch say nothing about this one.
+    if (upto && upto.epoch === epoch.id) {
+      this.#upto = upto.offset;
+      for (const [deviceId, publication] of this.#dirty) {
+        if (publication.offset <= upto.offset) this.#dirty.delete(deviceId);
+      }
+    }
+    this.#known = true;
+  }
+}
+
+/** The epoch and offset in front of a frame that holds the one message. */
+function encodeLast(publication: Publication): Uint8Array {
+  const { deviceId, payload, hasUuid, time, offset, epoch } = publication;
+  const { bytes } = packFrame(
+    { writer: NO_WRITER, batch: offset, logTime: 0, time },
+    [{ deviceId, payload, uuid: hasUuid ? "" : undefined }],
+    0,
+  );
+  const id = encodeJson(epoch.id);
+  const value = new Uint8Array(1 + id.length + bytes.length);
+  value[0] = id.length;
+  value.set(id, 1);
+  value.set(bytes, 1 + id.length);
+  return value;
+}
+
+function decodeLast(value: Uint8Array, epoch: Epoch): Publication {
+  const start = 1 + value[0]!;
+  const id = decodeJson(value.subarray(1, start)) as string;
+  const frame = value.subarray(start);
+  const from = id === epoch.id ? epoch : new Epoch(id);
+  return unpackFrame(frame, from, readHeader(frame).batch)[0]!;
+}

@@ -1,0 +1,45 @@
+/** The state of the shared log: one small value that every append checks and sets. */
+
+export interface LogHead {
+  /** Id of the epoch. */
+  readonly epoch: string;
+  /** Offset of the next message. */
+  readonly next: number;
+  /** Oldest offset that is kept; equal to `next` where nothing is. */
+  readonly floor: number;
+  /** The log's own clock, in ms: it runs while writers append. */
+  readonly logTime: number;
+  /** Who wrote it last, and that writer's number of the commit. */
+  readonly writer: string;
+  readonly batch: number;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function encodeHead(head: LogHead): Uint8Array {
+  return encoder.encode(JSON.stringify(head));
+}
+
+/** @throws {TypeError} where the bytes are no head: the database is foreign or damaged. */
+export function decodeHead(bytes: Uint8Array): LogHead {
+  const head = decodeJson(bytes) as LogHead;
+  const numbers = [head.next, head.floor, head.logTime, head.batch];
+  if (!/^[0-9a-z]{1,24}$/.test(head.epoch) || !numbers.every(Number.isFinite)) {
+    throw new TypeError("Cannot read the log's head: the database is damaged or not Telecast's");
+  }
+  return head;
+}
+
+export function encodeJson(value: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(value));
+}
+
+/** @throws {TypeError} where the bytes are no JSON. */
+export function decodeJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    throw new TypeError("Cannot read the database: it is damaged or not Telecast's");
+  }
+}

@@ -1,0 +1,92 @@
+/** Reads the shared log's frames from the store. */
+
+import type { Interest } from "./interest.ts";
+import type { KvClient, KvEntry } from "./kv_client.ts";
+import { HEAD, logKey } from "./kv_keys.ts";
+import { type FrameHeader, readHeader, unpackFrame } from "./log_frame.ts";
+import { decodeHead, type LogHead } from "./log_head.ts";
+import type { Epoch, Publication } from "./message.ts";
+import type { StoredStretch } from "./replay.ts";
+
+/** A frame as it is stored. */
+export interface StoredFrame extends FrameHeader {
+  readonly firstOffset: number;
+  /** Offset after its last message. */
+  readonly next: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface StampedHead {
+  readonly head: LogHead;
+  readonly versionstamp: string;
+}
+
+/** Frames of about 60 KB a page: a page is at most about 4 MB. */
+const PAGE_FRAMES = 64;
+
+export class LogReader {
+  constructor(private readonly kv: KvClient) {}
+
+  async head(): Promise<StampedHead | undefined> {
+    const entry = await this.kv.get(HEAD);
+    return entry && { head: decodeHead(entry.value), versionstamp: entry.versionstamp };
+  }
+
+  /** A page of frames from the one that holds `offset` on, below `end`. */
+  async frames(offset: number, end: number, limit = PAGE_FRAMES): Promise<StoredFrame[]> {
+    const page = await this.kv.list({ start: logKey(offset), end: logKey(end) }, { limit });
+    const frames = page.map(toFrame);
+    if (frames[0]?.firstOffset === offset) return frames;
+    const before = await this.kv.list(
+      { start: logKey(0), end: logKey(offset + 1) },
+      { limit: 1, reverse: true },
+    );
+    const holder = before.map(toFrame)[0];
+    return holder && holder.next > offset ? [holder, ...frames] : frames;
+  }
+
+  /** The newest frames below `end` down to the one that holds `from`, and `minBytes` of them. */
+  async tail(from: number, end: number, floor: number, minBytes: number): Promise<StoredFrame[]> {
+    const frames: StoredFrame[] = [];
+    let bytes = 0;
+    for (;;) {
+      const upTo = frames.at(-1)?.firstOffset ?? end;
+      if (upTo <= floor || (upTo <= from && bytes >= minBytes)) break;
+      const page = await this.kv.list({ start: logKey(floor), end: logKey(upTo) }, {
+        limit: PAGE_FRAMES,
+        reverse: true,
+      });
+      if (page.length === 0) break;
+      for (const entry of page) {
+        frames.push(toFrame(entry));
+        bytes += entry.value.length;
+      }
+    }
+    return frames.reverse();
+  }
+
+  /** Publications of interest after `offset`, below `end`, about `maxBytes` of them. */
+  async stretch(
+    offset: number,
+    end: number,
+    { epoch, interest, maxBytes }: { epoch: Epoch; interest: Interest; maxBytes: number },
+  ): Promise<StoredStretch> {
+    const found: Publication[] = [];
+    let reached = offset;
+    for (const frame of await this.frames(offset + 1, end, Math.ceil(maxBytes / 60_000) * 8)) {
+      if (frame.firstOffset > reached + 1) break;
+      const wanted = (id: string, at: number) => at > offset && interest.matches(id);
+      found.push(...unpackFrame(frame.bytes, epoch, frame.firstOffset, wanted));
+      reached = frame.next - 1;
+    }
+    // Read after the frames: a floor that has passed them by now is known to the caller.
+    const floor = (await this.head())?.head.floor ?? end;
+    return { found, reached, floor };
+  }
+}
+
+function toFrame(entry: KvEntry): StoredFrame {
+  const header = readHeader(entry.value);
+  const firstOffset = Number(entry.key[1]);
+  return { ...header, firstOffset, next: firstOffset + header.count, bytes: entry.value };
+}

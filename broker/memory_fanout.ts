@@ -1,0 +1,66 @@
+/** A fanout for one instance without a store: nothing survives a restart. */
+
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
+import type { Interest } from "./interest.ts";
+import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
+import { MessageLog } from "./message_log.ts";
+import { LogReplay, NoReplay } from "./replay.ts";
+
+export class MemoryFanout implements Fanout {
+  readonly log: MessageLog;
+  readonly epoch: Epoch = Epoch.random();
+  readonly pending = 0;
+  #listener: FanoutListener | undefined;
+  readonly #retentionMs: number;
+  readonly #clock: Clock;
+
+  constructor(options: { retentionMs: number; recentMaxBytes: number; clock?: Clock }) {
+    this.log = new MessageLog({ maxBytes: options.recentMaxBytes });
+    this.#retentionMs = options.retentionMs;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+  }
+
+  get state(): FanoutState {
+    return this.#listener ? { state: "ready" } : { state: "starting" };
+  }
+
+  start(listener: FanoutListener): Promise<void> {
+    this.#listener = listener;
+    return Promise.resolve();
+  }
+
+  publish(batch: readonly Entry[]): Promise<void> {
+    if (!this.#listener) return Promise.reject(new Error("Cannot publish: the fanout is closed"));
+    const time = this.#clock.wall();
+    const publications: Publication[] = [];
+    for (const message of batch) {
+      if (this.log.repeated(message)) continue;
+      const hasUuid = message.uuid !== undefined;
+      const offset = this.log.position + 1;
+      const { deviceId, payload } = message;
+      const publication = new Publication(this.epoch, offset, deviceId, payload, hasUuid, time);
+      this.log.append(publication);
+      publications.push(publication);
+    }
+    this.log.trimOlderThan(time - this.#retentionMs);
+    if (publications.length > 0) this.#listener.onPublications(publications);
+    return Promise.resolve();
+  }
+
+  since(cursor: string, interest: Interest): Promise<Replay> {
+    const position = parseCursor(cursor);
+    if (!position || position.epoch !== this.epoch.id || position.offset > this.log.position) {
+      return Promise.resolve(new NoReplay(this.log));
+    }
+    const floor = () => this.log.start + 1;
+    return Promise.resolve(
+      new LogReplay(this.log, interest, undefined, { at: position.offset, floor }),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#listener = undefined;
+    return Promise.resolve();
+  }
+}
