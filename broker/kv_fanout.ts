@@ -107,7 +107,7 @@ export class KvFanout implements Fanout {
     if (batch.length === 0) return Promise.resolve();
     this.#pending += batch.length;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ entries: batch, done: 0, resolve, reject });
+      this.#waiting.push({ entries: batch, taken: 0, resolve, reject });
       this.#bell.ring();
     });
   }
@@ -131,7 +131,7 @@ export class KvFanout implements Fanout {
     this.#bell.ring();
     await Promise.allSettled(this.#tasks);
     const error = new Error("Cannot publish: the fanout is closed");
-    for (const waiting of [...this.#frozen?.waiting ?? [], ...this.#waiting]) waiting.reject(error);
+    for (const waiting of [...this.#frozen?.undo() ?? [], ...this.#waiting]) waiting.reject(error);
     if (this.#state.state === "ready") {
       await this.#lasts.flush(this.#epoch, this.log.position).catch(() => false);
     }
@@ -179,7 +179,7 @@ export class KvFanout implements Fanout {
 
   async #append(): Promise<void> {
     const append = new Append(this.#waiting, this.log);
-    this.#waiting = this.#waiting.slice(append.waiting.length);
+    this.#waiting = this.#waiting.filter(({ entries, taken }) => taken < entries.length);
     if (append.entries.length === 0) return this.#settle(append);
     const now = this.#clock.monotonic();
     const logTime = this.#head.logTime +
@@ -234,8 +234,7 @@ export class KvFanout implements Fanout {
     if (landed) return this.#settle(frozen);
     // Another wrote first: this commit can never land, and is made anew.
     this.conflicts++;
-    this.#waiting = [...frozen.waiting, ...this.#waiting];
-    for (const waiting of frozen.waiting) waiting.done = 0;
+    this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];
   }
 
   /** Delivers what others wrote up to the head; true where the commit `frozen` is among it. */
@@ -312,10 +311,7 @@ export class KvFanout implements Fanout {
   }
 
   #settle(append: Append): void {
-    for (const waiting of append.waiting) {
-      this.#pending -= waiting.entries.length;
-      waiting.resolve();
-    }
+    this.#pending -= append.settle();
   }
 
   #seen({ head, versionstamp }: StampedHead): void {

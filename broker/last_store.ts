@@ -7,9 +7,10 @@ import { decodeJson, encodeJson } from "./log_head.ts";
 import { Epoch, type Publication } from "./message.ts";
 
 const PAGE_ENTRIES = 500;
-/** A commit may have 1,000 changes and 800 KiB. */
+
 const MAX_COMMIT_ENTRIES = 900;
-const MAX_COMMIT_BYTES = 600_000;
+/** Small commits, so that an append between two of them does not wait long. */
+const MAX_COMMIT_BYTES = 200_000;
 const NO_WRITER = "--------";
 
 interface Upto {

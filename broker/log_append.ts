@@ -10,48 +10,80 @@ import type { MessageLog } from "./message_log.ts";
 /** A publish() that waits for its messages to be stored. */
 export interface Waiting {
   readonly entries: readonly Entry[];
-  done: number;
+  /** How many of them are in commits that were made. */
+  taken: number;
   resolve(): void;
   reject(error: Error): void;
 }
 
-/** A commit may have 800 KiB and 1,000 changes; the rest is for the head, marks and deletes. */
-const MAX_BYTES = 600_000;
-const MAX_ENTRIES = 5_000;
-const MAX_JOBS = 500;
+/** A part of a publish() that one commit takes. */
+interface Part {
+  readonly waiting: Waiting;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * A commit may have 800 KiB and 1,000 changes. A character has at most three bytes, and what is left
+ * is for the head, marks and deletes.
+ */
+const MAX_CHARS = 200_000;
+const MAX_JOBS = 400;
 
 /** Takes from the waiting publishes what fits into one commit, without what is a repeat. */
 export class Append {
-  readonly waiting: Waiting[] = [];
   readonly entries: Entry[] = [];
+  readonly ages: { firstOffset: number; next: number; logTime: number }[] = [];
   commit!: KvCommit;
   head!: LogHead;
   header!: FrameHeader;
-  readonly ages: { firstOffset: number; next: number; logTime: number }[] = [];
+  readonly #parts: Part[] = [];
+  readonly #payloads = new Set<string>();
+  #chars = 0;
+  #jobs = 0;
 
-  constructor(waiting: readonly Waiting[], log: MessageLog) {
-    const payloads = new Set<string>();
-    let bytes = 0;
-    let jobs = 0;
+  constructor(waiting: readonly Waiting[], private readonly log: MessageLog) {
     for (const next of waiting) {
-      const size = next.entries.reduce((sum, entry) => sum + entry.payload.length * 2, 0);
-      const count = next.entries.length;
-      const full = bytes + size > MAX_BYTES || this.entries.length + count > MAX_ENTRIES ||
-        jobs + count > MAX_JOBS;
-      if (full && this.waiting.length > 0) break;
-      this.waiting.push(next);
-      bytes += size;
-      for (const entry of next.entries) {
-        if (log.repeated(entry)) continue;
-        if (entry.uuid !== undefined) {
-          const key = `${entry.deviceId}\0${entry.payload}`;
-          if (payloads.has(key)) continue;
-          payloads.add(key);
-        }
-        if (entry.job) jobs++;
-        this.entries.push(entry);
+      const from = next.taken;
+      while (next.taken < next.entries.length && this.#take(next.entries[next.taken]!)) {
+        next.taken++;
       }
+      this.#parts.push({ waiting: next, from, to: next.taken });
+      if (next.taken < next.entries.length) break;
     }
+  }
+
+  /** False where the commit is full. */
+  #take(entry: Entry): boolean {
+    const chars = entry.payload.length + (entry.job?.body.length ?? 0);
+    const full = this.#chars + chars > MAX_CHARS || this.#jobs === MAX_JOBS;
+    if (full && this.entries.length > 0) return false;
+    if (this.log.repeated(entry)) return true;
+    if (entry.uuid !== undefined) {
+      const key = `${entry.deviceId}\0${entry.payload}`;
+      if (this.#payloads.has(key)) return true;
+      this.#payloads.add(key);
+    }
+    this.#chars += chars;
+    if (entry.job) this.#jobs++;
+    this.entries.push(entry);
+    return true;
+  }
+
+  /** Its messages are stored: answers the publishes that are complete, and counts the messages. */
+  settle(): number {
+    let count = 0;
+    for (const { waiting, from, to } of this.#parts) {
+      count += to - from;
+      if (to === waiting.entries.length) waiting.resolve();
+    }
+    return count;
+  }
+
+  /** It did not and will not happen: everything it took waits again. Returns what waited. */
+  undo(): Waiting[] {
+    for (const { waiting, from } of this.#parts) waiting.taken = from;
+    return this.#parts.map(({ waiting }) => waiting);
   }
 
   /** Makes the commit against the head as it is known; nothing of it changes afterwards. */
