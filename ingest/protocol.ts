@@ -1,7 +1,7 @@
 /** What the main thread and a source's worker say to each other. */
 
 import type { Job, Mark } from "../broker/message.ts";
-import type { Outgoing, SourceState } from "./source.ts";
+import type { Outgoing, SourceDetail, SourceLogLevel, SourceState } from "./source.ts";
 
 /** Messages in columns: strings alone cross threads several times faster than objects do. */
 export interface Batch {
@@ -43,10 +43,14 @@ export type FromWorker =
   | { readonly type: "batch"; readonly batch: number; readonly messages: Batch }
   | { readonly type: "state"; readonly state: SourceState }
   /** Sent every second, with the totals. Silence means that the worker hangs or is gone. */
-  | { readonly type: "heartbeat"; readonly counters: SourceCounters }
+  | {
+    readonly type: "heartbeat";
+    readonly counters: SourceCounters;
+    readonly detail?: SourceDetail | undefined;
+  }
   | {
     readonly type: "log";
-    readonly level: "debug" | "info" | "warning" | "error";
+    readonly level: SourceLogLevel;
     readonly text: string;
   }
   | { readonly type: "published"; readonly id: number; readonly error?: string }

@@ -27,7 +27,14 @@ export interface Intake {
   ready(): Promise<void> | undefined;
   /** Counts messages that the source had to let go, e.g. QoS 0 while nothing can be stored. */
   dropped(count: number, reason: string): void;
+  /** Writes a line into the program's log, under the source's name. Never with a secret. */
+  log(level: SourceLogLevel, text: string): void;
 }
+
+export type SourceLogLevel = "debug" | "info" | "warning" | "error";
+
+/** What one kind of source can tell beyond its state and its counters; goes into the stats as is. */
+export type SourceDetail = Readonly<Record<string, unknown>>;
 
 /** The connection of a source, as stats, logs and readiness show it. */
 export type SourceState =
@@ -54,6 +61,8 @@ export interface Source {
   start(intake: Intake, onState: (state: SourceState) => void): void;
   /** Resolves after the broker's ack; rejects where there is none within `timeoutMs`. */
   publish?(message: Outgoing, timeoutMs: number): Promise<void>;
+  /** Asked for with every heartbeat; undefined while there is nothing to tell. */
+  detail?(): SourceDetail | undefined;
   /** Says goodbye to the broker. Nothing is received after it resolves. */
   stop(): Promise<void>;
 }
