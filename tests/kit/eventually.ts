@@ -1,0 +1,53 @@
+/** Waiting for a condition, in place of sleeping and hoping. */
+
+import { lastOutputs } from "./process.ts";
+
+export interface EventuallyOptions {
+  timeoutMs?: number;
+  intervalMs?: number;
+}
+
+type Truthy<T> = Exclude<T, false | 0 | "" | null | undefined>;
+
+/**
+ * Calls `check` until it returns something truthy, and returns that. An exception counts as "not
+ * yet". After `timeoutMs` (10 s) it fails with `what`, the last exception, and the last lines of
+ * every server that the test runs.
+ */
+export async function eventually<T>(
+  what: string,
+  check: () => T | Promise<T>,
+  { timeoutMs = 10_000, intervalMs = 20 }: EventuallyOptions = {},
+): Promise<Truthy<T>> {
+  const deadline = performance.now() + timeoutMs;
+  let cause: unknown;
+  while (true) {
+    try {
+      const value = await check();
+      if (value) return value as Truthy<T>;
+      cause = undefined;
+    } catch (error) {
+      cause = error;
+    }
+    if (performance.now() >= deadline) break;
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+  }
+  const why = cause instanceof Error ? `: ${cause.message}` : "";
+  throw new Error(`${what}: not within ${timeoutMs} ms${why}${lastOutputs()}`, { cause });
+}
+
+/** Rejects with `what` and the servers' last lines where `promise` takes longer than `timeoutMs`. */
+export async function within<T>(what: string, promise: Promise<T>, timeoutMs = 10_000): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`${what}: not within ${timeoutMs} ms${lastOutputs()}`)),
+      timeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
