@@ -48,7 +48,7 @@ export class MessageLog {
   }
 
   /** The last publication of each device; safe to read while the log grows. */
-  lastOfAll(): IterableIterator<Publication> {
+  lastOfAll(): MapIterator<Publication> {
     return this.#last.values();
   }
 

@@ -1,0 +1,192 @@
+/** Brings publications to the sessions of this instance. */
+
+import { forgetFrames, JoinedEvents } from "./client_frame.ts";
+import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
+import type { Interest } from "./interest.ts";
+import type { Publication } from "./message.ts";
+import { Session, type SessionEvents } from "./session.ts";
+import type { Sink } from "./sink.ts";
+import type { QueueLimits } from "./slow_queue.ts";
+import { Subscribers } from "./subscribers.ts";
+import { Wheel } from "./wheel.ts";
+
+export interface HubOptions {
+  readonly limits: QueueLimits;
+  readonly keepaliveSeconds: number;
+  readonly onDrop: (deviceId: string, session: Session) => void;
+  readonly onState?: (state: FanoutState) => void;
+}
+
+/** Totals of the sessions of one transport, since the start. */
+export interface TransportTotals {
+  connections: number;
+  connected: number;
+  sent: number;
+  dropped: number;
+}
+
+const KEEP_ALIVE = '{"type":"keep-alive"}';
+/** Proxies close connections that are quiet for 60 s. */
+const COMMENT_SECONDS = 20;
+/** How often the sockets of slow clients are looked at. */
+const DRAIN_MS = 5;
+
+/**
+ * Owns the sessions of this instance. Publications come in the order of the log, and each session
+ * gets those of its interest in that order, written in the same turn.
+ */
+export class Hub implements FanoutListener, Disposable {
+  readonly totals: Record<"ws" | "sse", TransportTotals> = {
+    ws: { connections: 0, connected: 0, sent: 0, dropped: 0 },
+    sse: { connections: 0, connected: 0, sent: 0, dropped: 0 },
+  };
+  /** Publications that came through, of all devices. */
+  published = 0;
+  /** Calls of {@linkcode Hub.close}'s goodbye and the like are spread over this time. */
+  readonly #sessions = new Set<Session>();
+  readonly #subscribers = new Subscribers<Session>();
+  readonly #pings: Wheel<Session>;
+  readonly #comments: Wheel<Session>;
+  readonly #slow = new Set<Session>();
+  readonly #turn: Session[] = [];
+  readonly #ticker: ReturnType<typeof setInterval>;
+  #drainTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly fanout: Fanout, private readonly options: HubOptions) {
+    this.#pings = new Wheel(options.keepaliveSeconds, (session) => this.ping(session));
+    this.#comments = new Wheel(COMMENT_SECONDS, (session) => session.sink.comment());
+    this.#ticker = setInterval(() => {
+      this.#pings.turn();
+      this.#comments.turn();
+    }, 1000);
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
+  }
+
+  /** How many devices somebody here asked for. */
+  get devicesMonitored(): number {
+    return this.#subscribers.countDevices(
+      this.fanout.log.lastOfAll().map(({ deviceId }) => deviceId),
+    );
+  }
+
+  /** The newest position, or another one of the same log, as a cursor. */
+  readonly cursor = (offset: number = this.fanout.log.position): string =>
+    this.fanout.epoch.cursor(offset);
+
+  // ---- publications
+
+  onPublications(batch: readonly Publication[]): void {
+    this.published += batch.length;
+    const turn = this.#turn;
+    for (const publication of batch) {
+      this.#subscribers.each(publication.deviceId, (session) => {
+        if (session.add(publication)) turn.push(session);
+      });
+    }
+    if (turn.length === 0) return;
+    const joined = new JoinedEvents();
+    for (const session of turn) session.flush(joined);
+    turn.length = 0;
+    forgetFrames(batch);
+  }
+
+  onReset(reason: string): void {
+    for (const session of [...this.#sessions]) {
+      this.goodbye(session, reason, Math.floor(Math.random() * 2000));
+    }
+  }
+
+  onState(state: FanoutState): void {
+    this.options.onState?.(state);
+  }
+
+  // ---- sessions
+
+  /** A session that gets pings from now on, and messages once it is attached. */
+  open(sink: Sink, interest: Interest): Session {
+    const totals = this.totals[sink.transport];
+    const events: SessionEvents = {
+      onSent: (count) => totals.sent += count,
+      onDrop: (deviceId) => {
+        totals.dropped++;
+        this.options.onDrop(deviceId, session);
+      },
+      onSlow: () => this.#watchSlow(session),
+    };
+    const session = new Session(sink, interest, this.options.limits, events);
+    totals.connections++;
+    totals.connected++;
+    this.#sessions.add(session);
+    this.#pings.add(session);
+    if (sink.transport === "sse") this.#comments.add(session);
+    return session;
+  }
+
+  /** From the next publication on the session gets what it asked for. */
+  attach(session: Session): void {
+    if (session.closed) return;
+    session.live = true;
+    this.#subscribers.add(session, session.interest);
+  }
+
+  /** Changes what a session gets, between two publications. */
+  reattach(session: Session, interest: Interest): void {
+    if (session.live) this.#subscribers.remove(session, session.interest);
+    session.interest = interest;
+    if (session.live) this.#subscribers.add(session, interest);
+  }
+
+  /** Forgets a session whose client is gone, or ends it. */
+  close(session: Session, code = 1000, reason = ""): void {
+    if (session.closed) return;
+    session.closed = true;
+    if (session.live) this.#subscribers.remove(session, session.interest);
+    this.#sessions.delete(session);
+    this.#pings.delete(session);
+    this.#comments.delete(session);
+    this.#slow.delete(session);
+    this.totals[session.sink.transport].connected--;
+    session.sink.close(code, reason);
+  }
+
+  /** Ends a session, and tells its client when to come back. */
+  goodbye(session: Session, reason: string, reconnectMs: number): void {
+    if (session.closed) return;
+    session.sink.event(
+      "goodbye",
+      JSON.stringify({ reason, reconnect_ms: reconnectMs }),
+      session.position(this.cursor),
+    );
+    this.close(session, 1001, "going away");
+  }
+
+  ping(session: Session): void {
+    session.sink.event("ping", KEEP_ALIVE, session.position(this.cursor));
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#ticker);
+    clearTimeout(this.#drainTimer);
+    for (const session of [...this.#sessions]) this.close(session, 1001, "going away");
+  }
+
+  // ---- slow clients
+
+  #watchSlow(session: Session): void {
+    this.#slow.add(session);
+    this.#drainTimer ??= setTimeout(() => this.#drainSlow(), DRAIN_MS);
+  }
+
+  #drainSlow(): void {
+    const joined = new JoinedEvents();
+    for (const session of this.#slow) {
+      if (session.drain(joined)) this.#slow.delete(session);
+    }
+    this.#drainTimer = this.#slow.size > 0
+      ? setTimeout(() => this.#drainSlow(), DRAIN_MS)
+      : undefined;
+  }
+}
