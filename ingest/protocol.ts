@@ -1,7 +1,17 @@
 /** What the main thread and a source's worker say to each other. */
 
 import type { Job, Mark } from "../broker/message.ts";
+import type { CheckOptions } from "./check.ts";
+import type { IntakeLimits } from "./intake.ts";
 import type { Outgoing, SourceDetail, SourceLogLevel, SourceState } from "./source.ts";
+
+/** What a worker is started with; has to survive a structured clone. */
+export interface WorkerConfig {
+  /** The source's own part, e.g. an `MqttSourceConfig`. */
+  readonly source: unknown;
+  readonly check: CheckOptions;
+  readonly limits?: Partial<IntakeLimits> | undefined;
+}
 
 /** Messages in columns: strings alone cross threads several times faster than objects do. */
 export interface Batch {
@@ -26,7 +36,12 @@ export interface SourceCounters {
 }
 
 export type ToWorker =
-  | { readonly type: "start"; readonly config: unknown }
+  | {
+    readonly type: "start";
+    readonly config: WorkerConfig;
+    /** Topics that the kept session at the broker may still be subscribed to. */
+    readonly previousTopics: readonly string[];
+  }
   /** The batches up to `batch` are stored. */
   | { readonly type: "stored"; readonly batch: number }
   | {
@@ -48,6 +63,8 @@ export type FromWorker =
     readonly counters: SourceCounters;
     readonly detail?: SourceDetail | undefined;
   }
+  /** All topics that the kept session may be subscribed to from here on. */
+  | { readonly type: "subscribed"; readonly topics: readonly string[] }
   | {
     readonly type: "log";
     readonly level: SourceLogLevel;

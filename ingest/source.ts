@@ -67,5 +67,13 @@ export interface Source {
   stop(): Promise<void>;
 }
 
+/** What a source is made with, beside its configuration. */
+export interface SourceContext {
+  /** Topics that the kept session at the broker may still be subscribed to. */
+  readonly previousTopics: readonly string[];
+  /** To be called, before a topic is added and after one is removed, with all of them. */
+  onSubscribed(topics: readonly string[]): void;
+}
+
 /** How a checked message turns into work, decided where its JSON is at hand. */
 export type JobOf = (value: unknown, origin: Origin) => Job | undefined;

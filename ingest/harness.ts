@@ -1,0 +1,155 @@
+/** What every source's worker runs: the protocol, around a source made by its factory. */
+
+import { BoundedLog } from "../log.ts";
+import { MessageCheck } from "./check.ts";
+import { BatchingIntake, DEFAULT_LIMITS } from "./intake.ts";
+import type { FromWorker, ToWorker } from "./protocol.ts";
+import type {
+  JobOf,
+  Origin,
+  Source,
+  SourceContext,
+  SourceLogLevel,
+  SourceState,
+} from "./source.ts";
+
+export interface SourceKind<C> {
+  create(config: C, context: SourceContext): Source;
+  jobOf?(config: C): JobOf;
+}
+
+/** The worker's end of the channel to the main thread. */
+export interface Port {
+  postMessage(message: FromWorker): void;
+  onmessage: ((event: MessageEvent) => void) | null;
+}
+
+export const HEARTBEAT_MS = 1_000;
+const MALFORMED_LOG = { intervalMs: 10_000, maxLines: 5 };
+const MAX_TOPIC_CHARS = 200;
+
+/** Makes this worker the home of one source. `C` is the type of {@linkcode WorkerConfig.source}. */
+export function runSource<C>(
+  kind: SourceKind<C>,
+  port: Port = globalThis as unknown as Port,
+): void {
+  let running: RunningSource<C> | undefined;
+  port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+    if (data.type === "start") {
+      running?.discard();
+      running = new RunningSource(kind, data, port);
+    } else if (data.type === "stored") running?.stored(data.batch);
+    else if (data.type === "publish") running?.publish(data);
+    else running?.stop();
+  };
+  port.postMessage({ type: "loaded" });
+}
+
+/** A source from its `start` to its `stop`. */
+class RunningSource<C> {
+  readonly #source: Source;
+  readonly #intake: BatchingIntake;
+  readonly #heartbeat: ReturnType<typeof setInterval>;
+  readonly #malformed: BoundedLog;
+  readonly #dropped: BoundedLog;
+  #connections = 0;
+  #connected = false;
+  #stopping = false;
+
+  constructor(
+    kind: SourceKind<C>,
+    start: Extract<ToWorker, { type: "start" }>,
+    private readonly port: Port,
+  ) {
+    const { source, check, limits } = start.config;
+    const config = source as C;
+    const warn = (text: string) => this.#log("warning", text);
+    this.#malformed = new BoundedLog(warn, MALFORMED_LOG);
+    this.#dropped = new BoundedLog(warn, { intervalMs: 10_000, maxLines: 1 });
+    this.#intake = new BatchingIntake({
+      check: new MessageCheck(check),
+      limits: { ...DEFAULT_LIMITS, ...limits },
+      jobOf: kind.jobOf?.(config),
+      post: (batch, messages) => this.port.postMessage({ type: "batch", batch, messages }),
+      onRefused: (refusal, origin, bytes) => {
+        this.#malformed.line(
+          `skipped messages, ${refusal}`,
+          () => `message skipped: ${refusal}, ${bytes} bytes, ${describe(origin)}`,
+        );
+      },
+      log: (level, text) => this.#log(level, text),
+      onDropped: (count, reason) => {
+        this.#dropped.line(`dropped messages, ${reason}`, () => `${count} dropped: ${reason}`);
+      },
+    });
+    this.#source = kind.create(config, {
+      previousTopics: start.previousTopics,
+      onSubscribed: (topics) => this.port.postMessage({ type: "subscribed", topics }),
+    });
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.#source.start(this.#intake, (state) => this.#onState(state));
+  }
+
+  stored(batch: number): void {
+    this.#intake.stored(batch);
+  }
+
+  async publish({ id, message, timeoutMs }: Extract<ToWorker, { type: "publish" }>): Promise<void> {
+    try {
+      if (!this.#source.publish) throw new Error("Cannot publish: this source only receives");
+      await this.#source.publish(message, timeoutMs);
+      this.port.postMessage({ type: "published", id });
+    } catch (error) {
+      this.port.postMessage({ type: "published", id, error: messageOf(error) });
+    }
+  }
+
+  /** Says `stopped` once the source has left its broker; acks go on until then. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    try {
+      await this.#source.stop();
+    } catch (error) {
+      this.#log("warning", `not stopped cleanly: ${messageOf(error)}`);
+    }
+    clearInterval(this.#heartbeat);
+    this.#beat();
+    this.port.postMessage({ type: "stopped" });
+  }
+
+  discard(): void {
+    clearInterval(this.#heartbeat);
+    this.#source.stop().catch(() => {});
+  }
+
+  #onState(state: SourceState): void {
+    if (state.state === "connected" && !this.#connected) {
+      if (++this.#connections > 1) this.#intake.counters.reconnects++;
+    }
+    this.#connected = state.state === "connected";
+    this.port.postMessage({ type: "state", state });
+  }
+
+  #beat(): void {
+    const detail = this.#source.detail?.();
+    const counters = { ...this.#intake.counters };
+    this.port.postMessage({ type: "heartbeat", counters, ...(detail && { detail }) });
+  }
+
+  #log(level: SourceLogLevel, text: string): void {
+    this.port.postMessage({ type: "log", level, text });
+  }
+}
+
+function describe(origin: Origin): string {
+  const topic = origin.topic.length > MAX_TOPIC_CHARS
+    ? `${origin.topic.slice(0, MAX_TOPIC_CHARS)}…`
+    : origin.topic;
+  const detail = origin.detail === undefined ? "" : `, ${origin.detail}`;
+  return `topic ${JSON.stringify(topic)}${detail}`;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

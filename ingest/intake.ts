@@ -1,0 +1,194 @@
+/** The way of messages out of a worker: checked, in batches, bounded by credits, acked in order. */
+
+import { setImmediate } from "node:timers";
+import type { Job, Mark } from "../broker/message.ts";
+import { MessageCheck, type Refusal } from "./check.ts";
+import type { Batch, SourceCounters } from "./protocol.ts";
+import type { Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
+
+export interface IntakeLimits {
+  /** Messages in one batch. */
+  readonly maxBatchMessages: number;
+  /** Batches that wait for `stored` at one time. */
+  readonly maxBatches: number;
+  /** Bytes of payload that wait for `stored`, here or at the main thread, at one time. */
+  readonly maxBytes: number;
+  /** While fewer batches wait, a batch goes out at the end of the turn, however small it is. */
+  readonly eagerBatches: number;
+}
+
+export const DEFAULT_LIMITS: IntakeLimits = {
+  maxBatchMessages: 500,
+  maxBatches: 8,
+  maxBytes: 8 * 1024 * 1024,
+  eagerBatches: 4,
+};
+
+export interface IntakeOptions {
+  readonly check: MessageCheck;
+  readonly limits: IntakeLimits;
+  readonly jobOf?: JobOf | undefined;
+  post(batch: number, messages: Batch): void;
+  onRefused(refusal: Refusal, origin: Origin, bytes: number): void;
+  onDropped(count: number, reason: string): void;
+  log(level: SourceLogLevel, text: string): void;
+}
+
+type Ack = () => void;
+
+/** A batch that is being filled, or waits for its `stored`. */
+class OpenBatch {
+  readonly deviceIds: string[] = [];
+  readonly payloads: string[] = [];
+  uuids: (string | undefined)[] | undefined;
+  jobs: (Job | undefined)[] | undefined;
+  marks: (Mark | undefined)[] | undefined;
+  /** Of the messages, and of the refused ones that came between and after them. */
+  readonly acks: Ack[] = [];
+  bytes = 0;
+
+  constructor(readonly number: number) {}
+
+  get size(): number {
+    return this.payloads.length;
+  }
+
+  columns(): Batch {
+    return {
+      deviceIds: this.deviceIds,
+      payloads: this.payloads,
+      ...(this.uuids && { uuids: filled(this.uuids, this.size) }),
+      ...(this.jobs && { jobs: filled(this.jobs, this.size) }),
+      ...(this.marks && { marks: filled(this.marks, this.size) }),
+    };
+  }
+}
+
+/** Batches whatever a source receives. A batch is posted without a timer, and no batch is empty. */
+export class BatchingIntake implements Intake {
+  readonly counters: SourceCounters = { received: 0, malformed: 0, dropped: 0, reconnects: 0 };
+  #open = new OpenBatch(1);
+  /** Posted and not stored, oldest first. */
+  readonly #posted: OpenBatch[] = [];
+  /** Full and not posted, as all credits are out; a source that asks `ready()` keeps it empty. */
+  readonly #full: OpenBatch[] = [];
+  #bytes = 0;
+  #flushing = false;
+  #credit: PromiseWithResolvers<void> | undefined;
+
+  constructor(private readonly options: IntakeOptions) {}
+
+  receive(bytes: Uint8Array, origin: Origin, ack?: Ack): void {
+    this.counters.received++;
+    const checked = this.options.check.check(bytes, origin);
+    if (!checked.message) {
+      this.counters.malformed++;
+      this.options.onRefused(checked.refusal, origin, bytes.byteLength);
+      if (ack) this.#ackInOrder(ack);
+      return;
+    }
+    const { message, value } = checked;
+    const batch = this.#open;
+    const index = batch.size;
+    batch.deviceIds.push(message.deviceId);
+    batch.payloads.push(message.payload);
+    if (message.uuid !== undefined) (batch.uuids ??= [])[index] = message.uuid;
+    const job = this.options.jobOf?.(value, origin);
+    if (job) (batch.jobs ??= [])[index] = job;
+    if (origin.mark) (batch.marks ??= [])[index] = origin.mark;
+    if (ack) batch.acks.push(ack);
+    batch.bytes += bytes.byteLength;
+    this.#bytes += bytes.byteLength;
+    if (batch.size >= this.options.limits.maxBatchMessages) this.#close();
+    else this.#flushAfterTurn();
+  }
+
+  ready(): Promise<void> | undefined {
+    if (this.#hasCredit()) return undefined;
+    this.#credit ??= Promise.withResolvers<void>();
+    return this.#credit.promise;
+  }
+
+  dropped(count: number, reason: string): void {
+    this.counters.dropped += count;
+    this.options.onDropped(count, reason);
+  }
+
+  log(level: SourceLogLevel, text: string): void {
+    this.options.log(level, text);
+  }
+
+  /** The batches up to `number` are stored: acks their messages and returns their credits. */
+  stored(number: number): void {
+    while (this.#posted.length > 0 && this.#posted[0]!.number <= number) {
+      const batch = this.#posted.shift()!;
+      this.#bytes -= batch.bytes;
+      for (const ack of batch.acks) ack();
+    }
+    this.flush();
+    if (this.#credit && this.#hasCredit()) {
+      this.#credit.resolve();
+      this.#credit = undefined;
+    }
+  }
+
+  /** Posts what is there, as far as credits go. */
+  flush(): void {
+    const { maxBatches, eagerBatches } = this.options.limits;
+    while (this.#full.length > 0 && this.#posted.length < maxBatches) {
+      this.#post(this.#full.shift()!);
+    }
+    if (this.#open.size > 0 && this.#full.length === 0 && this.#posted.length < eagerBatches) {
+      this.#close();
+    }
+  }
+
+  #hasCredit(): boolean {
+    return this.#full.length === 0 && this.#posted.length < this.options.limits.maxBatches &&
+      this.#bytes < this.options.limits.maxBytes;
+  }
+
+  /**
+   * At the end of the turn all that one read of the socket brought is here, so batches grow with
+   * the load by themselves, and a lone message waits for nothing.
+   */
+  #flushAfterTurn(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      this.flush();
+    });
+  }
+
+  #close(): void {
+    const batch = this.#open;
+    this.#open = new OpenBatch(batch.number + 1);
+    if (this.#full.length === 0 && this.#posted.length < this.options.limits.maxBatches) {
+      this.#post(batch);
+    } else {
+      this.#full.push(batch);
+    }
+  }
+
+  #post(batch: OpenBatch): void {
+    this.#posted.push(batch);
+    this.options.post(batch.number, batch.columns());
+  }
+
+  /** A refused message is acked when those before it are, and not earlier. */
+  #ackInOrder(ack: Ack): void {
+    if (this.#open.size > 0) this.#open.acks.push(ack);
+    else {
+      const last = this.#full.at(-1) ?? this.#posted.at(-1);
+      if (last) last.acks.push(ack);
+      else ack();
+    }
+  }
+}
+
+/** A column as long as the batch: rows after the last value that was set are undefined. */
+function filled<T>(column: T[], length: number): T[] {
+  column.length = length;
+  return column;
+}

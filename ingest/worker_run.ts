@@ -1,0 +1,153 @@
+/** One life of a source's worker, as the main thread sees it. */
+
+import type { Entry } from "../broker/message.ts";
+import type { Batch, FromWorker, SourceCounters, ToWorker } from "./protocol.ts";
+import type { Outgoing, SourceDetail } from "./source.ts";
+
+const LOADING_TIMEOUT_MS = 60_000;
+const TICK_MS = 500;
+/** A worker that cannot tell in time why a publish failed is given this much longer. */
+const PUBLISH_GRACE_MS = 500;
+
+export const NO_COUNTERS: Readonly<SourceCounters> = {
+  received: 0,
+  malformed: 0,
+  dropped: 0,
+  reconnects: 0,
+};
+
+export interface WorkerRunOptions {
+  readonly worker: URL;
+  readonly name: string;
+  readonly heartbeatTimeoutMs: number;
+  readonly start: ToWorker;
+  publish(entries: readonly Entry[]): Promise<void>;
+  onMessage(message: FromWorker): void;
+  /** The worker cannot be used any more; it is up to the listener to end it. */
+  onDeath(run: WorkerRun, reason: string): void;
+}
+
+/** One life of a worker. */
+export class WorkerRun {
+  counters: SourceCounters = { ...NO_COUNTERS };
+  detail: SourceDetail | undefined;
+  readonly #worker: Worker;
+  readonly #startedAt = performance.now();
+  readonly #publishes = new Map<number, PromiseWithResolvers<void>>();
+  readonly #stopped = Promise.withResolvers<void>();
+  readonly #ticker: ReturnType<typeof setInterval>;
+  #publishId = 0;
+  #silentTicks = 0;
+  #loaded = false;
+  #ended = false;
+  /** Resolves when every batch so far is stored: acks are in order even if the stores were not. */
+  #storedSoFar: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: WorkerRunOptions) {
+    this.#worker = new Worker(options.worker, { type: "module", name: options.name });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#onMessage(data);
+    this.#worker.onmessageerror = () => this.#die("a message of the worker cannot be read");
+    this.#worker.onerror = (event) => {
+      // Without this the error goes on to end the process.
+      event.preventDefault();
+      this.#die(`the worker failed: ${event.message}`);
+    };
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  get ageMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  publish(message: Outgoing, timeoutMs: number): Promise<void> {
+    const id = ++this.#publishId;
+    const answer = Promise.withResolvers<void>();
+    this.#publishes.set(id, answer);
+    const timer = setTimeout(
+      () => answer.reject(new Error(`no answer within ${timeoutMs} ms`)),
+      timeoutMs + PUBLISH_GRACE_MS,
+    );
+    this.#post({ type: "publish", id, message, timeoutMs });
+    return answer.promise.finally(() => {
+      clearTimeout(timer);
+      this.#publishes.delete(id);
+    });
+  }
+
+  /** Resolves when the source has left its broker, or after `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<void> {
+    if (!this.#loaded) return;
+    this.#post({ type: "stop" });
+    const timer = setTimeout(() => this.#stopped.resolve(), timeoutMs);
+    await this.#stopped.promise;
+    clearTimeout(timer);
+  }
+
+  end(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#ticker);
+    this.#worker.onmessage = null;
+    this.#worker.terminate();
+    this.#stopped.resolve();
+    for (const answer of this.#publishes.values()) answer.reject(new Error(reason));
+  }
+
+  #post(message: ToWorker): void {
+    if (!this.#ended) this.#worker.postMessage(message);
+  }
+
+  #onMessage(message: FromWorker): void {
+    this.#silentTicks = 0;
+    if (message.type === "batch") return this.#onBatch(message.batch, message.messages);
+    if (message.type === "loaded") {
+      this.#loaded = true;
+      this.#post(this.options.start);
+    } else if (message.type === "published") {
+      const answer = this.#publishes.get(message.id);
+      if (message.error === undefined) answer?.resolve();
+      else answer?.reject(new Error(message.error));
+    } else if (message.type === "stopped") this.#stopped.resolve();
+    else if (message.type === "heartbeat") {
+      this.counters = { ...message.counters };
+      this.detail = message.detail;
+    }
+    this.options.onMessage(message);
+  }
+
+  #onBatch(batch: number, messages: Batch): void {
+    const published = this.options.publish(toEntries(messages));
+    this.#storedSoFar = Promise.all([this.#storedSoFar, published]).then(
+      () => this.#post({ type: "stored", batch }),
+    );
+    this.#storedSoFar.catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#die(`messages could not be stored: ${why}`);
+    });
+  }
+
+  /** Counts ticks and not time: a main thread that was held up itself blames no worker. */
+  #tick(): void {
+    const limitMs = this.#loaded
+      ? this.options.heartbeatTimeoutMs
+      : Math.max(LOADING_TIMEOUT_MS, this.options.heartbeatTimeoutMs);
+    if (++this.#silentTicks * TICK_MS > limitMs) {
+      this.#die(`the worker gave no sign of life for ${Math.round(limitMs / 1000)} s`);
+    }
+  }
+
+  #die(reason: string): void {
+    if (!this.#ended) this.options.onDeath(this, reason);
+  }
+}
+
+function toEntries(batch: Batch): Entry[] {
+  const { deviceIds, payloads, uuids, jobs, marks } = batch;
+  return payloads.map((payload, i) => ({
+    deviceId: deviceIds[i]!,
+    payload,
+    uuid: uuids?.[i],
+    job: jobs?.[i],
+    mark: marks?.[i],
+  }));
+}
