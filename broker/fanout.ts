@@ -48,6 +48,10 @@ export interface Fanout extends AsyncDisposable {
   /** What this instance has in memory: recent publications, and the last one of each device. */
   readonly log: MessageLog;
   readonly epoch: Epoch;
+  /** Oldest offset that is kept; the one after the newest where nothing is. */
+  readonly floor: number;
+  /** Names the deployment: all instances that share the log, over restarts. */
+  readonly deploymentId: string;
   readonly state: FanoutState;
   /** Entries that wait for their append. */
   readonly pending: number;

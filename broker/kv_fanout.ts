@@ -84,6 +84,10 @@ export class KvFanout implements Fanout {
     return this.#epoch;
   }
 
+  get floor(): number {
+    return this.#head.floor;
+  }
+
   get state(): FanoutState {
     return this.#state;
   }
@@ -121,7 +125,7 @@ export class KvFanout implements Fanout {
       const end = epoch === this.#epoch ? this.log.position + 1 : 0;
       return this.#reader.stretch(after, end, { epoch, interest, maxBytes });
     };
-    const floor = () => this.#head.floor;
+    const floor = () => this.floor;
     return new LogReplay(this.log, interest, read, { at: position.offset, floor });
   }
 
@@ -294,12 +298,13 @@ export class KvFanout implements Fanout {
     this.#startAnew(now.head.floor - 1, "the log began anew");
   }
 
-  /** Goes on behind `position`; sessions hear of it, since they cannot have what lies between. */
+  /** Goes on behind `position`; sessions hear of it where they cannot have what lies between. */
   #startAnew(position: number, reason: string): void {
+    const lost = position !== this.log.position;
     this.log.reset(position);
     this.#floor.clear();
     this.#lasts.reset(position);
-    this.#listener.onReset(reason);
+    if (lost) this.#listener.onReset(reason);
   }
 
   #deliver(publications: readonly Publication[]): void {

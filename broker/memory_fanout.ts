@@ -10,6 +10,7 @@ import { LogReplay, NoReplay } from "./replay.ts";
 export class MemoryFanout implements Fanout {
   readonly log: MessageLog;
   readonly epoch: Epoch = Epoch.random();
+  readonly deploymentId: string = Epoch.random().id;
   readonly pending = 0;
   #listener: FanoutListener | undefined;
   readonly #retentionMs: number;
@@ -23,6 +24,10 @@ export class MemoryFanout implements Fanout {
 
   get state(): FanoutState {
     return this.#listener ? { state: "ready" } : { state: "starting" };
+  }
+
+  get floor(): number {
+    return this.log.start + 1;
   }
 
   start(listener: FanoutListener): Promise<void> {
@@ -53,7 +58,7 @@ export class MemoryFanout implements Fanout {
     if (!position || position.epoch !== this.epoch.id || position.offset > this.log.position) {
       return Promise.resolve(new NoReplay(this.log));
     }
-    const floor = () => this.log.start + 1;
+    const floor = () => this.floor;
     return Promise.resolve(
       new LogReplay(this.log, interest, undefined, { at: position.offset, floor }),
     );

@@ -1,6 +1,7 @@
 /** What a client gets before it is live: a snapshot, then what it missed. */
 
 import { JoinedEvents } from "./client_frame.ts";
+import type { Replay } from "./fanout.ts";
 import type { Hub } from "./hub.ts";
 import type { Interest } from "./interest.ts";
 import { parseCursor, type Publication } from "./message.ts";
@@ -34,24 +35,78 @@ export async function beginSession(
   session.reach(cursor === undefined ? start : parseCursor(cursor) && cursor);
   if (snapshot) await sendSnapshot(hub, session, session.interest, signal);
   const replay = await hub.fanout.since(cursor ?? start, session.interest, signal);
+  await replayToHead(hub, session, replay, {
+    signal,
+    write: async (found) => {
+      await writeAll(session, found, signal);
+      session.reach(hub.cursor(replay.at));
+    },
+    onHead: (replayed) => {
+      if (cursor !== undefined) sendResumed(session, replay, replayed, hub.cursor());
+      hub.attach(session);
+    },
+  });
+}
+
+/**
+ * Brings more devices to a live session: what was missed of them first, while the others go on, and
+ * then live, in order. The messages carry no id, since newer ones of others may be out already.
+ */
+export async function addToSession(
+  hub: Hub,
+  session: Session,
+  named: Interest,
+  { cursor, snapshot, signal, all }: ResumeOptions & { readonly all: Interest },
+): Promise<void> {
+  if (cursor === undefined && !snapshot) return hub.reattach(session, all);
+  hub.reattach(session, session.interest.without(named));
+  session.replaying = true;
+  try {
+    const start = hub.cursor();
+    if (snapshot) await sendSnapshot(hub, session, named, signal);
+    const replay = await hub.fanout.since(cursor ?? start, named, signal);
+    await replayToHead(hub, session, replay, {
+      signal,
+      write: async (found) => {
+        for (const { payload } of found) session.sink.event("message", payload);
+        await writable(session, signal);
+      },
+      onHead: (replayed) => {
+        if (cursor !== undefined) sendResumed(session, replay, replayed);
+        hub.reattach(session, all);
+      },
+    });
+  } finally {
+    session.replaying = false;
+  }
+}
+
+/** Calls `onHead` in the turn in which nothing lies between what was written and the head. */
+async function replayToHead(
+  hub: Hub,
+  session: Session,
+  replay: Replay,
+  { write, onHead, signal }: {
+    write: (found: readonly Publication[]) => Promise<void>;
+    onHead: (replayed: number) => void;
+    signal: AbortSignal;
+  },
+): Promise<void> {
   let replayed = 0;
   for (;;) {
     await writable(session, signal);
     const found = await replay.next(STEP_BYTES);
     if (session.closed || signal.aborted) return;
     replayed += found.length;
-    await writeAll(session, found, signal);
+    await write(found);
     if (session.closed || signal.aborted) return;
-    session.reach(hub.cursor(replay.at));
-    // Attached only where nothing was awaited since the log was read to its end.
-    if (replay.at === hub.fanout.log.position) break;
+    if (replay.at === hub.fanout.log.position) return onHead(replayed);
     await turn();
   }
-  if (cursor !== undefined) {
-    const data = JSON.stringify({ status: replay.status, replayed });
-    session.sink.event("resumed", data, hub.cursor());
-  }
-  hub.attach(session);
+}
+
+function sendResumed(session: Session, { status }: Replay, replayed: number, id?: string): void {
+  session.sink.event("resumed", JSON.stringify({ status, replayed }), id);
 }
 
 /** The last message of each device that was published up to now, as `snapshot` events. */

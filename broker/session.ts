@@ -29,6 +29,8 @@ export class Session {
   /** Position while the session is not live: up to here everything was written. */
   #replayedTo: string | undefined;
   live = false;
+  /** Some of its devices are being replayed: no position can be named. */
+  replaying = false;
   closed = false;
   sent = 0;
   dropped = 0;
@@ -88,9 +90,10 @@ export class Session {
     this.#replayedTo = position;
   }
 
-  /** The position up to which everything was written; `head` is the log's, given as a cursor. */
+  /** The position up to which everything was written, where there is one; `head` makes a cursor. */
   position(head: (offset?: number) => string): string | undefined {
     if (!this.live) return this.#replayedTo;
+    if (this.replaying) return undefined;
     const first = this.#queue?.firstOffset;
     return first === undefined ? head() : head(first - 1);
   }

@@ -1,0 +1,97 @@
+/** The HTTP application: every route, made of what the program hands in. */
+
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import { getLogger } from "../log.ts";
+import type { AppDeps } from "./deps.ts";
+import { deviceRoutes } from "./devices.ts";
+import { healthRoutes } from "./health.ts";
+import { problem, ProblemError } from "./problem.ts";
+import { publishRoutes } from "./publish.ts";
+import { statsRoutes } from "./stats.ts";
+import { streamRoutes } from "./stream.ts";
+import { QueryError } from "./stream_query.ts";
+
+const log = getLogger("routes");
+const MAX_BODY_BYTES = 262_144;
+
+/** Testable with `app.request()`, but for WebSockets. */
+export function createApp(deps: AppDeps): Hono {
+  const app = new Hono();
+  const { corsOrigins } = deps.config;
+  app.use(crossOrigin(corsOrigins));
+  app.use(bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: () =>
+      problem({
+        status: 413,
+        code: "body_too_large",
+        detail: `The body may have ${MAX_BODY_BYTES} bytes`,
+      }),
+  }));
+  const groups = [
+    healthRoutes(deps),
+    streamRoutes(deps),
+    statsRoutes(deps),
+    deviceRoutes(deps),
+    publishRoutes(deps),
+  ];
+  for (const group of groups) app.route("/", group);
+  refuseOtherMethods(app);
+  app.notFound((c) =>
+    problem({
+      status: 404,
+      code: "not_found",
+      detail: `There is no route ${c.req.path.slice(0, 200)}; the stream is at /api/v1/stream`,
+    })
+  );
+  app.onError((error, c) => failed(error, c));
+  return app;
+}
+
+/** A WebSocket's response has no headers to change, and its Origin is checked by the route. */
+function crossOrigin(origins: readonly string[]) {
+  const handler = cors({
+    origin: origins.includes("*") ? "*" : [...origins],
+    allowHeaders: ["authorization", "content-type", "last-event-id", "cache-control"],
+    maxAge: 600,
+  });
+  return (c: Context, next: () => Promise<void>) =>
+    c.req.header("upgrade") ? next() : handler(c, next);
+}
+
+/** Answers 405, with what is allowed, on every path that exists. */
+function refuseOtherMethods(app: Hono): void {
+  const methods = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) {
+    if (method === "ALL") continue;
+    const known = methods.get(path) ?? new Set();
+    known.add(method);
+    if (method === "GET") known.add("HEAD");
+    methods.set(path, known);
+  }
+  for (const [path, known] of methods) {
+    const allow = [...known].sort().join(", ");
+    app.all(path, () =>
+      problem({
+        status: 405,
+        code: "method_not_allowed",
+        detail: `This route takes ${allow}`,
+        headers: { allow },
+      }));
+  }
+}
+
+function failed(error: Error, c: Context): Response {
+  if (error instanceof ProblemError) return problem(error.options);
+  if (error instanceof QueryError) {
+    return problem({ status: 400, code: error.code, detail: error.message });
+  }
+  log.error("{method} {path} failed: {error}", { method: c.req.method, path: c.req.path, error });
+  return problem({
+    status: 500,
+    code: "internal_error",
+    detail: "The request failed; the log of the server says why",
+  });
+}

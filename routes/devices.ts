@@ -1,0 +1,74 @@
+/** Devices, their last message, and what is kept of their history. */
+
+import { type Context, Hono } from "hono";
+import { Interest } from "../broker/interest.ts";
+import type { Publication } from "../broker/message.ts";
+import type { AppDeps } from "./deps.ts";
+import { ProblemError } from "./problem.ts";
+import { whole } from "./stream_query.ts";
+
+const PAGE = 100;
+const MAX_PAGE = 1000;
+const STEP_BYTES = 262_144;
+
+export function deviceRoutes({ config, fanout }: AppDeps): Hono {
+  const describe = ({ deviceId, time }: Publication) => ({
+    device_id: deviceId,
+    last_seen: new Date(time).toISOString(),
+    state: Date.now() - time > config.staleSeconds * 1000 ? "stale" : "online",
+  });
+
+  return new Hono()
+    .get("/api/v1/devices", (c) => {
+      const limit = pageSize(c);
+      const skip = number(c, "next", 0, 999_999_999) ?? 0;
+      const page = fanout.log.lastOfAll().drop(skip).take(limit + 1).map(describe).toArray();
+      const next = page.length > limit ? String(skip + limit) : null;
+      return c.json({ devices: page.slice(0, limit), next });
+    })
+    .get("/api/v1/devices/:id", (c) => {
+      const last = lastOf(c);
+      const { device_id, last_seen, state } = describe(last);
+      // The payload goes out as the device sent it, so it is not parsed and written again.
+      const head = JSON.stringify({ device_id, last_seen, state }).slice(0, -1);
+      return json(`${head},"message":${last.payload}}`);
+    })
+    .get("/api/v1/devices/:id/messages", async (c) => {
+      const { deviceId } = lastOf(c);
+      const limit = pageSize(c);
+      const since = c.req.query("since") || fanout.epoch.cursor(fanout.floor - 1);
+      // Asked for by its name alone, also where that ends in `*`.
+      const interest = Interest.parse([deviceId], 1);
+      const replay = await fanout.since(since, interest, c.req.raw.signal);
+      const found: Publication[] = [];
+      while (found.length <= limit && replay.at < fanout.log.position) {
+        const stretch = await replay.next(STEP_BYTES);
+        found.push(...stretch.filter((publication) => publication.deviceId === deviceId));
+      }
+      const page = found.slice(0, limit);
+      const next = found.length > limit ? JSON.stringify(page.at(-1)!.cursor) : "null";
+      const messages = page.map(({ payload }) => payload).join(",");
+      return json(`{"messages":[${messages}],"next":${next},"status":"${replay.status}"}`);
+    });
+
+  function lastOf(c: Context): Publication {
+    const id = c.req.param("id") ?? "";
+    const last = fanout.log.lastOf(id);
+    if (last) return last;
+    throw new ProblemError({
+      status: 404,
+      code: "unknown_device",
+      detail: "No message of this device has arrived",
+    });
+  }
+}
+
+const pageSize = (c: Context) => number(c, "limit", 1, MAX_PAGE) ?? PAGE;
+
+function number(c: Context, name: string, min: number, max: number): number | undefined {
+  return whole(new URL(c.req.url).searchParams, name, min, max);
+}
+
+function json(text: string): Response {
+  return new Response(text, { headers: { "content-type": "application/json" } });
+}

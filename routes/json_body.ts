@@ -1,0 +1,22 @@
+/** Reads and checks the JSON body of a request. */
+
+import type { Context } from "hono";
+import type { z } from "zod";
+import { ProblemError } from "./problem.ts";
+
+/** @throws {ProblemError} 400 that names the field which is wrong. */
+export async function jsonBody<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
+  const text = await c.req.text();
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ProblemError({ status: 400, code: "bad_json", detail: "The body is not JSON" });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join(".")}: ${message}` : message
+  );
+  throw new ProblemError({ status: 400, code: "bad_body", detail: issues.join("; ") });
+}

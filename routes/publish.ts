@@ -1,0 +1,45 @@
+/** Publishing at the MQTT broker. */
+
+import { Hono } from "hono";
+import { z } from "zod";
+import type { AppDeps } from "./deps.ts";
+import { jsonBody } from "./json_body.ts";
+import { problem } from "./problem.ts";
+
+const ACK_TIMEOUT_MS = 5000;
+
+export const publishSchema = z.object({
+  topic: z.string().min(1).max(65_535).refine(
+    (topic) => !/[#+\0]/.test(topic),
+    "must be a topic without wildcards",
+  ),
+  /** Text goes out as it is, anything else as JSON. */
+  payload: z.unknown().refine((payload) => payload !== undefined, "is missing"),
+  qos: z.union([z.literal(0), z.literal(1), z.literal(2)]).default(1),
+});
+
+export function publishRoutes({ publish }: AppDeps): Hono {
+  return new Hono().post("/api/v1/publish", async (c) => {
+    const { topic, payload, qos } = await jsonBody(c, publishSchema);
+    if (!publish) {
+      return problem({
+        status: 503,
+        code: "no_mqtt_broker",
+        detail: "No MQTT broker is configured: set BROKER_HOST",
+        headers: { "retry-after": "60" },
+      });
+    }
+    const text = typeof payload === "string" ? payload : JSON.stringify(payload);
+    try {
+      await publish({ topic, payload: text, qos }, ACK_TIMEOUT_MS);
+    } catch {
+      return problem({
+        status: 503,
+        code: "not_acknowledged",
+        detail: "The MQTT broker did not acknowledge the message in time: try again",
+        headers: { "retry-after": "5" },
+      });
+    }
+    return c.json({ status: "published", topic, qos });
+  });
+}

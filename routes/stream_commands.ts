@@ -1,0 +1,127 @@
+/** Commands of a client on its WebSocket. */
+
+import { z } from "zod";
+import type { Interest } from "../broker/interest.ts";
+import { addToSession } from "../broker/resume.ts";
+import type { Session } from "../broker/session.ts";
+import type { AppDeps } from "./deps.ts";
+import { parseInterest, QueryError } from "./stream_query.ts";
+
+const ids = z.array(z.string()).min(1);
+export const commandSchema = z.discriminatedUnion("action", [
+  z.object({
+    action: z.literal("subscribe"),
+    device_ids: ids,
+    since: z.string().optional(),
+    snapshot: z.boolean().optional(),
+  }),
+  z.object({ action: z.literal("unsubscribe"), device_ids: ids }),
+  z.object({ action: z.literal("ping") }),
+]);
+type Command = z.infer<typeof commandSchema>;
+
+const MAX_FRAME_BYTES = 65_536;
+const MAX_ERRORS_A_MINUTE = 100;
+const TOO_BIG = 1009;
+const POLICY_VIOLATION = 1008;
+
+/** Carries out a client's commands, one after another. */
+export class StreamCommands {
+  #errors = 0;
+  #minute = 0;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly deps: AppDeps,
+    private readonly session: Session,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  receive(data: unknown): void {
+    if (this.session.closed) return;
+    if (byteLength(data) > MAX_FRAME_BYTES) {
+      return this.deps.hub.close(this.session, TOO_BIG, "frame too big");
+    }
+    const command = this.#parse(data);
+    if (command) this.#last = this.#last.then(() => this.#carryOut(command));
+  }
+
+  #parse(data: unknown): Command | undefined {
+    let value: unknown;
+    try {
+      value = typeof data === "string" ? JSON.parse(data) : undefined;
+    } catch {
+      // Said below.
+    }
+    if (value === undefined) return this.#error("bad_json", "a command is JSON text");
+    const parsed = commandSchema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    if (issue?.path[0] === "action" || issue?.path.length === 0) {
+      return this.#error("unknown_action", "action may be subscribe, unsubscribe or ping");
+    }
+    return this.#error(
+      `bad_${String(issue?.path[0])}`,
+      `${issue?.path.join(".")}: ${issue?.message}`,
+    );
+  }
+
+  #error(code: string, message: string): undefined {
+    this.session.sink.event("error", JSON.stringify({ message, code }));
+    const minute = Math.floor(performance.now() / 60_000);
+    if (minute !== this.#minute) this.#errors = 0;
+    this.#minute = minute;
+    if (++this.#errors > MAX_ERRORS_A_MINUTE) {
+      this.deps.hub.close(this.session, POLICY_VIOLATION, "too many errors");
+    }
+  }
+
+  async #carryOut(command: Command): Promise<void> {
+    if (this.session.closed) return;
+    if (command.action === "ping") return this.deps.hub.ping(this.session);
+    try {
+      const { maxDeviceIds } = this.deps.config;
+      const named = parseInterest(command.device_ids, maxDeviceIds);
+      if (command.action === "subscribe") await this.#subscribe(named, command);
+      else this.#unsubscribe(named);
+    } catch (error) {
+      if (error instanceof QueryError) this.#error(error.code, error.message);
+      else if (!this.session.closed) {
+        this.#error("failed", "the command could not be carried out: try again");
+      }
+    }
+  }
+
+  #unsubscribe(named: Interest): void {
+    const left = this.session.interest.without(named);
+    this.deps.hub.reattach(this.session, left);
+    this.#subscribed(left);
+  }
+
+  async #subscribe(
+    named: Interest,
+    { since, snapshot }: { since?: string | undefined; snapshot?: boolean | undefined },
+  ): Promise<void> {
+    const { hub, config } = this.deps;
+    const items = [...this.session.interest.items, ...named.items];
+    const all = parseInterest(items, config.maxDeviceIds);
+    this.#subscribed(all);
+    await addToSession(hub, this.session, named, {
+      all,
+      cursor: since,
+      snapshot,
+      signal: this.signal,
+    });
+  }
+
+  #subscribed({ items }: Interest): void {
+    this.session.sink.event("subscribed", JSON.stringify({ device_ids: items }));
+  }
+}
+
+function byteLength(data: unknown): number {
+  if (typeof data === "string") {
+    return data.length * 3 <= MAX_FRAME_BYTES ? data.length : new TextEncoder().encode(data).length;
+  }
+  return data instanceof ArrayBuffer ? data.byteLength : data instanceof Blob ? data.size : 0;
+}
