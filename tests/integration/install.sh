@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs what the integration and fault tests run: servers and clients from Debian, denokv from
+# crates.io, Apache Kafka from Maven Central, Python's websockets from PyPI. Run it as root, as
+# often as you like: what is there already is left alone.
+set -euo pipefail
+
+cache="${HOME}/.cache/telecast"
+here="$(cd "$(dirname "$0")" && pwd)"
+mkdir -p "$cache"
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+packages=(mosquitto mosquitto-clients kcat haproxy chromium openssl curl ca-certificates)
+command -v java >/dev/null || packages+=(openjdk-17-jre-headless)
+command -v mvn >/dev/null || packages+=(maven)
+command -v go >/dev/null || packages+=(golang-go)
+if [ ! -x "$cache/denokv/bin/denokv" ] && ! command -v denokv >/dev/null; then
+  packages+=(build-essential cmake pkg-config)
+  command -v cargo >/dev/null || packages+=(cargo)
+fi
+python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+    missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "Installing ${missing[*]}"
+  # Debian starts servers when it installs them; the tests start their own, on ports of their own.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod +x "$policy"
+    trap 'as_root rm -f "$policy"' EXIT
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [ ! -x "$cache/denokv/bin/denokv" ] && ! command -v denokv >/dev/null; then
+  echo "Building denokv (5 to 8 minutes on 2 cores)"
+  cargo install denokv --locked --version 0.14.0 --root "$cache/denokv" --quiet
+fi
+
+# The folder is moved into place when it is whole, so that an interrupted download is repeated.
+if [ ! -e "$cache/kafka/pom.xml" ] || ! cmp -s "$here/kafka/pom.xml" "$cache/kafka/pom.xml"; then
+  echo "Downloading Apache Kafka"
+  rm -rf "$cache/kafka" "$cache/kafka.part"
+  mvn -q -B -f "$here/kafka/pom.xml" dependency:copy-dependencies \
+    -DoutputDirectory="$cache/kafka.part"
+  cp "$here/kafka/pom.xml" "$cache/kafka.part/"
+  mv "$cache/kafka.part" "$cache/kafka"
+fi
+
+if ! "$cache/venv/bin/python" -c 'import websockets' 2>/dev/null; then
+  echo "Installing Python's websockets"
+  python3 -m venv --clear "$cache/venv"
+  "$cache/venv/bin/pip" install -q --disable-pip-version-check websockets==17.4
+fi
+
+echo "Ready for: deno task test:integration, deno task test:faults"
