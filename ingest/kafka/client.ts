@@ -1,0 +1,68 @@
+/** The kafkajs client, as the configuration asks for it. */
+
+import { connect as connectTcp, isIP } from "node:net";
+import { connect as connectTls } from "node:tls";
+import kafkajs, {
+  type ISocketFactoryArgs,
+  type Kafka,
+  type KafkaConfig as ClientConfig,
+  type SASLOptions,
+} from "kafkajs";
+import type { KafkaConfig } from "../../config.ts";
+import type { SourceLogLevel } from "../source.ts";
+import { registerCodecs } from "./codecs.ts";
+import { kafkaLog } from "./kafka_log.ts";
+import { tameRequestQueue } from "./request_queue.ts";
+import { tlsOptions } from "./tls_files.ts";
+
+export interface KafkaSourceConfig extends KafkaConfig {
+  readonly clientId: string;
+}
+
+/** Tries of kafkajs itself; beyond them the connection is given up and made anew. */
+const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 };
+const KEEP_ALIVE_MS = 30_000;
+
+/** @throws {Error} where a certificate file cannot be used. */
+export async function kafkaClient(
+  config: KafkaSourceConfig,
+  log: (level: SourceLogLevel, text: string) => void,
+): Promise<Kafka> {
+  registerCodecs();
+  tameRequestQueue();
+  const ssl = await tlsOptions(config);
+  return new kafkajs.Kafka({
+    clientId: config.clientId,
+    brokers: config.servers.map(encodeV6),
+    connectionTimeout: 5_000,
+    authenticationTimeout: 10_000,
+    requestTimeout: 20_000,
+    retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
+    logLevel: kafkajs.logLevel.WARN,
+    logCreator: kafkaLog(log, config.sasl ? [config.sasl.password] : []),
+    socketFactory,
+    ...(ssl && { ssl: ssl as ClientConfig["ssl"] & object }),
+    ...(config.sasl && { sasl: { ...config.sasl } as SASLOptions }),
+  });
+}
+
+/** Sends at once what is written: kafkajs leaves Nagle's algorithm on. */
+function socketFactory({ host, port, ssl, onConnect }: ISocketFactoryArgs) {
+  const address = { host: decodeV6(host), port };
+  const name = isIP(address.host) === 0 ? { servername: address.host } : {};
+  const socket = ssl
+    ? connectTls({ ...address, ...name, ...ssl }, onConnect)
+    : connectTcp(address, onConnect);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return socket;
+}
+
+/** kafkajs cuts a server at its first colon, so the colons of an IPv6 address travel as commas. */
+function encodeV6(server: string): string {
+  return server.replace(/^\[(.+)\]:/, (_, address: string) => `${address.replaceAll(":", ",")}:`);
+}
+
+function decodeV6(host: string): string {
+  return host.replaceAll(",", ":");
+}

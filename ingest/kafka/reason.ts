@@ -1,0 +1,63 @@
+/** What went wrong with Kafka, in words that say what to do. */
+
+interface KafkaError extends Error {
+  /** Kafka's own name of the error. */
+  readonly type?: string;
+  readonly code?: string;
+  readonly broker?: string;
+}
+
+const BY_TYPE: Readonly<Record<string, string>> = {
+  GROUP_AUTHORIZATION_FAILED: "the user may not use the group: check KAFKA_GROUP_ID and the ACLs",
+  TOPIC_AUTHORIZATION_FAILED: "the user may not read a topic: check KAFKA_TOPIC and the ACLs",
+  UNKNOWN_TOPIC_OR_PARTITION: "a topic or partition does not exist any more",
+  LEADER_NOT_AVAILABLE: "a partition has no leader",
+  UNSUPPORTED_SASL_MECHANISM:
+    "the broker does not know the SASL mechanism: check KAFKA_SASL_MECHANISM",
+  INCONSISTENT_GROUP_PROTOCOL:
+    "other members of the group assign partitions in another way: use a KAFKA_GROUP_ID of its own",
+};
+
+const BY_NAME: Readonly<Record<string, string>> = {
+  KafkaJSSASLAuthenticationError:
+    "authentication failed: check KAFKA_USERNAME, KAFKA_PASSWORD and KAFKA_SASL_MECHANISM",
+  KafkaJSNoBrokerAvailableError: "no broker is reachable",
+  KafkaJSGroupCoordinatorNotFound: "the group has no coordinator",
+};
+
+const BY_CODE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ENOTFOUND: "host name not found",
+  EAI_AGAIN: "host name not found for now",
+  ECONNRESET: "connection reset",
+  EHOSTUNREACH: "host unreachable",
+};
+
+/** A reason for the state and the log. Without addresses of code, and never with a secret. */
+export function reasonOf(error: unknown): string {
+  const chain = causes(error);
+  for (const { type, name } of chain) {
+    const known = (type && BY_TYPE[type]) || BY_NAME[name];
+    if (known) return known;
+  }
+  const codec = chain.find(({ name }) => name === "KafkaJSNotImplemented");
+  if (codec) return `a batch is compressed in a way that is not supported: ${codec.message}`;
+  const last = chain.at(-1);
+  if (!last) return String(error);
+  const broker = chain.find(({ broker }) => broker !== undefined)?.broker;
+  const why = (last.code && BY_CODE[last.code]) ?? last.message;
+  return broker === undefined || why.includes(broker) ? why : `${broker}: ${why}`;
+}
+
+/** Whether the broker refused `type`, at whatever depth. */
+export function isRefused(error: unknown, type: string): boolean {
+  return causes(error).some((cause) => cause.type === type);
+}
+
+function causes(error: unknown): KafkaError[] {
+  const chain: KafkaError[] = [];
+  for (let cause = error; cause instanceof Error && chain.length < 10; cause = cause.cause) {
+    chain.push(cause);
+  }
+  return chain;
+}

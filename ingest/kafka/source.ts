@@ -1,0 +1,88 @@
+/** Kafka, or what speaks its protocol, as a source. */
+
+import { Backoff, sleep } from "../backoff.ts";
+import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
+import { kafkaClient, type KafkaSourceConfig } from "./client.ts";
+import { KafkaConnection } from "./connection.ts";
+import { Partitions } from "./partition.ts";
+import { isRefused, reasonOf } from "./reason.ts";
+import { Topics } from "./topics.ts";
+
+export type { KafkaSourceConfig };
+
+const BACKOFF = { minMs: 500, maxMs: 30_000 };
+/** A connection that lasts this long was a good one: the next try after it is soon. */
+const GOOD_MS = 30_000;
+/** The shortest that brokers allow unless they are told otherwise: another takes over within it. */
+const SESSION_MS = 6_000;
+const LONG_SESSION_MS = 30_000;
+
+/**
+ * Reads topics as a member of a group. Records of a partition are handed over in their order, and
+ * their offsets are committed once they are stored, so that a crash repeats some and loses none.
+ */
+export class KafkaSource implements Source {
+  readonly #partitions: Partitions;
+  readonly #backoff = new Backoff(BACKOFF);
+  readonly #stop = new AbortController();
+  #sessionMs = SESSION_MS;
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(private readonly config: KafkaSourceConfig) {
+    this.#partitions = new Partitions(config.groupId, config.fromBeginning);
+  }
+
+  start(intake: Intake, onState: (state: SourceState) => void): void {
+    this.#done = this.#keepConnected(intake, onState);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#done;
+  }
+
+  detail(): SourceDetail {
+    return this.#partitions.detail();
+  }
+
+  async #keepConnected(intake: Intake, onState: (state: SourceState) => void): Promise<void> {
+    const { signal } = this.#stop;
+    const topics = new Topics(this.config.topics, this.#partitions, intake);
+    while (!signal.aborted) {
+      const since = performance.now();
+      onState({ state: "connecting" });
+      try {
+        await this.#connect(topics, intake, onState);
+      } catch (error) {
+        if (signal.aborted) break;
+        if (isRefused(error, "INVALID_SESSION_TIMEOUT")) this.#sessionMs = LONG_SESSION_MS;
+        if (performance.now() - since > GOOD_MS) this.#backoff.reset();
+        const retryMs = this.#backoff.next();
+        onState({ state: "waiting", reason: reasonOf(error), retryMs });
+        await sleep(retryMs, signal);
+      }
+    }
+    onState({ state: "stopped" });
+  }
+
+  async #connect(
+    topics: Topics,
+    intake: Intake,
+    onState: (state: SourceState) => void,
+  ): Promise<void> {
+    const kafka = await kafkaClient(this.config, (level, text) => intake.log(level, text));
+    const connection = new KafkaConnection({
+      kafka,
+      group: this.config.groupId,
+      topics,
+      partitions: this.#partitions,
+      intake,
+      sessionMs: this.#sessionMs,
+      onAssigned: () => {
+        const detail = `group=${this.config.groupId} partitions=${this.#partitions.size}`;
+        onState({ state: "connected", detail });
+      },
+    });
+    await connection.run(this.#stop.signal);
+  }
+}

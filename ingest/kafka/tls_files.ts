@@ -1,0 +1,47 @@
+/** The certificate files of the connection, read and checked when it is made. */
+
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { ConnectionOptions } from "node:tls";
+import type { KafkaConfig } from "../../config.ts";
+
+/**
+ * What TLS needs, or undefined where it is off. Read for every connection, so that a certificate
+ * that was renewed is used from the next one on.
+ * @throws {Error} that names the variable, where a file cannot be read or is no certificate or key.
+ */
+export async function tlsOptions(config: KafkaConfig): Promise<ConnectionOptions | undefined> {
+  if (!config.ssl) return undefined;
+  const ca = await read("KAFKA_CA_PATH", config.caPath, checkCertificate);
+  const cert = await read("KAFKA_CERT_PATH", config.certPath, checkCertificate);
+  const key = await read("KAFKA_KEY_PATH", config.keyPath, checkKey);
+  if (cert && key && !new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+    throw new Error("KAFKA_KEY_PATH is not the key of the certificate at KAFKA_CERT_PATH");
+  }
+  return { ...(ca && { ca: [ca] }), ...(cert && key && { cert, key }) };
+}
+
+async function read(
+  variable: string,
+  path: string | undefined,
+  check: (pem: string) => void,
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  let pem: string;
+  try {
+    pem = await Deno.readTextFile(path);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.name : "unknown";
+    throw new Error(`the file at ${variable} cannot be read: ${why}`, { cause });
+  }
+  try {
+    check(pem);
+  } catch (cause) {
+    throw new Error(`the file at ${variable} cannot be used: it is no PEM of the right kind`, {
+      cause,
+    });
+  }
+  return pem;
+}
+
+const checkCertificate = (pem: string) => void new X509Certificate(pem);
+const checkKey = (pem: string) => void createPrivateKey(pem);
