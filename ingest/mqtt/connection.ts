@@ -1,0 +1,265 @@
+/** One connection to an MQTT broker, with acks that follow the append and not the parser. */
+
+import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
+import type { Outgoing } from "../source.ts";
+import type { MqttVersion } from "./connect_options.ts";
+import { ConnectionProblem, failure, goodbye, refusal, type SettingNames } from "./problem.ts";
+
+/** A message as it came. */
+export interface Inbound {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** Sends PUBACK or PUBREC; undefined at QoS 0. Does nothing once the connection is gone. */
+  readonly ack: (() => void) | undefined;
+  /** To be called where it is not acked and not kept, so that it is taken when it comes again. */
+  readonly abandon?: (() => void) | undefined;
+}
+
+export interface ConnectionListener {
+  /** The broker took the CONNECT; comes before any message. */
+  onSession(present: boolean): void;
+  /** `done` lets the parser go on to the next packet. */
+  onMessage(message: Inbound, done: () => void): void;
+}
+
+export interface ConnectionSettings {
+  readonly options: IClientOptions;
+  /** `host:port`, for messages. */
+  readonly at: string;
+  readonly names: SettingNames;
+  readonly inflightQos2: Qos2Ids;
+}
+
+/**
+ * Ids of QoS 2 messages that were handed on and not released by the broker, by whether they are
+ * stored; belongs to the session, and so outlives a connection.
+ */
+export type Qos2Ids = Map<number, { stored: boolean; connection: Connection }>;
+
+type Packet = { cmd: string; messageId?: number; reasonCode?: number };
+type SendPacket = (packet: Packet, done?: () => void, ...rest: unknown[]) => void;
+
+/** What this file uses of the client's inside; a test fails where the library changes it. */
+interface Internals {
+  _sendPacket: SendPacket;
+  incomingStore: {
+    get(packet: Packet, done: (error: unknown, found?: IPublishPacket) => void): void;
+  };
+  stream: { cork?(): void; uncork?(): void; destroy(): void; end(): void };
+}
+
+const noop = () => {};
+
+/** Connects when it is made; over when {@linkcode closed} resolves. */
+export class Connection {
+  /** Resolves when the broker has taken the CONNECT and the client is ready; never rejects. */
+  readonly connected: Promise<void>;
+  /** Resolves with the reason when the connection is over, also when it never came about. */
+  readonly closed: Promise<ConnectionProblem>;
+  #accepted = false;
+  #problem: ConnectionProblem | undefined;
+  #over = false;
+  #corked = false;
+  readonly #client: MqttClient;
+  readonly #internals: Internals;
+  readonly #send: SendPacket;
+  readonly #close = Promise.withResolvers<ConnectionProblem>();
+
+  constructor(
+    private readonly settings: ConnectionSettings,
+    private readonly listener: ConnectionListener,
+  ) {
+    const connected = Promise.withResolvers<void>();
+    this.connected = connected.promise;
+    this.closed = this.#close.promise;
+    const client = this.#client = mqtt.connect(settings.options);
+    this.#internals = client as unknown as Internals;
+    this.#send = this.#internals._sendPacket.bind(client);
+    this.#internals._sendPacket = (packet, done, ...rest) => this.#onSend(packet, done, rest);
+    client.handleMessage = (packet, done) => this.#onPublish(packet, done);
+    client.on("packetreceive", (packet) => {
+      if (packet.cmd === "connack") this.#onConnack(packet);
+      else if (packet.cmd === "disconnect") {
+        const text = goodbye(packet.reasonCode ?? 0, settings.at, this.clientId);
+        this.#problem = new ConnectionProblem(text);
+      }
+    });
+    client.on("connect", () => connected.resolve());
+    client.on("error", (error) => this.#onError(error));
+    client.on("close", () => this.#onClose());
+  }
+
+  get version(): MqttVersion {
+    return this.settings.options.protocolVersion === 5 ? 5 : 4;
+  }
+
+  get clientId(): string {
+    return this.settings.options.clientId!;
+  }
+
+  /**
+   * Subscribes, without retained messages that an existing subscription has sent before (MQTT 5).
+   * Resolves with the topics that the broker refused.
+   */
+  subscribe(topics: readonly string[], qos: 0 | 1 | 2): Promise<string[]> {
+    if (topics.length === 0) return Promise.resolve([]);
+    const options = this.version === 5 ? { qos, rh: 1 } : { qos };
+    return new Promise((resolve, reject) => {
+      this.#client.subscribe([...topics], options, (error, _granted, packet) => {
+        const codes = (packet as { granted?: (number | { qos: number })[] } | undefined)?.granted;
+        if (!codes) return error ? reject(error) : resolve([]);
+        const refused = topics.filter((_, i) => (Number(codes[i]) & 0x80) !== 0);
+        if (error && refused.length === 0) reject(error);
+        else resolve(refused);
+      });
+    });
+  }
+
+  unsubscribe(topics: readonly string[]): Promise<void> {
+    if (topics.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#client.unsubscribe([...topics], {}, (error) => error ? reject(error) : resolve());
+    });
+  }
+
+  /** Resolves after PUBACK or PUBCOMP; at QoS 0 when it is written. */
+  async publish({ topic, payload, qos }: Outgoing): Promise<void> {
+    const acked = new Promise<void>((resolve, reject) => {
+      this.#client.publish(topic, payload, { qos }, (error) => error ? reject(error) : resolve());
+    });
+    const lost = this.closed.then((problem) => {
+      throw new Error(`the connection was lost before the ack: ${problem.message}`);
+    });
+    await Promise.race([acked, lost]);
+  }
+
+  /**
+   * Tells the broker that this client lives, and the client that the broker does: for a time in
+   * which nothing is read on purpose, and so no answer to a ping can be seen.
+   */
+  keepAlive(): void {
+    if (!this.#client.connected) return;
+    this.#client.sendPing();
+    this.#client.reschedulePing(true);
+  }
+
+  /** Says goodbye; a broker that does not listen gets `timeoutMs`. */
+  async end(timeoutMs = 500, reason = "closed by this side"): Promise<void> {
+    this.#problem ??= new ConnectionProblem(reason);
+    const timer = setTimeout(() => this.#destroy(), timeoutMs);
+    // The library's own gentle end() waits for the acks of publishes, for ever.
+    if (this.#client.connected) {
+      this.#send({ cmd: "disconnect", reasonCode: 0 }, () => this.#internals.stream.end());
+    } else this.#destroy();
+    await this.closed;
+    clearTimeout(timer);
+  }
+
+  #onConnack(packet: { sessionPresent?: boolean; reasonCode?: number; returnCode?: number }): void {
+    const code = (this.version === 5 ? packet.reasonCode : packet.returnCode) ??
+      packet.returnCode ?? 0;
+    if (code === 0) {
+      this.#accepted = true;
+      const present = packet.sessionPresent === true;
+      if (!present) this.settings.inflightQos2.clear();
+      this.listener.onSession(present);
+    } else this.#problem = refusal(code, this.settings.at, this.settings.names);
+  }
+
+  /** QoS 0 and 1. A QoS 2 message was handed on before its PUBREC; here it is released. */
+  #onPublish(packet: IPublishPacket, done: (error?: Error) => void): void {
+    if (packet.qos === 2) return done();
+    const { messageId } = packet;
+    const ack = packet.qos === 1
+      ? () => this.#write({ cmd: "puback", messageId: messageId!, reasonCode: 0 })
+      : undefined;
+    this.listener.onMessage({ topic: packet.topic, payload: bytesOf(packet), ack }, () => done());
+  }
+
+  /**
+   * The client wants to send a packet. Its PUBACK and PUBREC are swallowed: the message's own ack
+   * sends them, after the append. `done` moves the parser, which so waits for nothing.
+   */
+  #onSend(packet: Packet, done: (() => void) | undefined, rest: unknown[]): void {
+    if (packet.cmd === "puback" && !packet.reasonCode) return done?.();
+    if (packet.cmd === "pubrec" && !packet.reasonCode) {
+      return this.#onQos2(packet.messageId!, done ?? noop);
+    }
+    if (packet.cmd === "pubcomp") this.settings.inflightQos2.delete(packet.messageId!);
+    this.#send(packet, done, ...rest);
+  }
+
+  #onQos2(messageId: number, done: () => void): void {
+    const inflight = this.settings.inflightQos2;
+    const known = inflight.get(messageId);
+    if (known) {
+      // Sent again after a reconnect: it must not be handed on twice.
+      known.connection = this;
+      if (known.stored) this.#write({ cmd: "pubrec", messageId });
+      return done();
+    }
+    this.#internals.incomingStore.get({ cmd: "publish", messageId }, (error, packet) => {
+      if (error || !packet) return done();
+      const state = { stored: false, connection: this as Connection };
+      inflight.set(messageId, state);
+      const ack = () => {
+        state.stored = true;
+        state.connection.#write({ cmd: "pubrec", messageId });
+      };
+      const abandon = () => {
+        if (inflight.get(messageId) === state) inflight.delete(messageId);
+      };
+      const message = { topic: packet.topic, payload: bytesOf(packet), ack, abandon };
+      this.listener.onMessage(message, done);
+    });
+  }
+
+  /** Acks come hundreds at a time: they leave in one write. */
+  #write(packet: Packet): void {
+    if (!this.#client.connected || this.#over) return;
+    const { stream } = this.#internals;
+    if (!this.#corked && stream.cork && stream.uncork) {
+      this.#corked = true;
+      stream.cork();
+      queueMicrotask(() => {
+        this.#corked = false;
+        stream.uncork!();
+      });
+    }
+    this.#send(packet, noop);
+  }
+
+  #onError(error: Error): void {
+    this.#problem ??= failure(error, this.settings.at, this.settings.names, this.#accepted);
+    // Not every error closes the stream by itself, and a connection that is not closed hangs.
+    this.#destroy();
+  }
+
+  #onClose(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#close.resolve(this.#problem ?? this.#silentEnd());
+    this.#client.end(true);
+  }
+
+  #silentEnd(): ConnectionProblem {
+    const { at, names } = this.settings;
+    if (this.#accepted) return new ConnectionProblem(`${at} closed the connection`);
+    return new ConnectionProblem(
+      `${at} closed the connection before it answered; does ${names.address} name the right port ` +
+        "and scheme?",
+      "unanswered",
+    );
+  }
+
+  #destroy(): void {
+    this.#internals.stream.destroy();
+    // A stream that was destroyed before it was open may never say that it is closed.
+    setTimeout(() => this.#onClose(), 1_000);
+  }
+}
+
+function bytesOf(packet: IPublishPacket): Uint8Array {
+  const { payload } = packet;
+  return typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+}

@@ -1,0 +1,177 @@
+/** What happens to messages while nothing can be stored: hold, then keep, then drop, and count. */
+
+import type { Intake } from "../source.ts";
+import { RECEIVE_MAXIMUM } from "./connect_options.ts";
+import type { Inbound } from "./connection.ts";
+
+export interface InflowOptions {
+  readonly intake: Intake;
+  /** The parser is held, and with it the broker by TCP, while the last progress is not older. */
+  readonly holdMs?: number;
+  /** Messages and bytes that are kept after that. QoS 0 beyond them is dropped. */
+  readonly maxBacklog?: number;
+  readonly maxBacklogBytes?: number;
+}
+
+const HOLD_MS = 3_000;
+const MAX_BACKLOG = 10_000;
+const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Passes messages on in their order. Without credit it first holds the parser. Where there is no
+ * progress for `holdMs` the parser goes on and the backlog fills. When it is full, QoS 0 is dropped
+ * and counted. QoS 1 and 2 are never let go: MQTT 5 bounds them by the receive maximum, for which
+ * there is room beyond the limit, and before MQTT 5 a broker that sends even more is held, for as
+ * long as it takes.
+ */
+export class Inflow {
+  readonly #backlog: Inbound[] = [];
+  #backlogBytes = 0;
+  #head = 0;
+  /** Parsers that wait; more than one only where an old connection's last packets wait too. */
+  readonly #held: (() => void)[] = [];
+  /** Parsers that wait until there is room. */
+  readonly #stuck: (() => void)[] = [];
+  #unsettled = 0;
+  #holdTimer: ReturnType<typeof setTimeout> | undefined;
+  #progressAt = 0;
+  #waiting = false;
+  #stopped = false;
+  #settled: PromiseWithResolvers<void> | undefined;
+
+  constructor(private readonly options: InflowOptions) {}
+
+  /** Whether a parser is held right now. */
+  get holding(): boolean {
+    return this.#held.length + this.#stuck.length > 0;
+  }
+
+  get backlog(): number {
+    return this.#backlog.length - this.#head;
+  }
+
+  /** `done` is called when the parser may go on: now, or when there is room again. */
+  take(message: Inbound, done: () => void): void {
+    if (this.#stopped) return done();
+    if (this.backlog === 0 && !this.options.intake.ready()) {
+      this.#pass(message);
+      return done();
+    }
+    if (this.backlog === 0) this.#progressAt = performance.now();
+    const fits = this.#fits(message.ack !== undefined);
+    if (fits || message.ack) this.#push(message);
+    else this.options.intake.dropped(1, "QoS 0 messages while nothing could be stored");
+    if (fits && this.#mayHold()) this.#held.push(done);
+    else if (!fits && message.ack) this.#stuck.push(done);
+    else done();
+    this.#wait();
+  }
+
+  /** The broker kept the session and sends again what was not acked: the backlog's part of it goes. */
+  forgetUnacked(): void {
+    const waiting = this.#empty();
+    for (const message of waiting) {
+      if (message.ack) message.abandon?.();
+      else this.#push(message);
+    }
+    if (this.backlog === 0) this.#release();
+  }
+
+  /** Takes nothing any more. What is in the backlog is not acked, so the broker keeps it. */
+  stop(): void {
+    this.#stopped = true;
+    const lost = this.#empty().filter((message) => !message.ack).length;
+    if (lost > 0) this.options.intake.dropped(lost, "QoS 0 messages that waited at the stop");
+    this.#release();
+  }
+
+  /** Resolves when all that was passed on is acked, or after `timeoutMs`. */
+  async settled(timeoutMs: number): Promise<void> {
+    if (this.#unsettled === 0) return;
+    this.#settled ??= Promise.withResolvers<void>();
+    const timer = setTimeout(() => this.#settled!.resolve(), timeoutMs);
+    await this.#settled.promise;
+    clearTimeout(timer);
+  }
+
+  #pass({ topic, payload, ack }: Inbound): void {
+    if (!ack) return this.options.intake.receive(payload, { topic });
+    this.#unsettled++;
+    this.options.intake.receive(payload, { topic }, () => {
+      ack();
+      if (--this.#unsettled === 0) this.#settled?.resolve();
+    });
+  }
+
+  #fits(acked: boolean): boolean {
+    const { maxBacklog = MAX_BACKLOG, maxBacklogBytes = MAX_BACKLOG_BYTES } = this.options;
+    return this.backlog < maxBacklog + (acked ? RECEIVE_MAXIMUM : 0) &&
+      this.#backlogBytes < maxBacklogBytes * (acked ? 2 : 1);
+  }
+
+  #push(message: Inbound): void {
+    this.#backlog.push(message);
+    this.#backlogBytes += message.payload.byteLength;
+  }
+
+  #mayHold(): boolean {
+    return performance.now() - this.#progressAt < (this.options.holdMs ?? HOLD_MS);
+  }
+
+  /** Waits for credit, and lets held parsers go when it takes too long. */
+  #wait(): void {
+    if (this.holding && this.#holdTimer === undefined) {
+      this.#holdTimer = setTimeout(() => this.#afterHold(), this.options.holdMs ?? HOLD_MS);
+    }
+    if (this.#waiting) return;
+    const ready = this.options.intake.ready();
+    if (!ready) return this.#drain();
+    this.#waiting = true;
+    ready.then(() => {
+      this.#waiting = false;
+      this.#drain();
+    });
+  }
+
+  #drain(): void {
+    if (this.#stopped) return;
+    this.#progressAt = performance.now();
+    while (this.backlog > 0 && !this.options.intake.ready()) {
+      const message = this.#backlog[this.#head++]!;
+      this.#backlogBytes -= message.payload.byteLength;
+      this.#pass(message);
+    }
+    if (this.#head > 1_000 && this.#head * 2 > this.#backlog.length) {
+      this.#backlog.splice(0, this.#head);
+      this.#head = 0;
+    }
+    if (this.backlog === 0) return this.#release();
+    if (this.#fits(true)) { for (const done of this.#stuck.splice(0)) done(); }
+    this.#wait();
+  }
+
+  #afterHold(): void {
+    this.#holdTimer = undefined;
+    if (this.#mayHold()) this.#wait();
+    else this.#letParsersGo();
+  }
+
+  #empty(): Inbound[] {
+    const waiting = this.#backlog.splice(0).slice(this.#head);
+    this.#head = 0;
+    this.#backlogBytes = 0;
+    return waiting;
+  }
+
+  #release(): void {
+    this.#empty();
+    this.#letParsersGo();
+    for (const done of this.#stuck.splice(0)) done();
+  }
+
+  #letParsersGo(): void {
+    clearTimeout(this.#holdTimer);
+    this.#holdTimer = undefined;
+    for (const done of this.#held.splice(0)) done();
+  }
+}

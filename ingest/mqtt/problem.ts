@@ -1,0 +1,135 @@
+/** Why a connection to a broker failed, in words that say what to do. */
+
+/** Names of the settings that a problem points to; those of the environment unless given. */
+export interface SettingNames {
+  readonly address: string;
+  readonly credentials: string;
+  readonly ca: string;
+  readonly clientId: string;
+}
+
+export const MQTT_SETTINGS: SettingNames = {
+  address: "BROKER_HOST",
+  credentials: "MQTT_USERNAME and MQTT_PASSWORD",
+  ca: "MQTT_CA_PATH",
+  clientId: "MQTT_CLIENT_ID",
+};
+
+/** The end of a connection, or of the try to make one. Its message holds no secret. */
+export class ConnectionProblem extends Error {
+  override readonly name = "ConnectionProblem";
+
+  constructor(
+    message: string,
+    /** The broker cannot speak this version of MQTT, or does not answer to it. */
+    readonly version: "refused" | "unanswered" | "fine" = "fine",
+  ) {
+    super(message);
+  }
+}
+
+const UNSUPPORTED_VERSION = new Set([1, 132]);
+
+/** What a CONNACK with an error says; codes of 3.1.1 and of 5. */
+export function refusal(code: number, at: string, names: SettingNames): ConnectionProblem {
+  const version = UNSUPPORTED_VERSION.has(code) ? "refused" : "fine";
+  return new ConnectionProblem(`${at} refused the connection: ${meaning(code, names)}`, version);
+}
+
+function meaning(code: number, names: SettingNames): string {
+  switch (code) {
+    case 1:
+    case 132:
+      return "it does not speak this version of MQTT";
+    case 2:
+    case 133:
+      return `it does not accept the client id; check ${names.clientId}`;
+    case 3:
+    case 136:
+      return "it is not available";
+    case 4:
+    case 134:
+      return `user name or password is wrong; check ${names.credentials}`;
+    case 5:
+    case 135:
+      return `this client is not authorized; check ${names.credentials}, and the broker's rules`;
+    case 137:
+      return "it is busy";
+    case 138:
+      return "this client is banned";
+    case 151:
+    case 159:
+      return "its quota of connections is used up";
+    default:
+      return `reason code ${code}`;
+  }
+}
+
+/** What the DISCONNECT of an MQTT 5 broker says. */
+export function goodbye(code: number, at: string, clientId: string): string {
+  switch (code) {
+    case 139:
+      return `${at} is shutting down`;
+    case 141:
+      return `${at} heard nothing for the keep-alive time`;
+    case 142:
+      return `another client with the id ${clientId} connected to ${at}: ids must differ`;
+    case 147:
+      return `${at} sent more than it was allowed to`;
+    case 152:
+      return `${at} closed the connection by its administrator's wish`;
+    default:
+      return `${at} closed the connection with reason code ${code}`;
+  }
+}
+
+interface SystemError extends Error {
+  readonly code?: string | number;
+}
+
+/**
+ * What an error of the network, of TLS or of the MQTT library means. Once the broker has accepted
+ * the connection, no error speaks against the version.
+ */
+export function failure(
+  error: Error,
+  at: string,
+  names: SettingNames,
+  accepted: boolean,
+): ConnectionProblem {
+  const version = accepted ? "fine" : "unanswered";
+  const { code, message } = error as SystemError;
+  const text = `${code ?? ""} ${message}`;
+  if (message === "connack timeout") {
+    return new ConnectionProblem(
+      `${at} gave no answer in time; is it an MQTT broker, and does ${names.address} name the ` +
+        "right port and scheme?",
+    );
+  }
+  if (message === "Keepalive timeout") {
+    return new ConnectionProblem(`${at} answered no ping: the connection is dead`);
+  }
+  if (/ECONNREFUSED|connection refused/i.test(text)) {
+    return new ConnectionProblem(`${at} refused the connection: nothing listens there; start it`);
+  }
+  if (/ENOTFOUND|EAI_AGAIN|failed to lookup/i.test(text)) {
+    return new ConnectionProblem(`${at}: the host name is unknown; check ${names.address}`);
+  }
+  if (/ENETUNREACH|EHOSTUNREACH|ETIMEDOUT/i.test(text)) {
+    return new ConnectionProblem(`${at} cannot be reached: no way through the network`);
+  }
+  if (/certificate|self.signed|UNABLE_TO|CERT_|TLS not authorized|ALTNAME/i.test(text)) {
+    return new ConnectionProblem(
+      `${at}: its certificate is not trusted (${short(message)}); set ${names.ca} to the CA that ` +
+        "signed it, and use a host name that stands in it",
+    );
+  }
+  if (/ECONNRESET|EPIPE|connection reset|broken pipe|closed/i.test(text)) {
+    return new ConnectionProblem(`${at} closed the connection`, version);
+  }
+  return new ConnectionProblem(`${at}: ${short(message || String(code))}`, version);
+}
+
+function short(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}

@@ -1,0 +1,187 @@
+/** Messages from an MQTT broker. */
+
+import { Backoff, type BackoffOptions, sleep } from "../backoff.ts";
+import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../source.ts";
+import {
+  addressOf,
+  type BrokerConfig,
+  connectOptions,
+  type MqttVersion,
+} from "./connect_options.ts";
+import { Connection, type Qos2Ids } from "./connection.ts";
+import { Inflow, type InflowOptions } from "./inflow.ts";
+import { ConnectionProblem, MQTT_SETTINGS } from "./problem.ts";
+import { Subscriptions } from "./subscriptions.ts";
+
+export interface MqttSourceConfig extends BrokerConfig {
+  /** Topic filters; `$share/<group>/<filter>` shares them with other clients of the group. */
+  readonly topics: readonly string[];
+  readonly qos: 0 | 1 | 2;
+  readonly backoff?: BackoffOptions | undefined;
+  readonly inflow?: Omit<InflowOptions, "intake"> | undefined;
+}
+
+const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 30_000 };
+/** A connection that lived as long did not fail: the next failure is the first again. */
+const STEADY_MS = 10_000;
+/** What waits for its ack at a stop gets this long, so that it does not come again. */
+const SETTLE_MS = 700;
+const KEEP_ALIVE_MS = 10_000;
+
+/**
+ * MQTT 5, or 3.1.1 where the broker needs it. PUBACK and PUBREC follow the append. Reconnects for
+ * ever, also after a wrong password: the broker's side may be what is corrected.
+ */
+export class MqttSource implements Source {
+  readonly #stop = new AbortController();
+  readonly #qos2: Qos2Ids = new Map();
+  readonly #subscriptions: Subscriptions;
+  readonly #backoff: Backoff;
+  readonly #at: string;
+  #intake!: Intake;
+  #inflow!: Inflow;
+  #onState!: (state: SourceState) => void;
+  #run: Promise<void> = Promise.resolve();
+  #connection: Connection | undefined;
+  /** Resolves with the next connection that can be used, or the present one. */
+  #usable = Promise.withResolvers<Connection>();
+  #isUsable = false;
+  /** The broker said that it does not speak MQTT 5. */
+  #refused5 = false;
+  #lastReason = "";
+
+  constructor(private readonly config: MqttSourceConfig, context: SourceContext) {
+    this.#at = addressOf(config.url);
+    this.#backoff = new Backoff(config.backoff ?? BACKOFF);
+    this.#subscriptions = new Subscriptions(config, context);
+  }
+
+  start(intake: Intake, onState: (state: SourceState) => void): void {
+    this.#intake = intake;
+    this.#onState = onState;
+    this.#inflow = new Inflow({ ...this.config.inflow, intake });
+    this.#run = this.#connectForEver();
+  }
+
+  /**
+   * Waits for the connection where there is none.
+   * @throws {Error} where the broker does not ack within `timeoutMs`, or refuses the message.
+   */
+  async publish(message: Outgoing, timeoutMs: number): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const what = this.#connection ? "sent no ack" : "was not connected";
+      late.reject(new Error(`${this.#at} ${what} within ${timeoutMs} ms`));
+    }, timeoutMs);
+    try {
+      const connection = await Promise.race([this.#usable.promise, late.promise]);
+      await Promise.race([connection.publish(message), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#inflow?.stop();
+    await this.#inflow?.settled(SETTLE_MS);
+    await this.#connection?.end();
+    await this.#run;
+    this.#onState?.({ state: "stopped" });
+  }
+
+  async #connectForEver(): Promise<void> {
+    const { signal } = this.#stop;
+    // While the parser is held no answer of the broker can be read, and yet both sides live.
+    const keepAlive = setInterval(() => {
+      if (this.#inflow.holding) this.#connection?.keepAlive();
+    }, KEEP_ALIVE_MS);
+    while (!signal.aborted) {
+      this.#onState({ state: "connecting" });
+      const startedAt = performance.now();
+      const problem = await this.#connectOnce();
+      if (signal.aborted) break;
+      if (performance.now() - startedAt > STEADY_MS) this.#backoff.reset();
+      const retryMs = this.#backoff.next();
+      this.#report(problem.message, retryMs);
+      this.#onState({ state: "waiting", reason: problem.message, retryMs });
+      await sleep(retryMs, signal);
+    }
+    clearInterval(keepAlive);
+  }
+
+  /** Resolves when the connection is over. */
+  async #connectOnce(): Promise<ConnectionProblem> {
+    if (this.#refused5) return await this.#connect(4);
+    const problem = await this.#connect(5);
+    if (problem.version === "fine" || this.#stop.signal.aborted) return problem;
+    const older = await this.#connect(4);
+    // Who closes without a word may have been shutting down: 5 is tried first again.
+    if (problem.version === "refused") this.#refused5 = older.version === "fine";
+    return older;
+  }
+
+  async #connect(version: MqttVersion): Promise<ConnectionProblem> {
+    const { config } = this;
+    let sessionPresent = false;
+    try {
+      const options = await connectOptions(config, version);
+      if (this.#stop.signal.aborted) return new ConnectionProblem("stopped");
+      const names = config.names ?? MQTT_SETTINGS;
+      const settings = { options, at: this.#at, names, inflightQos2: this.#qos2 };
+      const connection = this.#connection = new Connection(settings, {
+        onSession: (present) => {
+          sessionPresent = present;
+          if (present) this.#inflow.forgetUnacked();
+        },
+        onMessage: (message, done) => this.#inflow.take(message, done),
+      });
+      connection.connected.then(() => this.#onConnected(connection, sessionPresent));
+      return await connection.closed;
+    } catch (error) {
+      if (error instanceof ConnectionProblem) return error;
+      return new ConnectionProblem(error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#connection = undefined;
+      if (this.#isUsable) this.#usable = Promise.withResolvers<Connection>();
+      this.#isUsable = false;
+    }
+  }
+
+  async #onConnected(connection: Connection, sessionPresent: boolean): Promise<void> {
+    if (connection !== this.#connection) return;
+    this.#isUsable = true;
+    this.#usable.resolve(connection);
+    try {
+      await this.#subscriptions.apply(connection, sessionPresent, (refused) => {
+        if (connection !== this.#connection) return;
+        const detail = this.#describe(connection.version, sessionPresent, refused);
+        this.#lastReason = "";
+        this.#intake.log(refused.length > 0 ? "warning" : "info", `${this.#at}: ${detail}`);
+        this.#onState({ state: "connected", detail });
+      });
+    } catch (error) {
+      // Where the connection is gone already it says so itself.
+      const why = error instanceof Error ? error.message : String(error);
+      await connection.end(500, `${this.#at} did not take the subscriptions: ${why}`);
+    }
+  }
+
+  #describe(version: MqttVersion, present: boolean, refused: readonly string[]): string {
+    const { topics, clean } = this.config;
+    const taken = topics.filter((topic) => !refused.includes(topic));
+    return [
+      `connected with MQTT ${version === 5 ? "5" : "3.1.1"}`,
+      clean ? "" : present ? "kept session" : "new session",
+      taken.length > 0 ? `subscribed to ${taken.join(", ")}` : "",
+      refused.length > 0 ? `the broker refused ${refused.join(", ")}: check its rules` : "",
+    ].filter(Boolean).join("; ");
+  }
+
+  /** A reason that lasts is told once at warning level. */
+  #report(reason: string, retryMs: number): void {
+    const level = reason === this.#lastReason ? "debug" : "warning";
+    this.#lastReason = reason;
+    this.#intake.log(level, `${reason}; next try in ${retryMs} ms`);
+  }
+}

@@ -1,0 +1,100 @@
+/** Keeps the subscriptions of a session at the broker equal to the topics that are wanted. */
+
+import type { SourceContext } from "../source.ts";
+import type { Connection } from "./connection.ts";
+
+export interface SubscriptionOptions {
+  readonly topics: readonly string[];
+  readonly qos: 0 | 1 | 2;
+  readonly clean: boolean;
+}
+
+const ANSWER_MS = 10_000;
+/** A rule that forbids a topic may be changed while the connection lives. */
+const REFUSED_RETRY_MS = 60_000;
+
+/**
+ * A broker cannot be asked what a session is subscribed to, so the list is kept on this side: it
+ * grows before a SUBSCRIBE and shrinks after an UNSUBACK, and never misses a topic that way.
+ */
+export class Subscriptions {
+  #known: readonly string[];
+  /** This object has subscribed to all topics before. */
+  #complete = false;
+
+  constructor(
+    private readonly options: SubscriptionOptions,
+    private readonly context: SourceContext,
+  ) {
+    this.#known = context.previousTopics;
+  }
+
+  /**
+   * Calls `onApplied` with the topics that the broker refused, also when that changes later.
+   * @throws {Error} where the broker does not answer, or the connection is lost.
+   */
+  async apply(
+    connection: Connection,
+    sessionPresent: boolean,
+    onApplied: (refused: readonly string[]) => void,
+  ): Promise<void> {
+    const { topics, clean } = this.options;
+    const known = sessionPresent ? this.#known : [];
+    if (!clean) this.#setKnown([...new Set([...known, ...topics])]);
+    const old = known.filter((topic) => !topics.includes(topic));
+    await answered(connection.unsubscribe(old), "UNSUBSCRIBE");
+    // Before MQTT 5 each SUBSCRIBE brings the retained messages again, so it is sent once.
+    const isThere = sessionPresent && this.#complete && connection.version === 4;
+    const refused = isThere ? [] : await this.#subscribe(connection, topics);
+    if (!clean) this.#setKnown(topics);
+    onApplied(refused);
+    if (refused.length > 0) this.#tryAgain(connection, refused, onApplied);
+  }
+
+  async #subscribe(connection: Connection, topics: readonly string[]): Promise<string[]> {
+    const refused = await answered(connection.subscribe(topics, this.options.qos), "SUBSCRIBE");
+    this.#complete = refused.length === 0;
+    return refused;
+  }
+
+  #tryAgain(
+    connection: Connection,
+    refused: readonly string[],
+    onApplied: (refused: readonly string[]) => void,
+  ): void {
+    const timer = setInterval(async () => {
+      try {
+        const still = await this.#subscribe(connection, refused);
+        if (still.length === refused.length) return;
+        clearInterval(timer);
+        onApplied(still);
+        if (still.length > 0) this.#tryAgain(connection, still, onApplied);
+      } catch {
+        // The connection is lost, and ends the timer below.
+      }
+    }, REFUSED_RETRY_MS);
+    connection.closed.then(() => clearInterval(timer));
+  }
+
+  #setKnown(topics: readonly string[]): void {
+    const same = topics.length === this.#known.length &&
+      topics.every((topic) => this.#known.includes(topic));
+    this.#known = topics;
+    if (!same) this.context.onSubscribed(topics);
+  }
+}
+
+async function answered<T>(answer: Promise<T>, packet: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`no answer to ${packet} within ${ANSWER_MS} ms`)),
+      ANSWER_MS,
+    );
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
