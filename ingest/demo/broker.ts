@@ -1,0 +1,101 @@
+/** The embedded MQTT broker: aedes on TCP. Speaks MQTT 3.1.1. */
+
+import { createServer, type Server, type Socket } from "node:net";
+import { Aedes, type Client } from "aedes";
+
+export interface BrokerOptions {
+  readonly host: string;
+  /** The first port to try; 0 lets the system choose. */
+  readonly port: number;
+}
+
+const PORTS_TO_TRY = 100;
+
+export class EmbeddedBroker implements AsyncDisposable {
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(
+    readonly host: string,
+    readonly port: number,
+    private readonly aedes: Aedes,
+    private readonly server: Server,
+  ) {
+    server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+      socket.setNoDelay(true);
+      aedes.handle(socket);
+    });
+  }
+
+  /** Listens on the port that was asked for or, where it is taken, on the next that is free. */
+  static async start({ host, port }: BrokerOptions): Promise<EmbeddedBroker> {
+    const aedes = await Aedes.createBroker({ preConnect: guardParser });
+    const server = createServer();
+    const taken = await listen(server, host, port);
+    return new EmbeddedBroker(host, taken, aedes, server);
+  }
+
+  get url(): string {
+    return `mqtt://${this.host}:${this.port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    await new Promise<void>((resolve) => this.aedes.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+}
+
+interface Parser {
+  parse(chunk: Uint8Array): number;
+}
+
+/**
+ * Under Deno a packet's handler can read the socket, and so enter the parser, while the parser is
+ * at that packet, which leaves it in pieces. Chunks that come while it runs have to queue.
+ */
+function guardParser(
+  client: Client,
+  _packet: unknown,
+  done: (error: Error | null, accepted: boolean) => void,
+): void {
+  const { _parser: parser } = client as unknown as { _parser: Parser };
+  const parse = parser.parse.bind(parser);
+  const waiting: Uint8Array[] = [];
+  let parsing = false;
+  parser.parse = (chunk) => {
+    waiting.push(chunk);
+    if (parsing) return 0;
+    parsing = true;
+    try {
+      let left = 0;
+      for (let next = waiting.shift(); next; next = waiting.shift()) left = parse(next);
+      return left;
+    } finally {
+      parsing = false;
+    }
+  };
+  done(null, true);
+}
+
+async function listen(server: Server, host: string, firstPort: number): Promise<number> {
+  for (let tried = 0;; tried++) {
+    const port = firstPort === 0 ? 0 : firstPort + tried;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, host, () => {
+          server.off("error", reject);
+          resolve();
+        });
+      });
+      const address = server.address();
+      return typeof address === "object" && address ? address.port : port;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if ((code !== "EADDRINUSE" && code !== "EACCES") || tried >= PORTS_TO_TRY) throw error;
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** The demo's vehicles: they publish through a broker, as devices do. */
+
+import mqtt, { type MqttClient } from "mqtt";
+import { ROUTES } from "./routes.ts";
+import { trackingPayload } from "./tracking_payload.ts";
+import { Vehicle } from "./vehicle.ts";
+
+export const FIRST_DEVICE_ID = 848086072;
+/** Every vehicle publishes on `tracking/<its id>`. */
+export const TOPIC_PREFIX = "tracking/";
+const TICK_MS = 250;
+
+export class Fleet implements AsyncDisposable {
+  readonly #vehicles: Vehicle[];
+  readonly #client: MqttClient;
+  readonly #ticker: ReturnType<typeof setInterval>;
+  #sequence = 0;
+  #lastTick = performance.now();
+
+  constructor(brokerUrl: string, vehicles: number) {
+    this.#vehicles = Array.from({ length: vehicles }, (_, i) => {
+      const id = String(FIRST_DEVICE_ID + i).padStart(10, "0");
+      return new Vehicle(id, ROUTES[i % ROUTES.length]!);
+    });
+    this.#client = mqtt.connect(brokerUrl, {
+      clientId: `demo-fleet-${crypto.randomUUID().slice(0, 8)}`,
+      reconnectPeriod: 500,
+      queueQoSZero: false,
+    });
+    this.#client.once("connect", () => this.#vehicles.forEach((vehicle) => this.#report(vehicle)));
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#ticker);
+    await this.#client.endAsync(true);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    // A laptop that slept goes on where it was.
+    const seconds = Math.min(2, (now - this.#lastTick) / 1000);
+    this.#lastTick = now;
+    for (const vehicle of this.#vehicles) {
+      if (vehicle.step(seconds)) this.#report(vehicle);
+    }
+  }
+
+  #report(vehicle: Vehicle): void {
+    if (!this.#client.connected) return;
+    const { deviceId } = vehicle;
+    const payload = trackingPayload({
+      deviceId,
+      fix: vehicle.fix(),
+      time: new Date(),
+      sequence: this.#sequence++,
+    });
+    this.#client.publish(TOPIC_PREFIX + deviceId, payload, { qos: 1 }, () => {
+      // A report that a lost connection took with it is followed by the next.
+    });
+  }
+}

@@ -1,0 +1,11 @@
+/** What the demo says to its workers, and they to it. */
+
+export type ToDemoWorker =
+  | { readonly type: "broker"; readonly host: string; readonly port: number }
+  | { readonly type: "fleet"; readonly brokerUrl: string; readonly vehicles: number }
+  | { readonly type: "stop" };
+
+export type FromDemoWorker =
+  | { readonly type: "loaded" }
+  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "stopped" };
