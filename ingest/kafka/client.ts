@@ -9,6 +9,7 @@ import kafkajs, {
   type SASLOptions,
 } from "kafkajs";
 import type { KafkaConfig } from "../../config.ts";
+import type { BackoffOptions } from "../backoff.ts";
 import type { SourceLogLevel } from "../source.ts";
 import { registerCodecs } from "./codecs.ts";
 import { kafkaLog } from "./kafka_log.ts";
@@ -17,6 +18,9 @@ import { tlsOptions } from "./tls_files.ts";
 
 export interface KafkaSourceConfig extends KafkaConfig {
   readonly clientId: string;
+  readonly backoff?: BackoffOptions | undefined;
+  /** After this much silence the group gives this member's partitions to others. */
+  readonly sessionMs?: number | undefined;
 }
 
 /** Tries of kafkajs itself; beyond them the connection is given up and made anew. */

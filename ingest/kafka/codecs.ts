@@ -31,7 +31,7 @@ const gzipCodec: Codec = {
 };
 
 const lz4Codec: Codec = {
-  compress: ({ buffer }) => Promise.resolve(bufferOf(lz4.compress(buffer))),
+  compress: ({ buffer }) => Promise.resolve(lz4Frame(buffer)),
   // deno-lint-ignore require-await -- what it throws has to become a rejection
   decompress: async (buffer) => {
     const size = lz4.decompressBound(buffer);
@@ -45,13 +45,28 @@ const zstdCodec: Codec = {
   decompress: (buffer) => unzstd(buffer, bounded),
 };
 
+let isRegistered = false;
+
 /** Teaches kafkajs gzip within bounds, snappy, lz4 and zstd; for consumers and producers. */
 export function registerCodecs(): void {
+  if (isRegistered) return;
+  isRegistered = true;
   const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs;
   codecs[types.GZIP] = () => gzipCodec;
   codecs[types.Snappy] = snappy;
   codecs[types.LZ4] = () => lz4Codec;
   codecs[types.ZSTD] = () => zstdCodec;
+}
+
+/**
+ * lz4js marks its frames as made of dependent blocks, which brokers refuse. A frame of one block
+ * depends on nothing, so its descriptor and the descriptor's checksum can say so.
+ */
+function lz4Frame(bytes: Uint8Array): Buffer {
+  if (bytes.length > 4 * 1024 * 1024) throw new Error("Cannot compress lz4: over 4 MB");
+  const frame = bufferOf(lz4.compress(bytes));
+  frame.set([0x60, 0x70, 0x73], 4);
+  return frame;
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

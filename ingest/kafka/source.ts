@@ -1,6 +1,6 @@
 /** Kafka, or what speaks its protocol, as a source. */
 
-import { Backoff, sleep } from "../backoff.ts";
+import { Backoff, type BackoffOptions, sleep } from "../backoff.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
 import { kafkaClient, type KafkaSourceConfig } from "./client.ts";
 import { KafkaConnection } from "./connection.ts";
@@ -10,12 +10,13 @@ import { Topics } from "./topics.ts";
 
 export type { KafkaSourceConfig };
 
-const BACKOFF = { minMs: 500, maxMs: 30_000 };
+const BACKOFF: BackoffOptions = { minMs: 500, maxMs: 30_000 };
 /** A connection that lasts this long was a good one: the next try after it is soon. */
 const GOOD_MS = 30_000;
 /** The shortest that brokers allow unless they are told otherwise: another takes over within it. */
 const SESSION_MS = 6_000;
 const LONG_SESSION_MS = 30_000;
+const WARNING_MS = 60_000;
 
 /**
  * Reads topics as a member of a group. Records of a partition are handed over in their order, and
@@ -23,13 +24,16 @@ const LONG_SESSION_MS = 30_000;
  */
 export class KafkaSource implements Source {
   readonly #partitions: Partitions;
-  readonly #backoff = new Backoff(BACKOFF);
+  readonly #backoff: Backoff;
   readonly #stop = new AbortController();
-  #sessionMs = SESSION_MS;
+  #sessionMs: number;
+  #lastWarning = -Infinity;
   #done: Promise<void> = Promise.resolve();
 
   constructor(private readonly config: KafkaSourceConfig) {
     this.#partitions = new Partitions(config.groupId, config.fromBeginning);
+    this.#backoff = new Backoff(config.backoff ?? BACKOFF);
+    this.#sessionMs = config.sessionMs ?? SESSION_MS;
   }
 
   start(intake: Intake, onState: (state: SourceState) => void): void {
@@ -58,7 +62,9 @@ export class KafkaSource implements Source {
         if (isRefused(error, "INVALID_SESSION_TIMEOUT")) this.#sessionMs = LONG_SESSION_MS;
         if (performance.now() - since > GOOD_MS) this.#backoff.reset();
         const retryMs = this.#backoff.next();
-        onState({ state: "waiting", reason: reasonOf(error), retryMs });
+        const reason = reasonOf(error);
+        this.#report(intake, `${reason}; next try in ${retryMs} ms`);
+        onState({ state: "waiting", reason, retryMs });
         await sleep(retryMs, signal);
       }
     }
@@ -79,10 +85,19 @@ export class KafkaSource implements Source {
       intake,
       sessionMs: this.#sessionMs,
       onAssigned: () => {
+        this.#lastWarning = -Infinity;
         const detail = `group=${this.config.groupId} partitions=${this.#partitions.size}`;
         onState({ state: "connected", detail });
       },
     });
     await connection.run(this.#stop.signal);
+  }
+
+  /** A broker that stays away is told of once a minute. */
+  #report(intake: Intake, problem: string): void {
+    const now = performance.now();
+    const isDue = now - this.#lastWarning >= WARNING_MS;
+    if (isDue) this.#lastWarning = now;
+    intake.log(isDue ? "warning" : "debug", problem);
   }
 }

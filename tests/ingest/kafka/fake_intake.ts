@@ -1,0 +1,113 @@
+/** An intake that keeps what it gets, and stores it when the test says so. */
+
+import type { Intake, Origin, SourceLogLevel, SourceState } from "../../../ingest/source.ts";
+
+export interface Received {
+  readonly text: string;
+  readonly topic: string;
+  readonly key: string | undefined;
+  readonly partition: number;
+  readonly offset: number;
+  readonly mark: string;
+  readonly detail: string | undefined;
+}
+
+export interface FakeIntakeOptions {
+  /** Acks at the end of the turn; true unless given. */
+  readonly stores?: boolean;
+  /** Messages that may wait for their ack before `ready()` says to wait. */
+  readonly credit?: number;
+}
+
+export class FakeIntake implements Intake {
+  readonly received: Received[] = [];
+  readonly states: SourceState[] = [];
+  readonly lines: string[] = [];
+  droppedCount = 0;
+  #stores: boolean;
+  #waiting: (() => void)[] = [];
+  #credit: PromiseWithResolvers<void> | undefined;
+  readonly #maxWaiting: number;
+
+  constructor({ stores = true, credit = 1_000 }: FakeIntakeOptions = {}) {
+    this.#stores = stores;
+    this.#maxWaiting = credit;
+  }
+
+  readonly onState = (state: SourceState): void => void this.states.push(state);
+
+  receive(bytes: Uint8Array, origin: Origin, ack?: () => void): void {
+    const { key, offset } = origin.mark!;
+    this.received.push({
+      text: new TextDecoder().decode(bytes),
+      topic: origin.topic,
+      key: origin.key,
+      partition: Number(key[3]),
+      offset,
+      mark: key.join("|"),
+      detail: origin.detail,
+    });
+    this.#waiting.push(ack!);
+    if (this.#stores && this.#waiting.length === 1) setTimeout(() => this.#store(), 0);
+  }
+
+  ready(): Promise<void> | undefined {
+    if (this.#waiting.length < this.#maxWaiting) return undefined;
+    this.#credit ??= Promise.withResolvers<void>();
+    return this.#credit.promise;
+  }
+
+  dropped(count: number): void {
+    this.droppedCount += count;
+  }
+
+  log(level: SourceLogLevel, text: string): void {
+    this.lines.push(`${level}: ${text}`);
+  }
+
+  /** Acks what waits, and from here on at the end of the turn. */
+  store(): void {
+    this.#stores = true;
+    this.#store();
+  }
+
+  stall(): void {
+    this.#stores = false;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get state(): string | undefined {
+    return this.states.at(-1)?.state;
+  }
+
+  get isConnected(): boolean {
+    return this.state === "connected";
+  }
+
+  /** The reasons of all tries that failed, the last one last. */
+  get reasons(): string[] {
+    return this.states.flatMap((state) => state.state === "waiting" ? [state.reason] : []);
+  }
+
+  /** Received without what a fanout would drop: a record at or below its mark is a repeat. */
+  get fresh(): Received[] {
+    const marks = new Map<string, number>();
+    return this.received.filter(({ mark, offset }) => {
+      if (offset <= (marks.get(mark) ?? -1)) return false;
+      marks.set(mark, offset);
+      return true;
+    });
+  }
+
+  #store(): void {
+    if (!this.#stores) return;
+    const acks = this.#waiting;
+    this.#waiting = [];
+    for (const ack of acks) ack();
+    this.#credit?.resolve();
+    this.#credit = undefined;
+  }
+}
