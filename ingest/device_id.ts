@@ -9,7 +9,7 @@ export interface DeviceIdOptions {
   /** A message on `<prefix>X` is of device X, whatever its payload says. */
   readonly commandTopicPrefix: string;
   /** Field names that lead to the id; looked at instead of the places of the known payloads. */
-  readonly path?: readonly string[] | undefined;
+  readonly deviceIdPath?: readonly string[] | undefined;
 }
 
 const TRACKING = ["data", "DEVICE_ID"] as const;
@@ -31,7 +31,7 @@ export function deviceIdOf(
     const id = clean(origin.topic.slice(prefix.length));
     if (id !== undefined) return id;
   }
-  if (options.path) return textAt(value, options.path, text);
+  if (options.deviceIdPath) return textAt(value, options.deviceIdPath, text);
   return textAt(value, TRACKING, text) ?? textAt(value, TELEMETRY, text) ??
     textAt(value, COMPANY, text) ?? (hasKind(value) ? clean(origin.topic) : undefined) ??
     clean(origin.key ?? "");

@@ -36,13 +36,24 @@ export interface IntakeOptions {
 
 type Ack = () => void;
 
+/** What only some messages have; left out of a batch where none has it. */
+class Column<T> {
+  readonly values: (T | undefined)[] = [];
+  used = false;
+
+  push(value: T | undefined): void {
+    this.values.push(value);
+    if (value !== undefined) this.used = true;
+  }
+}
+
 /** A batch that is being filled, or waits for its `stored`. */
 class OpenBatch {
   readonly deviceIds: string[] = [];
   readonly payloads: string[] = [];
-  uuids: (string | undefined)[] | undefined;
-  jobs: (Job | undefined)[] | undefined;
-  marks: (Mark | undefined)[] | undefined;
+  readonly uuids = new Column<string>();
+  readonly jobs = new Column<Job>();
+  readonly marks = new Column<Mark>();
   /** Of the messages, and of the refused ones that came between and after them. */
   readonly acks: Ack[] = [];
   bytes = 0;
@@ -57,9 +68,9 @@ class OpenBatch {
     return {
       deviceIds: this.deviceIds,
       payloads: this.payloads,
-      ...(this.uuids && { uuids: filled(this.uuids, this.size) }),
-      ...(this.jobs && { jobs: filled(this.jobs, this.size) }),
-      ...(this.marks && { marks: filled(this.marks, this.size) }),
+      ...(this.uuids.used && { uuids: this.uuids.values }),
+      ...(this.jobs.used && { jobs: this.jobs.values }),
+      ...(this.marks.used && { marks: this.marks.values }),
     };
   }
 }
@@ -89,13 +100,11 @@ export class BatchingIntake implements Intake {
     }
     const { message, value } = checked;
     const batch = this.#open;
-    const index = batch.size;
     batch.deviceIds.push(message.deviceId);
     batch.payloads.push(message.payload);
-    if (message.uuid !== undefined) (batch.uuids ??= [])[index] = message.uuid;
-    const job = this.options.jobOf?.(value, origin);
-    if (job) (batch.jobs ??= [])[index] = job;
-    if (origin.mark) (batch.marks ??= [])[index] = origin.mark;
+    batch.uuids.push(message.uuid);
+    batch.jobs.push(this.options.jobOf?.(value, origin));
+    batch.marks.push(origin.mark);
     if (ack) batch.acks.push(ack);
     batch.bytes += bytes.byteLength;
     this.#bytes += bytes.byteLength;
@@ -185,10 +194,4 @@ export class BatchingIntake implements Intake {
       else ack();
     }
   }
-}
-
-/** A column as long as the batch: rows after the last value that was set are undefined. */
-function filled<T>(column: T[], length: number): T[] {
-  column.length = length;
-  return column;
 }

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
+import { MessageCheck } from "../../ingest/check.ts";
+import { BatchingIntake, DEFAULT_LIMITS, type IntakeLimits } from "../../ingest/intake.ts";
+import type { Batch } from "../../ingest/protocol.ts";
+import { eventually } from "../kit/eventually.ts";
+
+interface Posted {
+  readonly number: number;
+  readonly messages: Batch;
+}
+
+function intakeWith(limits: Partial<IntakeLimits> = {}) {
+  const posted: Posted[] = [];
+  const refused: string[] = [];
+  const drops: [number, string][] = [];
+  const intake = new BatchingIntake({
+    check: new MessageCheck({ maxMessageBytes: 60_000, commandTopicPrefix: "c/" }),
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    post: (number, messages) => posted.push({ number, messages }),
+    onRefused: (refusal) => refused.push(refusal),
+    onDropped: (count, reason) => drops.push([count, reason]),
+    log: () => {},
+  });
+  const acks: string[] = [];
+  const receive = (name: string, json = `{"device_id":"${name}"}`) =>
+    intake.receive(new TextEncoder().encode(json), { topic: "t" }, () => acks.push(name));
+  return { intake, posted, refused, drops, acks, receive };
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+Deno.test("BatchingIntake posts what one turn brought as one batch, without a timer", async () => {
+  const { posted, receive } = intakeWith();
+  const start = performance.now();
+  receive("a");
+  receive("b");
+  assert.equal(posted.length, 0);
+  await eventually("the batch", () => posted.length === 1, { intervalMs: 0 });
+  assert.ok(performance.now() - start < 100);
+  assert.deepEqual(posted[0], {
+    number: 1,
+    messages: { deviceIds: ["a", "b"], payloads: ['{"device_id":"a"}', '{"device_id":"b"}'] },
+  });
+});
+
+Deno.test("BatchingIntake posts a full batch at once", () => {
+  const { posted, receive } = intakeWith({ maxBatchMessages: 3 });
+  for (const name of "abcdefg") receive(name);
+  assert.deepEqual(posted.map(({ messages }) => messages.deviceIds.join("")), ["abc", "def"]);
+});
+
+Deno.test("BatchingIntake fills up uuids, jobs and marks to the length of the batch", async () => {
+  const { posted, intake } = intakeWith();
+  const mark = { key: ["kafka", "g", "t", "0"], offset: 7 };
+  const bytes = (json: string) => new TextEncoder().encode(json);
+  intake.receive(bytes('{"device_id":"a"}'), { topic: "t" });
+  intake.receive(bytes('{"device_id":"b","uuid":"u"}'), { topic: "t", mark });
+  intake.receive(bytes('{"device_id":"c"}'), { topic: "t" });
+  await eventually("the batch", () => posted.length === 1);
+  const { uuids, marks, jobs } = posted[0]!.messages;
+  assert.deepEqual(uuids?.map((uuid) => uuid ?? "-"), ["-", "u", "-"]);
+  assert.deepEqual(marks?.map((value) => value?.offset ?? 0), [0, 7, 0]);
+  assert.equal(jobs, undefined);
+});
+
+Deno.test("BatchingIntake acks in the order of arrival, refused messages among them", () => {
+  const { intake, posted, acks, refused, receive } = intakeWith({ maxBatchMessages: 2 });
+  receive("bad0", "nonsense");
+  assert.deepEqual(acks, ["bad0"], "nothing is before it, so nothing has to be waited for");
+  receive("a");
+  receive("bad1", "[]");
+  receive("b");
+  receive("bad2", "");
+  receive("c");
+  receive("d");
+  assert.equal(posted.length, 2);
+  assert.deepEqual(acks, ["bad0"]);
+  intake.stored(1);
+  assert.deepEqual(acks, ["bad0", "a", "bad1", "b", "bad2"]);
+  intake.stored(2);
+  assert.deepEqual(acks, ["bad0", "a", "bad1", "b", "bad2", "c", "d"]);
+  assert.deepEqual(refused, ["not_json", "not_an_object", "not_json"]);
+  assert.deepEqual(intake.counters, { received: 7, malformed: 3, dropped: 0, reconnects: 0 });
+});
+
+Deno.test("BatchingIntake acks all batches up to the one that is stored", () => {
+  const { intake, acks, receive } = intakeWith({ maxBatchMessages: 1 });
+  for (const name of "abc") receive(name);
+  intake.stored(2);
+  assert.deepEqual(acks, ["a", "b"]);
+  intake.stored(2);
+  assert.deepEqual(acks, ["a", "b"]);
+  intake.stored(3);
+  assert.deepEqual(acks, ["a", "b", "c"]);
+});
+
+Deno.test("BatchingIntake posts no more batches than it has credits", async () => {
+  const { intake, posted, receive } = intakeWith({ maxBatchMessages: 1, maxBatches: 2 });
+  for (const name of "abcd") receive(name);
+  assert.equal(posted.length, 2);
+  let credit = false;
+  intake.ready()!.then(() => credit = true);
+  intake.stored(1);
+  assert.equal(posted.length, 3, "a batch that is full takes the credit that came back");
+  await turn();
+  assert.equal(credit, false, "d still waits for a credit of its own");
+  intake.stored(3);
+  await turn();
+  assert.equal(credit, true);
+  assert.equal(posted.length, 4);
+  assert.equal(intake.ready(), undefined);
+});
+
+Deno.test("BatchingIntake has no credit while too many bytes wait", async () => {
+  const { intake, posted, receive } = intakeWith({ maxBytes: 30 });
+  receive("a");
+  assert.equal(intake.ready(), undefined);
+  receive("b");
+  const ready = intake.ready();
+  assert.ok(ready);
+  await eventually("the batch", () => posted.length === 1);
+  intake.stored(1);
+  await ready;
+  assert.equal(intake.ready(), undefined);
+});
+
+Deno.test("BatchingIntake collects while several batches are on their way", async () => {
+  const { intake, posted, receive } = intakeWith({ eagerBatches: 2, maxBatchMessages: 4 });
+  for (const name of "ab") {
+    receive(name);
+    await eventually("the batch", () => posted.at(-1)?.messages.deviceIds[0] === name);
+  }
+  for (const name of "cde") {
+    receive(name);
+    await turn();
+  }
+  assert.equal(posted.length, 2);
+  receive("f");
+  assert.equal(posted.length, 3, "a full batch does not wait");
+  assert.equal(posted[2]!.messages.deviceIds.join(""), "cdef");
+  receive("g");
+  await turn();
+  assert.equal(posted.length, 3);
+  intake.stored(2);
+  assert.equal(posted.length, 4, "a credit that comes back takes along what was collected");
+});
+
+Deno.test("BatchingIntake counts what the source drops", () => {
+  const { intake, drops } = intakeWith();
+  intake.dropped(3, "no room");
+  assert.equal(intake.counters.dropped, 3);
+  assert.deepEqual(drops, [[3, "no room"]]);
+});
