@@ -9,6 +9,8 @@ export interface SseClientOptions {
   readonly lastEventId?: string;
   /** Called with every event in place of recording it: for clients that see millions. */
   readonly onEvent?: (event: Received) => void;
+  /** Called when a block without data moves the cursor. */
+  readonly onPosition?: (id: string) => void;
   readonly timeoutMs?: number;
 }
 
@@ -24,7 +26,7 @@ export class SseClient implements AsyncDisposable {
     readonly url: string,
     readonly response: Response,
     private readonly abort: AbortController,
-    private readonly onEvent: SseClientOptions["onEvent"],
+    private readonly options: SseClientOptions,
   ) {
     this.events = new Recorder(`SSE ${url}`);
     this.ended = this.#read();
@@ -50,7 +52,7 @@ export class SseClient implements AsyncDisposable {
     if (response.status !== 200) {
       throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
     }
-    return new SseClient(url, response, abort, options.onEvent);
+    return new SseClient(url, response, abort, options);
   }
 
   get payloads(): string[] {
@@ -99,14 +101,18 @@ export class SseClient implements AsyncDisposable {
   }
 
   async #read(): Promise<void> {
+    const { onEvent, onPosition } = this.options;
     try {
       for await (const text of this.response.body!.pipeThrough(new TextDecoderStream())) {
-        if (!this.onEvent) this.raw += text;
+        if (!onEvent) this.raw += text;
+        const before = this.#parser.lastEventId;
         const events = this.#parser.push(text);
         for (const event of events) {
-          if (this.onEvent) this.onEvent(event);
+          if (onEvent) onEvent(event);
           else this.events.add(event);
         }
+        const id = this.#parser.lastEventId;
+        if (onPosition && id !== undefined && id !== before) onPosition(id);
         if (events.length === 0) this.events.wake();
       }
     } catch {

@@ -109,6 +109,16 @@ export class Telecast implements AsyncDisposable {
     return JSON.parse(text);
   }
 
+  /** Waits until a source is connected, and so subscribed: what is published then is not missed. */
+  async waitForSource(name = "mqtt", { timeoutMs = 15_000 } = {}): Promise<void> {
+    await this.process.waitUntil(`connected to ${name}`, async () => {
+      const { sources } = await this.json("/api/v1/stats");
+      return sources.some((source: { name: string; state: string }) =>
+        source.name === name && source.state === "connected"
+      );
+    }, { timeoutMs });
+  }
+
   async start(): Promise<void> {
     if (this.#process) throw new Error("Cannot start Telecast: it runs");
     this.#process = await launch(this.cwd, this.port, this.options);
