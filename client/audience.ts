@@ -1,0 +1,61 @@
+import { Mailbox } from "./mailbox.ts";
+import type { TelecastEvents, TelecastMessage } from "./types.ts";
+
+/** Those who listen to a client: its event listeners and its iterators. */
+export class Audience<T> {
+  readonly #maxItems: number;
+  readonly #listeners = new Map<string, Set<(event: never) => void>>();
+  readonly #mailboxes = new Set<Mailbox<TelecastMessage<T>>>();
+  #end: { error: Error | undefined } | undefined;
+  /** Messages that slow iterators lost. */
+  overflowed = 0;
+
+  constructor(maxItems: number) {
+    this.#maxItems = maxItems;
+  }
+
+  on<K extends keyof TelecastEvents<T>>(
+    type: K,
+    listener: (event: TelecastEvents<T>[K]) => void,
+  ): () => void {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners.add(listener));
+    return () => void listeners.delete(listener);
+  }
+
+  emit<K extends keyof TelecastEvents<T>>(type: K, event: TelecastEvents<T>[K]): void {
+    for (const listener of this.#listeners.get(type) ?? []) {
+      try {
+        (listener as (event: TelecastEvents<T>[K]) => void)(event);
+      } catch (error) {
+        // A listener's fault is shown as uncaught, but does not stop the stream.
+        setTimeout(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  deliver(message: TelecastMessage<T>): void {
+    this.emit(message.type, message);
+    for (const mailbox of this.#mailboxes) mailbox.push(message);
+  }
+
+  iterate(): AsyncIterableIterator<TelecastMessage<T>> {
+    const mailbox = new Mailbox<TelecastMessage<T>>({
+      maxItems: this.#maxItems,
+      onOverflow: () => this.overflowed++,
+      onReturn: () => this.#mailboxes.delete(mailbox),
+    });
+    if (this.#end) mailbox.end(this.#end.error);
+    else this.#mailboxes.add(mailbox);
+    return mailbox;
+  }
+
+  /** Ends all iterators, present and to come. */
+  end(error: Error | undefined): void {
+    this.#end = { error };
+    for (const mailbox of this.#mailboxes) mailbox.end(error);
+    this.#mailboxes.clear();
+  }
+}

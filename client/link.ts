@@ -1,0 +1,42 @@
+import type { Transport } from "./types.ts";
+
+/** One event of the stream, whatever carried it. */
+export interface Frame {
+  readonly event: string;
+  readonly data: unknown;
+  readonly id: string | undefined;
+}
+
+/** What a connection tells its owner. */
+export interface LinkHandlers {
+  /** The server has accepted. */
+  onOpen(): void;
+  onFrame(frame: Frame): void;
+  /** Anything at all arrived: the connection lives. */
+  onHeard(): void;
+  /** Something arrived that is no frame. */
+  onGarbage(text: string): void;
+}
+
+/** How a connection ended. */
+export interface Ending {
+  readonly opened: boolean;
+  readonly reason: string;
+  /** Status of the HTTP answer that was no stream. */
+  readonly status?: number | undefined;
+  /** Close code of a WebSocket. */
+  readonly closeCode?: number | undefined;
+  /** The `code` and `detail` of a problem document. */
+  readonly problem?: { readonly code: string; readonly message: string } | undefined;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** One connection, from its first try to its end. */
+export interface Link {
+  readonly transport: Transport;
+  /** Resolves once, never rejects. */
+  readonly ended: Promise<Ending>;
+  /** Sends a command; false where this transport takes none, or it is not open. */
+  send(command: object): boolean;
+  close(reason: string): void;
+}

@@ -1,0 +1,19 @@
+import type { TelecastError } from "./types.ts";
+
+/** What the client reports, and what ends its iterators where it is fatal. */
+export class StreamError extends Error implements TelecastError {
+  override readonly name = "TelecastError";
+  readonly code: string;
+  readonly fatal: boolean;
+  readonly status: number | undefined;
+
+  constructor(
+    { code, message, status }: { code: string; message: string; status?: number | undefined },
+    fatal = false,
+  ) {
+    super(message);
+    this.code = code;
+    this.fatal = fatal;
+    this.status = status;
+  }
+}

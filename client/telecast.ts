@@ -1,0 +1,352 @@
+import { Audience } from "./audience.ts";
+import { applied, type Command, CommandQueue } from "./command_queue.ts";
+import { Connection } from "./connection.ts";
+import type { Frame } from "./link.ts";
+import { type Refusal, RetryPolicy, type Verdict } from "./retry.ts";
+import { StreamError } from "./stream_error.ts";
+import { TokenKeeper } from "./token_keeper.ts";
+import { deviceIdList, streamAddress } from "./values.ts";
+import type * as api from "./types.ts";
+
+/** A change of the subscription that comes with the next connection, or is undone. */
+interface Change {
+  readonly before: ReadonlySet<string>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** What it promises stands at {@linkcode api.Telecast}. */
+export class Telecast<T = unknown> implements api.Telecast<T> {
+  readonly #url: URL;
+  readonly #options: api.TelecastOptions;
+  readonly #WebSocket: api.WebSocketClass | undefined;
+  readonly #retry: RetryPolicy;
+  readonly #token: TokenKeeper;
+  readonly #commands = new CommandQueue();
+  readonly #audience: Audience<T>;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #ids: Set<string>;
+  #changes: Change[] = [];
+  #cursor: string | undefined;
+  #wantsSnapshot: boolean;
+  #state: api.TelecastState = { state: "idle" };
+  #connection: Connection | undefined;
+  /** The connection began with a cursor, and is not yet past what it replays. */
+  #resuming = false;
+  #wake: (() => void) | undefined;
+
+  constructor(url: string | URL, options: api.TelecastOptions) {
+    this.#url = streamAddress(url);
+    this.#options = options;
+    this.#ids = new Set(deviceIdList(options.deviceIds));
+    this.#cursor = options.since;
+    this.#wantsSnapshot = options.snapshot ?? false;
+    this.#audience = new Audience(options.bufferSize ?? 10_000);
+    this.#token = new TokenKeeper(options.token);
+    const found = (globalThis as { WebSocket?: api.WebSocketClass }).WebSocket;
+    this.#WebSocket = options.WebSocket ?? found;
+    if (options.transport === "ws" && !this.#WebSocket) {
+      throw new TypeError("Cannot use WebSocket: there is no such class, and none is given");
+    }
+    this.#retry = new RetryPolicy(options, this.#WebSocket !== undefined);
+    options.signal?.addEventListener("abort", () => void this.close(), { once: true });
+    if (options.signal?.aborted) this.#stop.abort();
+    // Listeners that are added right after the constructor miss nothing.
+    this.#running = Promise.resolve().then(() => this.#run());
+  }
+
+  get state(): api.TelecastState {
+    return this.#state;
+  }
+
+  get deviceIds(): readonly string[] {
+    return [...this.#ids];
+  }
+
+  get cursor(): string | undefined {
+    return this.#cursor;
+  }
+
+  get overflowed(): number {
+    return this.#audience.overflowed;
+  }
+
+  on<K extends keyof api.TelecastEvents<T>>(
+    type: K,
+    listener: (event: api.TelecastEvents<T>[K]) => void,
+  ): () => void {
+    return this.#audience.on(type, listener);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<api.TelecastMessage<T>> {
+    return this.#audience.iterate();
+  }
+
+  async subscribe(
+    deviceIds: string | readonly string[],
+    { since, snapshot }: { since?: string | undefined; snapshot?: boolean | undefined } = {},
+  ): Promise<void> {
+    this.#assertUsable("subscribe");
+    const ids = deviceIdList(deviceIds);
+    if (ids.length === 0) return;
+    if (this.#ids.size > 0 && (this.#takesCommands || since !== undefined)) {
+      return await this.#command({ action: "subscribe", device_ids: ids, since, snapshot });
+    }
+    if (since !== undefined) this.#cursor = since;
+    if (snapshot) this.#wantsSnapshot = true;
+    if (snapshot || ids.some((id) => !this.#ids.has(id))) {
+      await this.#change(new Set([...this.#ids, ...ids]));
+    }
+  }
+
+  async unsubscribe(deviceIds: string | readonly string[]): Promise<void> {
+    this.#assertUsable("unsubscribe");
+    const gone = deviceIdList(deviceIds).filter((id) => this.#ids.has(id));
+    if (gone.length === 0) return;
+    const command: Command = { action: "unsubscribe", device_ids: gone };
+    const rest = applied(command, this.#ids);
+    await (rest.size > 0 && this.#takesCommands ? this.#command(command) : this.#change(rest));
+  }
+
+  ping(): Promise<number | undefined> {
+    return this.#connection?.ping() ?? Promise.resolve(undefined);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#connection?.close("closed by the client");
+    this.#wake?.();
+    await this.#running;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get #takesCommands(): boolean {
+    return this.#connection?.transport === "ws" && this.#connection.isOpen;
+  }
+
+  async #run(): Promise<void> {
+    const tryNow = () => this.#wake?.();
+    globalThis.addEventListener?.("online", tryNow);
+    let error: StreamError | undefined;
+    while (!this.#stop.signal.aborted && !error) {
+      if (this.#ids.size === 0) {
+        this.#settleChanges();
+        this.#setState({ state: "idle" });
+        if (this.#ids.size === 0) await this.#pause(undefined);
+        continue;
+      }
+      const verdict = await this.#connect();
+      if ("giveUp" in verdict) error = new StreamError(verdict.giveUp, true);
+      else if (verdict.retryInMs > 0) await this.#pause(verdict.retryInMs);
+    }
+    globalThis.removeEventListener?.("online", tryNow);
+    this.#stop.abort();
+    const closed = error ?? new StreamError({ code: "closed", message: "the client is closed" });
+    for (const { reject } of this.#changes.splice(0)) reject(closed);
+    this.#commands.rejectAll(closed);
+    this.#setState({ state: "closed", reason: closed.message });
+    if (error) this.#audience.emit("error", error);
+    this.#audience.end(error);
+  }
+
+  /** One connection, from asking for its token to what follows from its end. */
+  async #connect(): Promise<Verdict> {
+    const { transport, probe } = this.#retry.plan();
+    this.#setState({ state: "connecting", transport, attempt: this.#retry.failures + 1 });
+    const problem = await this.#askForToken();
+    if (this.#stop.signal.aborted) return { retryInMs: 0 };
+    if (problem) return this.#wait(this.#retry.afterFailure(), problem);
+
+    this.#resuming = this.#cursor !== undefined;
+    const connection = this.#connection = new Connection({
+      url: this.#address(transport),
+      transport,
+      probe,
+      token: this.#token.current,
+      WebSocket: this.#WebSocket,
+      fetch: this.#options.fetch ?? globalThis.fetch,
+      deadAfterMs: this.#options.deadAfterMs ?? 45_000,
+      onOpen: () => this.#opened(transport),
+      onFrame: (frame) => this.#receive(frame),
+      onGarbage: (text) => {
+        const message = `The server sent what is no frame: ${text.slice(0, 100)}`;
+        this.#audience.emit("error", new StreamError({ code: "bad_frame", message }));
+      },
+    });
+    const callOff = this.#token.renewInTime(() => connection.replace("the token is renewed"));
+    const attempt = await connection.ended();
+    callOff();
+    this.#connection = undefined;
+    this.#keepCommands();
+    const { status, reason } = attempt.ending;
+    if (status === 401) this.#token.refused();
+    const verdict = this.#retry.judge(attempt);
+    if (this.#stop.signal.aborted) return { retryInMs: 0 };
+    if ("giveUp" in verdict) return this.#undoChanges(verdict.giveUp) ? { retryInMs: 0 } : verdict;
+    const code = status === 401 ? "unauthorized" : "network";
+    const planned = attempt.planned || attempt.goodbyeMs !== undefined;
+    return this.#wait(verdict, new StreamError({ code, message: reason, status }), planned);
+  }
+
+  /** Tells of a wait, and of the error that is its cause unless it was to be expected. */
+  #wait(verdict: { retryInMs: number }, error: StreamError, expected = false): Verdict {
+    const { retryInMs } = verdict;
+    if (retryInMs === 0) return verdict;
+    if (!expected) this.#audience.emit("error", error);
+    this.#setState({ state: "waiting", retryInMs, reason: error.message });
+    return verdict;
+  }
+
+  async #askForToken(): Promise<StreamError | undefined> {
+    const aborted = new Promise<void>((resolve) => this.#stop.signal.onabort = () => resolve());
+    try {
+      await Promise.race([this.#token.ask(), aborted]);
+      return undefined;
+    } catch (error) {
+      return new StreamError({ code: "token", message: `no token: ${error}` });
+    }
+  }
+
+  #address(transport: api.Transport): URL {
+    const { presence, mode, maxRate, batchMs } = this.#options;
+    const url = new URL(this.#url);
+    const set = (name: string, value: string | number | undefined) => {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    };
+    set("device_ids", [...this.#ids].join(","));
+    set("since", this.#cursor);
+    set("snapshot", this.#wantsSnapshot ? 1 : undefined);
+    set("presence", presence ? 1 : undefined);
+    set("mode", mode);
+    set("max_rate", maxRate);
+    set("batch_ms", transport === "ws" ? batchMs : undefined);
+    return url;
+  }
+
+  #opened(transport: api.Transport): void {
+    this.#setState({ state: "open", transport });
+    // An SSE stream's parameters are judged before it opens, a WebSocket's after.
+    if (transport === "ws") return this.#flushCommands();
+    this.#settleChanges();
+    const message = "Cannot subscribe with a cursor: the stream is not over a WebSocket";
+    this.#commands.rejectAll(new StreamError({ code: "since_unsupported", message }));
+  }
+
+  #receive({ event, data, id }: Frame): void {
+    if (event !== "error") this.#settleChanges();
+    if (id !== undefined) this.#cursor = id;
+    // deno-lint-ignore no-explicit-any -- the server's word, by the contract of each event
+    const body = data as any;
+    switch (event) {
+      case "message":
+        this.#wantsSnapshot = false;
+        return this.#audience.deliver({ type: "message", data: body, id });
+      case "batch":
+        this.#wantsSnapshot = false;
+        for (const item of body) {
+          if (item.id !== undefined) this.#cursor = item.id;
+          this.#audience.deliver({ type: "message", data: item.data, id: item.id });
+        }
+        return;
+      case "snapshot":
+        return this.#audience.deliver({ type: "snapshot", data: body, id: undefined });
+      case "presence":
+        return this.#audience.emit(event, { deviceId: body.device_id, state: body.state });
+      case "dropped":
+        return this.#audience.emit(event, { deviceId: body.device_id, count: body.count });
+      case "goodbye":
+        return this.#audience.emit(event, {
+          reason: body.reason,
+          reconnectMs: body.reconnect_ms,
+        });
+      case "resumed":
+        if (this.#resuming) this.#wantsSnapshot = this.#resuming = false;
+        else this.#commands.replayed();
+        this.#audience.emit(event, { status: body.status, replayed: body.replayed });
+        return this.#flushCommands();
+      case "subscribed":
+        this.#ids = new Set(body.device_ids);
+        this.#commands.accepted();
+        return this.#flushCommands();
+      case "error": {
+        const error = new StreamError({ code: body.code ?? "error", message: body.message });
+        if (!this.#commands.refused(error)) this.#audience.emit("error", error);
+        return this.#flushCommands();
+      }
+    }
+  }
+
+  /** Changes the subscription through the connection that there is, or will be. */
+  #command(command: Command): Promise<void> {
+    const done = this.#commands.add(command);
+    this.#flushCommands();
+    return done;
+  }
+
+  #flushCommands(): void {
+    const connection = this.#connection;
+    // Of a `resumed` that comes now, nobody could tell whose it is.
+    if (this.#resuming || !connection || !this.#takesCommands) return;
+    this.#commands.flush((command) => connection.send(command));
+  }
+
+  /** Changes the subscription by opening another connection. */
+  #change(ids: Set<string>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#changes.push({ before: this.#ids, resolve, reject });
+      this.#ids = ids;
+      if (ids.size === 0) this.#cursor = undefined;
+      this.#connection?.replace("the subscription has changed");
+      this.#wake?.();
+    });
+  }
+
+  /** Lets the next connection do what the commands of the last one had not done. */
+  #keepCommands(): void {
+    const { plain, unfinished } = this.#commands.interrupted();
+    for (const { command, resolve, reject } of plain) {
+      this.#changes.push({ before: this.#ids, resolve, reject });
+      this.#ids = applied(command, this.#ids);
+    }
+    const rest = applied({ action: "unsubscribe", device_ids: unfinished }, this.#ids);
+    if (rest.size > 0) this.#ids = rest;
+  }
+
+  #settleChanges(): void {
+    for (const { resolve } of this.#changes.splice(0)) resolve();
+  }
+
+  /** True if it was a change that the server refused: the stream goes on as it was before. */
+  #undoChanges(refusal: Refusal): boolean {
+    const first = this.#changes[0];
+    if (!first) return false;
+    this.#ids = new Set(first.before);
+    for (const { reject } of this.#changes.splice(0)) reject(new StreamError(refusal));
+    return true;
+  }
+
+  #setState(state: api.TelecastState): void {
+    this.#state = state;
+    this.#audience.emit("state", state);
+  }
+
+  #assertUsable(verb: string): void {
+    if (this.#stop.signal.aborted) throw new Error(`Cannot ${verb}: the client is closed`);
+  }
+
+  /** Waits, until the time is over, the network is back, or something has changed. */
+  async #pause(ms: number | undefined): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (ms !== undefined) timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+    this.#wake = undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import type { TelecastOptions } from "./types.ts";
+import { expiryMs } from "./values.ts";
+
+/** Before its expiry a token is renewed by so much. */
+const RENEW_BEFORE_MS = 10_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Has the token that connections use, and asks for others. */
+export class TokenKeeper {
+  readonly #source: TelecastOptions["token"];
+  #current: string | undefined;
+  #rejected: string | undefined;
+
+  constructor(source: TelecastOptions["token"]) {
+    this.#source = source;
+  }
+
+  get current(): string | undefined {
+    return this.#current;
+  }
+
+  /** Asks for the token of the next connection. */
+  async ask(): Promise<void> {
+    const rejected = this.#rejected;
+    this.#rejected = undefined;
+    this.#current = typeof this.#source === "function"
+      ? await this.#source({ rejected })
+      : this.#source;
+  }
+
+  /** The server has answered 401. */
+  refused(): void {
+    this.#rejected = this.#current;
+  }
+
+  /**
+   * Asks for another token shortly before this one expires, and calls `onRenewed` if there is one:
+   * the stream then moves over without a pause. Returns the function that calls it off.
+   */
+  renewInTime(onRenewed: () => void): () => void {
+    const dueMs = (expiryMs(this.#current) ?? Infinity) - Date.now() - RENEW_BEFORE_MS;
+    // Already due: this clock is wrong, or tokens are short-lived. The server's goodbye decides.
+    if (typeof this.#source !== "function" || dueMs <= 0 || dueMs > MAX_TIMER_MS) return () => {};
+    const source = this.#source;
+    let called = true;
+    const timer = setTimeout(async () => {
+      const next = await Promise.resolve(source({ rejected: undefined })).catch(() => undefined);
+      if (called && next !== undefined && next !== this.#current) onRenewed();
+    }, dueMs);
+    return () => {
+      called = false;
+      clearTimeout(timer);
+    };
+  }
+}

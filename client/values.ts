@@ -1,0 +1,32 @@
+const STREAM_PATH = "/api/v1/stream";
+
+/** The stream's address as http or https; where only a host is given, the path is added. */
+export function streamAddress(url: string | URL): URL {
+  const { location } = globalThis as { location?: { href: string } };
+  const address = new URL(url, location?.href);
+  if (!/^(https?|wss?):$/.test(address.protocol)) {
+    throw new TypeError(
+      `Cannot open a stream at ${address.protocol}: it takes http, https, ws, wss`,
+    );
+  }
+  address.protocol = address.protocol.replace("ws", "http");
+  if (address.pathname === "/") address.pathname = STREAM_PATH;
+  return address;
+}
+
+/** Ids, trimmed, each once. */
+export function deviceIdList(ids: string | readonly string[]): string[] {
+  const list = typeof ids === "string" ? [ids] : ids;
+  return [...new Set(list.map((id) => id.trim()).filter(Boolean))];
+}
+
+/** When a JWT expires, in milliseconds since 1970; undefined where the token does not say. */
+export function expiryMs(token: string | undefined): number | undefined {
+  try {
+    const body = token!.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/");
+    const { exp } = JSON.parse(atob(body));
+    return typeof exp === "number" ? exp * 1000 : undefined;
+  } catch {
+    return undefined;
+  }
+}

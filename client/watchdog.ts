@@ -1,0 +1,36 @@
+/** Notices that a connection is dead, though nothing has said so. */
+export class Watchdog {
+  #heardAt = performance.now();
+  #probedAt: number | undefined;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  /**
+   * @param deadAfterMs silence that means death; after a third of it `probe` is called.
+   * @param act `probe` makes the peer say something, and is false where it cannot be asked.
+   */
+  constructor(
+    deadAfterMs: number,
+    act: { probe: () => boolean; giveUp: (quietMs: number) => void },
+  ) {
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      const quietMs = now - this.#heardAt;
+      if (quietMs < deadAfterMs / 3) return;
+      // Timers of a page in the background run late, so silence alone proves nothing: what counts
+      // is the time since the peer was asked.
+      if (this.#probedAt === undefined && act.probe()) this.#probedAt = now;
+      else if (now - (this.#probedAt ?? this.#heardAt) >= deadAfterMs * 2 / 3) {
+        if (this.#probedAt !== undefined || quietMs >= deadAfterMs) act.giveUp(quietMs);
+      }
+    }, deadAfterMs / 3);
+  }
+
+  heard(): void {
+    this.#heardAt = performance.now();
+    this.#probedAt = undefined;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}

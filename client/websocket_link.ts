@@ -1,0 +1,70 @@
+import type { Ending, Frame, Link, LinkHandlers } from "./link.ts";
+import type { WebSocketClass } from "./types.ts";
+
+const OPEN = 1;
+
+/** Characters that a subprotocol may hold (RFC 9110, token): those of every JWT are among them. */
+const SUBPROTOCOL = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/** Opens the stream over a WebSocket; the token travels as a subprotocol, where it can. */
+export function openWebSocket(
+  url: URL,
+  { WebSocket, token, handlers }: {
+    WebSocket: WebSocketClass;
+    token: string | undefined;
+    handlers: LinkHandlers;
+  },
+): Link {
+  const address = new URL(url);
+  address.protocol = url.protocol.replace("http", "ws");
+  const asProtocol = token !== undefined && SUBPROTOCOL.test(token);
+  if (token !== undefined && !asProtocol) address.searchParams.set("access_token", token);
+  const socket = new WebSocket(address.href, asProtocol ? [`bearer.${token}`] : []);
+
+  let opened = false;
+  let finish: (ending: Ending) => void;
+  const ended = new Promise<Ending>((resolve) => finish = resolve);
+
+  socket.onopen = () => {
+    opened = true;
+    handlers.onHeard();
+    handlers.onOpen();
+  };
+  socket.onmessage = ({ data }: { data: unknown }) => {
+    handlers.onHeard();
+    const frame = parseFrame(data);
+    if (frame) handlers.onFrame(frame);
+    else handlers.onGarbage(String(data));
+  };
+  socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
+    finish({ opened, closeCode: code, reason: reason || `the connection closed (${code})` });
+  };
+  // `close` always follows; without a listener some implementations throw.
+  socket.onerror = () => {};
+
+  return {
+    transport: "ws",
+    ended,
+    send(command) {
+      if (socket.readyState !== OPEN) return false;
+      socket.send(JSON.stringify(command));
+      return true;
+    },
+    close(reason) {
+      // A dead peer answers no close frame, so the end is not waited for.
+      finish({ opened, reason });
+      socket.onmessage = socket.onopen = null;
+      socket.close(1000);
+    },
+  };
+}
+
+function parseFrame(text: unknown): Frame | undefined {
+  if (typeof text !== "string") return undefined;
+  try {
+    const frame = JSON.parse(text);
+    return typeof frame?.event === "string" ? frame : undefined;
+  } catch {
+    return undefined;
+  }
+}
