@@ -29,16 +29,14 @@ async function read(
   let pem: string;
   try {
     pem = await Deno.readTextFile(path);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.name : "unknown";
-    throw new Error(`the file at ${variable} cannot be read: ${why}`, { cause });
+  } catch (error) {
+    const why = error instanceof Error ? error.name : "unknown";
+    throw new Error(`the file at ${variable} cannot be read: ${why}`);
   }
   try {
     check(pem);
-  } catch (cause) {
-    throw new Error(`the file at ${variable} cannot be used: it is no PEM of the right kind`, {
-      cause,
-    });
+  } catch {
+    throw new Error(`the file at ${variable} cannot be used: it is no PEM of the right kind`);
   }
   return pem;
 }
