@@ -1,10 +1,9 @@
 /** The program's log: the one place that writes to the console or to LOG_FILE. */
 
 import {
-  ansiColorFormatter,
   configure,
   dispose,
-  getJsonLinesFormatter,
+  getAnsiColorFormatter,
   getLogger as logtape,
   getTextFormatter,
   type Logger,
@@ -19,8 +18,24 @@ export function getLogger(...module: string[]): Logger {
   return logtape(["telecast", ...module]);
 }
 
-const plain = getTextFormatter({ timestamp: "rfc3339", category: "." });
-const json = getJsonLinesFormatter({ categorySeparator: "." });
+const plain = getTextFormatter({ timestamp: "rfc3339", category: ".", value: asText });
+const colored = getAnsiColorFormatter({ timestamp: "time", category: ".", value: asText });
+const json = getTextFormatter({
+  timestamp: "rfc3339",
+  category: ".",
+  level: "full",
+  value: asText,
+  lineEnding: "lf",
+  format: ({ timestamp, category, level, message }) =>
+    JSON.stringify({ timestamp, level: level.toLowerCase(), module: category, message }),
+});
+
+/** Text as it is; errors by their message alone: a stack helps nobody who reads a log. */
+function asText(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Error) return value.message;
+  return Deno.inspect(value, { breakLength: Infinity });
+}
 
 /**
  * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` says which.
@@ -30,7 +45,7 @@ export async function configureLog(config: Config["log"]): Promise<void> {
   const terminal = Deno.stdout.isTerminal();
   const format = config.format ?? (terminal ? "text" : "json");
   const colors = terminal && !Deno.noColor && format === "text";
-  const forConsole = colors ? ansiColorFormatter : format === "text" ? plain : json;
+  const forConsole = colors ? colored : format === "text" ? plain : json;
   const forFile = format === "text" ? plain : json;
   const file = config.file === undefined ? undefined : openLogFile(config.file, forFile);
   await configure({

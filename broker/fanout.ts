@@ -53,6 +53,8 @@ export interface Fanout extends AsyncDisposable {
   /** Names the deployment: all instances that share the log, over restarts. */
   readonly deploymentId: string;
   readonly state: FanoutState;
+  /** Messages that were published here and stored, less repeats, since the start. */
+  readonly stored: number;
   /** Entries that wait for their append. */
   readonly pending: number;
   /**

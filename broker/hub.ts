@@ -42,7 +42,6 @@ export class Hub implements FanoutListener, Disposable {
   };
   /** Publications that came through, of all devices. */
   published = 0;
-  /** Calls of {@linkcode Hub.close}'s goodbye and the like are spread over this time. */
   readonly #sessions = new Set<Session>();
   readonly #subscribers = new Subscribers<Session>();
   readonly #pings: Wheel<Session>;
@@ -63,6 +62,11 @@ export class Hub implements FanoutListener, Disposable {
 
   get sessions(): ReadonlySet<Session> {
     return this.#sessions;
+  }
+
+  /** Sessions for which messages wait, since their sockets are full. */
+  get slowSessions(): number {
+    return this.#slow.size;
   }
 
   /** How many devices somebody here asked for. */

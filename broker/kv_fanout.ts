@@ -43,6 +43,7 @@ export class KvFanout implements Fanout {
   /** Commits that had to be made anew because another instance wrote first. */
   conflicts = 0;
   commits = 0;
+  stored = 0;
 
   readonly #kv: KvClient;
   readonly #reader: LogReader;
@@ -317,6 +318,7 @@ export class KvFanout implements Fanout {
 
   #settle(append: Append): void {
     this.#pending -= append.settle();
+    this.stored += append.entries.length;
   }
 
   #seen({ head, versionstamp }: StampedHead): void {

@@ -19,3 +19,5 @@ export const LAST_UPTO: KvKey = ["last_upto"];
 export const markKey = (key: readonly string[]): KvKey => ["mark", ...key];
 /** Work to be done once. */
 export const deliveryKey = (lane: string, offset: number): KvKey => ["delivery", lane, offset];
+/** A fact that outlives a process. */
+export const settingKey = (name: string): KvKey => ["setting", name];

@@ -12,6 +12,7 @@ export class MemoryFanout implements Fanout {
   readonly epoch: Epoch = Epoch.random();
   readonly deploymentId: string = Epoch.random().id;
   readonly pending = 0;
+  stored = 0;
   #listener: FanoutListener | undefined;
   readonly #retentionMs: number;
   readonly #clock: Clock;
@@ -49,6 +50,7 @@ export class MemoryFanout implements Fanout {
       publications.push(publication);
     }
     this.log.trimOlderThan(time - this.#retentionMs);
+    this.stored += publications.length;
     if (publications.length > 0) this.#listener.onPublications(publications);
     return Promise.resolve();
   }

@@ -30,6 +30,15 @@ export function createApp(deps: AppDeps): Hono {
         detail: `The body may have ${MAX_BODY_BYTES} bytes`,
       }),
   }));
+  app.use("/api/*", async (_c, next) => {
+    if (deps.health.phase !== "starting") return await next();
+    throw new ProblemError({
+      status: 503,
+      code: "starting",
+      detail: "The server is starting: try again",
+      headers: { "retry-after": "2" },
+    });
+  });
   const groups = [
     healthRoutes(deps),
     streamRoutes(deps),

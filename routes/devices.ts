@@ -10,6 +10,8 @@ import { whole } from "./stream_query.ts";
 const PAGE = 100;
 const MAX_PAGE = 1000;
 const STEP_BYTES = 262_144;
+/** How long a cursor may wait for a store that is away. */
+const READ_MS = 5_000;
 
 export function deviceRoutes({ config, fanout }: AppDeps): Hono {
   const describe = ({ deviceId, time }: Publication) => ({
@@ -39,7 +41,7 @@ export function deviceRoutes({ config, fanout }: AppDeps): Hono {
       const since = c.req.query("since") || fanout.epoch.cursor(fanout.floor - 1);
       // Asked for by its name alone, also where that ends in `*`.
       const interest = Interest.parse([deviceId], 1);
-      const replay = await fanout.since(since, interest, c.req.raw.signal);
+      const replay = await fanout.since(since, interest, AbortSignal.timeout(READ_MS));
       const found: Publication[] = [];
       while (found.length <= limit && replay.at < fanout.log.position) {
         const stretch = await replay.next(STEP_BYTES);

@@ -3,12 +3,12 @@
 import { Hono } from "hono";
 import type { AppDeps } from "./deps.ts";
 
-export function statsRoutes({ hub, fanout, sources, processed, instance }: AppDeps): Hono {
+export function statsRoutes({ hub, fanout, sources, instance }: AppDeps): Hono {
   const started = performance.now();
   return new Hono()
     .get("/api/v1/stream/stats", (c) =>
       c.json({
-        total_messages_processed: processed(),
+        total_messages_processed: fanout.stored,
         active_subscribers: hub.sessions.size,
         devices_being_monitored: hub.devicesMonitored,
       }))
@@ -17,7 +17,6 @@ export function statsRoutes({ hub, fanout, sources, processed, instance }: AppDe
         instance,
         deployment: fanout.deploymentId,
         uptime_seconds: Math.round((performance.now() - started) / 1000),
-        processed: processed(),
         sources: sources(),
         transports: Object.fromEntries(
           Object.entries(hub.totals).map(([transport, totals]) => [transport, {
@@ -33,6 +32,7 @@ export function statsRoutes({ hub, fanout, sources, processed, instance }: AppDe
           epoch: fanout.epoch.id,
           position: fanout.log.position,
           floor: fanout.floor,
+          stored: fanout.stored,
           pending: fanout.pending,
           recent_bytes: fanout.log.bytes,
           devices: fanout.log.deviceCount,

@@ -71,7 +71,6 @@ function serveEvents(deps: AppDeps, request: Request): Response {
     if (!session.closed) logEnd(session);
     hub.close(session);
   };
-  request.signal.addEventListener("abort", end);
   begin(deps, session, query, gone);
   return new Response(sink.body, { headers: SSE_HEADERS });
 }

@@ -1,0 +1,75 @@
+/** Opens the store that DENO_KV_URL names, and the fanout on it. */
+
+import { dirname } from "node:path";
+import type { Config } from "../config.ts";
+import type { Fanout } from "./fanout.ts";
+import { NativeKv } from "./kv_client.ts";
+import { KvFanout } from "./kv_fanout.ts";
+import { MemoryFanout } from "./memory_fanout.ts";
+import { Settings } from "./settings.ts";
+
+const DEFAULT_PATH = "data/telecast.sqlite";
+/** Recent messages in memory: what a resume of seconds to minutes is served from. */
+const RECENT_BYTES = 64 * 1_048_576;
+const CALL_LIMIT_MS = 5_000;
+
+/** The store cannot be opened; the message says by which variable to mend it. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+}
+
+export interface OpenStore extends Disposable {
+  readonly fanout: Fanout;
+  readonly settings: Settings;
+  /** What is used, for people; without credentials. */
+  readonly description: string;
+}
+
+/** @throws {StoreError} */
+export async function openStore(config: Config): Promise<OpenStore> {
+  const options = {
+    retentionMs: config.retentionSeconds * 1000,
+    recentMaxBytes: RECENT_BYTES,
+  };
+  const { url = DEFAULT_PATH } = config.kv;
+  if (url === "memory:") {
+    return {
+      fanout: new MemoryFanout(options),
+      settings: new Settings(),
+      description: "memory",
+      [Symbol.dispose]: () => {},
+    };
+  }
+  const kv = await open(url);
+  const client = new NativeKv(kv, { limitMs: CALL_LIMIT_MS });
+  return {
+    fanout: new KvFanout(client, options),
+    settings: new Settings(client),
+    description: url.includes("://") ? new URL(url).host : url,
+    [Symbol.dispose]: () => kv.close(),
+  };
+}
+
+async function open(url: string): Promise<Deno.Kv> {
+  try {
+    if (!/^https?:\/\//.test(url)) await Deno.mkdir(dirname(url), { recursive: true });
+    return await Deno.openKv(url);
+  } catch (error) {
+    throw new StoreError(`DENO_KV_URL cannot be opened: ${reasonOf(error, url)}`);
+  }
+}
+
+function reasonOf(error: unknown, url: string): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return "`deno task start` may write under ./data only: name a file there";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "the file may not be written: check its owner and rights";
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  if (/not a database|malformed|corrupt/i.test(text)) {
+    return "the file is no SQLite database, or is damaged: move it away, and restore a copy " +
+      "or start with an empty one";
+  }
+  return text.replaceAll(url, "the database");
+}

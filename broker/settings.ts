@@ -1,0 +1,29 @@
+/** Small facts that outlive a process, beside the log. */
+
+import type { KvClient } from "./kv_client.ts";
+import { settingKey } from "./kv_keys.ts";
+import { decodeJson, encodeJson } from "./log_head.ts";
+
+/** Without a store it remembers for the life of the process. */
+export class Settings {
+  readonly #memory = new Map<string, unknown>();
+
+  constructor(private readonly kv?: KvClient) {}
+
+  /** The value as JSON has it; undefined where there is none. */
+  async get(name: string): Promise<unknown> {
+    if (!this.kv) return this.#memory.get(name);
+    const entry = await this.kv.get(settingKey(name));
+    return entry && decodeJson(entry.value);
+  }
+
+  async set(name: string, value: unknown): Promise<void> {
+    if (!this.kv) this.#memory.set(name, value);
+    else {
+      await this.kv.commit({
+        checks: [],
+        sets: [{ key: settingKey(name), value: encodeJson(value) }],
+      });
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/** The command line: reads the configuration, runs the program, ends it on a signal. */
+
+import { StoreError } from "./broker/open.ts";
+import { type Config, readConfig } from "./config.ts";
+import { HELP } from "./help.ts";
+import type { Demo } from "./ingest/demo/demo.ts";
+import { closeLog, configureLog, getLogger } from "./log.ts";
+import { startProgram } from "./program.ts";
+import { listen } from "./listen.ts";
+
+const log = getLogger("main");
+const EXIT_CONFIG = 2;
+/** Ctrl-C in a `deno task` arrives twice at once; only a later one means «now». */
+const IMPATIENT_MS = 300;
+
+async function main(): Promise<number> {
+  const result = readConfig((name) => Deno.env.get(name), Deno.args);
+  if (!result.ok) {
+    for (const { name, message } of result.problems) say(`${name} ${message}`);
+    say("The configuration was not used: mend the above, see --help for every variable.");
+    return EXIT_CONFIG;
+  }
+  const { config } = result;
+  if (config.help) return print(HELP);
+  if (config.check) {
+    return print(`The configuration is good: ${result.set.join(", ") || "defaults"}`);
+  }
+  try {
+    await configureLog(config.log);
+  } catch {
+    say("LOG_FILE cannot be opened: `deno task start` may write under ./data only");
+    return EXIT_CONFIG;
+  }
+  const stopped = stopSignal();
+  try {
+    return await run(config, stopped);
+  } catch (error) {
+    if (!(error instanceof StoreError || error instanceof Deno.errors.AddrInUse)) throw error;
+    log.fatal(error.message);
+    return error instanceof StoreError ? EXIT_CONFIG : 1;
+  } finally {
+    await closeLog();
+  }
+}
+
+async function run(given: Config, stopped: Promise<string>): Promise<number> {
+  const demo = given.dev && !hasSource(given) ? await openDemo() : undefined;
+  const config = demo ? withDemo(given, demo) : given;
+  await using _demo = { [Symbol.asyncDispose]: async () => await demo?.stop() };
+  const program = await startProgram(config);
+  const server = config.http ? listen(config, program.fetch) : undefined;
+  const failed = program.ready.then(() => new Promise<never>(() => {}));
+  program.ready.then(() => demo && invite(config, demo), () => {});
+  const signal = await Promise.race([stopped, failed]);
+  log.info("{signal}: stopping", { signal });
+  await program.stop();
+  await server?.shutdown();
+  log.info("stopped");
+  return 0;
+}
+
+/** Loaded only here: production has no use for an embedded broker. */
+async function openDemo(): Promise<Demo> {
+  const { startDemo } = await import("./ingest/demo/demo.ts");
+  return await startDemo({ logger: getLogger("demo") });
+}
+
+function hasSource({ mqtt, kafka, awsIot, websocketUrl }: Config): boolean {
+  return Boolean(mqtt || kafka || awsIot || websocketUrl);
+}
+
+function withDemo(config: Config, demo: Demo): Config {
+  const mqtt: Config["mqtt"] = {
+    url: demo.brokerUrl,
+    topics: [demo.topic],
+    qos: 1,
+    username: undefined,
+    password: undefined,
+    caPath: undefined,
+    clientId: undefined,
+  };
+  return { ...config, mqtt, drainSeconds: Math.min(config.drainSeconds, 1) };
+}
+
+function invite({ host, port }: Config, demo: Demo): void {
+  const address = `http://${host}:${port}`;
+  print([
+    "",
+    `  Live page     ${address}/`,
+    `  MQTT broker   ${demo.brokerUrl}`,
+    `  Try           curl -N "${address}/api/v1/stream?device_ids=${demo.deviceIds[0]}"`,
+    "",
+    "  Ctrl-C ends it.",
+    "",
+  ].join("\n"));
+}
+
+/** Resolves at the first signal; a later one ends the process at once. */
+function stopSignal(): Promise<string> {
+  let first: number | undefined;
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(signal, () => {
+        const now = performance.now();
+        if (first === undefined) first = now;
+        else if (now - first > IMPATIENT_MS) Deno.exit(130);
+        resolve(signal);
+      });
+    }
+  });
+}
+
+function print(text: string): number {
+  Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+  return 0;
+}
+
+function say(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`telecast: ${text}\n`));
+}
+
+if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,115 @@
+/** Builds the parts of the program, starts them in order, and stops them in order. */
+
+import { Hub } from "./broker/hub.ts";
+import { openStore } from "./broker/open.ts";
+import type { FanoutState } from "./broker/fanout.ts";
+import type { Config } from "./config.ts";
+import { Health } from "./health.ts";
+import { Ingest } from "./ingest/ingest.ts";
+import { BoundedLog, getLogger } from "./log.ts";
+import { createApp } from "./routes/app.ts";
+import { StatsdReporter } from "./statsd.ts";
+
+const log = getLogger("program");
+
+export interface Program {
+  /** Answers a request; until `ready` the streams and the API answer 503. */
+  readonly fetch: (request: Request, info?: Deno.ServeHandlerInfo) => Response | Promise<Response>;
+  /** Resolves once messages flow; rejects where the store holds what is not Telecast's. */
+  readonly ready: Promise<void>;
+  /** Leaves the brokers, says goodbye to the clients, closes the store. */
+  stop(): Promise<void>;
+}
+
+/** How long clients wait at least before they come back after a drain. */
+const RECONNECT_MS = 1000;
+
+/** @throws {StoreError} where the store cannot be opened. */
+export async function startProgram(config: Config): Promise<Program> {
+  const health = new Health();
+  const store = await openStore(config);
+  const { fanout, settings } = store;
+  const drops = new BoundedLog((text) => log.warning(text), { intervalMs: 10_000, maxLines: 10 });
+  const hub = new Hub(fanout, {
+    limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
+    keepaliveSeconds: config.keepaliveSeconds,
+    onDrop: (deviceId) =>
+      drops.line(
+        "Cola llena",
+        () => `Cola llena para device_id ${deviceId}. Aplicando backpressure (mensaje descartado)`,
+      ),
+    onState: (state) => reportStore(health, state),
+  });
+  const ingest = new Ingest({ config, fanout, settings, health });
+  const app = createApp({
+    config,
+    hub,
+    fanout,
+    health,
+    instance: ingest.instance,
+    sources: () => ingest.status(),
+    publish: config.mqtt && (async (message, timeoutMs) => {
+      if (!ingest.mqtt) throw new Error("Cannot publish: the source has not started");
+      await ingest.mqtt.publish(message, timeoutMs);
+    }),
+  });
+  const statsd = config.statsd &&
+    new StatsdReporter(config.statsd, () => ({
+      gauges: {
+        "connections.ws": hub.totals.ws.connected,
+        "connections.sse": hub.totals.sse.connected,
+        "devices": fanout.log.deviceCount,
+        "pending": fanout.pending,
+      },
+      counters: {
+        ...ingest.totals(),
+        "stored": fanout.stored,
+        "delivered": hub.totals.ws.sent + hub.totals.sse.sent,
+        "dropped": hub.totals.ws.dropped + hub.totals.sse.dropped,
+      },
+    }));
+  const ready = fanout.start(hub).then(async () => {
+    if (health.phase !== "starting") return;
+    await ingest.start();
+    health.phase = "serving";
+    log.info("ready: store {store}, deployment {deployment}, instance {instance}", {
+      store: store.description,
+      deployment: fanout.deploymentId,
+      instance: ingest.instance,
+    });
+  });
+  return {
+    fetch: (request, info) => app.fetch(request, { info }),
+    ready,
+    async stop() {
+      health.phase = "draining";
+      await ingest.stop();
+      await drain(hub, config.drainSeconds);
+      hub[Symbol.dispose]();
+      await fanout[Symbol.asyncDispose]();
+      store[Symbol.dispose]();
+      await statsd?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Tells every client to come back, spread over time, and ends the streams within `seconds`. */
+async function drain(hub: Hub, seconds: number): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
+  const spreadMs = Math.max(RECONNECT_MS, seconds * 1000);
+  while (hub.slowSessions > 0 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  for (const session of [...hub.sessions]) {
+    hub.goodbye(session, "drain", RECONNECT_MS + Math.floor(Math.random() * spreadMs));
+  }
+}
+
+function reportStore(health: Health, state: FanoutState): void {
+  if (state.state === "away") {
+    health.report("store", state.reason);
+    log.error("the store is away, messages wait: {reason}", { reason: state.reason });
+  } else if (state.state === "ready") {
+    health.report("store", undefined);
+  }
+}
