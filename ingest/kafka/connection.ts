@@ -33,12 +33,12 @@ const COMMIT_MS = 1_000;
 /** Lag, expired records and topics that were missing are looked at every so many commits. */
 const COMMITS_A_LOOK = 10;
 /** A fetch without records is answered after this; a stop waits for it. */
-const FETCH_WAIT_MS = 500;
+const FETCH_WAIT_MS = 400;
 const REBALANCE_MS = 30_000;
 /** kafkajs shows a sign of life with every fetch, and may be silent while it joins the group. */
 const SILENCE_MS = 3 * REBALANCE_MS;
-const DRAIN_MS = 1_000;
-const LEAVE_MS = 3_000;
+const DRAIN_MS = 500;
+const LEAVE_MS = 900;
 const SLOW_MS = 5_000;
 const NO_BYTES = Buffer.alloc(0);
 

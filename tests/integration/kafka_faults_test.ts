@@ -101,6 +101,28 @@ Deno.test("KafkaSource keeps its partitions and its memory while nothing can be 
   assertFlawless(running.intake.received, 100);
 });
 
+Deno.test("KafkaSource goes on after records that expired while it was held back, and counts them", async () => {
+  await using kafka = await Kafka.start();
+  await createTopic(kafka.bootstrap, "t", 1);
+  const record = (seq: number) => ({ value: trackingPayload("d", seq, { chars: 50_000 }) });
+  await kafka.produce("t", Array.from({ length: 60 }, (_, i) => record(i + 1)));
+  await using running = await RunningSource.connected(kafka.bootstrap, {
+    topics: ["t"],
+    intake: { stores: false, credit: 5 },
+  });
+  await running.has(5);
+  await withAdmin(kafka.bootstrap, async (admin) => {
+    await admin.fetchTopicOffsets("t");
+    await admin.deleteTopicRecords({ topic: "t", partitions: [{ partition: 0, offset: "55" }] });
+  });
+  running.intake.store();
+  await eventually("the last", () => running.intake.received.at(-1)?.offset === 59);
+  const before = running.intake.received.findIndex(({ offset }) => offset === 55);
+  await eventually("the count", () => running.intake.droppedCount > 0, { timeoutMs: 20_000 });
+  assert.equal(before + running.intake.droppedCount, 55);
+  assert.deepEqual(running.intake.fresh, running.intake.received);
+});
+
 Deno.test("KafkaSource shares partitions with a second member and loses nothing", async () => {
   await using kafka = await Kafka.start({ extra: SHORT_SESSIONS });
   await createTopic(kafka.bootstrap, "t");
