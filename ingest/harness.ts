@@ -42,7 +42,20 @@ export function runSource<C>(
     else if (data.type === "publish") running?.publish(data);
     else running?.stop();
   };
+  reportFailures(port);
   port.postMessage({ type: "loaded" });
+}
+
+/** Left alone, Deno prints the error past the log; a main thread that does not listen dies of it. */
+function reportFailures(port: Port): void {
+  const report = (event: Event, error: unknown) => {
+    event.preventDefault();
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    port.postMessage({ type: "log", level: "error", text });
+    port.postMessage({ type: "failed", reason: messageOf(error) });
+  };
+  addEventListener("error", (event) => report(event, event.error));
+  addEventListener("unhandledrejection", (event) => report(event, event.reason));
 }
 
 /** A source from its `start` to its `stop`. */

@@ -71,4 +71,6 @@ export type FromWorker =
     readonly text: string;
   }
   | { readonly type: "published"; readonly id: number; readonly error?: string }
+  /** An error that nothing caught: the worker cannot be trusted any more. */
+  | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "stopped" };

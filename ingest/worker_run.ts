@@ -48,7 +48,8 @@ export class WorkerRun {
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#onMessage(data);
     this.#worker.onmessageerror = () => this.#die("a message of the worker cannot be read");
     this.#worker.onerror = (event) => {
-      // Without this the error goes on to end the process.
+      // The worker reports its errors itself; one that it could not, such as a syntax error, comes
+      // here, and without this it goes on to end the process.
       event.preventDefault();
       this.#die(`the worker failed: ${event.message}`);
     };
@@ -107,7 +108,8 @@ export class WorkerRun {
       const answer = this.#publishes.get(message.id);
       if (message.error === undefined) answer?.resolve();
       else answer?.reject(new Error(message.error));
-    } else if (message.type === "stopped") this.#stopped.resolve();
+    } else if (message.type === "failed") this.#die(`the worker failed: ${message.reason}`);
+    else if (message.type === "stopped") this.#stopped.resolve();
     else if (message.type === "heartbeat") {
       this.counters = { ...message.counters };
       this.detail = message.detail;

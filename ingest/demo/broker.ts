@@ -17,7 +17,7 @@ export class EmbeddedBroker implements AsyncDisposable {
   private constructor(
     readonly host: string,
     readonly port: number,
-    private readonly aedes: Aedes,
+    readonly aedes: Aedes,
     private readonly server: Server,
   ) {
     server.on("connection", (socket) => {

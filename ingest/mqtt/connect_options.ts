@@ -26,6 +26,7 @@ export type MqttVersion = 4 | 5;
 
 /** QoS 1 and 2 messages that an MQTT 5 broker may have in flight to this client. */
 export const RECEIVE_MAXIMUM = 1_000;
+export const KEEPALIVE_SECONDS = 30;
 const SESSION_EXPIRY_SECONDS = 24 * 60 * 60;
 const DEFAULT_PORTS: Record<string, number> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
 
@@ -61,7 +62,7 @@ export async function connectOptions(
     ...(config.username !== undefined && { username: config.username }),
     ...(config.password !== undefined && { password: config.password }),
     ...(ca && { ca }),
-    keepalive: config.keepaliveSeconds ?? 30,
+    keepalive: config.keepaliveSeconds ?? KEEPALIVE_SECONDS,
     connectTimeout: config.connectTimeoutMs ?? 10_000,
     // Reconnecting and subscribing again are the source's own: each connection is a new client.
     reconnectPeriod: 0,

@@ -6,6 +6,7 @@ import {
   addressOf,
   type BrokerConfig,
   connectOptions,
+  KEEPALIVE_SECONDS,
   type MqttVersion,
 } from "./connect_options.ts";
 import { Connection, type Qos2Ids } from "./connection.ts";
@@ -26,7 +27,6 @@ const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 30_000 };
 const STEADY_MS = 10_000;
 /** What waits for its ack at a stop gets this long, so that it does not come again. */
 const SETTLE_MS = 700;
-const KEEP_ALIVE_MS = 10_000;
 
 /**
  * MQTT 5, or 3.1.1 where the broker needs it. PUBACK and PUBREC follow the append. Reconnects for
@@ -46,6 +46,9 @@ export class MqttSource implements Source {
   /** Resolves with the next connection that can be used, or the present one. */
   #usable = Promise.withResolvers<Connection>();
   #isUsable = false;
+  #connections = 0;
+  /** The first connection of the session as it is now; earlier ones' unacked messages come again. */
+  #resumedBy = 0;
   /** The broker said that it does not speak MQTT 5. */
   #refused5 = false;
   #lastReason = "";
@@ -95,7 +98,7 @@ export class MqttSource implements Source {
     // While the parser is held no answer of the broker can be read, and yet both sides live.
     const keepAlive = setInterval(() => {
       if (this.#inflow.holding) this.#connection?.keepAlive();
-    }, KEEP_ALIVE_MS);
+    }, (this.config.keepaliveSeconds ?? KEEPALIVE_SECONDS) * 1000 / 3);
     while (!signal.aborted) {
       this.#onState({ state: "connecting" });
       const startedAt = performance.now();
@@ -129,12 +132,20 @@ export class MqttSource implements Source {
       if (this.#stop.signal.aborted) return new ConnectionProblem("stopped");
       const names = config.names ?? MQTT_SETTINGS;
       const settings = { options, at: this.#at, names, inflightQos2: this.#qos2 };
+      const number = ++this.#connections;
       const connection = this.#connection = new Connection(settings, {
         onSession: (present) => {
           sessionPresent = present;
-          if (present) this.#inflow.forgetUnacked();
+          if (!present) return;
+          this.#resumedBy = number;
+          this.#inflow.forgetUnacked();
         },
-        onMessage: (message, done) => this.#inflow.take(message, done),
+        onMessage: (message, done) => {
+          if (number >= this.#resumedBy || !message.ack) return this.#inflow.take(message, done);
+          // Left over in the parser of a connection that is lost.
+          message.abandon?.();
+          done();
+        },
       });
       connection.connected.then(() => this.#onConnected(connection, sessionPresent));
       return await connection.closed;
