@@ -10,6 +10,8 @@ import { listen } from "./listen.ts";
 
 const log = getLogger("main");
 const EXIT_CONFIG = 2;
+/** The first vehicle of the demo fleet. */
+const DEMO_DEVICE = "0848086072";
 /** Ctrl-C in a `deno task` arrives twice at once; only a later one means «now». */
 const IMPATIENT_MS = 300;
 
@@ -88,7 +90,7 @@ function invite({ host, port }: Config, demo: Demo): void {
     "",
     `  Live page     ${address}/`,
     `  MQTT broker   ${demo.brokerUrl}`,
-    `  Try           curl -N "${address}/api/v1/stream?device_ids=${demo.deviceIds[0]}"`,
+    `  Try           curl -N "${address}/api/v1/stream?device_ids=${DEMO_DEVICE}"`,
     "",
     "  Ctrl-C ends it.",
     "",
