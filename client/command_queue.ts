@@ -69,6 +69,11 @@ export class CommandQueue {
     return { plain, unfinished };
   }
 
+  /** What `ids` will be once all commands are taken. */
+  outcome(ids: ReadonlySet<string>): ReadonlySet<string> {
+    return this.#entries.reduce((set, { command }) => applied(command, set), ids);
+  }
+
   rejectAll(error: Error): void {
     for (const entry of this.#entries.splice(0)) entry.reject(error);
   }

@@ -24,9 +24,17 @@ export interface Refusal {
   readonly status?: number | undefined;
 }
 
+export interface Retry {
+  readonly retryInMs: number;
+  /** Nothing went wrong, or nothing that is not mended by trying again at once. */
+  readonly expected: boolean;
+}
+
 export type Verdict =
-  | { readonly retryInMs: number }
+  | Retry
   | { readonly giveUp: Refusal };
+
+export const AT_ONCE: Retry = { retryInMs: 0, expected: true };
 
 /** Decides how to connect, and after each connection whether and when to try again. */
 export class RetryPolicy {
@@ -61,8 +69,8 @@ export class RetryPolicy {
   }
 
   /** The wait after an attempt that did not come as far as a connection. */
-  afterFailure(): { retryInMs: number } {
-    return { retryInMs: this.#backoff() };
+  afterFailure(): Retry {
+    return { retryInMs: this.#backoff(), expected: false };
   }
 
   judge(attempt: Attempt): Verdict {
@@ -72,23 +80,23 @@ export class RetryPolicy {
     if (ending.status !== 401) this.#unauthorized = 0;
     if (attempt.livedMs >= STABLE_MS) this.#failures = 0;
 
-    if (attempt.planned) return { retryInMs: 0 };
+    if (attempt.planned) return AT_ONCE;
     if (goodbyeMs !== undefined) {
       // A server that says goodbye to each newcomer must not be asked again at once.
       const waitMs = attempt.livedMs < STABLE_MS ? this.#backoff() : 0;
-      return { retryInMs: Math.max(goodbyeMs, waitMs) };
+      return { retryInMs: Math.max(goodbyeMs, waitMs), expected: true };
     }
     if (transport === "ws" && !attempt.gotFrames && ending.closeCode !== 1008) {
       this.#probing = true;
-      return { retryInMs: 0 };
+      return AT_ONCE;
     }
     if (transport === "ws") this.#onlySse = 0;
     else if (wasProbe && ending.opened) this.#onlySse++;
 
     const fatal = this.#fatal(attempt);
     if (fatal) return { giveUp: fatal };
-    if (ending.status === 401 && this.#unauthorized++ === 0) return { retryInMs: 0 };
-    return { retryInMs: Math.max(this.#backoff(), ending.retryAfterMs ?? 0) };
+    if (ending.status === 401 && this.#unauthorized++ === 0) return AT_ONCE;
+    return { retryInMs: Math.max(this.#backoff(), ending.retryAfterMs ?? 0), expected: false };
   }
 
   #fatal({ ending, error }: Attempt): Refusal | undefined {

@@ -2,7 +2,7 @@ import { Audience } from "./audience.ts";
 import { applied, type Command, CommandQueue } from "./command_queue.ts";
 import { Connection } from "./connection.ts";
 import type { Frame } from "./link.ts";
-import { type Refusal, RetryPolicy, type Verdict } from "./retry.ts";
+import { AT_ONCE, type Refusal, type Retry, RetryPolicy, type Verdict } from "./retry.ts";
 import { StreamError } from "./stream_error.ts";
 import { TokenKeeper } from "./token_keeper.ts";
 import { deviceIdList, streamAddress } from "./values.ts";
@@ -102,10 +102,11 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
 
   async unsubscribe(deviceIds: string | readonly string[]): Promise<void> {
     this.#assertUsable("unsubscribe");
-    const gone = deviceIdList(deviceIds).filter((id) => this.#ids.has(id));
+    const ids = this.#commands.outcome(this.#ids);
+    const gone = deviceIdList(deviceIds).filter((id) => ids.has(id));
     if (gone.length === 0) return;
     const command: Command = { action: "unsubscribe", device_ids: gone };
-    const rest = applied(command, this.#ids);
+    const rest = applied(command, ids);
     await (rest.size > 0 && this.#takesCommands ? this.#command(command) : this.#change(rest));
   }
 
@@ -158,7 +159,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     const { transport, probe } = this.#retry.plan();
     this.#setState({ state: "connecting", transport, attempt: this.#retry.failures + 1 });
     const problem = await this.#askForToken();
-    if (this.#stop.signal.aborted) return { retryInMs: 0 };
+    if (this.#stop.signal.aborted) return AT_ONCE;
     if (problem) return this.#wait(this.#retry.afterFailure(), problem);
 
     this.#resuming = this.#cursor !== undefined;
@@ -185,20 +186,18 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     const { status, reason } = attempt.ending;
     if (status === 401) this.#token.refused();
     const verdict = this.#retry.judge(attempt);
-    if (this.#stop.signal.aborted) return { retryInMs: 0 };
-    if ("giveUp" in verdict) return this.#undoChanges(verdict.giveUp) ? { retryInMs: 0 } : verdict;
+    if (this.#stop.signal.aborted) return AT_ONCE;
+    if ("giveUp" in verdict) return this.#undoChanges(verdict.giveUp) ? AT_ONCE : verdict;
     const code = status === 401 ? "unauthorized" : "network";
-    const planned = attempt.planned || attempt.goodbyeMs !== undefined;
-    return this.#wait(verdict, new StreamError({ code, message: reason, status }), planned);
+    return this.#wait(verdict, new StreamError({ code, message: reason, status }));
   }
 
-  /** Tells of a wait, and of the error that is its cause unless it was to be expected. */
-  #wait(verdict: { retryInMs: number }, error: StreamError, expected = false): Verdict {
-    const { retryInMs } = verdict;
-    if (retryInMs === 0) return verdict;
-    if (!expected) this.#audience.emit("error", error);
-    this.#setState({ state: "waiting", retryInMs, reason: error.message });
-    return verdict;
+  /** Tells of a failed attempt, and of the wait after it. */
+  #wait(retry: Retry, error: StreamError): Retry {
+    if (!retry.expected) this.#audience.emit("error", error);
+    const { retryInMs } = retry;
+    if (retryInMs > 0) this.#setState({ state: "waiting", retryInMs, reason: error.message });
+    return retry;
   }
 
   async #askForToken(): Promise<StreamError | undefined> {
@@ -230,10 +229,8 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
   #opened(transport: api.Transport): void {
     this.#setState({ state: "open", transport });
     // An SSE stream's parameters are judged before it opens, a WebSocket's after.
-    if (transport === "ws") return this.#flushCommands();
-    this.#settleChanges();
-    const message = "Cannot subscribe with a cursor: the stream is not over a WebSocket";
-    this.#commands.rejectAll(new StreamError({ code: "since_unsupported", message }));
+    if (transport === "sse") this.#settleChanges();
+    this.#flushCommands();
   }
 
   #receive({ event, data, id }: Frame): void {
@@ -259,10 +256,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
       case "dropped":
         return this.#audience.emit(event, { deviceId: body.device_id, count: body.count });
       case "goodbye":
-        return this.#audience.emit(event, {
-          reason: body.reason,
-          reconnectMs: body.reconnect_ms,
-        });
+        return this.#audience.emit(event, { reason: body.reason, reconnectMs: body.reconnect_ms });
       case "resumed":
         if (this.#resuming) this.#wantsSnapshot = this.#resuming = false;
         else this.#commands.replayed();
@@ -289,9 +283,13 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
 
   #flushCommands(): void {
     const connection = this.#connection;
-    // Of a `resumed` that comes now, nobody could tell whose it is.
-    if (this.#resuming || !connection || !this.#takesCommands) return;
-    this.#commands.flush((command) => connection.send(command));
+    if (!connection?.isOpen) return;
+    if (connection.transport === "sse") {
+      const message = "Cannot subscribe with a cursor: the stream is not over a WebSocket";
+      return this.#commands.rejectAll(new StreamError({ code: "since_unsupported", message }));
+    }
+    // While the connection's own `resumed` is to come, nobody could tell whose it is.
+    if (!this.#resuming) this.#commands.flush((command) => connection.send(command));
   }
 
   /** Changes the subscription by opening another connection. */
