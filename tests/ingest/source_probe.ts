@@ -1,0 +1,101 @@
+/** Stands in for the harness: starts a source in this thread and records what it hands over. */
+
+import type { Intake, Source, SourceContext, SourceState } from "../../ingest/source.ts";
+import { eventually } from "../kit/eventually.ts";
+
+export interface Taken {
+  readonly topic: string;
+  readonly payload: string;
+  /** Undefined at QoS 0. */
+  readonly ack: (() => void) | undefined;
+}
+
+export class SourceProbe implements AsyncDisposable {
+  readonly taken: Taken[] = [];
+  readonly states: SourceState[] = [];
+  readonly log: string[] = [];
+  /** Lists of subscriptions, as the source told them. */
+  readonly subscribed: string[][] = [];
+  dropped = 0;
+  /** Acks as soon as a message is here. */
+  autoAck = true;
+  #stuck: PromiseWithResolvers<void> | undefined;
+  readonly #source: Source;
+  #stopped = false;
+
+  constructor(create: (context: SourceContext) => Source, previousTopics: readonly string[] = []) {
+    this.#source = create({
+      previousTopics,
+      onSubscribed: (topics) => this.subscribed.push([...topics]),
+    });
+    const intake: Intake = {
+      receive: (bytes, { topic }, ack) => {
+        this.taken.push({ topic, payload: new TextDecoder().decode(bytes), ack });
+        if (this.autoAck) ack?.();
+      },
+      ready: () => this.#stuck?.promise,
+      dropped: (count) => {
+        this.dropped += count;
+      },
+      log: (level, text) => this.log.push(`${level} ${text}`),
+    };
+    this.#source.start(intake, (state) => this.states.push(state));
+  }
+
+  get state(): SourceState {
+    return this.states.at(-1)!;
+  }
+
+  get payloads(): string[] {
+    return this.taken.map(({ payload }) => payload);
+  }
+
+  /** Why the source waited, each time. */
+  get reasons(): string[] {
+    return this.states.flatMap((state) => state.state === "waiting" ? [state.reason] : []);
+  }
+
+  /** Takes the credit away, or gives it back. */
+  set credit(given: boolean) {
+    if (given) {
+      this.#stuck?.resolve();
+      this.#stuck = undefined;
+    } else this.#stuck ??= Promise.withResolvers<void>();
+  }
+
+  ackAll(): void {
+    for (const { ack } of this.taken) ack?.();
+  }
+
+  publish(topic: string, payload: string, qos: 0 | 1 | 2 = 1, timeoutMs = 5_000): Promise<void> {
+    return this.#source.publish!({ topic, payload, qos }, timeoutMs);
+  }
+
+  async connected(timeoutMs?: number): Promise<void> {
+    await eventually(
+      `connected (${this.log.join("; ")})`,
+      () => this.state.state === "connected",
+      timeoutMs === undefined ? {} : { timeoutMs },
+    );
+  }
+
+  async waitingFor(reason: RegExp): Promise<void> {
+    await eventually(`waiting for ${reason} (${this.log.join("; ")})`, () => {
+      return this.state.state === "waiting" && reason.test(this.state.reason);
+    });
+  }
+
+  async received(count: number, timeoutMs = 10_000): Promise<void> {
+    await eventually(`${count} messages`, () => this.taken.length >= count, { timeoutMs });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await this.#source.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
