@@ -3,9 +3,10 @@
 import { dirname } from "node:path";
 import type { Config } from "../config.ts";
 import type { Fanout } from "./fanout.ts";
-import { NativeKv } from "./kv_client.ts";
+import { DenoKv } from "./deno_kv.ts";
 import { KvFanout } from "./kv_fanout.ts";
 import { MemoryFanout } from "./memory_fanout.ts";
+import { openRemoteKv } from "./remote_kv.ts";
 import { Settings } from "./settings.ts";
 
 const DEFAULT_PATH = "data/telecast.sqlite";
@@ -40,22 +41,27 @@ export async function openStore(config: Config): Promise<OpenStore> {
       [Symbol.dispose]: () => {},
     };
   }
-  const kv = await open(url);
-  const client = new NativeKv(kv, { limitMs: CALL_LIMIT_MS });
+  const remote = /^https?:\/\//.test(url);
+  const local = remote ? undefined : await openFile(url);
+  const client = new DenoKv(
+    () => local ? Promise.resolve(local) : openRemoteKv(url, config.kv.accessToken ?? ""),
+    { limitMs: CALL_LIMIT_MS },
+  );
   return {
     fanout: new KvFanout(client, options),
     settings: new Settings(client),
-    description: url.includes("://") ? new URL(url).host : url,
-    [Symbol.dispose]: () => kv.close(),
+    description: remote ? new URL(url).host : url,
+    [Symbol.dispose]: () => client.close(),
   };
 }
 
-async function open(url: string): Promise<Deno.Kv> {
+/** A file is opened at the start, so that a bad one is said at once; a server may be away. */
+async function openFile(path: string): Promise<Deno.Kv> {
   try {
-    if (!/^https?:\/\//.test(url)) await Deno.mkdir(dirname(url), { recursive: true });
-    return await Deno.openKv(url);
+    await Deno.mkdir(dirname(path), { recursive: true });
+    return await Deno.openKv(path);
   } catch (error) {
-    throw new StoreError(`DENO_KV_URL cannot be opened: ${reasonOf(error, url)}`);
+    throw new StoreError(`DENO_KV_URL cannot be opened: ${reasonOf(error, path)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { KvFanout } from "../../broker/kv_fanout.ts";
-import { NativeKv } from "../../broker/kv_client.ts";
+import { DenoKv } from "../../broker/deno_kv.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
 import { durableFanoutSuite, fanoutSuite } from "../suites/fanout_suite.ts";
 
@@ -19,7 +19,7 @@ durableFanoutSuite("KvFanout on SQLite", async () => {
     durable: true,
     open: (options) =>
       Promise.resolve(
-        new KvFanout(new NativeKv(kv, { limitMs: 5000 }), {
+        new KvFanout(new DenoKv(() => Promise.resolve(kv), { limitMs: 5000 }), {
           ...DEFAULTS,
           flushMs: 50,
           ...options,

@@ -1,0 +1,61 @@
+/** A store behind a URL: denokv, or a database of Deno Deploy. */
+
+import { makeRemoteService } from "@deno/kv";
+
+/** Calls are cut off behind their time limit, so that a stalled server does not collect sockets. */
+const CUT_OFF_MS = 10_000;
+
+/**
+ * Opens the store over HTTP/1.1. Deno's own client speaks HTTP/2 with Nagle's algorithm on, which
+ * holds most commits and wakes for 40 ms; see docs/decisions.
+ */
+export async function openRemoteKv(url: string, accessToken: string): Promise<Deno.Kv> {
+  const client = Deno.createHttpClient({ http2: false, http1: true, poolMaxIdlePerHost: 16 });
+  try {
+    const service = makeRemoteService({
+      accessToken,
+      // Every value is a bare Uint8Array: nothing is ever serialized.
+      encodeV8: refuse,
+      decodeV8: refuse,
+      fetcher: fetcher(client),
+      // Repeating a commit whose answer was lost is the fanout's to do: it knows how.
+      maxRetries: 0,
+    });
+    const kv = await service.openKv(url) as unknown as Deno.Kv;
+    const close = kv.close.bind(kv);
+    kv.close = () => {
+      close();
+      client.close();
+    };
+    return kv;
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}
+
+function fetcher(client: Deno.HttpClient): typeof fetch {
+  return async (input, init) => {
+    const watch = String(input).endsWith("/watch");
+    const signal = watch ? undefined : AbortSignal.timeout(CUT_OFF_MS);
+    const response = await fetch(input, { ...init, client, ...(signal ? { signal } : {}) });
+    if (!watch || !response.body) return response;
+    return new Response(endless(response.body), response);
+  };
+}
+
+/**
+ * A body that fails where it would end: the library under us would wait for up to a minute before
+ * it watches again, and whoever reads the failure does so at once.
+ */
+function endless(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  return body.pipeThrough(
+    new TransformStream({
+      flush: (controller) => controller.error(new Error("the store closed the watch")),
+    }),
+  );
+}
+
+function refuse(): never {
+  throw new TypeError("The store holds something foreign");
+}
