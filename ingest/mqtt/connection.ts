@@ -226,11 +226,11 @@ export class Connection {
         stream.uncork!();
       });
     }
-    this.#send(packet, noop);
+    this.#send(packet);
   }
 
   #onError(error: Error): void {
-    this.#problem ??= failure(error, this.settings.at, this.settings.names, this.#accepted);
+    this.#problem ??= failure(error, this.settings.at, this.settings.names);
     // Not every error closes the stream by itself, and a connection that is not closed hangs.
     this.#destroy();
   }
@@ -238,7 +238,11 @@ export class Connection {
   #onClose(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#close.resolve(this.#problem ?? this.#silentEnd());
+    const problem = this.#problem ?? this.#silentEnd();
+    // No error speaks against the version of MQTT once the broker has accepted it.
+    this.#close.resolve(
+      this.#accepted ? new ConnectionProblem(problem.message, "fine", true) : problem,
+    );
     this.#client.end(true);
   }
 

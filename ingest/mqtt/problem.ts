@@ -23,6 +23,8 @@ export class ConnectionProblem extends Error {
     message: string,
     /** The broker cannot speak this version of MQTT, or does not answer to it. */
     readonly version: "refused" | "unanswered" | "fine" = "fine",
+    /** The connection was there, and ended. */
+    readonly accepted = false,
   ) {
     super(message);
   }
@@ -33,7 +35,10 @@ const UNSUPPORTED_VERSION = new Set([1, 132]);
 /** What a CONNACK with an error says; codes of 3.1.1 and of 5. */
 export function refusal(code: number, at: string, names: SettingNames): ConnectionProblem {
   const version = UNSUPPORTED_VERSION.has(code) ? "refused" : "fine";
-  return new ConnectionProblem(`${at} refused the connection: ${meaning(code, names)}`, version);
+  return new ConnectionProblem(
+    `${at} refused the connection: ${meaning(code, names)}`,
+    "unanswered",
+  );
 }
 
 function meaning(code: number, names: SettingNames): string {
@@ -87,17 +92,8 @@ interface SystemError extends Error {
   readonly code?: string | number;
 }
 
-/**
- * What an error of the network, of TLS or of the MQTT library means. Once the broker has accepted
- * the connection, no error speaks against the version.
- */
-export function failure(
-  error: Error,
-  at: string,
-  names: SettingNames,
-  accepted: boolean,
-): ConnectionProblem {
-  const version = accepted ? "fine" : "unanswered";
+/** What an error of the network, of TLS or of the MQTT library means. */
+export function failure(error: Error, at: string, names: SettingNames): ConnectionProblem {
   const { code, message } = error as SystemError;
   const text = `${code ?? ""} ${message}`;
   if (message === "connack timeout") {
@@ -125,9 +121,9 @@ export function failure(
     );
   }
   if (/ECONNRESET|EPIPE|connection reset|broken pipe|closed/i.test(text)) {
-    return new ConnectionProblem(`${at} closed the connection`, version);
+    return new ConnectionProblem(`${at} closed the connection`, "unanswered");
   }
-  return new ConnectionProblem(`${at}: ${short(message || String(code))}`, version);
+  return new ConnectionProblem(`${at}: ${short(message || String(code))}`, "unanswered");
 }
 
 function short(text: string): string {

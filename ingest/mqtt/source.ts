@@ -19,12 +19,16 @@ export interface MqttSourceConfig extends BrokerConfig {
   readonly topics: readonly string[];
   readonly qos: 0 | 1 | 2;
   readonly backoff?: BackoffOptions | undefined;
+  /** How long the broker has for a SUBACK or an UNSUBACK. */
+  readonly answerTimeoutMs?: number | undefined;
   readonly inflow?: Omit<InflowOptions, "intake"> | undefined;
 }
 
 const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 30_000 };
 /** A connection that lived as long did not fail: the next failure is the first again. */
 const STEADY_MS = 10_000;
+/** Many brokers give no reason when they put one client out in favour of another. */
+const SUSPICIOUS_LIVES = 3;
 /** What waits for its ack at a stop gets this long, so that it does not come again. */
 const SETTLE_MS = 700;
 
@@ -47,6 +51,8 @@ export class MqttSource implements Source {
   #usable = Promise.withResolvers<Connection>();
   #isUsable = false;
   #connections = 0;
+  /** Connections that the broker took and closed again at once, one after the other. */
+  #shortLives = 0;
   /** The first connection of the session as it is now; earlier ones' unacked messages come again. */
   #resumedBy = 0;
   /** The broker said that it does not speak MQTT 5. */
@@ -104,10 +110,17 @@ export class MqttSource implements Source {
       const startedAt = performance.now();
       const problem = await this.#connectOnce();
       if (signal.aborted) break;
-      if (performance.now() - startedAt > STEADY_MS) this.#backoff.reset();
+      if (performance.now() - startedAt > STEADY_MS) {
+        this.#backoff.reset();
+        this.#shortLives = 0;
+      } else if (problem.accepted) this.#shortLives++;
       const retryMs = this.#backoff.next();
-      this.#report(problem.message, retryMs);
-      this.#onState({ state: "waiting", reason: problem.message, retryMs });
+      const reason = this.#shortLives < SUSPICIOUS_LIVES
+        ? problem.message
+        : `${problem.message}, soon after each connect: does another client use the id ` +
+          `${this.config.clientId}?`;
+      this.#report(reason, retryMs);
+      this.#onState({ state: "waiting", reason, retryMs });
       await sleep(retryMs, signal);
     }
     clearInterval(keepAlive);

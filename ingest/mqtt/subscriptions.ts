@@ -7,6 +7,8 @@ export interface SubscriptionOptions {
   readonly topics: readonly string[];
   readonly qos: 0 | 1 | 2;
   readonly clean: boolean;
+  /** How long the broker has for a SUBACK or an UNSUBACK. */
+  readonly answerTimeoutMs?: number | undefined;
 }
 
 const ANSWER_MS = 10_000;
@@ -42,7 +44,7 @@ export class Subscriptions {
     const known = sessionPresent ? this.#known : [];
     if (!clean) this.#setKnown([...new Set([...known, ...topics])]);
     const old = known.filter((topic) => !topics.includes(topic));
-    await answered(connection.unsubscribe(old), "UNSUBSCRIBE");
+    await this.#answered(connection.unsubscribe(old), "UNSUBSCRIBE");
     // Before MQTT 5 each SUBSCRIBE brings the retained messages again, so it is sent once.
     const isThere = sessionPresent && this.#complete && connection.version === 4;
     const refused = isThere ? [] : await this.#subscribe(connection, topics);
@@ -52,7 +54,8 @@ export class Subscriptions {
   }
 
   async #subscribe(connection: Connection, topics: readonly string[]): Promise<string[]> {
-    const refused = await answered(connection.subscribe(topics, this.options.qos), "SUBSCRIBE");
+    const subscribing = connection.subscribe(topics, this.options.qos);
+    const refused = await this.#answered(subscribing, "SUBSCRIBE");
     this.#complete = refused.length === 0;
     return refused;
   }
@@ -82,19 +85,20 @@ export class Subscriptions {
     this.#known = topics;
     if (!same) this.context.onSubscribed(topics);
   }
-}
 
-async function answered<T>(answer: Promise<T>, packet: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer to ${packet} within ${ANSWER_MS} ms`)),
-      ANSWER_MS,
-    );
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
+  async #answered<T>(answer: Promise<T>, packet: string): Promise<T> {
+    const timeoutMs = this.options.answerTimeoutMs ?? ANSWER_MS;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`no answer to ${packet} within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+    });
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

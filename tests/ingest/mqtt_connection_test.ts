@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { freePort } from "../kit/ports.ts";
 import { TempDir } from "../kit/temp_dir.ts";
-import { probe, publisher, startBroker } from "./mqtt_kit.ts";
+import { drop, probe, publisher, startBroker } from "./mqtt_kit.ts";
 
 Deno.test("MqttSource takes 3.1.1 where the broker refuses MQTT 5", async () => {
   await using broker = await startBroker();
@@ -10,6 +10,18 @@ Deno.test("MqttSource takes 3.1.1 where the broker refuses MQTT 5", async () => 
   await source.connected();
   assert.match(JSON.stringify(source.state), /connected with MQTT 3\.1\.1/);
   assert.deepEqual(source.reasons, [], "the refusal costs no wait");
+});
+
+Deno.test("MqttSource does not try MQTT 5 again after it was refused", async () => {
+  await using broker = await startBroker();
+  let refusals = 0;
+  broker.aedes.on("connectionError", () => refusals++);
+  await using source = probe(broker.url);
+  await source.connected();
+  drop(broker);
+  await eventually("broken", () => source.reasons.length === 1);
+  await source.connected();
+  assert.equal(refusals, 1);
 });
 
 Deno.test("MqttSource names the topics that the broker refuses, and takes the others", async () => {
@@ -153,4 +165,75 @@ Deno.test("MqttSource.stop() ends a try to connect at once", async () => {
   await source.stop();
   assert.ok(performance.now() - start < 1_500);
   connection.close();
+});
+
+/** A broker that answers each packet with bytes of its own; `answer` gets the packet's bytes. */
+function scripted(answer: (packet: Uint8Array) => number[] | undefined) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open = new Set<Deno.Conn>();
+  const serve = async (connection: Deno.Conn) => {
+    open.add(connection);
+    const buffer = new Uint8Array(4096);
+    try {
+      for (let n = await connection.read(buffer); n; n = await connection.read(buffer)) {
+        const bytes = answer(buffer.slice(0, n));
+        if (bytes) await connection.write(new Uint8Array(bytes));
+      }
+    } catch {
+      // Reset by the other side.
+    }
+    open.delete(connection);
+    connection.close();
+  };
+  const serving = (async () => {
+    const all: Promise<void>[] = [];
+    for await (const connection of listener) all.push(serve(connection));
+    await Promise.all(all);
+  })();
+  return {
+    url: `mqtt://127.0.0.1:${listener.addr.port}`,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await serving;
+    },
+  };
+}
+
+const CONNACK_5 = [0x20, 3, 0, 0, 0];
+
+Deno.test("MqttSource says that another client with its id connected", async () => {
+  await using broker = scripted((packet) =>
+    packet[0] === 0x10 ? [...CONNACK_5, 0xe0, 1, 142] : undefined
+  );
+  await using source = probe(broker.url);
+  await source.waitingFor(/another client with the id telecast-test connected/);
+  assert.equal(source.reasons.length, 1);
+});
+
+Deno.test("MqttSource names a topic that an MQTT 5 broker refuses", async () => {
+  await using broker = scripted((packet) => {
+    if (packet[0] === 0x10) return CONNACK_5;
+    if (packet[0] === 0x82) return [0x90, 5, packet[2]!, packet[3]!, 0, 1, 135];
+    return undefined;
+  });
+  await using source = probe(broker.url, { topics: ["open", "secret"] });
+  await source.connected();
+  assert.match(JSON.stringify(source.state), /MQTT 5; .*to open; the broker refused secret/);
+});
+
+Deno.test("MqttSource tries again where the broker sends nonsense", async () => {
+  await using broker = scripted(() => [0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+  await using source = probe(broker.url);
+  await eventually("three tries", () => source.reasons.length >= 3);
+  assert.match(source.reasons[0]!, /^127\.0\.0\.1:\d+/);
+});
+
+Deno.test("MqttSource tries again where the broker does not answer a SUBSCRIBE", async () => {
+  await using broker = scripted((packet) => {
+    if (packet[0] === 0x10) return CONNACK_5;
+    if (packet[0] === 0xc0) return [0xd0, 0];
+    return undefined;
+  });
+  await using source = probe(broker.url, { answerTimeoutMs: 200 });
+  await source.waitingFor(/did not take the subscriptions: no answer to SUBSCRIBE/);
 });
