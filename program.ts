@@ -1,6 +1,7 @@
 /** Builds the parts of the program, starts them in order, and stops them in order. */
 
 import { Hub } from "./broker/hub.ts";
+import { Instances } from "./broker/instances.ts";
 import { openStore } from "./broker/open.ts";
 import type { FanoutState } from "./broker/fanout.ts";
 import type { Config } from "./config.ts";
@@ -28,7 +29,8 @@ const RECONNECT_MS = 1000;
 export async function startProgram(config: Config): Promise<Program> {
   const health = new Health();
   const store = await openStore(config);
-  const { fanout, settings } = store;
+  const { fanout } = store;
+  const instance = crypto.randomUUID().slice(0, 8);
   const drops = new BoundedLog((text) => log.warning(text), { intervalMs: 10_000, maxLines: 10 });
   const hub = new Hub(fanout, {
     limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
@@ -40,18 +42,25 @@ export async function startProgram(config: Config): Promise<Program> {
       ),
     onState: (state) => reportStore(health, state),
   });
-  const ingest = new Ingest({ config, fanout, settings, health });
+  const ingest = new Ingest({ config, store, health, instance });
+  const instances = new Instances(store.kv, {
+    id: instance,
+    figures: () => ({
+      messages: fanout.stored,
+      subscribers: hub.sessions.size,
+      devices: hub.devicesMonitored,
+    }),
+  });
   const app = createApp({
     config,
     hub,
     fanout,
     health,
-    instance: ingest.instance,
+    instance,
+    instances,
+    leaseOwner: () => ingest.leaseOwner,
     sources: () => ingest.status(),
-    publish: config.mqtt && (async (message, timeoutMs) => {
-      if (!ingest.mqtt) throw new Error("Cannot publish: the source has not started");
-      await ingest.mqtt.publish(message, timeoutMs);
-    }),
+    publish: config.mqtt && ((message, timeoutMs) => ingest.publish(message, timeoutMs)),
   });
   const statsd = config.statsd &&
     new StatsdReporter(config.statsd, () => ({
@@ -70,12 +79,13 @@ export async function startProgram(config: Config): Promise<Program> {
     }));
   const ready = fanout.start(hub).then(async () => {
     if (health.phase !== "starting") return;
+    instances.start();
     await ingest.start();
     health.phase = "serving";
     log.info("ready: store {store}, deployment {deployment}, instance {instance}", {
       store: store.description,
       deployment: fanout.deploymentId,
-      instance: ingest.instance,
+      instance,
     });
   });
   return {
@@ -85,6 +95,7 @@ export async function startProgram(config: Config): Promise<Program> {
       health.phase = "draining";
       await ingest.stop();
       await drain(hub, config.drainSeconds);
+      await instances[Symbol.asyncDispose]();
       hub[Symbol.dispose]();
       await fanout[Symbol.asyncDispose]();
       store[Symbol.dispose]();

@@ -8,6 +8,8 @@ export interface DenoKvOptions {
   readonly limitMs: number;
 }
 
+const MAX_LOCKED = 50;
+
 type Kv = Pick<Deno.Kv, "get" | "list" | "atomic" | "watch" | "close">;
 
 /** Opens the store at the first call, and again after a failure to open it. */
@@ -93,7 +95,23 @@ export class DenoKv implements KvClient {
   }
 
   #limited<T>(what: string, call: (kv: Kv) => Promise<T>): Promise<T> {
-    return withTimeLimit(this.#opened().then(call), this.#limitMs, what);
+    return withTimeLimit(
+      this.#opened().then((kv) => unlocked(() => call(kv))),
+      this.#limitMs,
+      what,
+    );
+  }
+}
+
+/** Another process has the file: its turn ends in milliseconds, and nothing was done yet. */
+export async function unlocked<T>(call: () => Promise<T>): Promise<T> {
+  for (let tries = 0;; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (tries === MAX_LOCKED || !/database is locked/.test(String(error))) throw error;
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(50, 2 ** tries)));
+    }
   }
 }
 

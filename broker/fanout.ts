@@ -29,6 +29,16 @@ export interface FanoutListener {
   onState?(state: FanoutState): void;
 }
 
+export interface PublishOptions {
+  /** From a source under the ingest lease: refused once another instance has taken the lease. */
+  readonly leased?: boolean;
+}
+
+/** Another instance consumes the sources now: what was to be published is its to publish. */
+export class LeaseLostError extends Error {
+  override readonly name = "LeaseLostError";
+}
+
 /**
  * Distributes messages to every instance, in one order.
  *
@@ -39,12 +49,12 @@ export interface FanoutListener {
  * - Repeats: a message equal in device, uuid and bytes to a recent one is dropped, with its job,
  *   and counts as published. Without uuid nothing is a repeat.
  * - A failure never surfaces as a lost message: publish() waits while the store is away, and
- *   rejects only once the fanout is closed.
+ *   rejects only once the fanout is closed, or with a LeaseLostError.
  */
 export interface Fanout extends AsyncDisposable {
   /** Resolves when the log's position is known and `log.last` is complete. Called once. */
   start(listener: FanoutListener): Promise<void>;
-  publish(batch: readonly Entry[]): Promise<void>;
+  publish(batch: readonly Entry[], options?: PublishOptions): Promise<void>;
   /** What this instance has in memory: recent publications, and the last one of each device. */
   readonly log: MessageLog;
   readonly epoch: Epoch;

@@ -2,7 +2,14 @@
 
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { Doorbell } from "./doorbell.ts";
-import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
+import {
+  type Fanout,
+  type FanoutListener,
+  type FanoutState,
+  LeaseLostError,
+  type PublishOptions,
+  type Replay,
+} from "./fanout.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient } from "./kv_client.ts";
 import { HEAD, ID, LAST_UPTO } from "./kv_keys.ts";
@@ -13,6 +20,7 @@ import { unpackFrame, WRITER_CHARS } from "./log_frame.ts";
 import { decodeHead, encodeHead, encodeJson, type LogHead } from "./log_head.ts";
 import { LogReader, type StampedHead, type StoredFrame } from "./log_reader.ts";
 import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
+import type { LeaseChange } from "./lease.ts";
 import { MessageLog } from "./message_log.ts";
 import { LogReplay, NoReplay } from "./replay.ts";
 
@@ -64,6 +72,14 @@ export class KvFanout implements Fanout {
   #waiting: Waiting[] = [];
   #pending = 0;
   #batch = 0;
+  #fences: {
+    change: LeaseChange;
+    resolve: (done: boolean) => void;
+    reject: (error: unknown) => void;
+  }[] = [];
+  #proveLease: () => Promise<boolean> = () => Promise.resolve(true);
+  /** Another instance wrote since the lease was proven last. */
+  #leaseInDoubt = false;
   /** A commit whose fate is not known, or that is under way: never changed, only repeated. */
   #frozen: Append | undefined;
   #tasks: Promise<void>[] = [];
@@ -105,16 +121,32 @@ export class KvFanout implements Fanout {
     this.#tasks = [this.#run(), this.#watch(), this.#poll(), this.#flush()];
   }
 
-  publish(batch: readonly Entry[]): Promise<void> {
+  publish(batch: readonly Entry[], { leased = false }: PublishOptions = {}): Promise<void> {
     if (this.#closed.signal.aborted) {
       return Promise.reject(new Error("Cannot publish: the fanout is closed"));
     }
     if (batch.length === 0) return Promise.resolve();
     this.#pending += batch.length;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ entries: batch, taken: 0, resolve, reject });
+      this.#waiting.push({ entries: batch, leased, taken: 0, resolve, reject });
       this.#bell.ring();
     });
+  }
+
+  /**
+   * Commits a change of the lease with a new head, so that whoever knows the head of before cannot
+   * append; false where the lease or the head had changed. Rejects while the store is away.
+   */
+  fence(change: LeaseChange): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#fences.push({ change, resolve, reject });
+      this.#bell.ring();
+    });
+  }
+
+  /** Sets what says whether this instance has the ingest lease now; it reads the store. */
+  set leaseProof(prove: () => Promise<boolean>) {
+    this.#proveLease = prove;
   }
 
   async since(cursor: string, interest: Interest, signal: AbortSignal): Promise<Replay> {
@@ -169,13 +201,17 @@ export class KvFanout implements Fanout {
     while (!this.#closed.signal.aborted) {
       try {
         if (this.#headStale) await this.#catchUp();
-        else if (this.#waiting.length > 0) await this.#append();
+        else if (this.#fences.length > 0) await this.#commitFence();
+        else if (this.#leaseInDoubt && this.#waiting.some(({ leased }) => leased)) {
+          await this.#settleLease();
+        } else if (this.#waiting.length > 0) await this.#append();
         else await this.#bell.wait();
         if (failures > 0) this.#setState({ state: "ready" });
         failures = 0;
       } catch (error) {
         this.#headStale = true;
         this.#away(error);
+        for (const { reject } of this.#fences.splice(0)) reject(error);
         const wait = backoffMs(failures++, { ...RETRY, random: this.#clock.random });
         await this.#clock.sleep(wait, this.#closed.signal);
       }
@@ -217,6 +253,40 @@ export class KvFanout implements Fanout {
     this.#settle(append);
   }
 
+  async #commitFence(): Promise<void> {
+    const { change, resolve, reject } = this.#fences.shift()!;
+    const head: LogHead = { ...this.#head, writer: this.writer, batch: ++this.#batch };
+    try {
+      const result = await this.#kv.commit({
+        checks: [{ key: HEAD, versionstamp: this.#stamp }, change.check],
+        sets: [{ key: HEAD, value: encodeHead(head) }, change.set],
+      });
+      if (result.ok) this.#seen({ head, versionstamp: result.versionstamp });
+      else this.#headStale = true;
+      resolve(result.ok);
+    } catch (error) {
+      reject(error);
+      throw error;
+    }
+  }
+
+  /** What came from leased sources goes on only where the lease is still this instance's. */
+  async #settleLease(): Promise<void> {
+    if (await this.#proveLease()) {
+      this.#leaseInDoubt = false;
+      return;
+    }
+    const error = new LeaseLostError("Cannot publish: another instance has the ingest lease");
+    const [lost, kept] = [true, false].map((leased) =>
+      this.#waiting.filter((waiting) => waiting.leased === leased)
+    ) as [Waiting[], Waiting[]];
+    this.#waiting = kept;
+    for (const { entries, taken, reject } of lost) {
+      this.#pending -= entries.length - taken;
+      reject(error);
+    }
+  }
+
   /** Reads the head and what lies between it and here, and finds out what became of a commit. */
   async #catchUp(): Promise<void> {
     this.#headStale = false;
@@ -231,6 +301,7 @@ export class KvFanout implements Fanout {
     if (!now || (now.head.epoch === this.#epoch.id && now.head.next <= this.log.position)) {
       return await this.#beginEpoch(now);
     }
+    if (now.head.writer !== this.writer) this.#leaseInDoubt = true;
     if (now.head.epoch !== this.#epoch.id) this.#adopt(now);
     const landed = await this.#readTo(now, frozen);
     this.#seen(now);

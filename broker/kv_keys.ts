@@ -21,3 +21,10 @@ export const markKey = (key: readonly string[]): KvKey => ["mark", ...key];
 export const deliveryKey = (lane: string, offset: number): KvKey => ["delivery", lane, offset];
 /** A fact that outlives a process. */
 export const settingKey = (name: string): KvKey => ["setting", name];
+/** Who consumes the sources; changed at a takeover only. */
+export const LEASE: KvKey = ["lease", "ingest"];
+/** Its owner's sign of life. */
+export const LEASE_BEAT: KvKey = ["lease_beat", "ingest"];
+/** An instance's sign of life, with its counters. */
+export const instanceKey = (id: string): KvKey => ["instance", id];
+export const INSTANCE_PREFIX: KvKey = ["instance"];

@@ -10,6 +10,7 @@ import type { MessageLog } from "./message_log.ts";
 /** A publish() that waits for its messages to be stored. */
 export interface Waiting {
   readonly entries: readonly Entry[];
+  readonly leased: boolean;
   /** How many of them are in commits that were made. */
   taken: number;
   resolve(): void;

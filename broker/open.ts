@@ -3,7 +3,8 @@
 import { dirname } from "node:path";
 import type { Config } from "../config.ts";
 import type { Fanout } from "./fanout.ts";
-import { DenoKv } from "./deno_kv.ts";
+import { DenoKv, unlocked } from "./deno_kv.ts";
+import type { KvClient } from "./kv_client.ts";
 import { KvFanout } from "./kv_fanout.ts";
 import { MemoryFanout } from "./memory_fanout.ts";
 import { openRemoteKv } from "./remote_kv.ts";
@@ -13,6 +14,10 @@ const DEFAULT_PATH = "data/telecast.sqlite";
 /** Recent messages in memory: what a resume of seconds to minutes is served from. */
 const RECENT_BYTES = 64 * 1_048_576;
 const CALL_LIMIT_MS = 5_000;
+/** How often the head is read in case that a wake was lost. */
+const POLL_MS = 1_000;
+/** No wake comes from another process that has the same file open. */
+const FILE_POLL_MS = 50;
 
 /** The store cannot be opened; the message says by which variable to mend it. */
 export class StoreError extends Error {
@@ -22,6 +27,8 @@ export class StoreError extends Error {
 export interface OpenStore extends Disposable {
   readonly fanout: Fanout;
   readonly settings: Settings;
+  /** Undefined in memory, where nothing is shared. */
+  readonly kv?: KvClient;
   /** What is used, for people; without credentials. */
   readonly description: string;
 }
@@ -48,7 +55,8 @@ export async function openStore(config: Config): Promise<OpenStore> {
     { limitMs: CALL_LIMIT_MS },
   );
   return {
-    fanout: new KvFanout(client, options),
+    fanout: new KvFanout(client, { ...options, pollMs: remote ? POLL_MS : FILE_POLL_MS }),
+    kv: client,
     settings: new Settings(client),
     description: remote ? new URL(url).host : url,
     [Symbol.dispose]: () => client.close(),
@@ -59,7 +67,7 @@ export async function openStore(config: Config): Promise<OpenStore> {
 async function openFile(path: string): Promise<Deno.Kv> {
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
-    return await Deno.openKv(path);
+    return await unlocked(() => Deno.openKv(path));
   } catch (error) {
     throw new StoreError(`DENO_KV_URL cannot be opened: ${reasonOf(error, path)}`);
   }

@@ -1,14 +1,17 @@
 /** All sources of this instance, made from the configuration. */
 
 import type { Fanout } from "../broker/fanout.ts";
-import type { Settings } from "../broker/settings.ts";
+import { KvFanout } from "../broker/kv_fanout.ts";
+import { Lease } from "../broker/lease.ts";
+import type { OpenStore } from "../broker/open.ts";
 import type { Config } from "../config.ts";
 import type { Health } from "../health.ts";
 import { getLogger } from "../log.ts";
+import type { KafkaSourceConfig } from "./kafka/source.ts";
 import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
-import type { SourceState } from "./source.ts";
-import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+import type { Outgoing, SourceState } from "./source.ts";
+import { Supervisor } from "./supervisor.ts";
 
 const log = getLogger("ingest");
 
@@ -28,41 +31,110 @@ export interface SourceStatus {
 
 export interface IngestOptions {
   readonly config: Config;
-  readonly fanout: Fanout;
-  readonly settings: Settings;
+  readonly store: OpenStore;
   readonly health: Health;
+  /** Names this instance, where several share a deployment. */
+  readonly instance: string;
 }
 
+/**
+ * Runs the sources: under the ingest lease those of one instance at a time, else those of all. What
+ * is published upstream goes over the source's own connection, or one that only publishes.
+ */
 export class Ingest {
-  /** Names this instance, where several share a deployment. */
-  readonly instance: string = crypto.randomUUID().slice(0, 8);
-  readonly #supervisors: Supervisor[] = [];
+  readonly #sources: Supervisor[] = [];
+  readonly #fanout: Fanout;
+  #lease: Lease | undefined;
   #mqtt: Supervisor | undefined;
+  #mqttPublisher: Supervisor | undefined;
+  /** Starts and stops follow each other in the order in which the lease moved. */
+  #moves: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: IngestOptions) {}
-
-  /** The connection to the MQTT broker; undefined where none is configured, or before start(). */
-  get mqtt(): Supervisor | undefined {
-    return this.#mqtt;
+  constructor(private readonly options: IngestOptions) {
+    this.#fanout = options.store.fanout;
   }
 
-  /** Starts every source that is configured; each connects in the background. */
+  /** Who has the ingest lease; undefined where none is used. */
+  get leaseOwner(): string | undefined {
+    return this.#lease?.owner;
+  }
+
+  /** Starts what is configured, once this instance may; each source connects in the background. */
   async start(): Promise<void> {
-    const { config } = this.options;
+    const { config, store, instance } = this.options;
     if (config.mqtt) {
-      const source = this.#mqttSource(config.mqtt);
-      this.#mqtt = await this.#supervise("mqtt", "mqtt", "./mqtt/worker.ts", source);
+      this.#mqtt = await this.#supervise("mqtt", "./mqtt/worker.ts", this.#mqttSource(config.mqtt));
     }
-    for (const supervisor of this.#supervisors) supervisor.start();
-    if (this.#supervisors.length === 0) log.warning("no source is configured: see --help");
+    if (config.kafka) {
+      await this.#supervise("kafka", "./kafka/worker.ts", this.#kafkaSource(config.kafka));
+    }
+    if (this.#sources.length === 0) {
+      log.info("no source is configured: this instance serves what others take in");
+      return;
+    }
+    if (config.ingestMode !== "lease" || !store.kv || !(this.#fanout instanceof KvFanout)) {
+      return this.#startSources();
+    }
+    const lease = new Lease(store.kv, {
+      instance,
+      fence: (change) => (this.#fanout as KvFanout).fence(change),
+      onAcquired: () => {
+        log.info("this instance has the ingest lease: its sources start");
+        this.#move(() => Promise.resolve(this.#startSources()));
+      },
+      onLost: (reason) => {
+        log.warning("the ingest lease is lost, the sources stop: {reason}", { reason });
+        this.#move(() => this.#stopSources());
+      },
+    });
+    this.#fanout.leaseProof = () => lease.prove();
+    this.#lease = lease;
+    lease.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#supervisors.map((supervisor) => supervisor.stop()));
+    const lease = this.#lease;
+    await this.#moves;
+    await Promise.all([this.#stopSources(), this.#mqttPublisher?.stop()]);
+    await lease?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Publishes at the MQTT broker; resolves after its ack.
+   * @throws {Error} where there is no broker, or no ack within `timeoutMs`.
+   */
+  async publish(message: Outgoing, timeoutMs: number): Promise<void> {
+    const { mqtt } = this.options.config;
+    if (!this.#mqtt || !mqtt) throw new Error("Cannot publish: no MQTT broker is configured");
+    if (this.#mqtt.state.state !== "stopped") return await this.#mqtt.publish(message, timeoutMs);
+    if (!this.#mqttPublisher) {
+      const source = this.#mqttSource(mqtt);
+      this.#mqttPublisher = await this.#supervise("mqtt-pub", "./mqtt/worker.ts", {
+        ...source,
+        topics: [],
+        clean: true,
+        clientId: `${source.clientId}-pub-${this.options.instance}`,
+      });
+      this.#sources.splice(this.#sources.indexOf(this.#mqttPublisher), 1);
+      this.#mqttPublisher.start();
+    }
+    await this.#mqttPublisher.publish(message, timeoutMs);
+  }
+
+  #startSources(): void {
+    for (const source of this.#sources) source.start();
+  }
+
+  async #stopSources(): Promise<void> {
+    await Promise.all(this.#sources.map((source) => source.stop()));
+  }
+
+  #move(step: () => Promise<void>): void {
+    this.#moves = this.#moves.then(step);
   }
 
   status(): SourceStatus[] {
-    return this.#supervisors.map(({ name, kind, state, counters, detail }) => ({
+    return this.#sources.map(({ name, kind, state, counters, detail }) => ({
       name,
       kind,
       state: state.state,
@@ -75,7 +147,7 @@ export class Ingest {
   /** Counters of all sources together. */
   totals(): { received: number; malformed: number; reconnects: number; dropped_ingest: number } {
     const sum = { received: 0, malformed: 0, reconnects: 0, dropped_ingest: 0 };
-    for (const { counters } of this.#supervisors) {
+    for (const { counters } of this.#sources) {
       sum.received += counters.received;
       sum.malformed += counters.malformed;
       sum.reconnects += counters.reconnects;
@@ -97,16 +169,27 @@ export class Ingest {
     };
   }
 
+  #kafkaSource(kafka: NonNullable<Config["kafka"]>): KafkaSourceConfig {
+    const { config, instance } = this.options;
+    const suffix = config.shadow ? "-shadow" : "";
+    return {
+      ...kafka,
+      groupId: `${kafka.groupId}${suffix}`,
+      clientId: `telecast-${instance}${suffix}`,
+    };
+  }
+
   /** One client id for the deployment keeps its session; several instances need their own. */
   #clientId(configured: string | undefined): string {
-    const { config, fanout } = this.options;
-    const base = configured ?? `telecast-${fanout.deploymentId}`;
-    const own = config.ingestMode === "lease" ? base : `${base}-${this.instance}`;
+    const { config, instance } = this.options;
+    const base = configured ?? `telecast-${this.#fanout.deploymentId}`;
+    const own = config.ingestMode === "lease" ? base : `${base}-${instance}`;
     return config.shadow ? `${own}-shadow` : own;
   }
 
-  async #supervise(name: string, kind: string, worker: string, source: unknown) {
-    const { config, fanout, settings, health } = this.options;
+  async #supervise(name: string, worker: string, source: unknown): Promise<Supervisor> {
+    const { config, store, health } = this.options;
+    const kind = name.split("-")[0]!;
     const setting = `topics.${name}`;
     const workerConfig: WorkerConfig = {
       source,
@@ -116,27 +199,25 @@ export class Ingest {
         ...(config.deviceIdPath ? { deviceIdPath: config.deviceIdPath } : {}),
       },
     };
-    const options: SupervisorOptions = {
+    const supervisor = new Supervisor({
       name,
       kind,
       worker: new URL(worker, import.meta.url),
       config: workerConfig,
       logger: getLogger("ingest", kind),
-      publish: (entries) => fanout.publish(entries),
+      publish: (entries) => this.#fanout.publish(entries, { leased: this.#lease !== undefined }),
       onState: (state) => {
         report(name, state);
-        const { state: word } = state;
-        health.report(name, word === "waiting" ? state.reason : undefined);
+        health.report(name, state.state === "waiting" ? state.reason : undefined);
       },
       onSubscribed: (topics) => {
-        settings.set(setting, topics).catch((error) =>
+        store.settings.set(setting, topics).catch((error) =>
           log.warning("the topics of {name} cannot be stored: {error}", { name, error })
         );
       },
-      previousTopics: topicsOf(await settings.get(setting)),
-    };
-    const supervisor = new Supervisor(options);
-    this.#supervisors.push(supervisor);
+      previousTopics: topicsOf(await store.settings.get(setting)),
+    });
+    this.#sources.push(supervisor);
     return supervisor;
   }
 }

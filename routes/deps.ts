@@ -1,5 +1,6 @@
 /** What the routes need of the program. */
 
+import type { Instances } from "../broker/instances.ts";
 import type { Hub } from "../broker/hub.ts";
 import type { Fanout } from "../broker/fanout.ts";
 import type { Config } from "../config.ts";
@@ -14,6 +15,10 @@ export interface AppDeps {
   readonly health: Health;
   /** Names this instance. */
   readonly instance: string;
+  /** All instances of the deployment. */
+  readonly instances: Instances;
+  /** Who has the ingest lease; undefined where none is used. */
+  leaseOwner(): string | undefined;
   sources(): readonly SourceStatus[];
   /** Publishes at the MQTT broker, resolves after its ack; undefined where there is none. */
   readonly publish?: ((message: Outgoing, timeoutMs: number) => Promise<void>) | undefined;

@@ -1,22 +1,37 @@
 /** Figures of this instance. */
 
 import { Hono } from "hono";
+import type { InstanceFigures } from "../broker/instances.ts";
 import type { AppDeps } from "./deps.ts";
+import { QueryError } from "./stream_query.ts";
 
-export function statsRoutes({ hub, fanout, sources, instance }: AppDeps): Hono {
+export function statsRoutes(
+  { hub, fanout, sources, instance, instances, leaseOwner }: AppDeps,
+): Hono {
   const started = performance.now();
   return new Hono()
-    .get("/api/v1/stream/stats", (c) =>
-      c.json({
-        total_messages_processed: fanout.stored,
-        active_subscribers: hub.sessions.size,
-        devices_being_monitored: hub.devicesMonitored,
-      }))
+    .get("/api/v1/stream/stats", (c) => {
+      const scope = c.req.query("scope") ?? "instance";
+      if (scope !== "instance" && scope !== "cluster") {
+        throw new QueryError("bad_scope", "scope may be cluster, or left out");
+      }
+      const [self, ...others] = instances.live;
+      const counted = scope === "cluster" ? [self!, ...others] : [self!];
+      const sum = (key: keyof InstanceFigures) =>
+        counted.reduce((total, figures) => total + figures[key], 0);
+      return c.json({
+        total_messages_processed: sum("messages"),
+        active_subscribers: sum("subscribers"),
+        devices_being_monitored: sum("devices"),
+      });
+    })
     .get("/api/v1/stats", (c) =>
       c.json({
         instance,
         deployment: fanout.deploymentId,
         uptime_seconds: Math.round((performance.now() - started) / 1000),
+        ingest_lease: leaseOwner() ?? null,
+        instances: instances.live,
         sources: sources(),
         transports: Object.fromEntries(
           Object.entries(hub.totals).map(([transport, totals]) => [transport, {

@@ -1,0 +1,102 @@
+/** The instances that share the store: which are alive, and their counters. */
+
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import type { KvClient } from "./kv_client.ts";
+import { INSTANCE_PREFIX, instanceKey } from "./kv_keys.ts";
+import { decodeJson, encodeJson } from "./log_head.ts";
+
+/** What an instance tells of itself. */
+export interface InstanceFigures {
+  readonly messages: number;
+  readonly subscribers: number;
+  readonly devices: number;
+}
+
+export interface InstanceInfo extends InstanceFigures {
+  readonly id: string;
+}
+
+interface Seen {
+  readonly info: InstanceInfo;
+  readonly versionstamp: string;
+  /** When it changed last, by this instance's clock. */
+  readonly at: number;
+}
+
+const BEAT_MS = 2_000;
+/** Silence after which an instance counts as gone, and after which its entry is removed. */
+const GONE_MS = 8_000;
+const REMOVE_MS = 60_000;
+const MAX_INSTANCES = 1_000;
+
+/** Writes this instance's figures every two seconds, and reads the others'. */
+export class Instances implements AsyncDisposable {
+  #seen = new Map<string, Seen>();
+  #run: Promise<void> = Promise.resolve();
+  readonly #closed = new AbortController();
+
+  constructor(
+    private readonly kv: KvClient | undefined,
+    private readonly self: { id: string; figures: () => InstanceFigures },
+    private readonly clock: Clock = SYSTEM_CLOCK,
+  ) {}
+
+  start(): void {
+    if (this.kv) this.#run = this.#keep(this.kv);
+  }
+
+  /** This instance, with figures of now, and the others that are alive, with their newest. */
+  get live(): InstanceInfo[] {
+    const now = this.clock.monotonic();
+    const others = [...this.#seen.values()].filter(({ info, at }) =>
+      info.id !== this.self.id && now - at < GONE_MS
+    );
+    return [{ id: this.self.id, ...this.self.figures() }, ...others.map(({ info }) => info)];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort();
+    await this.#run;
+    const deletes = [instanceKey(this.self.id)];
+    await this.kv?.commit({ checks: [], sets: [], deletes }).catch(() => {});
+  }
+
+  async #keep(kv: KvClient): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      try {
+        const value = encodeJson({ id: this.self.id, ...this.self.figures() });
+        await kv.commit({ checks: [], sets: [{ key: instanceKey(this.self.id), value }] });
+        await this.#readAll(kv);
+      } catch {
+        // The store is away; the fanout says so, and this is tried again.
+      }
+      await this.clock.sleep(BEAT_MS, signal);
+    }
+  }
+
+  async #readAll(kv: KvClient): Promise<void> {
+    const now = this.clock.monotonic();
+    const seen = new Map<string, Seen>();
+    for (const entry of await kv.list({ prefix: INSTANCE_PREFIX }, { limit: MAX_INSTANCES })) {
+      const info = decodeJson(entry.value) as InstanceInfo;
+      const before = this.#seen.get(info.id);
+      const same = before?.versionstamp === entry.versionstamp;
+      // An entry that was there before this instance began may be of one that is long gone.
+      const at = same
+        ? before.at
+        : before || this.#seen.size > 0
+        ? now
+        : now - GONE_MS + BEAT_MS * 2;
+      seen.set(info.id, { info, versionstamp: entry.versionstamp, at });
+      if (now - at > REMOVE_MS) {
+        await kv.commit({
+          checks: [{ key: entry.key, versionstamp: entry.versionstamp }],
+          sets: [],
+          deletes: [entry.key],
+        });
+      }
+    }
+    this.#seen = seen;
+  }
+}
