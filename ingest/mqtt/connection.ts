@@ -82,6 +82,7 @@ export class Connection {
       else if (packet.cmd === "disconnect") {
         const text = goodbye(packet.reasonCode ?? 0, settings.at, this.clientId);
         this.#problem = new ConnectionProblem(text);
+        this.#destroy();
       }
     });
     client.on("connect", () => connected.resolve());

@@ -37,7 +37,7 @@ export function refusal(code: number, at: string, names: SettingNames): Connecti
   const version = UNSUPPORTED_VERSION.has(code) ? "refused" : "fine";
   return new ConnectionProblem(
     `${at} refused the connection: ${meaning(code, names)}`,
-    "unanswered",
+    version,
   );
 }
 
