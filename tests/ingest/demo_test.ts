@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import mqtt from "mqtt";
+import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
+import { startDemo } from "../../ingest/demo/demo.ts";
+import { getLogger } from "../../log.ts";
+import { eventually } from "../kit/eventually.ts";
+import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { freePort, isListening } from "../kit/ports.ts";
+
+async function listen(url: string, topic: string) {
+  const client = await mqtt.connectAsync(url, { reconnectPeriod: 50 });
+  const messages: { topic: string; payload: string }[] = [];
+  client.on("message", (on, payload: Buffer) => {
+    messages.push({ topic: on, payload: payload.toString() });
+  });
+  await client.subscribeAsync(topic);
+  return { messages, [Symbol.asyncDispose]: () => client.endAsync(true) };
+}
+
+Deno.test("startDemo() has 25 vehicles report over MQTT, and stop() leaves nothing", async () => {
+  const demo = await startDemo({ logger: getLogger("test"), port: freePort() });
+  try {
+    await using listener = await listen(demo.brokerUrl, demo.topic);
+    await eventually("reports", () => listener.messages.length >= 20);
+    for (const { topic, payload } of listener.messages) {
+      const { data } = JSON.parse(payload);
+      assert.equal(topic, `tracking/${data.DEVICE_ID}`);
+      const number = Number(data.DEVICE_ID) - 848086072;
+      assert.ok(data.DEVICE_ID.startsWith("0848086") && number >= 0 && number < 25);
+      assert.match(data.LATITUD, /^\+20\.\d{6}$/);
+      assert.match(data.LONGITUD, /^-100\.\d{6}$/);
+    }
+    const devices = new Set(listener.messages.map(({ topic }) => topic));
+    assert.ok(devices.size >= 5);
+  } finally {
+    await demo.stop();
+  }
+  assert.equal(await isListening(Number(new URL(demo.brokerUrl).port)), false);
+  await demo.stop();
+});
+
+Deno.test("startDemo() takes the next port where the first is taken", async () => {
+  const port = freePort();
+  using _ = Deno.listen({ hostname: "127.0.0.1", port });
+  await using demo = await startDemo({ logger: getLogger("test"), port, vehicles: 0 });
+  const taken = Number(new URL(demo.brokerUrl).port);
+  assert.ok(taken > port, `${taken}`);
+  assert.ok(await isListening(taken));
+});
+
+Deno.test("EmbeddedBroker loses nothing of a burst at QoS 0", async () => {
+  await using broker = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
+  await using listener = await listen(broker.url, "burst/#");
+  await using devices = await MqttPublisher.connect(broker.url, { protocolVersion: 4 });
+  const payload = "x".repeat(300);
+  for (let i = 0; i < 20_000; i += 500) {
+    const some = Array.from({ length: 500 }, (_, j) => ({
+      topic: `burst/${i + j}`,
+      payload,
+    }));
+    await devices.publishAll(some, { qos: 0 });
+  }
+  await eventually("all of the burst", () => listener.messages.length === 20_000, {
+    timeoutMs: 30_000,
+  });
+  listener.messages.forEach(({ topic }, i) => assert.equal(topic, `burst/${i}`));
+});
+
+Deno.test("EmbeddedBroker outlives clients that send nonsense", async () => {
+  await using broker = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
+  const garbage = [
+    "GET / HTTP/1.1\r\n\r\n",
+    "\xff\xff\xff\xff\xff\xff",
+    "\x10\x00",
+    "\x30\x05\x00\x01a",
+    "",
+  ];
+  for (const text of garbage) {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: broker.port });
+    await connection.write(Uint8Array.from(text, (character) => character.charCodeAt(0)));
+    connection.close();
+  }
+  await using listener = await listen(broker.url, "t");
+  await using devices = await MqttPublisher.connect(broker.url, { protocolVersion: 4 });
+  await devices.publish("t", "a");
+  await eventually("a", () => listener.messages.length === 1);
+});
