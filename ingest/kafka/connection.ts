@@ -199,9 +199,12 @@ export class KafkaConnection {
       partitions.get(batch.topic, batch.partition) === held;
     const { messages } = batch;
     try {
+      if (!goesOn()) return;
       for (const [i, record] of messages.entries()) {
-        if (intake.ready()) await this.#hold(heartbeat, goesOn);
-        if (!goesOn()) break;
+        if (intake.ready()) {
+          await this.#hold(heartbeat, goesOn);
+          if (!goesOn()) break;
+        }
         const offset = Number(record.offset);
         // Control records, which end a transaction, may come after the last message.
         const next = i === messages.length - 1 ? Number(batch.lastOffset()) + 1 : offset + 1;

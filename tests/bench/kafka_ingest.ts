@@ -1,0 +1,120 @@
+/**
+ * A million preloaded messages of 300 bytes: the program, from `earliest` until all are committed
+ * to its store, beside a bare kafkajs consumer that only parses them, in one run.
+ *
+ *     deno run -A tests/bench/kafka_ingest.ts [messages]
+ */
+
+import kafkajs from "kafkajs";
+import { clientOf, createTopic } from "../ingest/kafka/run_source.ts";
+import { Kafka } from "../kit/kafka.ts";
+import { trackingPayload } from "../kit/payload.ts";
+import { TestProcess } from "../kit/process.ts";
+import { Telecast } from "../kit/telecast.ts";
+
+const TOPIC = "bench";
+const DEVICES = 300;
+const PARTITIONS = 3;
+const BATCH = 5_000;
+/** Other work on the machine comes and goes: the two take turns. */
+const ROUNDS = 3;
+
+if (Deno.args[0] === "peer") await peer(Deno.args[1]!, Deno.args[2]!, Number(Deno.args[3]));
+else await main(Number(Deno.args[0] ?? 1_000_000));
+
+async function main(count: number): Promise<void> {
+  await using kafka = await Kafka.start();
+  await createTopic(kafka.bootstrap, TOPIC, PARTITIONS);
+  const preloadMs = await preload(kafka.bootstrap, count);
+  print(`preloaded ${count} messages in ${(preloadMs / 1000).toFixed(1)} s`);
+  const rates = { bare: 0, telecast: 0 };
+  for (let round = 1; round <= ROUNDS; round++) {
+    const group = `round-${round}`;
+    const bare = await runPeer(kafka.bootstrap, group, count);
+    const telecast = await runTelecast(kafka.bootstrap, group, count);
+    print(`round ${round}: bare kafkajs and JSON.parse ${bare}, telecast ${telecast.rate} msg/s`);
+    print(`  memory of telecast after each tenth, MB: ${telecast.megabytes.join(" ")}`);
+    rates.bare = Math.max(rates.bare, bare);
+    rates.telecast = Math.max(rates.telecast, telecast.rate);
+  }
+  print(`telecast / bare, the best of each: ${(rates.telecast / rates.bare).toFixed(2)}`);
+}
+
+async function preload(server: string, count: number): Promise<number> {
+  const since = performance.now();
+  const producer = (await clientOf(server)).producer();
+  await producer.connect();
+  for (let sent = 0; sent < count; sent += BATCH) {
+    const messages = Array.from({ length: Math.min(BATCH, count - sent) }, (_, i) => {
+      const n = sent + i;
+      const device = n % DEVICES;
+      const key = `device-${device}`;
+      const value = trackingPayload(key, Math.floor(n / DEVICES) + 1, { chars: 300 });
+      return { key, value, partition: device % PARTITIONS };
+    });
+    await producer.send({ topic: TOPIC, messages });
+  }
+  await producer.disconnect();
+  return performance.now() - since;
+}
+
+async function runPeer(server: string, group: string, count: number): Promise<number> {
+  const script = new URL(import.meta.url).pathname;
+  const output = await TestProcess.run(Deno.execPath(), {
+    name: "peer",
+    args: ["run", "-A", script, "peer", server, `bare-${group}`, String(count)],
+    timeoutMs: 300_000,
+  });
+  return Math.round(Number(output.trim()));
+}
+
+/** Prints messages a second, from the first message to the last. */
+async function peer(server: string, groupId: string, count: number): Promise<void> {
+  const consumer = new kafkajs.Kafka({ brokers: [server], logLevel: kafkajs.logLevel.NOTHING })
+    .consumer({ groupId });
+  await consumer.connect();
+  await consumer.subscribe({ topics: [TOPIC], fromBeginning: true });
+  let seen = 0;
+  let since = 0;
+  const done = Promise.withResolvers<void>();
+  await consumer.run({
+    eachBatch: ({ batch }) => {
+      since ||= performance.now();
+      for (const { value } of batch.messages) JSON.parse(value!.toString());
+      seen += batch.messages.length;
+      if (seen === count) done.resolve();
+      return Promise.resolve();
+    },
+  });
+  await done.promise;
+  print(String(seen / ((performance.now() - since) / 1000)));
+  Deno.exit(0);
+}
+
+async function runTelecast(server: string, group: string, count: number) {
+  await using telecast = await Telecast.start({
+    env: {
+      KAFKA_BOOTSTRAP_SERVERS: server,
+      KAFKA_TOPIC: TOPIC,
+      KAFKA_GROUP_ID: group,
+      KAFKA_AUTO_OFFSET_RESET: "earliest",
+    },
+  });
+  let since = 0;
+  const megabytes: number[] = [];
+  while (true) {
+    const stored = (await telecast.json("/api/v1/stats")).fanout.stored;
+    if (stored > 0 && since === 0) since = performance.now();
+    if (stored >= (megabytes.length + 1) * count / 10) {
+      megabytes.push(Math.round(await telecast.process.residentBytes() / 1e6));
+    }
+    if (stored >= count) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const rate = Math.round(count / ((performance.now() - since) / 1000));
+  return { rate, megabytes };
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+}
