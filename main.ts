@@ -1,5 +1,6 @@
 /** The command line: reads the configuration, runs the program, ends it on a signal. */
 
+import { StoreDamagedError } from "./broker/kv_client.ts";
 import { StoreError } from "./broker/open.ts";
 import { type Config, readConfig } from "./config.ts";
 import { HELP } from "./help.ts";
@@ -37,7 +38,8 @@ async function main(): Promise<number> {
   try {
     return await run(config, stopped);
   } catch (error) {
-    if (!(error instanceof StoreError || error instanceof Deno.errors.AddrInUse)) throw error;
+    const known = [StoreError, StoreDamagedError, Deno.errors.AddrInUse];
+    if (!(error instanceof Error && known.some((kind) => error instanceof kind))) throw error;
     log.fatal(error.message);
     return error instanceof StoreError ? EXIT_CONFIG : 1;
   } finally {

@@ -1,7 +1,7 @@
 /** A store that speaks Deno's own interface: SQLite, the platform's, or a server by its URL. */
 
 import type { KvClient, KvCommit, KvEntry, KvKey, KvRange } from "./kv_client.ts";
-import { withTimeLimit } from "./kv_client.ts";
+import { StoreDamagedError, withTimeLimit } from "./kv_client.ts";
 
 export interface DenoKvOptions {
   /** No answer within this time counts as a failure whose outcome is unknown. */
@@ -118,7 +118,9 @@ export async function unlocked<T>(call: () => Promise<T>): Promise<T> {
 function toEntry(entry: Deno.KvEntryMaybe<unknown>): KvEntry | undefined {
   if (entry.versionstamp === null) return undefined;
   if (!(entry.value instanceof Uint8Array)) {
-    throw new TypeError(`The store holds something foreign under ${JSON.stringify(entry.key[0])}`);
+    throw new StoreDamagedError(
+      `The store holds something foreign under ${JSON.stringify(entry.key[0])}`,
+    );
   }
   return { key: entry.key as KvKey, value: entry.value, versionstamp: entry.versionstamp };
 }

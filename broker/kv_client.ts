@@ -41,6 +41,11 @@ export interface KvClient {
   close(): void;
 }
 
+/** The store holds what Telecast did not write; trying again does not help. */
+export class StoreDamagedError extends Error {
+  override readonly name = "StoreDamagedError";
+}
+
 /** A call that was not answered in time: its outcome is unknown. */
 export class KvTimeoutError extends Error {
   override readonly name = "KvTimeoutError";

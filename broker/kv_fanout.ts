@@ -11,7 +11,7 @@ import {
   type Replay,
 } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
-import type { KvClient } from "./kv_client.ts";
+import { type KvClient, StoreDamagedError } from "./kv_client.ts";
 import { HEAD, ID, LAST_UPTO } from "./kv_keys.ts";
 import { LastStore } from "./last_store.ts";
 import { Append, type Waiting } from "./log_append.ts";
@@ -448,7 +448,7 @@ export class KvFanout implements Fanout {
       try {
         return await step();
       } catch (error) {
-        if (this.#closed.signal.aborted || error instanceof TypeError) throw error;
+        if (this.#closed.signal.aborted || error instanceof StoreDamagedError) throw error;
         this.#away(error);
         const wait = backoffMs(failures, { ...RETRY, random: this.#clock.random });
         await this.#clock.sleep(wait, this.#closed.signal);

@@ -1,5 +1,6 @@
 /** How messages are packed into the values of the shared log. */
 
+import { StoreDamagedError } from "./kv_client.ts";
 import { type Entry, type Epoch, Publication } from "./message.ts";
 
 /**
@@ -77,7 +78,9 @@ function packEntry(entry: Entry, at: number): number {
 export function readHeader(bytes: Uint8Array): FrameHeader & { count: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint8(0) !== VERSION) {
-    throw new TypeError(`Cannot read the log: it has frames of version ${view.getUint8(0)}`);
+    throw new StoreDamagedError(
+      `Cannot read the log: it has frames of version ${view.getUint8(0)}`,
+    );
   }
   return {
     writer: decoder.decode(bytes.subarray(1, 9)),

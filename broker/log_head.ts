@@ -1,5 +1,7 @@
 /** The state of the shared log: one small value that every append checks and sets. */
 
+import { StoreDamagedError } from "./kv_client.ts";
+
 export interface LogHead {
   /** Id of the epoch. */
   readonly epoch: string;
@@ -21,12 +23,14 @@ export function encodeHead(head: LogHead): Uint8Array {
   return encoder.encode(JSON.stringify(head));
 }
 
-/** @throws {TypeError} where the bytes are no head: the database is foreign or damaged. */
+/** @throws {StoreDamagedError} where the bytes are no head: the database is foreign or damaged. */
 export function decodeHead(bytes: Uint8Array): LogHead {
   const head = decodeJson(bytes) as LogHead;
   const numbers = [head.next, head.floor, head.logTime, head.batch];
   if (!/^[0-9a-z]{1,24}$/.test(head.epoch) || !numbers.every(Number.isFinite)) {
-    throw new TypeError("Cannot read the log's head: the database is damaged or not Telecast's");
+    throw new StoreDamagedError(
+      "Cannot read the log's head: the database is damaged or not Telecast's",
+    );
   }
   return head;
 }
@@ -35,11 +39,11 @@ export function encodeJson(value: unknown): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }
 
-/** @throws {TypeError} where the bytes are no JSON. */
+/** @throws {StoreDamagedError} where the bytes are no JSON. */
 export function decodeJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes));
   } catch {
-    throw new TypeError("Cannot read the database: it is damaged or not Telecast's");
+    throw new StoreDamagedError("Cannot read the database: it is damaged or not Telecast's");
   }
 }

@@ -2,6 +2,8 @@
 
 import { makeRemoteService } from "@deno/kv";
 
+import { StoreDamagedError } from "./kv_client.ts";
+
 /** Calls are cut off behind their time limit, so that a stalled server does not collect sockets. */
 const CUT_OFF_MS = 10_000;
 
@@ -57,5 +59,5 @@ function endless(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
 }
 
 function refuse(): never {
-  throw new TypeError("The store holds something foreign");
+  throw new StoreDamagedError("The store holds something foreign");
 }
