@@ -35,6 +35,7 @@ export async function startProgram(config: Config): Promise<Program> {
   const hub = new Hub(fanout, {
     limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
     keepaliveSeconds: config.keepaliveSeconds,
+    staleSeconds: config.staleSeconds,
     onDrop: (deviceId) =>
       drops.line(
         "Cola llena",
@@ -79,6 +80,7 @@ export async function startProgram(config: Config): Promise<Program> {
     }));
   const ready = fanout.start(hub).then(async () => {
     if (health.phase !== "starting") return;
+    hub.presence.start();
     instances.start();
     await ingest.start();
     health.phase = "serving";
@@ -108,7 +110,7 @@ export async function startProgram(config: Config): Promise<Program> {
 async function drain(hub: Hub, seconds: number): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   const spreadMs = Math.max(RECONNECT_MS, seconds * 1000);
-  while (hub.slowSessions > 0 && performance.now() < deadline) {
+  while (hub.waitingSessions > 0 && performance.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   for (const session of [...hub.sessions]) {

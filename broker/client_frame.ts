@@ -22,6 +22,12 @@ export function wsEvent(event: string, data: string, id?: string): string {
   return `{"event":"${event}","data":${data}${id === undefined ? "" : `,"id":"${id}"`}}`;
 }
 
+/** Messages with their positions in one WebSocket text frame. */
+export function wsBatch(items: readonly { payload: string; id: string }[]): string {
+  const data = items.map(({ payload, id }) => `{"data":${payload},"id":"${id}"}`).join(",");
+  return `{"event":"batch","data":[${data}]}`;
+}
+
 export function sseEvent(event: string, data: string, id?: string): Uint8Array {
   const position = id === undefined ? "" : `id: ${id}\n`;
   return encoder.encode(`${position}event: ${event}\ndata: ${data}\n\n`);
@@ -44,24 +50,43 @@ export function forgetFrames(publications: readonly Publication[]): void {
 }
 
 /**
- * Joins the events that one client gets in one turn into one chunk, and shares the chunk between
- * clients that get the same ones. Lives for one turn.
+ * Joins what one client gets in one turn, into one chunk of events or one frame, and shares that
+ * between clients that get the same. Lives for one turn.
  */
 export class JoinedEvents {
-  readonly #made = new Map<number, { events: Publication[]; bytes: Uint8Array }[]>();
+  readonly #made = new Map<number, Joined[]>();
 
+  /** Server-Sent Events in one chunk; no client can tell. */
   of(publications: readonly Publication[]): Uint8Array {
     if (publications.length === 1) return sseMessage(publications[0]!);
+    const joined = this.#same(publications);
+    return joined.events ??= join(publications.map(sseMessage));
+  }
+
+  /** A `batch` frame. */
+  batchOf(publications: readonly Publication[]): string {
+    const joined = this.#same(publications);
+    return joined.batch ??= wsBatch(
+      publications.map(({ payload, cursor }) => ({ payload, id: cursor })),
+    );
+  }
+
+  #same(publications: readonly Publication[]): Joined {
     const key = publications[0]!.offset * 4096 + (publications.length & 4095);
     const made = this.#made.get(key);
-    const same = made?.find(({ events }) => equal(events, publications));
-    if (same) return same.bytes;
-    const bytes = join(publications.map(sseMessage));
-    const entry = { events: [...publications], bytes };
-    if (made) made.push(entry);
-    else this.#made.set(key, [entry]);
-    return bytes;
+    const same = made?.find((joined) => equal(joined.publications, publications));
+    if (same) return same;
+    const joined: Joined = { publications: [...publications] };
+    if (made) made.push(joined);
+    else this.#made.set(key, [joined]);
+    return joined;
   }
+}
+
+interface Joined {
+  readonly publications: readonly Publication[];
+  events?: Uint8Array;
+  batch?: string;
 }
 
 function equal(a: readonly Publication[], b: readonly Publication[]): boolean {

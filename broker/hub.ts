@@ -4,7 +4,8 @@ import { forgetFrames, JoinedEvents } from "./client_frame.ts";
 import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
 import type { Publication } from "./message.ts";
-import { Session, type SessionEvents } from "./session.ts";
+import { Presence } from "./presence.ts";
+import { Session, type SessionMode } from "./session.ts";
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -13,6 +14,7 @@ import { Wheel } from "./wheel.ts";
 export interface HubOptions {
   readonly limits: QueueLimits;
   readonly keepaliveSeconds: number;
+  readonly staleSeconds: number;
   readonly onDrop: (deviceId: string, session: Session) => void;
   readonly onState?: (state: FanoutState) => void;
 }
@@ -30,6 +32,8 @@ const KEEP_ALIVE = '{"type":"keep-alive"}';
 const COMMENT_SECONDS = 20;
 /** How often the sockets of slow clients are looked at. */
 const DRAIN_MS = 5;
+/** How often messages that wait for their rate are looked at. */
+const RATE_MS = 20;
 
 /**
  * Owns the sessions of this instance. Publications come in the order of the log, and each session
@@ -44,17 +48,27 @@ export class Hub implements FanoutListener, Disposable {
   published = 0;
   readonly #sessions = new Set<Session>();
   readonly #subscribers = new Subscribers<Session>();
+  readonly presence: Presence;
+  /** Sessions that want `presence` events. */
+  readonly #watchers = new Subscribers<Session>();
   readonly #pings: Wheel<Session>;
   readonly #comments: Wheel<Session>;
-  readonly #slow = new Set<Session>();
+  /** Sessions for which something waits, by the time between two looks at them. */
+  readonly #waiting = new Map<number, Set<Session>>();
   readonly #turn: Session[] = [];
   readonly #ticker: ReturnType<typeof setInterval>;
-  #drainTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #drainTimers = new Map<number, ReturnType<typeof setTimeout>>();
 
   constructor(readonly fanout: Fanout, private readonly options: HubOptions) {
     this.#pings = new Wheel(options.keepaliveSeconds, (session) => this.ping(session));
     this.#comments = new Wheel(COMMENT_SECONDS, (session) => session.sink.comment());
+    this.presence = new Presence(fanout.log, {
+      staleMs: options.staleSeconds * 1000,
+      onChange: (deviceId, state) =>
+        this.#watchers.each(deviceId, (session) => session.presence(deviceId, state)),
+    });
     this.#ticker = setInterval(() => {
+      this.presence.sweep();
       this.#pings.turn();
       this.#comments.turn();
     }, 1000);
@@ -64,9 +78,9 @@ export class Hub implements FanoutListener, Disposable {
     return this.#sessions;
   }
 
-  /** Sessions for which messages wait, since their sockets are full. */
-  get slowSessions(): number {
-    return this.#slow.size;
+  /** Sessions for which messages wait. */
+  get waitingSessions(): number {
+    return [...this.#waiting.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   /** How many devices somebody here asked for. */
@@ -86,6 +100,7 @@ export class Hub implements FanoutListener, Disposable {
     this.published += batch.length;
     const turn = this.#turn;
     for (const publication of batch) {
+      this.presence.seen(publication.deviceId);
       this.#subscribers.each(publication.deviceId, (session) => {
         if (session.add(publication)) turn.push(session);
       });
@@ -110,17 +125,20 @@ export class Hub implements FanoutListener, Disposable {
   // ---- sessions
 
   /** A session that gets pings from now on, and messages once it is attached. */
-  open(sink: Sink, interest: Interest): Session {
+  open(sink: Sink, interest: Interest, mode: SessionMode = {}): Session {
     const totals = this.totals[sink.transport];
-    const events: SessionEvents = {
-      onSent: (count) => totals.sent += count,
-      onDrop: (deviceId) => {
-        totals.dropped++;
-        this.options.onDrop(deviceId, session);
+    const session = new Session(sink, interest, {
+      mode,
+      limits: this.options.limits,
+      events: {
+        onSent: (count) => totals.sent += count,
+        onDrop: (deviceId) => {
+          totals.dropped++;
+          this.options.onDrop(deviceId, session);
+        },
+        onWaiting: () => this.#waitFor(session),
       },
-      onSlow: () => this.#watchSlow(session),
-    };
-    const session = new Session(sink, interest, this.options.limits, events);
+    });
     totals.connections++;
     totals.connected++;
     this.#sessions.add(session);
@@ -133,25 +151,25 @@ export class Hub implements FanoutListener, Disposable {
   attach(session: Session): void {
     if (session.closed) return;
     session.live = true;
-    this.#subscribers.add(session, session.interest);
+    this.#index(session);
   }
 
   /** Changes what a session gets, between two publications. */
   reattach(session: Session, interest: Interest): void {
-    if (session.live) this.#subscribers.remove(session, session.interest);
-    session.interest = interest;
-    if (session.live) this.#subscribers.add(session, interest);
+    if (session.live) this.#unindex(session);
+    session.want(interest);
+    if (session.live) this.#index(session);
   }
 
   /** Forgets a session whose client is gone, or ends it. */
   close(session: Session, code = 1000, reason = ""): void {
     if (session.closed) return;
     session.closed = true;
-    if (session.live) this.#subscribers.remove(session, session.interest);
+    if (session.live) this.#unindex(session);
     this.#sessions.delete(session);
     this.#pings.delete(session);
     this.#comments.delete(session);
-    this.#slow.delete(session);
+    for (const waiting of this.#waiting.values()) waiting.delete(session);
     this.totals[session.sink.transport].connected--;
     session.sink.close(code, reason);
   }
@@ -173,24 +191,41 @@ export class Hub implements FanoutListener, Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#ticker);
-    clearTimeout(this.#drainTimer);
+    for (const timer of this.#drainTimers.values()) clearTimeout(timer);
     for (const session of [...this.#sessions]) this.close(session, 1001, "going away");
   }
 
-  // ---- slow clients
-
-  #watchSlow(session: Session): void {
-    this.#slow.add(session);
-    this.#drainTimer ??= setTimeout(() => this.#drainSlow(), DRAIN_MS);
+  #index(session: Session): void {
+    this.#subscribers.add(session, session.interest);
+    if (session.mode.presence) this.#watchers.add(session, session.interest);
   }
 
-  #drainSlow(): void {
+  #unindex(session: Session): void {
+    this.#subscribers.remove(session, session.interest);
+    if (session.mode.presence) this.#watchers.remove(session, session.interest);
+  }
+
+  // ---- what waits
+
+  #waitFor(session: Session): void {
+    const { batchMs, maxRate } = session.mode;
+    const everyMs = batchMs ?? (maxRate === undefined ? DRAIN_MS : RATE_MS);
+    const waiting = this.#waiting.get(everyMs) ?? new Set();
+    waiting.add(session);
+    this.#waiting.set(everyMs, waiting);
+    this.#drainLater(everyMs);
+  }
+
+  #drainLater(everyMs: number): void {
+    if (this.#drainTimers.has(everyMs)) return;
+    this.#drainTimers.set(everyMs, setTimeout(() => this.#drain(everyMs), everyMs));
+  }
+
+  #drain(everyMs: number): void {
+    this.#drainTimers.delete(everyMs);
+    const waiting = this.#waiting.get(everyMs)!;
     const joined = new JoinedEvents();
-    for (const session of this.#slow) {
-      if (session.drain(joined)) this.#slow.delete(session);
-    }
-    this.#drainTimer = this.#slow.size > 0
-      ? setTimeout(() => this.#drainSlow(), DRAIN_MS)
-      : undefined;
+    for (const session of waiting) if (session.drain(joined)) waiting.delete(session);
+    if (waiting.size > 0) this.#drainLater(everyMs);
   }
 }

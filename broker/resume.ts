@@ -125,6 +125,9 @@ export async function sendSnapshot(
     while (publication && publication.offset > upTo) publication = publication.previous;
     if (!publication) continue;
     session.sink.event("snapshot", publication.payload);
+    if (session.mode.presence) {
+      session.presence(publication.deviceId, hub.presence.of(publication.deviceId));
+    }
     if (++count % STEP_MESSAGES !== 0) continue;
     await turn();
     await writable(session, signal);

@@ -1,33 +1,53 @@
 /** One client: what it asked for, what was written to it, what waits for it. */
 
 import { forgetFrames, type JoinedEvents } from "./client_frame.ts";
+import { FifoOutbox } from "./fifo_outbox.ts";
 import type { Interest } from "./interest.ts";
+import { LatestOutbox } from "./latest_outbox.ts";
 import type { Publication } from "./message.ts";
+import type { Outbox } from "./outbox.ts";
+import type { PresenceState } from "./presence.ts";
 import type { Sink } from "./sink.ts";
-import { type QueueLimits, SlowQueue } from "./slow_queue.ts";
+import type { QueueLimits } from "./slow_queue.ts";
+
+/** How a client wants its messages. */
+export interface SessionMode {
+  /** Only the newest message of each device, where the client cannot keep up. */
+  readonly latest?: boolean;
+  /** At most so many messages a second for each device. */
+  readonly maxRate?: number | undefined;
+  /** WebSocket: messages of so many milliseconds in one frame. */
+  readonly batchMs?: number | undefined;
+  /** `presence` events too. */
+  readonly presence?: boolean;
+}
 
 /** What a session tells of itself. */
 export interface SessionEvents {
   /** The queue is full: a message of the device was dropped for this client. */
   onDrop(deviceId: string): void;
   onSent(count: number): void;
-  /** Something waits in the queue: {@linkcode Session.drain} has to be called until it is empty. */
-  onSlow(session: Session): void;
+  /** Something waits: {@linkcode Session.drain} has to be called until nothing does. */
+  onWaiting(): void;
 }
 
-/** Messages that are written in one go while a queue drains. */
-const DRAIN_MESSAGES = 256;
+export interface SessionOptions {
+  readonly mode: SessionMode;
+  readonly limits: QueueLimits;
+  readonly events: SessionEvents;
+}
 
-/**
- * Writes messages through while the client's socket takes them, and queues what is beyond. It is
- * `live` once what the client asked to see first was written.
- */
+/** It is `live` once what the client asked to see first was written. */
 export class Session {
+  readonly mode: SessionMode;
+  readonly #outbox: Outbox;
+  readonly #events: SessionEvents;
   /** Messages of this turn; written by {@linkcode Session.flush}. */
   readonly #turn: Publication[] = [];
-  #queue: SlowQueue | undefined;
+  /** States of devices that wait, since the socket is full. */
+  readonly #presence = new Map<string, PresenceState>();
   /** Position while the session is not live: up to here everything was written. */
-  #replayedTo: string | undefined;
+  #reached: string | undefined;
   live = false;
   /** Some of its devices are being replayed: no position can be named. */
   replaying = false;
@@ -35,87 +55,97 @@ export class Session {
   sent = 0;
   dropped = 0;
 
-  constructor(
-    readonly sink: Sink,
-    public interest: Interest,
-    private readonly limits: QueueLimits,
-    private readonly events: SessionEvents,
-  ) {}
+  constructor(readonly sink: Sink, public interest: Interest, options: SessionOptions) {
+    const { mode, limits, events } = options;
+    this.mode = mode;
+    this.#events = events;
+    const batchMs = mode.batchMs ?? 0;
+    const outboxEvents = {
+      onSent: (count: number) => this.#countSent(count),
+      onDrop: (deviceId: string) => {
+        this.dropped++;
+        events.onDrop(deviceId);
+      },
+      onWaiting: () => events.onWaiting(),
+    };
+    this.#outbox = mode.latest
+      ? new LatestOutbox(sink, {
+        maxRate: mode.maxRate ?? 0,
+        batchMs,
+        now: () => performance.now(),
+      }, outboxEvents)
+      : new FifoOutbox(sink, { limits, batchMs }, outboxEvents);
+  }
 
   /** Takes a message of this turn; true for the first. */
   add(publication: Publication): boolean {
     return this.#turn.push(publication) === 1;
   }
 
-  /** Writes or queues the messages of this turn. */
+  /** Writes the messages of this turn, or keeps what cannot be written now. */
   flush(joined: JoinedEvents): void {
-    const turn = this.#turn;
-    const written = this.#queue ? 0 : this.sink.write(turn, joined);
-    if (written > 0) this.#countSent(written);
-    if (written < turn.length && !this.closed) this.#enqueue(turn, written);
-    turn.length = 0;
+    if (!this.closed) this.#outbox.add(this.#turn, joined);
+    this.#turn.length = 0;
   }
 
-  /** Writes what waits while the socket takes it; true once nothing waits. */
+  /** Writes what waits, as far as it may go out now; true once nothing waits. */
   drain(joined: JoinedEvents): boolean {
-    const queue = this.#queue;
-    while (queue && !this.closed) {
-      const next = queue.peek(DRAIN_MESSAGES);
-      if (next === undefined) break;
+    if (this.closed) return true;
+    for (const [deviceId, state] of this.#presence) {
       if (this.sink.full) return false;
-      if ("count" in next) {
-        this.sink.event("dropped", JSON.stringify({ device_id: next.deviceId, count: next.count }));
-        queue.shift(0);
-      } else {
-        const written = this.sink.write(next, joined);
-        this.#countSent(written);
-        forgetFrames(next);
-        queue.shift(written);
-      }
+      this.#presence.delete(deviceId);
+      this.#writePresence(deviceId, state);
     }
-    this.#queue = undefined;
-    return true;
+    return this.#outbox.drain(joined);
+  }
+
+  /** Tells the state of a device; to a client that cannot keep up the newest one, later. */
+  presence(deviceId: string, state: PresenceState): void {
+    if (!this.sink.full && this.#presence.size === 0) return this.#writePresence(deviceId, state);
+    this.#presence.set(deviceId, state);
+    this.#events.onWaiting();
   }
 
   /** Writes messages of a replay; returns how many the socket took. */
   replay(publications: readonly Publication[], joined: JoinedEvents): number {
-    const written = this.sink.write(publications, joined);
+    const written = this.mode.batchMs
+      ? this.sink.writeBatch(publications, joined)
+      : this.sink.write(publications, joined);
     this.#countSent(written);
     forgetFrames(publications);
     return written;
   }
 
+  /** Changes what the client gets from now on; what waits of other devices is forgotten. */
+  want(interest: Interest): void {
+    this.interest = interest;
+    this.#outbox.forget((deviceId) => interest.matches(deviceId));
+  }
+
   /** Sets the position of a session that is not live: up to it everything was written. */
   reach(position: string | undefined): void {
-    this.#replayedTo = position;
+    this.#reached = position;
   }
 
   /** The position up to which everything was written, where there is one; `head` makes a cursor. */
   position(head: (offset?: number) => string): string | undefined {
-    if (!this.live) return this.#replayedTo;
+    if (!this.live) return this.#reached;
     if (this.replaying) return undefined;
-    const first = this.#queue?.firstOffset;
+    const first = this.#outbox.firstOffset;
     return first === undefined ? head() : head(first - 1);
   }
 
   get queued(): { messages: number; bytes: number } {
-    return { messages: this.#queue?.length ?? 0, bytes: this.#queue?.bytes ?? 0 };
+    const { messages, bytes } = this.#outbox;
+    return { messages, bytes };
   }
 
-  #enqueue(turn: readonly Publication[], from: number): void {
-    if (!this.#queue) {
-      this.#queue = new SlowQueue(this.limits);
-      this.events.onSlow(this);
-    }
-    for (let i = from; i < turn.length; i++) {
-      if (this.#queue.push(turn[i]!)) continue;
-      this.dropped++;
-      this.events.onDrop(turn[i]!.deviceId);
-    }
+  #writePresence(deviceId: string, state: PresenceState): void {
+    this.sink.event("presence", JSON.stringify({ device_id: deviceId, state }));
   }
 
   #countSent(count: number): void {
     this.sent += count;
-    this.events.onSent(count);
+    this.#events.onSent(count);
   }
 }

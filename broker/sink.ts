@@ -7,6 +7,7 @@ import {
   SSE_RETRY,
   sseEvent,
   ssePosition,
+  wsBatch,
   wsEvent,
   wsMessage,
 } from "./client_frame.ts";
@@ -23,6 +24,12 @@ export interface Sink {
   open(position: string | undefined): void;
   /** Writes as many as the socket takes, in order; returns how many. `joined` is of this turn. */
   write(publications: readonly Publication[], joined: JoinedEvents): number;
+  /** WebSocket: writes them in one frame; returns how many: all, or none where the socket is full. */
+  writeBatch(publications: readonly Publication[], joined: JoinedEvents): number;
+  /** Writes messages with positions of their own, whatever the socket holds. */
+  items(items: readonly { payload: string; id: string }[], asBatch: boolean): void;
+  /** Bytes that the socket has not taken yet. */
+  readonly buffered: number;
   /** Writes an event, whatever the socket holds; `data` is JSON text. */
   event(name: string, data: string, id?: string): void;
   /** Keeps proxies from closing a quiet connection. */
@@ -36,6 +43,10 @@ export class WsSink implements Sink {
 
   constructor(private readonly socket: WebSocket) {}
 
+  get buffered(): number {
+    return this.socket.bufferedAmount;
+  }
+
   get full(): boolean {
     return this.socket.bufferedAmount > SOCKET_BYTES || this.socket.readyState !== WebSocket.OPEN;
   }
@@ -48,6 +59,17 @@ export class WsSink implements Sink {
       this.socket.send(wsMessage(publications[count]!));
     }
     return count;
+  }
+
+  writeBatch(publications: readonly Publication[], joined: JoinedEvents): number {
+    if (this.full) return 0;
+    this.socket.send(joined.batchOf(publications));
+    return publications.length;
+  }
+
+  items(items: readonly { payload: string; id: string }[], asBatch: boolean): void {
+    if (!asBatch) { for (const { payload, id } of items) this.event("message", payload, id); }
+    else if (this.socket.readyState === WebSocket.OPEN) this.socket.send(wsBatch(items));
   }
 
   event(name: string, data: string, id?: string): void {
@@ -82,6 +104,10 @@ export class SseSink implements Sink {
     );
   }
 
+  get buffered(): number {
+    return SOCKET_BYTES - (this.#controller?.desiredSize ?? 0);
+  }
+
   get full(): boolean {
     return (this.#controller?.desiredSize ?? 0) <= 0;
   }
@@ -94,6 +120,14 @@ export class SseSink implements Sink {
     if (this.full) return 0;
     this.#enqueue(joined.of(publications));
     return publications.length;
+  }
+
+  writeBatch(publications: readonly Publication[], joined: JoinedEvents): number {
+    return this.write(publications, joined);
+  }
+
+  items(items: readonly { payload: string; id: string }[]): void {
+    this.#enqueue(join(items.map(({ payload, id }) => sseEvent("message", payload, id))));
   }
 
   event(name: string, data: string, id?: string): void {

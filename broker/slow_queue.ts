@@ -103,6 +103,19 @@ export class SlowQueue {
     }
   }
 
+  /** Removes the messages, and the counts, of devices that are not wanted. */
+  forget(wanted: (deviceId: string) => boolean): void {
+    const items = this.#items.slice(this.#taken);
+    this.#items = items.filter((item) => wanted(item.deviceId));
+    this.#taken = 0;
+    for (const item of items) {
+      if ("offset" in item && !wanted(item.deviceId)) this.#remove(item);
+    }
+    for (const deviceId of this.#dropped.keys()) {
+      if (!wanted(deviceId)) this.#dropped.delete(deviceId);
+    }
+  }
+
   #remove({ deviceId, payload }: Publication): void {
     this.#bytes -= payload.length;
     const queued = this.#perDevice.get(deviceId)! - 1;

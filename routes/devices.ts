@@ -13,11 +13,11 @@ const STEP_BYTES = 262_144;
 /** How long a cursor may wait for a store that is away. */
 const READ_MS = 5_000;
 
-export function deviceRoutes({ config, fanout }: AppDeps): Hono {
+export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
   const describe = ({ deviceId, time }: Publication) => ({
     device_id: deviceId,
     last_seen: new Date(time).toISOString(),
-    state: Date.now() - time > config.staleSeconds * 1000 ? "stale" : "online",
+    state: hub.presence.of(deviceId),
   });
 
   return new Hono()

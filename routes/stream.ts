@@ -65,7 +65,7 @@ function serveEvents(deps: AppDeps, request: Request): Response {
   if (request.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
   const gone = new AbortController();
   const sink = new SseSink(() => end());
-  const session = hub.open(sink, query.interest);
+  const session = hub.open(sink, query.interest, query.mode);
   const end = () => {
     gone.abort();
     if (!session.closed) logEnd(session);
@@ -107,7 +107,7 @@ function serveWebSocket(deps: AppDeps, request: Request): Response {
         maxDeviceIds: config.maxDeviceIds,
         requireDeviceIds: config.requireDeviceIds,
       });
-      session = hub.open(new WsSink(socket), query.interest);
+      session = hub.open(new WsSink(socket), query.interest, query.mode);
       const commands = new StreamCommands(deps, session, gone.signal);
       socket.onmessage = ({ data }) => commands.receive(data);
       begin(deps, session, query, gone);

@@ -1,18 +1,13 @@
 /** The query of a stream: what the client asks for, checked. */
 
 import { Interest, InterestError } from "../broker/interest.ts";
+import type { SessionMode } from "../broker/session.ts";
 
 export interface StreamQuery {
   readonly interest: Interest;
   readonly cursor: string | undefined;
   readonly snapshot: boolean;
-  readonly presence: boolean;
-  /** Only the newest message of each device, where the client cannot keep up. */
-  readonly latest: boolean;
-  /** At most so many messages a second for each device. */
-  readonly maxRate: number | undefined;
-  /** WebSocket: messages of so many milliseconds in one frame. */
-  readonly batchMs: number | undefined;
+  readonly mode: SessionMode;
 }
 
 /** A parameter that is wrong; `code` is stable. */
@@ -50,10 +45,12 @@ export function parseStreamQuery(url: URL, headers: Headers, options: QueryOptio
     interest: interestOf(query.getAll("device_ids"), options),
     cursor: lastEventId || query.get("since") || undefined,
     snapshot: flag(query, "snapshot"),
-    presence: flag(query, "presence"),
-    latest: mode === "latest" || maxRate !== undefined,
-    maxRate,
-    batchMs,
+    mode: {
+      presence: flag(query, "presence"),
+      latest: mode === "latest" || maxRate !== undefined,
+      maxRate,
+      batchMs,
+    },
   };
 }
 

@@ -1,0 +1,27 @@
+/** What a session does with messages between the hub and its sink. */
+
+import type { JoinedEvents } from "./client_frame.ts";
+import type { Publication } from "./message.ts";
+
+/** Where the messages of one session wait, and when they are written. */
+export interface Outbox {
+  /** Takes the messages of a turn: writes them, or keeps them until {@linkcode Outbox.drain}. */
+  add(turn: readonly Publication[], joined: JoinedEvents): void;
+  /** Writes what may go out now; true once nothing waits. */
+  drain(joined: JoinedEvents): boolean;
+  /** Forgets what waits for devices that are not wanted any more. */
+  forget(wanted: (deviceId: string) => boolean): void;
+  /** Offset of the first message that waits; undefined where none does. */
+  readonly firstOffset: number | undefined;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** What an outbox tells of what it did. */
+export interface OutboxEvents {
+  onSent(count: number): void;
+  /** A message was dropped, since what may wait for this client is full. */
+  onDrop(deviceId: string): void;
+  /** Something waits: {@linkcode Outbox.drain} has to be called until nothing does. */
+  onWaiting(): void;
+}

@@ -1,0 +1,122 @@
+/// <reference lib="dom" />
+import { AlarmFeed } from "./alarm_feed.ts";
+import { DeviceList } from "./device_list.ts";
+import { DevicePanel } from "./device_panel.ts";
+import { byId, metaContent, setText } from "./dom.ts";
+import { Filters } from "./filters.ts";
+import { Fleet, type Order } from "./fleet.ts";
+import { LiveStream } from "./live_stream.ts";
+import { MapView } from "./map_view.ts";
+import { currentTheme, nextTheme, storedLanguage, storeLanguage } from "./preferences.ts";
+import { StatusBar } from "./status_bar.ts";
+import { Tabs } from "./tabs.ts";
+import { currentLanguage, onLanguage, setLanguage, text } from "./texts.ts";
+import { TokenDialog } from "./token_dialog.ts";
+import type { Vehicle } from "./vehicle.ts";
+
+/** How often text is written; the map draws as often as it can. */
+const REFRESH_MS = 250;
+
+setLanguage(storedLanguage());
+
+const fleet = new Fleet(metaContent("device-id-path").split(".").filter(Boolean));
+const map = new MapView(byId("map"), fleet, (vehicle) => select(vehicle));
+const list = new DeviceList(fleet, (vehicle) => select(vehicle, { center: true }));
+const filters = new Filters(fleet, () => {
+  list.refresh();
+  map.redrawTrails();
+});
+const alarms = new AlarmFeed((vehicle) => select(vehicle, { center: true }));
+const tabs = new Tabs(["vehicles", "alarms"], (name) => alarms.visible = name === "alarms");
+const status = new StatusBar(fleet);
+const dialog = new TokenDialog((token) => void stream.useToken(token));
+const stream = new LiveStream(fleet, {
+  onState(state) {
+    status.state = state;
+    document.body.dataset.connection = state.state;
+  },
+  onMessage(vehicle, { alarm }) {
+    if (vehicle?.positioned) map.moved(vehicle);
+    if (alarm) alarms.add(alarm, vehicle);
+  },
+  askForToken: (options) => dialog.ask(options),
+});
+const panel = new DevicePanel({
+  api: (path, init) => stream.api(path, init),
+  onClose: () => {
+    select(undefined);
+    byId("list").focus();
+  },
+  onFollow: (follow) => map.follow = follow,
+});
+map.onFollow = () => panel.following = map.follow;
+
+function select(vehicle: Vehicle | undefined, { center = false } = {}): void {
+  map.selected = vehicle;
+  list.selected = vehicle;
+  panel.show(vehicle);
+  if (vehicle && center) map.show(vehicle);
+}
+
+function refresh(): void {
+  status.refresh(stream);
+  filters.refresh();
+  list.refresh();
+  panel.refresh();
+  const note = byId("map-note");
+  const anywhere = fleet.vehicles.values().some((vehicle) => vehicle.positioned);
+  note.hidden = anywhere || document.body.dataset.connection !== "open";
+  if (!note.hidden) setText(note, text("waitingForData"));
+}
+
+let refreshAt = 0;
+function frame(now: number): void {
+  map.frame(now);
+  if (now >= refreshAt) {
+    refreshAt = now + REFRESH_MS;
+    refresh();
+  }
+  requestAnimationFrame(frame);
+}
+requestAnimationFrame(frame);
+
+byId<HTMLSelectElement>("sort").addEventListener("change", (event) => {
+  list.order = (event.target as HTMLSelectElement).value as Order;
+});
+
+const themeButton = byId("theme-button");
+function labelTheme(): void {
+  const theme =
+    ({ auto: "themeAuto", light: "themeLight", dark: "themeDark" } as const)[currentTheme()];
+  themeButton.title = text("theme", { theme: text(theme) });
+  themeButton.setAttribute("aria-label", themeButton.title);
+}
+themeButton.addEventListener("click", () => {
+  nextTheme();
+  labelTheme();
+});
+
+const languageButton = byId("language-button");
+languageButton.addEventListener("click", () => {
+  const language = currentLanguage() === "es" ? "en" : "es";
+  storeLanguage(language);
+  setLanguage(language);
+});
+onLanguage(() => {
+  labelTheme();
+  languageButton.textContent = currentLanguage() === "es" ? "EN" : "ES";
+  languageButton.title = text("otherLanguage");
+  languageButton.setAttribute("aria-label", text("otherLanguage"));
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if ((event.target as Element).closest("input, textarea, select, dialog[open]")) return;
+  if (event.key === "/") {
+    tabs.show("vehicles");
+    filters.focusSearch();
+  } else if (event.key === "Escape" && panel.vehicle) select(undefined);
+  else if (event.key === "f") map.fitAll();
+  else return;
+  event.preventDefault();
+});

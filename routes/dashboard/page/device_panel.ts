@@ -1,0 +1,161 @@
+/// <reference lib="dom" />
+import { CommandForm } from "./command_form.ts";
+import { describe } from "./device_list.ts";
+import { byId, element, setText } from "./dom.ts";
+import type { LiveStream } from "./live_stream.ts";
+import { Plots } from "./plots.ts";
+import { formatNumber, formatSpan, onLanguage, text, type TextKey } from "./texts.ts";
+import type { Vehicle } from "./vehicle.ts";
+
+type Value = (vehicle: Vehicle) => string | undefined;
+
+const VALUES: [TextKey, Value][] = [
+  ["speed", ({ reading }) => unit(reading?.speed, " km/h", 1)],
+  ["course", ({ reading }) => unit(reading?.course, "°", 0)],
+  ["satellites", ({ reading }) => unit(reading?.satellites, "", 0)],
+  ["engine", ({ reading }) => {
+    return reading?.engineOn === undefined ? undefined : text(reading.engineOn ? "on" : "off");
+  }],
+  ["position", ({ reading }) => {
+    const { latitude, longitude } = reading?.position ?? {};
+    return latitude === undefined ? undefined : `${latitude.toFixed(6)}, ${longitude!.toFixed(6)}`;
+  }],
+  ["deviceTime", ({ reading }) => reading?.deviceTime],
+  ["received", ({ seenAt }) => {
+    return seenAt === undefined
+      ? undefined
+      : text("ago", { time: formatSpan(Date.now() - seenAt) });
+  }],
+  ["company", ({ reading }) => reading?.company],
+];
+
+export interface PanelActions {
+  readonly api: LiveStream["api"];
+  onClose(): void;
+  onFollow(follow: boolean): void;
+}
+
+/** Everything about the selected vehicle. */
+export class DevicePanel {
+  readonly #node = byId("device");
+  readonly #actions: PanelActions;
+  readonly #plots = new Plots();
+  #vehicle: Vehicle | undefined;
+  #version = -1;
+  #values: { node: HTMLElement; row: HTMLElement; value: Value }[] = [];
+  #status = element("p", { class: "device-status" });
+  #raw = element("pre", { class: "raw", tabindex: 0 });
+  #follow = element("button", { type: "button", class: "button" });
+
+  constructor(actions: PanelActions) {
+    this.#actions = actions;
+    onLanguage(() => this.#build());
+    this.#node.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") actions.onClose();
+    });
+  }
+
+  get vehicle(): Vehicle | undefined {
+    return this.#vehicle;
+  }
+
+  set following(following: boolean) {
+    this.#follow.setAttribute("aria-pressed", String(following));
+  }
+
+  show(vehicle: Vehicle | undefined): void {
+    this.#vehicle = vehicle;
+    this.#node.hidden = !vehicle;
+    document.body.classList.toggle("has-device", vehicle !== undefined);
+    this.#build();
+    if (vehicle) this.#node.scrollTop = 0;
+  }
+
+  focus(): void {
+    this.#node.focus();
+  }
+
+  /** Shows what has changed. */
+  refresh(): void {
+    const vehicle = this.#vehicle;
+    if (!vehicle) return;
+    for (const { node, row, value } of this.#values) {
+      const shown = value(vehicle);
+      row.hidden = shown === undefined;
+      setText(node, shown ?? "");
+    }
+    if (vehicle.version === this.#version) return;
+    this.#version = vehicle.version;
+    setText(this.#status, describe(vehicle));
+    this.#status.dataset.motion = vehicle.motion;
+    // Rewriting the text would undo what the user has marked in it.
+    if (getSelection()?.isCollapsed !== false || !this.#raw.contains(getSelection()!.anchorNode)) {
+      setText(this.#raw, JSON.stringify(vehicle.payload, null, 2) ?? "");
+    }
+    void this.#plots.refresh();
+  }
+
+  #build(): void {
+    const vehicle = this.#vehicle;
+    if (!vehicle) return this.#node.replaceChildren();
+    const close = iconButton(text("close"), "M6 6l12 12M18 6 6 18");
+    close.addEventListener("click", () => this.#actions.onClose());
+    this.#follow = element("button", { type: "button", class: "button" }, text("follow"));
+    this.#follow.setAttribute("aria-pressed", "false");
+    this.#follow.addEventListener("click", () => {
+      this.#actions.onFollow(this.#follow.getAttribute("aria-pressed") !== "true");
+    });
+    const copy = element("button", { type: "button", class: "button small" }, text("copy"));
+    copy.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(this.#raw.textContent ?? "");
+      copy.textContent = text("copied");
+    });
+    const list = element("dl", { class: "values" });
+    this.#values = VALUES.map(([label, value]) => {
+      const node = element("dd");
+      const row = element("div", { "data-value": label }, element("dt", {}, text(label)), node);
+      list.append(row);
+      return { node, row, value };
+    });
+    const heading = element("h2", { id: "device-name" }, vehicle.id);
+    const raw = element("details", { class: "section", open: true });
+    raw.append(element("summary", {}, text("rawMessage")), this.#raw, copy);
+    const command = element("details", { class: "section" });
+    const form = new CommandForm(vehicle.id, this.#actions.api);
+    command.append(element("summary", {}, text("command")), form.node);
+    const titles = element("div", { class: "device-titles" }, heading, this.#status);
+    this.#node.replaceChildren(
+      element("header", { class: "device-head" }, titles, this.#follow, close),
+      element("h3", { class: "section-title" }, text("lastValues")),
+      list,
+      element("h3", { class: "section-title" }, text("overTime")),
+      this.#plots.node,
+      raw,
+      command,
+    );
+    this.#version = -1;
+    this.refresh();
+    this.#plots.show(vehicle);
+  }
+}
+
+function unit(value: number | undefined, suffix: string, digits: number): string | undefined {
+  return value === undefined ? undefined : formatNumber(value, digits) + suffix;
+}
+
+function iconButton(label: string, path: string): HTMLButtonElement {
+  const button = element("button", {
+    type: "button",
+    class: "tool",
+    title: label,
+    "aria-label": label,
+  });
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  button.append(svg);
+  return button;
+}

@@ -1,0 +1,81 @@
+/// <reference lib="dom" />
+import { byId, element, setText } from "./dom.ts";
+import type { Fleet, Show } from "./fleet.ts";
+import { formatNumber, onLanguage, text, type TextKey } from "./texts.ts";
+
+const SHOWS: [Show, TextKey][] = [
+  ["all", "filterAll"],
+  ["online", "filterOnline"],
+  ["stale", "filterStale"],
+];
+
+/** Search and filters: what they let through is what list and map show. */
+export class Filters {
+  readonly #fleet: Fleet;
+  readonly #onChange: () => void;
+  readonly #search = byId<HTMLInputElement>("search");
+  readonly #company = byId<HTMLSelectElement>("company");
+  readonly #buttons = new Map<Show, { button: HTMLElement; count: HTMLElement }>();
+  #show: Show = "all";
+  #companies = 0;
+
+  constructor(fleet: Fleet, onChange: () => void) {
+    this.#fleet = fleet;
+    this.#onChange = onChange;
+    for (const [show, label] of SHOWS) {
+      const name = element("span");
+      const count = element("span", { class: "count" });
+      const button = element(
+        "button",
+        { type: "button", class: "filter", "data-show": show },
+        name,
+        count,
+      );
+      button.addEventListener("click", () => {
+        this.#show = show;
+        this.#apply();
+      });
+      byId("filters").append(button);
+      this.#buttons.set(show, { button, count });
+      onLanguage(() => name.textContent = text(label));
+    }
+    this.#search.addEventListener("input", () => this.#apply());
+    this.#company.addEventListener("change", () => this.#apply());
+    onLanguage(() => this.#companies = -1);
+    this.#apply();
+  }
+
+  focusSearch(): void {
+    this.#search.focus();
+    this.#search.select();
+  }
+
+  /** Shows the counts, and the companies where there are any. */
+  refresh(): void {
+    const { vehicles, online, companies } = this.#fleet;
+    const counts = { all: vehicles.size, online, stale: vehicles.size - online };
+    for (const [show, { count }] of this.#buttons) setText(count, formatNumber(counts[show]));
+    if (companies.size === this.#companies) return;
+    this.#companies = companies.size;
+    byId("company-choice").hidden = companies.size === 0;
+    const chosen = this.#company.value;
+    const options = [...companies].sort().map((name) => element("option", { value: name }, name));
+    this.#company.replaceChildren(
+      element("option", { value: "" }, text("allCompanies")),
+      ...options,
+    );
+    this.#company.value = chosen;
+  }
+
+  #apply(): void {
+    for (const [show, { button }] of this.#buttons) {
+      button.setAttribute("aria-pressed", String(show === this.#show));
+    }
+    this.#fleet.filter = {
+      search: this.#search.value,
+      show: this.#show,
+      company: this.#company.value,
+    };
+    this.#onChange();
+  }
+}

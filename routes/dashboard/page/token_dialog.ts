@@ -1,0 +1,40 @@
+/// <reference lib="dom" />
+import { byId } from "./dom.ts";
+import { text } from "./texts.ts";
+
+/** Asks the user for a token, whenever the server wants one or the user has another. */
+export class TokenDialog {
+  readonly #dialog = byId<HTMLDialogElement>("token-dialog");
+  readonly #input = byId<HTMLInputElement>("token-input");
+  readonly #error = byId("token-error");
+  /** Those who wait for a token; a dialog that is closed does not end their wait. */
+  #waiting: ((token: string) => void)[] = [];
+
+  /** @param onToken takes a token that nobody had asked for. */
+  constructor(onToken: (token: string) => void) {
+    byId("token-button").addEventListener("click", () => this.#show(""));
+    byId("token-cancel").addEventListener("click", () => this.#dialog.close());
+    byId<HTMLFormElement>("token-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const token = this.#input.value.trim();
+      if (!token) return;
+      this.#input.value = "";
+      this.#dialog.close();
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      if (waiting.length === 0) onToken(token);
+      for (const resolve of waiting) resolve(token);
+    });
+  }
+
+  ask({ refused }: { refused: boolean }): Promise<string> {
+    this.#show(refused ? text("tokenRefused") : "");
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #show(error: string): void {
+    this.#error.textContent = error;
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#input.focus();
+  }
+}
