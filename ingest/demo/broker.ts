@@ -24,13 +24,13 @@ export class EmbeddedBroker implements AsyncDisposable {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
       socket.setNoDelay(true);
-      aedes.handle(socket);
+      guardParser(aedes.handle(socket));
     });
   }
 
   /** Listens on the port that was asked for or, where it is taken, on the next that is free. */
   static async start({ host, port }: BrokerOptions): Promise<EmbeddedBroker> {
-    const aedes = await Aedes.createBroker({ preConnect: guardParser });
+    const aedes = await Aedes.createBroker();
     const server = createServer();
     const taken = await listen(server, host, port);
     return new EmbeddedBroker(host, taken, aedes, server);
@@ -56,11 +56,7 @@ interface Parser {
  * Under Deno a packet's handler can read the socket, and so enter the parser, while the parser is
  * at that packet, which leaves it in pieces. Chunks that come while it runs have to queue.
  */
-function guardParser(
-  client: Client,
-  _packet: unknown,
-  done: (error: Error | null, accepted: boolean) => void,
-): void {
+function guardParser(client: Client): void {
   const { _parser: parser } = client as unknown as { _parser: Parser };
   const parse = parser.parse.bind(parser);
   const waiting: Uint8Array[] = [];
@@ -77,7 +73,6 @@ function guardParser(
       parsing = false;
     }
   };
-  done(null, true);
 }
 
 async function listen(server: Server, host: string, firstPort: number): Promise<number> {
