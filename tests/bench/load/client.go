@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Before the number of a message, and the number of its device after it.
+const mark = `"number":`
+
+// A client is one connection that reads as fast as it can.
+type client struct {
+	watches []int
+	conn    net.Conn
+
+	mutex                     sync.Mutex
+	seen, repeated, reordered int64
+	closed                    bool
+	last                      map[int]int64
+	latencies                 histogram
+}
+
+func (c *client) reset() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.seen, c.repeated, c.reordered = 0, 0, 0
+	c.latencies = histogram{}
+}
+
+func (c *client) open() error {
+	address, err := url.Parse(strings.ReplaceAll(*target, "{ids}", deviceNames(c.watches)))
+	if err != nil {
+		return err
+	}
+	if c.conn, err = net.Dial("tcp", address.Host); err != nil {
+		return err
+	}
+	wanted, headers := " 200 ", "Accept: text/event-stream\r\n"
+	if *transport == "ws" {
+		wanted = " 101 "
+		headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+			"Sec-WebSocket-Key: dGVsZWNhc3QtYmVuY2gtMQ==\r\n"
+	}
+	request := "GET " + address.RequestURI() + " HTTP/1.1\r\nHost: " + address.Host + "\r\n" + headers
+	if _, err := io.WriteString(c.conn, request+"\r\n"); err != nil {
+		return err
+	}
+	in := bufio.NewReaderSize(c.conn, 1<<14)
+	status, chunked, err := readHead(in)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(status, wanted) {
+		return fmt.Errorf("%s answered %s", address, status)
+	}
+	if chunked {
+		in = bufio.NewReaderSize(httputil.NewChunkedReader(in), 1<<14)
+	}
+	read := c.readFrames
+	if *transport == "sse" {
+		read = c.readEvents
+	}
+	go func() {
+		read(in)
+		c.conn.Close()
+		c.mutex.Lock()
+		c.closed = true
+		c.mutex.Unlock()
+	}()
+	return nil
+}
+
+func readHead(in *bufio.Reader) (status string, chunked bool, err error) {
+	for first := true; ; first = false {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", false, err
+		}
+		line = strings.TrimSpace(line)
+		if first {
+			status = line
+		} else if line == "" {
+			return status, chunked, nil
+		}
+		lower := strings.ToLower(line)
+		chunked = chunked || strings.HasPrefix(lower, "transfer-encoding:") && strings.Contains(lower, "chunked")
+	}
+}
+
+func (c *client) readFrames(in *bufio.Reader) error {
+	var payload []byte
+	for {
+		var head [2]byte
+		if _, err := io.ReadFull(in, head[:]); err != nil {
+			return err
+		}
+		length := uint64(head[1] & 0x7f)
+		if length >= 126 {
+			var wide [8]byte
+			bytes := wide[6:]
+			if length == 127 {
+				bytes = wide[:]
+			}
+			if _, err := io.ReadFull(in, bytes); err != nil {
+				return err
+			}
+			length = binary.BigEndian.Uint64(wide[:])
+		}
+		if uint64(cap(payload)) < length {
+			payload = make([]byte, length)
+		}
+		payload = payload[:length]
+		if _, err := io.ReadFull(in, payload); err != nil {
+			return err
+		}
+		switch head[0] & 0x0f {
+		case 8:
+			return errors.New("closed by the server")
+		case 9:
+			pong := append([]byte{0x8a, 0x80 | byte(length), 0, 0, 0, 0}, payload...)
+			if _, err := c.conn.Write(pong); err != nil {
+				return err
+			}
+		default:
+			c.take(payload)
+		}
+	}
+}
+
+func (c *client) readEvents(in *bufio.Reader) error {
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		if bytes.HasPrefix(line, []byte("data:")) {
+			c.take(line)
+		}
+	}
+}
+
+// take notes every message in text: one, or several where the server joins them.
+func (c *client) take(text []byte) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	now := time.Since(clock.epoch)
+	for {
+		at := bytes.Index(text, []byte(mark))
+		if at < 0 {
+			return
+		}
+		number, rest := leadingNumber(text[at+len(mark):])
+		_, rest, _ = bytes.Cut(rest, []byte(`"device":`))
+		device, rest := leadingNumber(rest)
+		text = rest
+		latency, current := clock.since(number, now)
+		if !current {
+			continue
+		}
+		last, known := c.last[int(device)]
+		switch {
+		case known && number == last:
+			c.repeated++
+			continue
+		case known && number < last:
+			c.reordered++
+		default:
+			c.last[int(device)] = number
+		}
+		c.seen++
+		c.latencies.note(latency)
+	}
+}
+
+// leadingNumber skips spaces: some servers write JSON anew.
+func leadingNumber(text []byte) (int64, []byte) {
+	text = bytes.TrimLeft(text, " ")
+	end := 0
+	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
+		end++
+	}
+	number, err := strconv.ParseInt(string(text[:end]), 10, 64)
+	if err != nil {
+		return -1, text
+	}
+	return number, text[end:]
+}

@@ -1,0 +1,3 @@
+module telecast/bench/load
+
+go 1.19

@@ -1,0 +1,175 @@
+/** The measurements of one target. */
+
+import type { Mosquitto } from "../kit/mosquitto.ts";
+import { Load, type StepResult } from "./load.ts";
+import { startTarget, type TargetName } from "./target.ts";
+
+export type Transport = "ws" | "sse";
+
+/** Who watches what: the two ends of what fleets look like. */
+export interface Shape {
+  readonly name: string;
+  readonly clients: number;
+  readonly devices: number;
+  readonly each: number;
+  /** Messages a second that the search for the greatest rate begins with. */
+  readonly firstRate: number;
+}
+
+export interface Measurement {
+  readonly target: TargetName;
+  readonly what: string;
+  readonly unit: string;
+  readonly value: number;
+  /** Less is better, as for latency and memory. */
+  readonly lessIsBetter: boolean;
+  readonly steps: readonly (StepResult & { readonly rate: number })[];
+}
+
+/** A rate counts where everything arrives, in order, and 99 of 100 within this. */
+const MAX_P99_MS = 100;
+const GROWTH = 1.6;
+const BISECTIONS = 3;
+
+export class Bench {
+  readonly measurements: Measurement[] = [];
+
+  constructor(
+    private readonly broker: Mosquitto,
+    private readonly options: { seconds: number; onResult: (measurement: Measurement) => void },
+  ) {}
+
+  /** Deliveries a second at the greatest rate that a new target keeps up with. */
+  async throughput(target: TargetName, transport: Transport, shape: Shape): Promise<void> {
+    await using load = await this.#load(target, transport, shape);
+    const steps: (StepResult & { rate: number })[] = [];
+    const passes = async (rate: number) => {
+      // A second try where the first one failed: other work on the machine comes and goes.
+      for (let tries = 0; tries < 2; tries++) {
+        const result = await load.step(rate, this.options.seconds);
+        steps.push({ ...result, rate });
+        if (keptUp(result, rate)) return true;
+        if (result.closed > 0) return false;
+      }
+      return false;
+    };
+    await load.step(shape.firstRate / 2, 1);
+    let good = 0;
+    let bad = shape.firstRate;
+    while (bad < 1e6 && await passes(bad)) {
+      good = bad;
+      bad *= GROWTH;
+    }
+    for (let i = 0; i < BISECTIONS; i++) {
+      const middle = (good + bad) / 2;
+      if (await passes(middle)) good = middle;
+      else bad = middle;
+    }
+    const best = Math.max(0, ...steps.filter((s) => keptUp(s, s.rate)).map((s) => s.perSecond));
+    this.#add({
+      target,
+      what: `${shape.name}, ${transport}`,
+      unit: "deliveries/s",
+      value: Math.round(best),
+      lessIsBetter: false,
+      steps,
+    });
+  }
+
+  /** Median and 99th percentile from publish to arrival, at one rate. */
+  async latency(
+    target: TargetName,
+    transport: Transport,
+    { shape, rate, seconds }: { shape: Shape; rate: number; seconds: number },
+  ): Promise<StepResult> {
+    await using load = await this.#load(target, transport, shape);
+    await load.step(rate, 1);
+    const result = await load.step(rate, seconds);
+    const what = `${shape.name} at ${rate} msg/s, ${transport}`;
+    for (const quantile of ["p50", "p99"] as const) {
+      this.#add({
+        target,
+        what: `${what}, ${quantile}`,
+        unit: "ms",
+        value: result[quantile],
+        lessIsBetter: true,
+        steps: [{ ...result, rate }],
+      });
+    }
+    return result;
+  }
+
+  /** Memory of the target for one connection without messages. */
+  async idleMemory(target: TargetName, transport: Transport, clients: number): Promise<void> {
+    await using started = await startTarget(target, this.broker);
+    const open = async (clients: number) => {
+      const load = await Load.open({
+        transport,
+        port: started.port,
+        broker: this.broker,
+        clients,
+        devices: clients,
+        each: 1,
+      });
+      await settle();
+      return { load, bytes: await started.process.residentBytes() };
+    };
+    // What the first connections load and compile is no cost of a connection.
+    await using first = (await open(50)).load;
+    void first;
+    const before = await started.process.residentBytes();
+    const { load, bytes } = await open(clients);
+    await load[Symbol.asyncDispose]();
+    this.#add({
+      target,
+      what: `memory of an idle connection, ${clients} of them, ${transport}`,
+      unit: "KB",
+      value: Math.round((bytes - before) / clients / 102.4) / 10,
+      lessIsBetter: true,
+      steps: [],
+    });
+  }
+
+  async #load(target: TargetName, transport: Transport, shape: Shape) {
+    const started = await startTarget(target, this.broker);
+    try {
+      const { clients, devices, each } = shape;
+      const load = await Load.open({
+        transport,
+        port: started.port,
+        broker: this.broker,
+        clients,
+        devices,
+        each,
+      });
+      await settle();
+      return {
+        step: (rate: number, seconds: number) => load.step({ rate, seconds, drainSeconds: 3 }),
+        async [Symbol.asyncDispose]() {
+          await load[Symbol.asyncDispose]();
+          await started[Symbol.asyncDispose]();
+        },
+      };
+    } catch (error) {
+      await started[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  #add(measurement: Measurement): void {
+    this.measurements.push(measurement);
+    this.options.onResult(measurement);
+  }
+}
+
+export function faultless(result: StepResult): boolean {
+  return result.lost === 0 && result.repeated === 0 && result.reordered === 0 &&
+    result.closed === 0;
+}
+
+function keptUp(result: StepResult, rate: number): boolean {
+  return faultless(result) && result.p99 < MAX_P99_MS && result.achieved > 0.97 * rate;
+}
+
+/** Lets what the connections have started come to rest. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 1_000));
