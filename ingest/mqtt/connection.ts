@@ -60,6 +60,7 @@ export class Connection {
   #problem: ConnectionProblem | undefined;
   #over = false;
   #corked = false;
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #client: MqttClient;
   readonly #internals: Internals;
   readonly #send: SendPacket;
@@ -239,6 +240,7 @@ export class Connection {
   #onClose(): void {
     if (this.#over) return;
     this.#over = true;
+    clearTimeout(this.#closeTimer);
     const problem = this.#problem ?? this.#silentEnd();
     // No error speaks against the version of MQTT once the broker has accepted it.
     this.#close.resolve(
@@ -260,7 +262,7 @@ export class Connection {
   #destroy(): void {
     this.#internals.stream.destroy();
     // A stream that was destroyed before it was open may never say that it is closed.
-    setTimeout(() => this.#onClose(), 1_000);
+    this.#closeTimer ??= setTimeout(() => this.#onClose(), 1_000);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from "../../log.ts";
 import { Certificates } from "../kit/certificates.ts";
 import { eventually } from "../kit/eventually.ts";
 import { Mosquitto } from "../kit/mosquitto.ts";
+import { freePort } from "../kit/ports.ts";
 import { mosquittoPub, MqttPublisher } from "../kit/mqtt_publisher.ts";
 import { TcpProxy } from "../kit/tcp_proxy.ts";
 
@@ -142,7 +143,7 @@ Deno.test("MQTT: what is published with QoS 1 and 2 while the source is away arr
   assert.match(ingest.detail, /kept session/);
 });
 
-Deno.test("MQTT: a worker that dies before the store loses nothing", async () => {
+Deno.test("MQTT: a source that stops before the store loses nothing", async () => {
   await using mosquitto = await Mosquitto.start();
   {
     await using ingest = new Ingest({ url: mosquitto.url });
@@ -256,6 +257,62 @@ Deno.test("MQTT: over WebSockets", async () => {
   await ingest.connected();
   await mosquittoPub(mosquitto.port, "t", message("b"));
   await ingest.received("b");
+});
+
+Deno.test("MQTT: over WebSockets with TLS and a CA of its own", async () => {
+  await using certificates = await Certificates.create();
+  const { caPath } = certificates;
+  const { certPath, keyPath } = await certificates.server();
+  const port = freePort();
+  await using mosquitto = await Mosquitto.start({
+    extra: [
+      `listener ${port} 127.0.0.1`,
+      "protocol websockets",
+      `cafile ${caPath}`,
+      `certfile ${certPath}`,
+      `keyfile ${keyPath}`,
+    ].join("\n"),
+  });
+  const url = `wss://localhost:${port}/mqtt`;
+  await using ingest = new Ingest({ url, caPath });
+  await ingest.connected();
+  await mosquittoPub(mosquitto.port, "t", message("a"));
+  await ingest.received("a");
+  await using stranger = new Ingest({ url, clientId: "stranger" });
+  await stranger.waitingFor(/certificate is not trusted .*MQTT_CA_PATH/);
+});
+
+Deno.test("MQTT: hostile messages between good ones are counted, and the good ones arrive", async () => {
+  await using mosquitto = await Mosquitto.start();
+  await using devices = await MqttPublisher.connect(mosquitto.url);
+  await devices.publish("t", message("retained"), { retain: true });
+  await using ingest = new Ingest({ url: mosquitto.url });
+  await ingest.received("retained");
+  const hostile: (string | Uint8Array)[] = [
+    "",
+    "hello",
+    "[]",
+    "17",
+    "{}",
+    '{"device_id":""}',
+    `{"device_id":"${"x".repeat(129)}"}`,
+    `{"device_id":"big","x":"${"x".repeat(1_000_000)}"}`,
+    "[".repeat(10_000) + "]".repeat(10_000),
+    new Uint8Array(100),
+    new Uint8Array([0x7b, 0xff, 0x7d]),
+  ];
+  for (const qos of [0, 1, 2] as const) {
+    for (const [i, payload] of hostile.entries()) {
+      await devices.publish(`hostile/${"long/".repeat(100)}\u{1f692}`, payload, { qos });
+      await devices.publish("t", message(`good-${qos}-${i}`), { qos });
+    }
+  }
+  await eventually("the good ones", () => ingest.entries.length === 1 + 3 * hostile.length);
+  await eventually("the count", () => {
+    return ingest.supervisor.counters.malformed === 3 * hostile.length;
+  });
+  assert.ok(ingest.log.length < 20 && ingest.log.join().length < 10_000, ingest.log.join("\n"));
+  assert.equal(ingest.supervisor.restarts, 0);
 });
 
 Deno.test("MQTT: 5,000 messages of QoS 1 come by the thousand a second, each acked after its store", async () => {
