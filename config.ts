@@ -152,6 +152,14 @@ export const VARIABLES = {
   MAX_CONNECTIONS: whole(1, 10_000_000).default(20_000),
   MAX_CONNECTIONS_PER_IP: whole(1, 10_000_000).optional(),
   TRUST_PROXY: flag().default(false),
+  AUTH_JWT_SECRET: z.string().optional(),
+  AUTH_JWKS_URL: url("https", "http").optional(),
+  AUTH_AUDIENCE: text().optional(),
+  AUTH_ISSUER: text().optional(),
+  AUTH_CLOCK_SKEW_SECONDS: whole(0, 3600).default(5),
+  TLS_CERT_PATH: text().optional(),
+  TLS_KEY_PATH: text().optional(),
+  MAP_TILES_URL: url("https", "http").optional(),
 };
 
 export const VARIABLE_NAMES = Object.keys(VARIABLES) as readonly (keyof typeof VARIABLES)[];
@@ -196,6 +204,15 @@ export interface AwsIotConfig {
   readonly topics: readonly string[];
 }
 
+/** How tokens are checked; one of `secret` and `jwksUrl` is set. */
+export interface AuthConfig {
+  readonly secret: string | undefined;
+  readonly jwksUrl: string | undefined;
+  readonly audience: string | undefined;
+  readonly issuer: string | undefined;
+  readonly clockSkewSeconds: number;
+}
+
 export interface Config {
   readonly host: string;
   readonly port: number;
@@ -235,6 +252,10 @@ export interface Config {
   readonly maxConnections: number;
   readonly maxConnectionsPerIp: number | undefined;
   readonly trustProxy: boolean;
+  /** Undefined: every route is open. */
+  readonly auth: AuthConfig | undefined;
+  readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined;
+  readonly mapTilesUrl: string | undefined;
 }
 
 /** Reads the whole configuration; every problem is found, not just the first. */
@@ -332,6 +353,9 @@ function assemble(
     maxConnections: vars.MAX_CONNECTIONS,
     maxConnectionsPerIp: vars.MAX_CONNECTIONS_PER_IP,
     trustProxy: vars.TRUST_PROXY,
+    auth: authConfig(context),
+    tls: tlsConfig(context),
+    mapTilesUrl: vars.MAP_TILES_URL,
   };
 }
 
@@ -470,4 +494,34 @@ function whatsapp({ vars, problem }: Assembly): Config["whatsapp"] {
   if (api === undefined) problem("WHATSAPP_API_URL", "is not set, but WHATSAPP_TOKEN is");
   if (token === undefined) problem("WHATSAPP_TOKEN", "is not set, but WHATSAPP_API_URL is");
   return { url: api ?? "", token: token ?? "", recipients: vars.WHATSAPP_RECIPIENTS ?? {} };
+}
+
+function authConfig({ vars, problem }: Assembly): AuthConfig | undefined {
+  const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl } = vars;
+  if (secret === undefined && jwksUrl === undefined) {
+    for (const name of ["AUTH_AUDIENCE", "AUTH_ISSUER"] as const) {
+      if (vars[name] === undefined) continue;
+      // Somebody who sets these believes that tokens are asked for.
+      problem(name, "is set, but neither AUTH_JWT_SECRET nor AUTH_JWKS_URL is");
+    }
+    return undefined;
+  }
+  if (secret !== undefined && jwksUrl !== undefined) {
+    problem("AUTH_JWKS_URL", "and AUTH_JWT_SECRET are set: use one of the two");
+  }
+  return {
+    secret,
+    jwksUrl,
+    audience: vars.AUTH_AUDIENCE,
+    issuer: vars.AUTH_ISSUER,
+    clockSkewSeconds: vars.AUTH_CLOCK_SKEW_SECONDS,
+  };
+}
+
+function tlsConfig({ vars, problem }: Assembly): Config["tls"] {
+  const { TLS_CERT_PATH: certPath, TLS_KEY_PATH: keyPath } = vars;
+  if (certPath === undefined && keyPath === undefined) return undefined;
+  if (certPath === undefined) problem("TLS_CERT_PATH", "is not set, but TLS_KEY_PATH is");
+  if (keyPath === undefined) problem("TLS_KEY_PATH", "is not set, but TLS_CERT_PATH is");
+  return { certPath: certPath ?? "", keyPath: keyPath ?? "" };
 }

@@ -7,16 +7,18 @@ const log = getLogger("http");
 
 /** @throws {Deno.errors.AddrInUse} where the port is taken. */
 export function listen(
-  { host, port }: Config,
+  { host, port, tls, auth }: Config,
   fetch: (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>,
 ): Deno.HttpServer {
   try {
     return Deno.serve({
       hostname: host,
       port,
+      ...certificateOf(tls),
       onListen: ({ hostname, port }) => {
-        log.info("listening on http://{hostname}:{port}", { hostname, port });
-        if (hostname !== "127.0.0.1" && hostname !== "::1" && hostname !== "localhost") {
+        const scheme = tls ? "https" : "http";
+        log.info("listening on {scheme}://{hostname}:{port}", { scheme, hostname, port });
+        if (!auth && hostname !== "127.0.0.1" && hostname !== "::1" && hostname !== "localhost") {
           log.warning("open to everyone who reaches {hostname}: no token is asked for", {
             hostname,
           });
@@ -33,4 +35,16 @@ export function listen(
       `PORT ${port} is taken on ${host}: stop what uses it, or set PORT`,
     );
   }
+}
+
+function certificateOf(tls: Config["tls"]): { cert?: string; key?: string } {
+  if (!tls) return {};
+  const read = (name: string, path: string) => {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch {
+      throw new Deno.errors.NotFound(`${name} cannot be read: check the path and its rights`);
+    }
+  };
+  return { cert: read("TLS_CERT_PATH", tls.certPath), key: read("TLS_KEY_PATH", tls.keyPath) };
 }

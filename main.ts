@@ -38,7 +38,7 @@ async function main(): Promise<number> {
   try {
     return await run(config, stopped);
   } catch (error) {
-    const known = [StoreError, StoreDamagedError, Deno.errors.AddrInUse];
+    const known = [StoreError, StoreDamagedError, Deno.errors.AddrInUse, Deno.errors.NotFound];
     if (!(error instanceof Error && known.some((kind) => error instanceof kind))) throw error;
     log.fatal(error.message);
     return error instanceof StoreError ? EXIT_CONFIG : 1;

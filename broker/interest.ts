@@ -43,6 +43,12 @@ export class Interest {
     );
   }
 
+  /** One device by its name alone, whatever characters that has. */
+  static device(id: string): Interest {
+    const interest = new Interest([]);
+    return Object.assign(interest, { ids: new Set([id]), items: [id] });
+  }
+
   /**
    * Reads lists of ids joined by commas. An interest in nothing has no `items`.
    * @throws {InterestError} for more than `maxIds`, or an id over 128 characters.

@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { getLogger } from "../log.ts";
+import { Access } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
@@ -12,8 +13,19 @@ import { publishRoutes } from "./publish.ts";
 import { statsRoutes } from "./stats.ts";
 import { streamRoutes } from "./stream.ts";
 import { QueryError } from "./stream_query.ts";
+import type { Scope } from "./tokens.ts";
 
 const log = getLogger("routes");
+/** Which scope a route asks for, where tokens are used; the others are open to all. */
+const SCOPES: readonly (readonly [string, Scope])[] = [
+  ["/api/v1/stream", "stream"],
+  ["/api/v1/stream/stats", "stream"],
+  ["/api/v1/devices", "stream"],
+  ["/api/v1/devices/:id", "stream"],
+  ["/api/v1/devices/:id/messages", "stream"],
+  ["/api/v1/stats", "admin"],
+  ["/api/v1/publish", "admin"],
+];
 const MAX_BODY_BYTES = 262_144;
 
 /** Testable with `app.request()`, but for WebSockets. */
@@ -39,6 +51,8 @@ export function createApp(deps: AppDeps): Hono {
       headers: { "retry-after": "2" },
     });
   });
+  const access = new Access(deps.config.auth);
+  for (const [path, scope] of SCOPES) app.use(path, access.require(scope));
   const groups = [
     healthRoutes(deps),
     streamRoutes(deps),

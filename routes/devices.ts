@@ -3,6 +3,7 @@
 import { type Context, Hono } from "hono";
 import { Interest } from "../broker/interest.ts";
 import type { Publication } from "../broker/message.ts";
+import { grantOf, requireDevice } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
 import { ProblemError } from "./problem.ts";
 import { whole } from "./stream_query.ts";
@@ -24,7 +25,10 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
     .get("/api/v1/devices", (c) => {
       const limit = pageSize(c);
       const skip = number(c, "next", 0, 999_999_999) ?? 0;
-      const page = fanout.log.lastOfAll().drop(skip).take(limit + 1).map(describe).toArray();
+      const { devices } = grantOf(c);
+      const page = fanout.log.lastOfAll()
+        .filter(({ deviceId }) => devices.matches(deviceId))
+        .drop(skip).take(limit + 1).map(describe).toArray();
       const next = page.length > limit ? String(skip + limit) : null;
       return c.json({ devices: page.slice(0, limit), next });
     })
@@ -39,13 +43,11 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
       const { deviceId } = lastOf(c);
       const limit = pageSize(c);
       const since = c.req.query("since") || fanout.epoch.cursor(fanout.floor - 1);
-      // Asked for by its name alone, also where that ends in `*`.
-      const interest = Interest.parse([deviceId], 1);
-      const replay = await fanout.since(since, interest, AbortSignal.timeout(READ_MS));
+      const signal = AbortSignal.timeout(READ_MS);
+      const replay = await fanout.since(since, Interest.device(deviceId), signal);
       const found: Publication[] = [];
       while (found.length <= limit && replay.at < fanout.log.position) {
-        const stretch = await replay.next(STEP_BYTES);
-        found.push(...stretch.filter((publication) => publication.deviceId === deviceId));
+        found.push(...await replay.next(STEP_BYTES));
       }
       const page = found.slice(0, limit);
       const next = found.length > limit ? JSON.stringify(page.at(-1)!.cursor) : "null";
@@ -55,6 +57,7 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
 
   function lastOf(c: Context): Publication {
     const id = c.req.param("id") ?? "";
+    requireDevice(c, id);
     const last = fanout.log.lastOf(id);
     if (last) return last;
     throw new ProblemError({

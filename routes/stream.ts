@@ -4,12 +4,14 @@ import { type Context, Hono } from "hono";
 import { wsEvent } from "../broker/client_frame.ts";
 import { beginSession } from "../broker/resume.ts";
 import type { Session } from "../broker/session.ts";
-import { SseSink, WsSink } from "../broker/sink.ts";
+import { type Sink, SseSink, WsSink } from "../broker/sink.ts";
 import { getLogger } from "../log.ts";
+import { deviceDenied, grantOf } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
 import { problem, ProblemError } from "./problem.ts";
 import { StreamCommands } from "./stream_commands.ts";
 import { parseStreamQuery, QueryError, type StreamQuery } from "./stream_query.ts";
+import { type Grant, narrow } from "./tokens.ts";
 
 const log = getLogger("routes", "stream");
 
@@ -21,12 +23,15 @@ const SSE_HEADERS = {
 /** A protocol ping goes out after half of this without a frame from the client. */
 const WS_IDLE_SECONDS = 40;
 const POLICY_VIOLATION = 1008;
+const RETRY_MS = 1000;
+/** A timer cannot be set for longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export function streamRoutes(deps: AppDeps): Hono {
   return new Hono().get("/api/v1/stream", (c) => {
     const websocket = c.req.header("upgrade")?.toLowerCase() === "websocket";
     mayConnect(deps, c);
-    return websocket ? serveWebSocket(deps, c.req.raw) : serveEvents(deps, c.req.raw);
+    return websocket ? serveWebSocket(deps, c) : serveEvents(deps, c);
   });
 }
 
@@ -49,38 +54,25 @@ function mayConnect({ config, health, hub }: AppDeps, c: Context): void {
   }
 }
 
-function serveEvents(deps: AppDeps, request: Request): Response {
-  const { hub, config } = deps;
-  let query: StreamQuery;
-  try {
-    query = parseStreamQuery(new URL(request.url), request.headers, {
-      transport: "sse",
-      maxDeviceIds: config.maxDeviceIds,
-      requireDeviceIds: false,
-    });
-  } catch (error) {
-    if (!(error instanceof QueryError)) throw error;
-    return problem({ status: 400, code: error.code, detail: error.message });
+function serveEvents(deps: AppDeps, c: Context): Response {
+  const query = readQuery(deps, c, "sse");
+  if (query instanceof QueryError) {
+    return problem({ status: 400, code: query.code, detail: query.message });
   }
-  if (request.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
-  const gone = new AbortController();
-  const sink = new SseSink(() => end());
-  const session = hub.open(sink, query.interest, query.mode);
-  const end = () => {
-    gone.abort();
-    if (!session.closed) logEnd(session);
-    hub.close(session);
-  };
-  begin(deps, session, query, gone);
+  if (c.req.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
+  const client = new Client(deps, grantOf(c));
+  const sink = new SseSink(() => client.end());
+  client.begin(sink, query);
   return new Response(sink.body, { headers: SSE_HEADERS });
 }
 
-function serveWebSocket(deps: AppDeps, request: Request): Response {
-  const { hub, config } = deps;
-  const protocol = request.headers.get("sec-websocket-protocol")?.split(",")[0]?.trim();
+function serveWebSocket(deps: AppDeps, c: Context): Response {
+  // Read before the upgrade: what is not granted is answered with a status, as far as that goes.
+  const query = readQuery(deps, c, "ws");
+  const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
   let upgraded: Deno.WebSocketUpgrade;
   try {
-    upgraded = Deno.upgradeWebSocket(request, {
+    upgraded = Deno.upgradeWebSocket(c.req.raw, {
       idleTimeout: WS_IDLE_SECONDS,
       ...(protocol ? { protocol } : {}),
     });
@@ -92,55 +84,92 @@ function serveWebSocket(deps: AppDeps, request: Request): Response {
     });
   }
   const { socket, response } = upgraded;
-  const gone = new AbortController();
-  let session: Session | undefined;
-  const end = () => {
-    gone.abort();
-    if (!session) return;
-    if (!session.closed) logEnd(session);
-    hub.close(session);
-  };
+  const client = new Client(deps, grantOf(c));
   socket.onopen = () => {
-    try {
-      const query = parseStreamQuery(new URL(request.url), request.headers, {
-        transport: "ws",
-        maxDeviceIds: config.maxDeviceIds,
-        requireDeviceIds: config.requireDeviceIds,
-      });
-      session = hub.open(new WsSink(socket), query.interest, query.mode);
-      const commands = new StreamCommands(deps, session, gone.signal);
-      socket.onmessage = ({ data }) => commands.receive(data);
-      begin(deps, session, query, gone);
-    } catch (error) {
-      if (!(error instanceof QueryError)) throw error;
-      const data = JSON.stringify({ message: error.message, code: error.code });
+    if (query instanceof QueryError) {
+      const data = JSON.stringify({ message: query.message, code: query.code });
       socket.send(wsEvent("error", data));
-      socket.close(POLICY_VIOLATION, error.code);
+      return socket.close(POLICY_VIOLATION, query.code);
     }
+    const commands = client.begin(new WsSink(socket), query);
+    socket.onmessage = ({ data }) => commands.receive(data);
   };
-  socket.onclose = end;
+  socket.onclose = () => client.end();
   // What went wrong with a client's connection is told by its close.
   socket.onerror = (event) => event.preventDefault();
   return response;
 }
 
-function begin(deps: AppDeps, session: Session, query: StreamQuery, gone: AbortController): void {
-  const { transport } = session.sink;
-  log.info("{transport} client connected, {count} ids", {
-    transport,
-    count: session.interest.items.length,
-  });
-  const { cursor, snapshot } = query;
-  beginSession(deps.hub, session, { cursor, snapshot, signal: gone.signal }).catch((error) => {
-    log.error("a stream could not begin: {error}", { error });
-    deps.hub.goodbye(session, "error", 1000);
-  });
+/**
+ * What the client asks for, less what its token does not grant; or what is wrong with it.
+ * @throws {ProblemError} 403 for a device that is not granted.
+ */
+function readQuery(
+  { config }: AppDeps,
+  c: Context,
+  transport: "ws" | "sse",
+): StreamQuery | QueryError {
+  let query: StreamQuery;
+  try {
+    query = parseStreamQuery(new URL(c.req.url), c.req.raw.headers, {
+      transport,
+      maxDeviceIds: config.maxDeviceIds,
+      requireDeviceIds: transport === "ws" && config.requireDeviceIds,
+    });
+  } catch (error) {
+    if (error instanceof QueryError) return error;
+    throw error;
+  }
+  const narrowed = narrow(query.interest, grantOf(c));
+  if ("denied" in narrowed) throw deviceDenied(narrowed.denied);
+  return { ...query, interest: narrowed.granted };
 }
 
-function logEnd({ sink, sent, dropped }: Session): void {
-  log.info("{transport} client gone, sent {sent}, dropped {dropped}", {
-    transport: sink.transport,
-    sent,
-    dropped,
-  });
+/** One client's stream, from its first byte to its end. */
+class Client {
+  readonly #gone = new AbortController();
+  #session: Session | undefined;
+  #expiry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly deps: AppDeps, private readonly grant: Grant) {}
+
+  begin(sink: Sink, { interest, mode, cursor, snapshot }: StreamQuery): StreamCommands {
+    const { hub } = this.deps;
+    const session = hub.open(sink, interest, mode);
+    this.#session = session;
+    log.info("{transport} client connected, {count} ids", {
+      transport: sink.transport,
+      count: interest.items.length,
+    });
+    if (this.grant.expiresAt !== undefined) this.#endAt(session, this.grant.expiresAt);
+    const { signal } = this.#gone;
+    beginSession(hub, session, { cursor, snapshot, signal }).catch((error) => {
+      log.error("a stream could not begin: {error}", { error });
+      hub.goodbye(session, "error", RETRY_MS);
+    });
+    return new StreamCommands(this.deps, session, { grant: this.grant, signal });
+  }
+
+  /** The client is gone. */
+  end(): void {
+    this.#gone.abort();
+    clearTimeout(this.#expiry);
+    const session = this.#session;
+    if (!session) return;
+    this.#session = undefined;
+    log.info("{transport} client gone, sent {sent}, dropped {dropped}", {
+      transport: session.sink.transport,
+      sent: session.sent,
+      dropped: session.dropped,
+    });
+    this.deps.hub.close(session);
+  }
+
+  #endAt(session: Session, expiresAt: number): void {
+    const left = expiresAt - Date.now();
+    this.#expiry = setTimeout(() => {
+      if (left > MAX_TIMER_MS) this.#endAt(session, expiresAt);
+      else this.deps.hub.goodbye(session, "token_expired", 0);
+    }, Math.min(left, MAX_TIMER_MS));
+  }
 }

@@ -6,6 +6,7 @@ import { addToSession } from "../broker/resume.ts";
 import type { Session } from "../broker/session.ts";
 import type { AppDeps } from "./deps.ts";
 import { parseInterest, QueryError } from "./stream_query.ts";
+import { type Grant, narrow } from "./tokens.ts";
 
 const ids = z.array(z.string()).min(1);
 export const commandSchema = z.discriminatedUnion("action", [
@@ -34,7 +35,7 @@ export class StreamCommands {
   constructor(
     private readonly deps: AppDeps,
     private readonly session: Session,
-    private readonly signal: AbortSignal,
+    private readonly options: { readonly grant: Grant; readonly signal: AbortSignal },
   ) {}
 
   receive(data: unknown): void {
@@ -103,14 +104,18 @@ export class StreamCommands {
     { since, snapshot }: { since?: string | undefined; snapshot?: boolean | undefined },
   ): Promise<void> {
     const { hub, config } = this.deps;
-    const items = [...this.session.interest.items, ...named.items];
+    const narrowed = narrow(named, this.options.grant);
+    if ("denied" in narrowed) {
+      throw new QueryError("device_not_granted", "the token does not grant all of these devices");
+    }
+    const items = [...this.session.interest.items, ...narrowed.granted.items];
     const all = parseInterest(items, config.maxDeviceIds);
     this.#subscribed(all);
-    await addToSession(hub, this.session, named, {
+    await addToSession(hub, this.session, narrowed.granted, {
       all,
       cursor: since,
       snapshot,
-      signal: this.signal,
+      signal: this.options.signal,
     });
   }
 

@@ -1,0 +1,77 @@
+/** Asks for a token where one is needed, and says what it allows. */
+
+import type { Context, MiddlewareHandler } from "hono";
+import type { AuthConfig } from "../config.ts";
+import { ProblemError } from "./problem.ts";
+import { type Grant, OPEN_GRANT, type Scope, TokenError, Tokens } from "./tokens.ts";
+
+const SUBPROTOCOL = "bearer.";
+
+export class Access {
+  readonly #tokens: Tokens | undefined;
+
+  /** Without a configuration everything is open. */
+  constructor(config: AuthConfig | undefined) {
+    this.#tokens = config && new Tokens(config);
+  }
+
+  /** Lets requests with a token of the scope through; {@linkcode grantOf} has what it allows. */
+  require(scope: Scope): MiddlewareHandler {
+    return async (c, next) => {
+      c.set("grant", await this.#grant(c, scope));
+      await next();
+    };
+  }
+
+  async #grant(c: Context, scope: Scope): Promise<Grant> {
+    if (!this.#tokens) return OPEN_GRANT;
+    let grant: Grant;
+    try {
+      grant = await this.#tokens.verify(tokenOf(c));
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      throw new ProblemError({
+        status: 401,
+        code: error.code,
+        detail: error.message,
+        headers: { "www-authenticate": "Bearer" },
+      });
+    }
+    if (!grant.scopes.has(scope)) {
+      throw new ProblemError({
+        status: 403,
+        code: "scope_required",
+        detail: `The token lacks the scope ${scope}`,
+      });
+    }
+    return grant;
+  }
+}
+
+/** What the request's token allows; everything where no tokens are used. */
+export function grantOf(c: Context): Grant {
+  return (c.get("grant") as Grant | undefined) ?? OPEN_GRANT;
+}
+
+/** @throws {ProblemError} 403 where the token does not name the device. */
+export function requireDevice(c: Context, deviceId: string): void {
+  if (!grantOf(c).devices.matches(deviceId)) throw deviceDenied(deviceId);
+}
+
+export function deviceDenied(item: string): ProblemError {
+  return new ProblemError({
+    status: 403,
+    code: "device_not_granted",
+    detail: `The token does not grant ${item.slice(0, 128)}`,
+  });
+}
+
+/** From the header, else the query, else an offered WebSocket subprotocol. */
+function tokenOf(c: Context): string | undefined {
+  const header = c.req.header("authorization");
+  if (header !== undefined) return /^bearer\s+(\S+)\s*$/i.exec(header)?.[1];
+  const query = c.req.query("access_token");
+  if (query) return query;
+  return c.req.header("sec-websocket-protocol")?.split(",").map((offer) => offer.trim())
+    .find((offer) => offer.startsWith(SUBPROTOCOL))?.slice(SUBPROTOCOL.length);
+}
