@@ -6,6 +6,7 @@ import { cors } from "hono/cors";
 import { getLogger } from "../log.ts";
 import { Access } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
+import { dashboardRoutes } from "./dashboard/assets.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { problem, ProblemError } from "./problem.ts";
@@ -59,6 +60,10 @@ export function createApp(deps: AppDeps): Hono {
     statsRoutes(deps),
     deviceRoutes(deps),
     publishRoutes(deps),
+    dashboardRoutes({
+      mapTilesUrl: deps.config.mapTilesUrl,
+      deviceIdPath: deps.config.deviceIdPath,
+    }),
   ];
   for (const group of groups) app.route("/", group);
   refuseOtherMethods(app);
