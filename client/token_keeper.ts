@@ -9,7 +9,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export class TokenKeeper {
   readonly #source: TelecastOptions["token"];
   #current: string | undefined;
-  #rejected: string | undefined;
+  #unauthorized = false;
 
   constructor(source: TelecastOptions["token"]) {
     this.#source = source;
@@ -21,16 +21,16 @@ export class TokenKeeper {
 
   /** Asks for the token of the next connection. */
   async ask(): Promise<void> {
-    const rejected = this.#rejected;
-    this.#rejected = undefined;
+    const unauthorized = this.#unauthorized;
+    this.#unauthorized = false;
     this.#current = typeof this.#source === "function"
-      ? await this.#source({ rejected })
+      ? await this.#source({ unauthorized })
       : this.#source;
   }
 
   /** The server has answered 401. */
   refused(): void {
-    this.#rejected = this.#current;
+    this.#unauthorized = true;
   }
 
   /**
@@ -44,7 +44,7 @@ export class TokenKeeper {
     const source = this.#source;
     let called = true;
     const timer = setTimeout(async () => {
-      const next = await Promise.resolve(source({ rejected: undefined })).catch(() => undefined);
+      const next = await Promise.resolve(source({ unauthorized: false })).catch(() => undefined);
       if (called && next !== undefined && next !== this.#current) onRenewed();
     }, dueMs);
     return () => {

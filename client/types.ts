@@ -41,10 +41,10 @@ export interface TelecastOptions {
 
 export type Transport = "ws" | "sse";
 
-/** Gives the token for a connection. `rejected` is the token that the server has just refused with
- * 401, `undefined` otherwise; a promise may take as long as a person needs to sign in. */
+/** Gives the token for a connection, or none. `unauthorized` says that the server has just answered
+ * 401 to the one before. A promise may take as long as a person needs to sign in. */
 export type TokenSource = (
-  context: { readonly rejected: string | undefined },
+  context: { readonly unauthorized: boolean },
 ) => string | undefined | Promise<string | undefined>;
 
 /** What the client needs of a WebSocket class. */

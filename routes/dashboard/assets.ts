@@ -8,6 +8,8 @@ import { pageFiles } from "./page_files.ts";
 export interface DashboardOptions {
   /** Template of map tiles, `https://host/{z}/{x}/{y}.png`; without it the map draws no ground. */
   readonly mapTilesUrl?: string | undefined;
+  /** Where the device id stands in a payload, if not at a usual place. */
+  readonly deviceIdPath?: readonly string[] | undefined;
 }
 
 /** Asked again at each use, and answered with 304 where nothing has changed. */
@@ -15,9 +17,11 @@ const REVALIDATE = { "cache-control": "no-cache" };
 const FOREVER = { "cache-control": "public, max-age=31536000, immutable" };
 
 /** `/`, its assets, `/client.js` and `/client.d.ts`. */
-export function dashboardRoutes({ mapTilesUrl }: DashboardOptions = {}): Hono {
+export function dashboardRoutes({ mapTilesUrl, deviceIdPath = [] }: DashboardOptions = {}): Hono {
   const { version, files, html } = pageFiles();
-  const page = new Asset("index.html", html.replace("{{tiles}}", escapeHtml(mapTilesUrl ?? "")));
+  const filled = html.replace("MAP_TILES_URL", () => escapeHtml(mapTilesUrl ?? ""))
+    .replace("DEVICE_ID_PATH", () => escapeHtml(deviceIdPath.join(".")));
+  const page = new Asset("index.html", filled);
   const pageHeaders = {
     ...REVALIDATE,
     "content-security-policy": contentSecurityPolicy(mapTilesUrl),

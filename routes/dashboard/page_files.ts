@@ -14,18 +14,22 @@ import controls from "./page/controls.css" with { type: "text" };
 import deviceList from "./page/device_list.ts" with { type: "text" };
 import devicePanel from "./page/device_panel.ts" with { type: "text" };
 import dom from "./page/dom.ts" with { type: "text" };
-import feed from "./page/feed.ts" with { type: "text" };
+import filters from "./page/filters.ts" with { type: "text" };
 import fleet from "./page/fleet.ts" with { type: "text" };
 import icon from "./page/icon.svg" with { type: "text" };
 import indexHtml from "./page/index.html" with { type: "text" };
 import layout from "./page/layout.css" with { type: "text" };
+import leafletModule from "./page/leaflet_module.ts" with { type: "text" };
+import liveStream from "./page/live_stream.ts" with { type: "text" };
 import mapView from "./page/map_view.ts" with { type: "text" };
+import palette from "./page/palette.ts" with { type: "text" };
 import panel from "./page/panel.css" with { type: "text" };
 import plots from "./page/plots.ts" with { type: "text" };
 import preferences from "./page/preferences.ts" with { type: "text" };
 import reading from "./page/reading.ts" with { type: "text" };
 import sprites from "./page/sprites.ts" with { type: "text" };
 import statusBar from "./page/status_bar.ts" with { type: "text" };
+import tabs from "./page/tabs.ts" with { type: "text" };
 import texts from "./page/texts.ts" with { type: "text" };
 import theme from "./page/theme.css" with { type: "text" };
 import tokenDialog from "./page/token_dialog.ts" with { type: "text" };
@@ -43,14 +47,18 @@ const MODULES: Record<string, string> = {
   device_list: deviceList,
   device_panel: devicePanel,
   dom,
-  feed,
+  filters,
   fleet,
+  leaflet_module: leafletModule,
+  live_stream: liveStream,
   map_view: mapView,
+  palette,
   plots,
   preferences,
   reading,
   sprites,
   status_bar: statusBar,
+  tabs,
   texts,
   token_dialog: tokenDialog,
   track,
@@ -100,8 +108,8 @@ function makePageFiles(): PageFiles {
   return {
     version,
     files: new Map([...texts].map(([name, text]) => [name, new Asset(name, text)])),
-    html: indexHtml.replaceAll("{{assets}}", `assets/${version}`)
-      .replace("{{preloads}}", preloads.join("\n    ")),
+    html: indexHtml.replaceAll("assets/VERSION", `assets/${version}`)
+      .replace("<!-- PRELOADS -->", preloads.join("\n    ")),
   };
 }
 

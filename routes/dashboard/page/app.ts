@@ -64,8 +64,7 @@ function refresh(): void {
   list.refresh();
   panel.refresh();
   const note = byId("map-note");
-  const anywhere = fleet.vehicles.values().some((vehicle) => vehicle.positioned);
-  note.hidden = anywhere || document.body.dataset.connection !== "open";
+  note.hidden = fleet.anyPosition || document.body.dataset.connection !== "open";
   if (!note.hidden) setText(note, text("waitingForData"));
 }
 

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import { L, type leaflet } from "./leaflet.ts";
+import { L, type leaflet } from "./leaflet_module.ts";
 
 /** How much larger than the view the canvas is, on each side, so that a drag shows no edge. */
 const PADDING = 0.12;

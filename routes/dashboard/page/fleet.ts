@@ -31,6 +31,12 @@ export class Fleet {
     return this.#online;
   }
 
+  /** Whether any vehicle has said where it is. */
+  get anyPosition(): boolean {
+    for (const vehicle of this.vehicles.values()) if (vehicle.positioned) return true;
+    return false;
+  }
+
   /** Takes a message; without a vehicle where the payload names no device. */
   take(payload: unknown, { live }: { live: boolean }): { reading: Reading; vehicle?: Vehicle } {
     const reading = readPayload(payload, this.#idPath);

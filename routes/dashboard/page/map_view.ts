@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import { metaContent } from "./dom.ts";
 import type { Fleet } from "./fleet.ts";
-import { L, type leaflet } from "./leaflet.ts";
+import { L, type leaflet } from "./leaflet_module.ts";
 import { onTheme } from "./preferences.ts";
 import { onLanguage, text } from "./texts.ts";
 import { TrailLayer } from "./trail_layer.ts";
@@ -129,8 +129,7 @@ export class MapView {
   #fitFirst(now: number): void {
     if (this.#touched || this.#fittedMembership === this.#fleet.membership) return;
     if (this.#fitUntil === undefined) {
-      const any = this.#fleet.vehicles.values().some((vehicle) => vehicle.positioned);
-      if (!any) return;
+      if (!this.#fleet.anyPosition) return;
       this.#fitUntil = now + FIT_FOR_MS;
     }
     if (now > this.#fitUntil) return;
@@ -192,7 +191,7 @@ function place(vehicle: Vehicle): [number, number] {
 
 /** OpenStreetMap asks to be named; who else gives tiles is named by its host. */
 function attribution(tiles: string): string {
-  const host = URL.parse(tiles.replace("{s}", "a"))?.hostname ?? "";
+  const host = tiles.split("/")[2] ?? "";
   if (host.endsWith("openstreetmap.org")) {
     return '&copy; <a href="https://www.openstreetmap.org/copyright">OpenStreetMap</a>';
   }

@@ -70,6 +70,16 @@ export function readPayload(payload: unknown, idPath: readonly string[] = []): R
   };
 }
 
+/** `reading`, with what it does not say taken from the one before. */
+export function mergeReadings(before: Reading | undefined, reading: Reading): Reading {
+  if (!before) return reading;
+  const merged: Record<string, unknown> = { ...before };
+  for (const [name, value] of Object.entries(reading)) {
+    if (value !== undefined) merged[name] = value;
+  }
+  return merged as unknown as Reading;
+}
+
 function fieldsOf(record: Record<string, unknown>): Fields {
   const fields: Fields = {};
   for (const key of Object.keys(record)) {

@@ -101,7 +101,8 @@ export class TrailLayer extends CanvasLayer {
       const y = Math.round(mercator(lat, 0)[1] * scale - offsetY) + 0.5;
       context.moveTo(0, y);
       context.lineTo(width, y);
-      context.fillText(degrees(lat, digits, "NS"), left, y - 4 * pixelRatio);
+      // Below stands the scale.
+      if (y < height * 0.85) context.fillText(degrees(lat, digits, "NS"), left, y - 4 * pixelRatio);
     }
     context.stroke();
   }

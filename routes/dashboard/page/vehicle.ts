@@ -1,4 +1,4 @@
-import type { Reading } from "./reading.ts";
+import { mergeReadings, type Reading } from "./reading.ts";
 import { Track } from "./track.ts";
 
 /** How a vehicle is shown. */
@@ -54,7 +54,7 @@ export class Vehicle {
   /** Takes a message; `now` is the page's clock in milliseconds since 1970. */
   update(reading: Reading, payload: unknown, now: number): void {
     this.version++;
-    this.reading = { ...reading, company: reading.company ?? this.reading?.company };
+    this.reading = mergeReadings(this.reading, reading);
     this.payload = payload;
     if (reading.alarm) this.alarmAt = now;
     if (!reading.position) return;

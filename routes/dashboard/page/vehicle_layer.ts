@@ -94,9 +94,7 @@ export class VehicleLayer extends CanvasLayer {
       if (inView <= MAX_LABELS) labelled.push([vehicle, x, y]);
     }
     this.#wasInView = inView;
-    if (inView <= MAX_LABELS) {
-      for (const [vehicle, x, y] of labelled) this.#drawLabel(projection, vehicle.id, x, y, false);
-    }
+    if (inView <= MAX_LABELS) this.#drawLabels(projection, labelled);
     for (const vehicle of [this.hovered, this.selected]) {
       if (vehicle?.positioned) this.#drawMarked(projection, vehicle, glides ? now : Infinity);
     }
@@ -137,6 +135,20 @@ export class VehicleLayer extends CanvasLayer {
     context.stroke();
     context.globalAlpha = 1;
     this.#animated ||= !still.matches;
+  }
+
+  /** Names, where they do not lie on one another. */
+  #drawLabels(projection: Projection, labelled: [Vehicle, number, number][]): void {
+    const unit = projection.pixelRatio * rootScale();
+    const drawn: [number, number][] = [];
+    for (const [vehicle, x, y] of labelled) {
+      const crowded = drawn.some(([otherX, otherY]) =>
+        Math.abs(otherX - x) < 80 * unit && Math.abs(otherY - y) < 15 * unit
+      );
+      if (crowded) continue;
+      drawn.push([x, y]);
+      this.#drawLabel(projection, vehicle.id, x, y, false);
+    }
   }
 
   #drawLabel(
