@@ -11,6 +11,7 @@ import kafkajs, {
 import type { KafkaConfig } from "../../config.ts";
 import type { BackoffOptions } from "../backoff.ts";
 import type { SourceLogLevel } from "../source.ts";
+import { hostOf, toKafkajs } from "./address.ts";
 import { registerCodecs } from "./codecs.ts";
 import { kafkaLog } from "./kafka_log.ts";
 import { tameRequestQueue } from "./request_queue.ts";
@@ -37,7 +38,7 @@ export async function kafkaClient(
   const ssl = await tlsOptions(config);
   return new kafkajs.Kafka({
     clientId: config.clientId,
-    brokers: config.servers.map(encodeV6),
+    brokers: config.servers.map(toKafkajs),
     connectionTimeout: 5_000,
     authenticationTimeout: 10_000,
     requestTimeout: 20_000,
@@ -52,7 +53,7 @@ export async function kafkaClient(
 
 /** Sends at once what is written: kafkajs leaves Nagle's algorithm on. */
 function socketFactory({ host, port, ssl, onConnect }: ISocketFactoryArgs) {
-  const address = { host: decodeV6(host), port };
+  const address = { host: hostOf(host), port };
   const name = isIP(address.host) === 0 ? { servername: address.host } : {};
   const socket = ssl
     ? connectTls({ ...address, ...name, ...ssl }, onConnect)
@@ -60,13 +61,4 @@ function socketFactory({ host, port, ssl, onConnect }: ISocketFactoryArgs) {
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return socket;
-}
-
-/** kafkajs cuts a server at its first colon, so the colons of an IPv6 address travel as commas. */
-function encodeV6(server: string): string {
-  return server.replace(/^\[(.+)\]:/, (_, address: string) => `${address.replaceAll(":", ",")}:`);
-}
-
-function decodeV6(host: string): string {
-  return host.replaceAll(",", ":");
 }

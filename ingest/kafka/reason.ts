@@ -1,5 +1,7 @@
 /** What went wrong with Kafka, in words that say what to do. */
 
+import { shownAddress } from "./address.ts";
+
 interface KafkaError extends Error {
   /** Kafka's own name of the error. */
   readonly type?: string;
@@ -14,6 +16,8 @@ const BY_TYPE: Readonly<Record<string, string>> = {
   LEADER_NOT_AVAILABLE: "a partition has no leader",
   UNSUPPORTED_SASL_MECHANISM:
     "the broker does not know the SASL mechanism: check KAFKA_SASL_MECHANISM",
+  ILLEGAL_SASL_STATE:
+    "the broker takes no user name at this port: unset KAFKA_USERNAME, or use its SASL port",
   INCONSISTENT_GROUP_PROTOCOL:
     "other members of the group assign partitions in another way: use a KAFKA_GROUP_ID of its own",
 };
@@ -21,6 +25,8 @@ const BY_TYPE: Readonly<Record<string, string>> = {
 const BY_NAME: Readonly<Record<string, string>> = {
   KafkaJSSASLAuthenticationError:
     "authentication failed: check KAFKA_USERNAME, KAFKA_PASSWORD and KAFKA_SASL_MECHANISM",
+  KafkaJSConnectionClosedError:
+    "the broker closed the connection; where that repeats, check KAFKA_SSL and KAFKA_USERNAME",
   KafkaJSNoBrokerAvailableError: "no broker is reachable",
   KafkaJSGroupCoordinatorNotFound: "the group has no coordinator",
 };
@@ -32,6 +38,8 @@ const BY_CODE: Readonly<Record<string, string>> = {
   ECONNRESET: "connection reset",
   EHOSTUNREACH: "host unreachable",
 };
+
+const NO_TLS = /before secure TLS connection was established|wrong version number/;
 
 /** A reason for the state and the log. Without addresses of code, and never with a secret. */
 export function reasonOf(error: unknown): string {
@@ -45,8 +53,10 @@ export function reasonOf(error: unknown): string {
   const last = chain.at(-1);
   if (!last) return String(error);
   const broker = chain.find(({ broker }) => broker !== undefined)?.broker;
-  const why = (last.code && BY_CODE[last.code]) ?? last.message;
-  return broker === undefined || why.includes(broker) ? why : `${broker}: ${why}`;
+  const why = NO_TLS.test(last.message)
+    ? "no TLS at this port: check KAFKA_SSL"
+    : (last.code && BY_CODE[last.code]) ?? last.message;
+  return broker === undefined || why.includes(broker) ? why : `${shownAddress(broker)}: ${why}`;
 }
 
 /** Whether the broker refused `type`, at whatever depth. */

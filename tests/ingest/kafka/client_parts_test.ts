@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { zstdCompressSync } from "node:zlib";
 import kafkajs from "kafkajs";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import { toKafkajs } from "../../../ingest/kafka/address.ts";
 import { registerCodecs } from "../../../ingest/kafka/codecs.ts";
 import { kafkaLog } from "../../../ingest/kafka/kafka_log.ts";
 import { isRefused, reasonOf } from "../../../ingest/kafka/reason.ts";
@@ -71,6 +72,11 @@ Deno.test("reasonOf() says what to do, from whatever depth of causes", () => {
   assert.match(reasonOf(wrapped), /check KAFKA_GROUP_ID/);
   assert.ok(isRefused(wrapped, type));
   assert.equal(reasonOf("odd"), "odd");
+  const noTls = new Error("socket disconnected before secure TLS connection was established");
+  assert.equal(
+    reasonOf(Object.assign(noTls, { broker: toKafkajs("[::1]:9092") })),
+    "[::1]:9092: no TLS at this port: check KAFKA_SSL",
+  );
 });
 
 Deno.test("kafkaLog() strikes secrets out, bounds its lines and keeps connections quiet", () => {
