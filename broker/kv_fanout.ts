@@ -21,6 +21,7 @@ import { decodeHead, encodeHead, encodeJson, type LogHead } from "./log_head.ts"
 import { LogReader, type StampedHead, type StoredFrame } from "./log_reader.ts";
 import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
 import type { LeaseChange } from "./lease.ts";
+import { Marks } from "./marks.ts";
 import { MessageLog } from "./message_log.ts";
 import { LogReplay, NoReplay } from "./replay.ts";
 
@@ -57,6 +58,7 @@ export class KvFanout implements Fanout {
   readonly #reader: LogReader;
   readonly #lasts: LastStore;
   readonly #floor = new LogFloor();
+  readonly #marks: Marks;
   readonly #clock: Clock;
   readonly #options: Required<Omit<KvFanoutOptions, "clock">>;
   readonly #closed = new AbortController();
@@ -88,6 +90,7 @@ export class KvFanout implements Fanout {
     this.#kv = kv;
     this.#reader = new LogReader(kv);
     this.#lasts = new LastStore(kv);
+    this.#marks = new Marks(kv);
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#options = { pollMs: 1000, flushMs: 2000, ...options };
     this.log = new MessageLog({ maxBytes: options.recentMaxBytes });
@@ -219,7 +222,11 @@ export class KvFanout implements Fanout {
   }
 
   async #append(): Promise<void> {
-    const append = new Append(this.#waiting, this.log);
+    for (const { entries, taken } of this.#waiting) {
+      // A source gives all of its messages a mark, or none.
+      if (entries[taken]?.mark) await this.#marks.load(entries);
+    }
+    const append = new Append(this.#waiting, this.log, this.#marks);
     this.#waiting = this.#waiting.filter(({ entries, taken }) => taken < entries.length);
     if (append.entries.length === 0) return this.#settle(append);
     const now = this.#clock.monotonic();
@@ -249,6 +256,7 @@ export class KvFanout implements Fanout {
     this.#frozen = undefined;
     this.#seen({ head: append.head, versionstamp: result.versionstamp });
     this.#floor.add(append.ages);
+    this.#marks.advance(append.entries);
     this.#deliver(append.publications(this.#epoch));
     this.#settle(append);
   }
@@ -301,13 +309,19 @@ export class KvFanout implements Fanout {
     if (!now || (now.head.epoch === this.#epoch.id && now.head.next <= this.log.position)) {
       return await this.#beginEpoch(now);
     }
-    if (now.head.writer !== this.writer) this.#leaseInDoubt = true;
+    if (now.head.writer !== this.writer) {
+      this.#leaseInDoubt = true;
+      this.#marks.forget();
+    }
     if (now.head.epoch !== this.#epoch.id) this.#adopt(now);
     const landed = await this.#readTo(now, frozen);
     this.#seen(now);
     if (!frozen) return;
     this.#frozen = undefined;
-    if (landed) return this.#settle(frozen);
+    if (landed) {
+      this.#marks.advance(frozen.entries);
+      return this.#settle(frozen);
+    }
     // Another wrote first: this commit can never land, and is made anew.
     this.conflicts++;
     this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];

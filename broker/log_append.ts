@@ -5,6 +5,7 @@ import { deliveryKey, HEAD, logKey, markKey } from "./kv_keys.ts";
 import { type FrameHeader, packFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, type LogHead } from "./log_head.ts";
 import { type Entry, type Epoch, Publication } from "./message.ts";
+import type { Marks } from "./marks.ts";
 import type { MessageLog } from "./message_log.ts";
 
 /** A publish() that waits for its messages to be stored. */
@@ -43,7 +44,11 @@ export class Append {
   #chars = 0;
   #jobs = 0;
 
-  constructor(waiting: readonly Waiting[], private readonly log: MessageLog) {
+  constructor(
+    waiting: readonly Waiting[],
+    private readonly log: MessageLog,
+    private readonly marks: Marks,
+  ) {
     for (const next of waiting) {
       const from = next.taken;
       while (next.taken < next.entries.length && this.#take(next.entries[next.taken]!)) {
@@ -59,7 +64,7 @@ export class Append {
     const chars = entry.payload.length + (entry.job?.body.length ?? 0);
     const full = this.#chars + chars > MAX_CHARS || this.#jobs === MAX_JOBS;
     if (full && this.entries.length > 0) return false;
-    if (this.log.repeated(entry)) return true;
+    if (this.marks.isRepeat(entry) || this.log.repeated(entry)) return true;
     if (entry.uuid !== undefined) {
       const key = `${entry.deviceId}\0${entry.payload}`;
       if (this.#payloads.has(key)) return true;

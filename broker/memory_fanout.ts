@@ -4,6 +4,7 @@ import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
 import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
+import { Marks } from "./marks.ts";
 import { MessageLog } from "./message_log.ts";
 import { LogReplay, NoReplay } from "./replay.ts";
 
@@ -16,6 +17,7 @@ export class MemoryFanout implements Fanout {
   #listener: FanoutListener | undefined;
   readonly #retentionMs: number;
   readonly #clock: Clock;
+  readonly #marks = new Marks();
 
   constructor(options: { retentionMs: number; recentMaxBytes: number; clock?: Clock }) {
     this.log = new MessageLog({ maxBytes: options.recentMaxBytes });
@@ -41,7 +43,7 @@ export class MemoryFanout implements Fanout {
     const time = this.#clock.wall();
     const publications: Publication[] = [];
     for (const message of batch) {
-      if (this.log.repeated(message)) continue;
+      if (this.#marks.isRepeat(message) || this.log.repeated(message)) continue;
       const hasUuid = message.uuid !== undefined;
       const offset = this.log.position + 1;
       const { deviceId, payload } = message;
@@ -49,6 +51,7 @@ export class MemoryFanout implements Fanout {
       this.log.append(publication);
       publications.push(publication);
     }
+    this.#marks.advance(batch);
     this.log.trimOlderThan(time - this.#retentionMs);
     this.stored += publications.length;
     if (publications.length > 0) this.#listener.onPublications(publications);

@@ -76,6 +76,19 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     assert.deepEqual(seen.map(({ deviceId }) => deviceId).join(""), "aabcc");
   });
 
+  Deno.test(`${name}: what stands at or below the mark of its partition is a repeat`, async () => {
+    await using world = await kit();
+    await using fanout = await world.open();
+    const { seen } = await started(fanout);
+    const record = (offset: number, partition = "0") => ({
+      ...message("a", offset),
+      mark: { key: ["kafka", "group", "topic", partition], offset },
+    });
+    await fanout.publish([record(1), record(2), record(5)]);
+    await fanout.publish([record(2), record(5), record(6), record(1, "1")]);
+    assert.deepEqual(ns(seen), [1, 2, 5, 6, 1]);
+  });
+
   Deno.test(`${name}: since() replays what came after a cursor, for the devices asked for`, async () => {
     await using world = await kit();
     await using fanout = await world.open({ recentMaxBytes: 20_000 });
@@ -182,6 +195,23 @@ export function durableFanoutSuite(name: string, kit: () => Promise<FanoutKit>):
       }
     });
   }
+
+  Deno.test(`${name}: an instance that takes a partition over knows how far it was read`, async () => {
+    await using world = await kit();
+    await using one = await world.open();
+    await using two = await world.open();
+    await started(one);
+    const second = await started(two);
+    const record = (offset: number) => ({
+      ...message("a", offset),
+      mark: { key: ["kafka", "group", "topic", "0"], offset },
+    });
+    await one.publish([record(1), record(2)]);
+    await two.publish([record(2), record(3)]);
+    await one.publish([record(3), record(4)]);
+    await eventually("both agree", () => second.seen.length === 4);
+    assert.deepEqual(ns(second.seen), [1, 2, 3, 4]);
+  });
 
   Deno.test(`${name}: a message that two instances publish is delivered once`, async () => {
     await using world = await kit();
