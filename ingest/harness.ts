@@ -24,7 +24,7 @@ export interface Port {
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
-export const HEARTBEAT_MS = 1_000;
+const HEARTBEAT_MS = 1_000;
 const MALFORMED_LOG = { intervalMs: 10_000, maxLines: 5 };
 const MAX_TOPIC_CHARS = 200;
 
@@ -74,7 +74,7 @@ class RunningSource<C> {
     start: Extract<ToWorker, { type: "start" }>,
     private readonly port: Port,
   ) {
-    const { source, check, limits } = start.config;
+    const { source, check, limits, heartbeatMs = HEARTBEAT_MS } = start.config;
     const config = source as C;
     const warn = (text: string) => this.#log("warning", text);
     this.#malformed = new BoundedLog(warn, MALFORMED_LOG);
@@ -99,7 +99,7 @@ class RunningSource<C> {
       previousTopics: start.previousTopics,
       onSubscribed: (topics) => this.port.postMessage({ type: "subscribed", topics }),
     });
-    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
     this.#source.start(this.#intake, (state) => this.#onState(state));
   }
 

@@ -11,6 +11,7 @@ export interface WorkerConfig {
   readonly source: unknown;
   readonly check: CheckOptions;
   readonly limits?: Partial<IntakeLimits> | undefined;
+  readonly heartbeatMs?: number | undefined;
 }
 
 /** Messages in columns: strings alone cross threads several times faster than objects do. */
@@ -57,7 +58,7 @@ export type FromWorker =
   | { readonly type: "loaded" }
   | { readonly type: "batch"; readonly batch: number; readonly messages: Batch }
   | { readonly type: "state"; readonly state: SourceState }
-  /** Sent every second, with the totals. Silence means that the worker hangs or is gone. */
+  /** Sent every second, unless configured otherwise, with the totals. Silence means that the worker hangs or is gone. */
   | {
     readonly type: "heartbeat";
     readonly counters: SourceCounters;

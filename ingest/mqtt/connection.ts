@@ -260,6 +260,7 @@ export class Connection {
   }
 
   #destroy(): void {
+    if (this.#over) return;
     this.#internals.stream.destroy();
     // A stream that was destroyed before it was open may never say that it is closed.
     this.#closeTimer ??= setTimeout(() => this.#onClose(), 1_000);

@@ -30,6 +30,7 @@ function supervise(
     config: {
       source: options.source ?? {},
       check: { maxMessageBytes: 60_000, commandTopicPrefix: "c/" },
+      heartbeatMs: 50,
     },
     logger: { debug: write, info: write, warning: write, error: write } as unknown as Logger,
     publish: (entries) => {
@@ -86,7 +87,7 @@ for (
 ) {
   Deno.test(`Supervisor starts a worker again after ${fault}, and keeps its counters`, async () => {
     const { supervisor, store, lines, states, tell, connected } = supervise({
-      heartbeatTimeoutMs: 2_500,
+      heartbeatTimeoutMs: 1_500,
     });
     await using _ = supervisor;
     supervisor.start();
