@@ -316,7 +316,6 @@ export class KafkaConnection {
       const expired = partition.expiredInGap(known.low);
       if (expired > 0) intake.dropped(expired, "expired at the broker before they were read");
     }
-    if (this.#missing.length === 0) return;
     const { missing } = await topics.find(this.#admin);
     if (missing.length < this.#missing.length) this.#lost.resolve();
   }

@@ -1,12 +1,16 @@
 /** The topics that are to be read, and which of them can be. */
 
-import type { Admin } from "kafkajs";
+import type { Admin, PartitionMetadata } from "kafkajs";
 import type { Intake } from "../source.ts";
-import type { Partitions } from "./partition.ts";
+import { nameOf, type Partitions } from "./partition.ts";
 import { isRefused } from "./reason.ts";
+
+const MAX_NAMES = 10;
 
 export class Topics {
   readonly #announced = new Set<string>();
+  /** Broker that leads each partition, as last heard of. */
+  readonly #leaders = new Map<string, number>();
 
   constructor(
     private readonly names: readonly string[],
@@ -27,7 +31,9 @@ export class Topics {
   async #canBeRead(admin: Admin, topic: string): Promise<boolean> {
     try {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-      this.partitions.seen(topic, topics[0]?.partitions.length ?? 0);
+      const partitions = topics[0]?.partitions ?? [];
+      this.partitions.seen(topic, partitions.length);
+      this.#noteLeaders(topic, partitions);
     } catch (error) {
       if (isRefused(error, "UNKNOWN_TOPIC_OR_PARTITION")) {
         this.partitions.seen(topic, 0);
@@ -48,5 +54,20 @@ export class Topics {
     if (this.#announced.has(topic)) return;
     this.#announced.add(topic);
     this.intake.log("warning", `topic ${topic} ${problem}; it is looked for again and again`);
+  }
+
+  /** kafkajs follows the leaders by itself, and in silence. */
+  #noteLeaders(topic: string, partitions: readonly PartitionMetadata[]): void {
+    const changes: string[] = [];
+    for (const { partitionId, leader } of partitions) {
+      const name = nameOf(topic, partitionId);
+      const before = this.#leaders.get(name);
+      this.#leaders.set(name, leader);
+      if (before !== undefined && before !== leader) changes.push(`${name} ${before} to ${leader}`);
+    }
+    if (changes.length === 0) return;
+    const more = changes.length > MAX_NAMES ? ` and ${changes.length - MAX_NAMES} more` : "";
+    const names = changes.slice(0, MAX_NAMES).join(", ");
+    this.intake.log("info", `partitions are led by other brokers: ${names}${more}`);
   }
 }
