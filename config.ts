@@ -160,6 +160,7 @@ export const VARIABLES = {
   TLS_CERT_PATH: text().optional(),
   TLS_KEY_PATH: text().optional(),
   MAP_TILES_URL: url("https", "http").optional(),
+  WEB_CONCURRENCY: whole(1, 256).default(1),
 };
 
 export const VARIABLE_NAMES = Object.keys(VARIABLES) as readonly (keyof typeof VARIABLES)[];
@@ -256,6 +257,8 @@ export interface Config {
   readonly auth: AuthConfig | undefined;
   readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined;
   readonly mapTilesUrl: string | undefined;
+  /** Threads that serve clients. */
+  readonly threads: number;
 }
 
 /** Reads the whole configuration; every problem is found, not just the first. */
@@ -356,6 +359,7 @@ function assemble(
     auth: authConfig(context),
     tls: tlsConfig(context),
     mapTilesUrl: vars.MAP_TILES_URL,
+    threads: threads(context),
   };
 }
 
@@ -524,4 +528,16 @@ function tlsConfig({ vars, problem }: Assembly): Config["tls"] {
   if (certPath === undefined) problem("TLS_CERT_PATH", "is not set, but TLS_KEY_PATH is");
   if (keyPath === undefined) problem("TLS_KEY_PATH", "is not set, but TLS_CERT_PATH is");
   return { certPath: certPath ?? "", keyPath: keyPath ?? "" };
+}
+
+function threads({ vars, problem }: Assembly): number {
+  if (vars.WEB_CONCURRENCY > 1 && vars.DENO_KV_URL === "memory:") {
+    problem("WEB_CONCURRENCY", "needs a store that threads share: DENO_KV_URL must not be memory:");
+  }
+  return vars.WEB_CONCURRENCY;
+}
+
+/** Whether the platform is Deno Deploy, which sets this variable and has a store of its own. */
+export function onDenoDeploy(env: Env): boolean {
+  return env("DENO_DEPLOYMENT_ID") !== undefined;
 }

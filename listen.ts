@@ -9,11 +9,14 @@ const log = getLogger("http");
 export function listen(
   { host, port, tls, auth }: Config,
   fetch: (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>,
+  /** Several threads listen on the same port. */
+  { shared = false }: { shared?: boolean } = {},
 ): Deno.HttpServer {
   try {
     return Deno.serve({
       hostname: host,
       port,
+      reusePort: shared,
       ...certificateOf(tls),
       onListen: ({ hostname, port }) => {
         const scheme = tls ? "https" : "http";

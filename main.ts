@@ -8,6 +8,7 @@ import type { Demo } from "./ingest/demo/demo.ts";
 import { closeLog, configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";
 import { listen } from "./listen.ts";
+import { Threads } from "./threads.ts";
 
 const log = getLogger("main");
 const EXIT_CONFIG = 2;
@@ -15,6 +16,8 @@ const EXIT_CONFIG = 2;
 const DEMO_DEVICE = "0848086072";
 /** Ctrl-C in a `deno task` arrives twice at once; only a later one means «now». */
 const IMPATIENT_MS = 300;
+/** What a thread gets to end, beyond the time that clients get. */
+const THREAD_STOP_MS = 2000;
 
 async function main(): Promise<number> {
   const result = readConfig((name) => Deno.env.get(name), Deno.args);
@@ -52,12 +55,16 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   const config = demo ? withDemo(given, demo) : given;
   await using _demo = { [Symbol.asyncDispose]: async () => await demo?.stop() };
   const program = await startProgram(config);
-  const server = config.http ? listen(config, program.fetch) : undefined;
+  const shared = config.threads > 1;
+  const server = config.http ? listen(config, program.fetch, { shared }) : undefined;
+  const threads = config.http && shared ? new Threads(config, config.threads - 1) : undefined;
   const failed = program.ready.then(() => new Promise<never>(() => {}));
   program.ready.then(() => demo && invite(config, demo), () => {});
   const signal = await Promise.race([stopped, failed]);
   log.info("{signal}: stopping", { signal });
+  const stopping = threads?.stop(config.drainSeconds * 1000 + THREAD_STOP_MS);
   await program.stop();
+  await stopping;
   await server?.shutdown();
   log.info("stopped");
   return 0;

@@ -26,9 +26,12 @@ export interface Program {
 const RECONNECT_MS = 1000;
 
 /** @throws {StoreError} where the store cannot be opened. */
-export async function startProgram(config: Config): Promise<Program> {
+export async function startProgram(
+  config: Config,
+  options: { readonly platformStore?: boolean } = {},
+): Promise<Program> {
   const health = new Health();
-  const store = await openStore(config);
+  const store = await openStore(config, options);
   const { fanout } = store;
   const instance = crypto.randomUUID().slice(0, 8);
   const drops = new BoundedLog((text) => log.warning(text), { intervalMs: 10_000, maxLines: 10 });

@@ -5,7 +5,7 @@ import type { Config } from "../config.ts";
 import type { Fanout } from "./fanout.ts";
 import { DenoKv, unlocked } from "./deno_kv.ts";
 import type { KvClient } from "./kv_client.ts";
-import { KvFanout } from "./kv_fanout.ts";
+import { KvFanout, type KvFanoutOptions } from "./kv_fanout.ts";
 import { MemoryFanout } from "./memory_fanout.ts";
 import { openRemoteKv } from "./remote_kv.ts";
 import { Settings } from "./settings.ts";
@@ -34,7 +34,11 @@ export interface OpenStore extends Disposable {
 }
 
 /** @throws {StoreError} */
-export async function openStore(config: Config): Promise<OpenStore> {
+export async function openStore(
+  config: Config,
+  /** `platformStore`: unless DENO_KV_URL names another, the one that the platform has. */
+  { platformStore = false }: { readonly platformStore?: boolean } = {},
+): Promise<OpenStore> {
   const options = {
     retentionMs: config.retentionSeconds * 1000,
     recentMaxBytes: RECENT_BYTES,
@@ -48,18 +52,31 @@ export async function openStore(config: Config): Promise<OpenStore> {
       [Symbol.dispose]: () => {},
     };
   }
+  if (platformStore && config.kv.url === undefined) {
+    return onKv(() => Deno.openKv(), options, POLL_MS, "of the platform");
+  }
   const remote = /^https?:\/\//.test(url);
   const local = remote ? undefined : await openFile(url);
-  const client = new DenoKv(
-    () => local ? Promise.resolve(local) : openRemoteKv(url, config.kv.accessToken ?? ""),
-    { limitMs: CALL_LIMIT_MS },
-  );
+  const open = () =>
+    local ? Promise.resolve(local) : openRemoteKv(url, config.kv.accessToken ?? "");
+  return remote
+    ? onKv(open, options, POLL_MS, new URL(url).host)
+    : onKv(open, options, FILE_POLL_MS, url);
+}
+
+function onKv(
+  open: () => Promise<Deno.Kv>,
+  options: KvFanoutOptions,
+  pollMs: number,
+  description: string,
+): OpenStore {
+  const kv = new DenoKv(open, { limitMs: CALL_LIMIT_MS });
   return {
-    fanout: new KvFanout(client, { ...options, pollMs: remote ? POLL_MS : FILE_POLL_MS }),
-    kv: client,
-    settings: new Settings(client),
-    description: remote ? new URL(url).host : url,
-    [Symbol.dispose]: () => client.close(),
+    fanout: new KvFanout(kv, { ...options, pollMs }),
+    kv,
+    settings: new Settings(kv),
+    description,
+    [Symbol.dispose]: () => kv.close(),
   };
 }
 

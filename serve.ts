@@ -1,0 +1,24 @@
+/** The program for `deno serve` and Deno Deploy, which listen by themselves. */
+
+import { onDenoDeploy, readConfig } from "./config.ts";
+import { configureLog } from "./log.ts";
+import { startProgram } from "./program.ts";
+
+const env = (name: string) => Deno.env.get(name);
+const result = readConfig(env);
+if (!result.ok) {
+  const lines = result.problems.map(({ name, message }) => `telecast: ${name} ${message}\n`);
+  Deno.stderr.writeSync(new TextEncoder().encode(lines.join("")));
+  Deno.exit(2);
+}
+await configureLog(result.config.log);
+const program = await startProgram(result.config, { platformStore: onDenoDeploy(env) });
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // An open watch of the store keeps `deno serve` from ending at the first signal.
+  Deno.addSignalListener(signal, () => void program.stop());
+}
+
+export default {
+  fetch: (request: Request, info: Deno.ServeHandlerInfo) => program.fetch(request, info),
+} satisfies Deno.ServeDefaultExport;

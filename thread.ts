@@ -1,0 +1,37 @@
+/** One of several threads that serve clients; see threads.ts. */
+
+import { listen } from "./listen.ts";
+import { configureLog } from "./log.ts";
+import { type Program, startProgram } from "./program.ts";
+import type { FromThread, ToThread } from "./threads.ts";
+
+interface Serving {
+  readonly program: Program;
+  readonly server: Deno.HttpServer;
+}
+
+const port = globalThis as unknown as {
+  postMessage(message: FromThread): void;
+  onmessage: (event: MessageEvent<ToThread>) => void;
+};
+let serving: Promise<Serving> | undefined;
+
+port.onmessage = ({ data }) => {
+  if (data.type === "start") {
+    serving = (async () => {
+      await configureLog(data.config.log);
+      const program = await startProgram(data.config);
+      return { program, server: listen(data.config, program.fetch, { shared: true }) };
+    })();
+  } else {
+    stop();
+  }
+};
+port.postMessage({ type: "loaded" });
+
+async function stop(): Promise<void> {
+  const { program, server } = await serving!;
+  await program.stop();
+  await server.shutdown();
+  port.postMessage({ type: "stopped" });
+}
