@@ -172,6 +172,7 @@ export class Hub implements FanoutListener, Disposable {
     for (const waiting of this.#waiting.values()) waiting.delete(session);
     this.totals[session.sink.transport].connected--;
     session.sink.close(code, reason);
+    session.onClosed?.();
   }
 
   /** Ends a session, and tells its client when to come back. */

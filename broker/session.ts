@@ -52,6 +52,8 @@ export class Session {
   /** Some of its devices are being replayed: no position can be named. */
   replaying = false;
   closed = false;
+  /** Called once when it is closed, whoever closed it. */
+  onClosed: (() => void) | undefined;
   sent = 0;
   dropped = 0;
 

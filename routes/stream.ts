@@ -7,6 +7,7 @@ import type { Session } from "../broker/session.ts";
 import { type Sink, SseSink, WsSink } from "../broker/sink.ts";
 import { getLogger } from "../log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
+import { AddressCounts, clientAddress } from "./client_address.ts";
 import type { AppDeps } from "./deps.ts";
 import { problem, ProblemError } from "./problem.ts";
 import { StreamCommands } from "./stream_commands.ts";
@@ -28,10 +29,22 @@ const RETRY_MS = 1000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export function streamRoutes(deps: AppDeps): Hono {
+  const addresses = new AddressCounts();
   return new Hono().get("/api/v1/stream", (c) => {
     const websocket = c.req.header("upgrade")?.toLowerCase() === "websocket";
     mayConnect(deps, c);
-    return websocket ? serveWebSocket(deps, c) : serveEvents(deps, c);
+    const address = clientAddress(c, deps.config.trustProxy);
+    const { maxConnectionsPerIp } = deps.config;
+    if (maxConnectionsPerIp !== undefined && addresses.of(address) >= maxConnectionsPerIp) {
+      throw new ProblemError({
+        status: 429,
+        code: "too_many_connections_of_address",
+        detail: "Your address has as many streams as it may: close one, or try again later",
+        headers: { "retry-after": "5" },
+      });
+    }
+    const client = new Client(deps, grantOf(c), (change) => addresses.add(address, change));
+    return websocket ? serveWebSocket(deps, c, client) : serveEvents(deps, c, client);
   });
 }
 
@@ -54,19 +67,18 @@ function mayConnect({ config, health, hub }: AppDeps, c: Context): void {
   }
 }
 
-function serveEvents(deps: AppDeps, c: Context): Response {
+function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
   const query = readQuery(deps, c, "sse");
   if (query instanceof QueryError) {
     return problem({ status: 400, code: query.code, detail: query.message });
   }
   if (c.req.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
-  const client = new Client(deps, grantOf(c));
   const sink = new SseSink(() => client.end());
   client.begin(sink, query);
   return new Response(sink.body, { headers: SSE_HEADERS });
 }
 
-function serveWebSocket(deps: AppDeps, c: Context): Response {
+function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
   // Read before the upgrade: what is not granted is answered with a status, as far as that goes.
   const query = readQuery(deps, c, "ws");
   const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
@@ -84,7 +96,6 @@ function serveWebSocket(deps: AppDeps, c: Context): Response {
     });
   }
   const { socket, response } = upgraded;
-  const client = new Client(deps, grantOf(c));
   socket.onopen = () => {
     if (query instanceof QueryError) {
       const data = JSON.stringify({ message: query.message, code: query.code });
@@ -131,12 +142,18 @@ class Client {
   #session: Session | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly deps: AppDeps, private readonly grant: Grant) {}
+  constructor(
+    private readonly deps: AppDeps,
+    private readonly grant: Grant,
+    private readonly count: (change: 1 | -1) => void,
+  ) {}
 
   begin(sink: Sink, { interest, mode, cursor, snapshot }: StreamQuery): StreamCommands {
     const { hub } = this.deps;
     const session = hub.open(sink, interest, mode);
     this.#session = session;
+    session.onClosed = () => this.end();
+    this.count(1);
     log.info("{transport} client connected, {count} ids", {
       transport: sink.transport,
       count: interest.items.length,
@@ -157,6 +174,7 @@ class Client {
     const session = this.#session;
     if (!session) return;
     this.#session = undefined;
+    this.count(-1);
     log.info("{transport} client gone, sent {sent}, dropped {dropped}", {
       transport: session.sink.transport,
       sent: session.sent,

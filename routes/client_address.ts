@@ -1,0 +1,31 @@
+/** Where a request comes from. */
+
+import type { Context } from "hono";
+
+/**
+ * The client's IP address. Behind a proxy that is trusted, the one that the proxy saw: the last of
+ * X-Forwarded-For, since a client can write the others itself.
+ */
+export function clientAddress(c: Context, trustProxy: boolean): string {
+  if (trustProxy) {
+    const forwarded = c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim();
+    if (forwarded) return forwarded;
+  }
+  const address = (c.env as { info?: Deno.ServeHandlerInfo } | undefined)?.info?.remoteAddr;
+  return address && "hostname" in address ? address.hostname : "unknown";
+}
+
+/** Counts what each address has open. */
+export class AddressCounts {
+  readonly #counts = new Map<string, number>();
+
+  of(address: string): number {
+    return this.#counts.get(address) ?? 0;
+  }
+
+  add(address: string, change: 1 | -1): void {
+    const count = this.of(address) + change;
+    if (count > 0) this.#counts.set(address, count);
+    else this.#counts.delete(address);
+  }
+}
