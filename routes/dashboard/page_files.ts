@@ -16,10 +16,12 @@ import devicePanel from "./page/device_panel.ts" with { type: "text" };
 import dom from "./page/dom.ts" with { type: "text" };
 import filters from "./page/filters.ts" with { type: "text" };
 import fleet from "./page/fleet.ts" with { type: "text" };
+import history from "./page/history.ts" with { type: "text" };
 import icon from "./page/icon.svg" with { type: "text" };
 import indexHtml from "./page/index.html" with { type: "text" };
 import layout from "./page/layout.css" with { type: "text" };
 import leafletModule from "./page/leaflet_module.ts" with { type: "text" };
+import lists from "./page/lists.css" with { type: "text" };
 import liveStream from "./page/live_stream.ts" with { type: "text" };
 import mapView from "./page/map_view.ts" with { type: "text" };
 import palette from "./page/palette.ts" with { type: "text" };
@@ -49,6 +51,7 @@ const MODULES: Record<string, string> = {
   dom,
   filters,
   fleet,
+  history,
   leaflet_module: leafletModule,
   live_stream: liveStream,
   map_view: mapView,
@@ -73,6 +76,7 @@ const OTHERS: Record<string, string> = {
   "layout.css": layout,
   "leaflet.css": leafletStyle,
   "leaflet.js": leaflet.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"),
+  "lists.css": lists,
   "panel.css": panel,
   "theme.css": theme,
   "uplot.css": uplotStyle,

@@ -5,6 +5,7 @@ import { DevicePanel } from "./device_panel.ts";
 import { byId, metaContent, setText } from "./dom.ts";
 import { Filters } from "./filters.ts";
 import { Fleet, type Order } from "./fleet.ts";
+import { loadHistory } from "./history.ts";
 import { LiveStream } from "./live_stream.ts";
 import { MapView } from "./map_view.ts";
 import { currentTheme, nextTheme, storedLanguage, storeLanguage } from "./preferences.ts";
@@ -16,6 +17,10 @@ import type { Vehicle } from "./vehicle.ts";
 
 /** How often text is written; the map draws as often as it can. */
 const REFRESH_MS = 250;
+
+const MAX_HISTORIES = 40;
+/** By then the snapshot has arrived. */
+const HISTORIES_AFTER_MS = 500;
 
 setLanguage(storedLanguage());
 
@@ -34,6 +39,7 @@ const stream = new LiveStream(fleet, {
   onState(state) {
     status.state = state;
     document.body.dataset.connection = state.state;
+    if (state.state === "open") setTimeout(showHistories, HISTORIES_AFTER_MS);
   },
   onMessage(vehicle, { alarm }) {
     if (vehicle?.positioned) map.moved(vehicle);
@@ -56,6 +62,19 @@ function select(vehicle: Vehicle | undefined, { center = false } = {}): void {
   list.selected = vehicle;
   panel.show(vehicle);
   if (vehicle && center) map.show(vehicle);
+  if (vehicle) void showHistory(vehicle);
+}
+
+async function showHistory(vehicle: Vehicle): Promise<void> {
+  if (vehicle.historyLoaded) return;
+  await loadHistory(vehicle, (path) => stream.api(path));
+  map.redrawTrails();
+}
+
+/** A small fleet shows its ways at once; that of a large one comes with what is selected. */
+async function showHistories(): Promise<void> {
+  if (fleet.vehicles.size > MAX_HISTORIES) return;
+  for (const vehicle of fleet.vehicles.values()) await showHistory(vehicle);
 }
 
 function refresh(): void {

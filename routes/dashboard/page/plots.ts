@@ -131,8 +131,11 @@ function options({ label }: Series, size: { width: number; height: number }): uP
       {
         ...axis,
         size: 24,
-        space: 70,
-        values: (_, ticks) => ticks.map((time) => formatClock(time * 1000).slice(0, 5)),
+        space: 90,
+        values: (_, ticks) =>
+          ticks.map((time) =>
+            formatClock(time * 1000, { seconds: ticks.at(-1)! - ticks[0]! < 600 })
+          ),
       },
       {
         ...axis,

@@ -240,6 +240,11 @@ export function formatSpan(ms: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-export function formatClock(timeMs: number): string {
-  return new Date(timeMs).toLocaleTimeString(language, { hour12: false });
+/** The time of day, with seconds unless they are left out. */
+export function formatClock(timeMs: number, { seconds = true } = {}): string {
+  const parts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+  return new Date(timeMs).toLocaleTimeString(
+    language,
+    seconds ? { ...parts, second: "2-digit" } : parts,
+  );
 }

@@ -1,6 +1,17 @@
 const FIRST_POINTS = 16;
 const MAX_POINTS = 256;
 
+export interface Point {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** In the unit square of the Mercator projection. */
+  readonly x: number;
+  readonly y: number;
+  /** NaN where it is not known, as `satellites`. */
+  readonly speed: number;
+  readonly satellites: number;
+}
+
 /** Where a vehicle has been: the newest points, oldest first, in arrays that grow up to a limit. */
 export class Track {
   #times = new Float64Array(FIRST_POINTS);
@@ -15,8 +26,7 @@ export class Track {
     return this.#length;
   }
 
-  /** `x` and `y` lie in the unit square of the Mercator projection; NaN is what is not known. */
-  push(time: number, x: number, y: number, speed: number, satellites: number): void {
+  push({ time, x, y, speed, satellites }: Point): void {
     if (this.#length === this.#times.length && this.#length < MAX_POINTS) this.#grow();
     const at = this.#slot(this.#length);
     if (this.#length === this.#times.length) this.#first = this.#slot(1);
@@ -48,8 +58,23 @@ export class Track {
     return this.#satellites[this.#slot(index)]!;
   }
 
-  clear(): void {
+  /** Adds the points that are older than all there are. */
+  prepend(points: readonly Point[]): void {
+    const firstTime = this.#length > 0 ? this.time(0) : Infinity;
+    const own = Array.from({ length: this.#length }, (_, i) => this.#point(i));
     this.#first = this.#length = 0;
+    for (const point of points) if (point.time < firstTime) this.push(point);
+    for (const point of own) this.push(point);
+  }
+
+  #point(index: number): Point {
+    return {
+      time: this.time(index),
+      x: this.x(index),
+      y: this.y(index),
+      speed: this.speed(index),
+      satellites: this.satellites(index),
+    };
   }
 
   #slot(index: number): number {

@@ -2,10 +2,11 @@
 import { CanvasLayer, type Projection } from "./canvas_layer.ts";
 import type { Fleet } from "./fleet.ts";
 import { palette } from "./palette.ts";
+import { rootScale } from "./sprites.ts";
 import { geographic, mercator, type Vehicle } from "./vehicle.ts";
 
-/** Points that a full drawing may take: some 60 ms on a slow machine. */
-const MAX_POINTS = 40_000;
+/** Points that a full drawing may take: some 60 ms without a graphics card. */
+const MAX_POINTS = 20_000;
 /** No line is drawn over a longer gap: nobody knows the way that was taken. */
 const MAX_GAP_MS = 5 * 60_000;
 const MAX_JUMP = 0.0005;
@@ -87,7 +88,7 @@ export class TrailLayer extends CanvasLayer {
     context.strokeStyle = palette().grid;
     context.fillStyle = palette().muted;
     context.lineWidth = pixelRatio;
-    context.font = `${11 * pixelRatio}px system-ui, sans-serif`;
+    context.font = `${11 * pixelRatio * rootScale()}px system-ui, sans-serif`;
     context.beginPath();
     // The canvas is larger than the view; labels stand inside it.
     const [left, top] = [width * 0.1 + 8 * pixelRatio, height * 0.1 + 14 * pixelRatio];

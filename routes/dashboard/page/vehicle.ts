@@ -21,6 +21,8 @@ export class Vehicle {
   alarmAt = -Infinity;
   /** Not hidden by the search or a filter. */
   shown = true;
+  /** What the server kept of its past has been asked for. */
+  historyLoaded = false;
   /** Counts messages, so that views know whether they are up to date. */
   version = 0;
   /** Degrees, from the device or from its last movement. */
@@ -65,7 +67,8 @@ export class Vehicle {
     this.#movedAt = now;
     this.x = x;
     this.y = y;
-    this.track.push(now, x, y, reading.speed ?? NaN, reading.satellites ?? NaN);
+    const { speed = NaN, satellites = NaN } = reading;
+    this.track.push({ time: now, x, y, speed, satellites });
   }
 
   /** Where the marker is at `now`, on its way to where the vehicle is. */

@@ -22,7 +22,9 @@ export class VehicleLayer extends CanvasLayer {
   #sprites: Sprites | undefined;
   #drawnVersion = -1;
   #animated = false;
-  #wasInView = 0;
+  readonly #inView: Vehicle[] = [];
+  /** Where they are on the canvas: x and y in turn. */
+  readonly #points: number[] = [];
   selected: Vehicle | undefined;
   hovered: Vehicle | undefined;
 
@@ -77,26 +79,32 @@ export class VehicleLayer extends CanvasLayer {
     const { width, height } = projection;
     const now = Date.now();
     const glides = !still.matches && this.#fleet.vehicles.size <= MAX_GLIDING;
-    const style: SpriteStyle = this.#wasInView > MAX_ARROWS ? "dot" : "arrow";
     this.#drawnVersion = this.#fleet.version;
     this.#animated = false;
     this.context.clearRect(0, 0, width, height);
     if (this.selected) this.#drawTail(projection, this.selected);
-    const labelled: [Vehicle, number, number][] = [];
-    let inView = 0;
-    for (const vehicle of this.#fleet.vehicles.values()) {
-      if (!vehicle.shown || vehicle === this.selected || !vehicle.positioned) continue;
-      const [x, y] = this.#place(projection, vehicle, glides ? now : Infinity);
-      if (x < -20 || y < -20 || x > width + 20 || y > height + 20) continue;
-      inView++;
+    this.#collect(projection, glides ? now : Infinity);
+    const style: SpriteStyle = this.#inView.length > MAX_ARROWS ? "dot" : "arrow";
+    if (this.#inView.length <= MAX_LABELS) this.#drawLabels(projection);
+    this.#inView.forEach((vehicle, i) => {
+      const [x, y] = [this.#points[2 * i]!, this.#points[2 * i + 1]!];
       if (vehicle.hasAlarm(now)) this.#drawPulse(projection, x, y, now);
       this.#sprites!.draw(this.context, vehicle.motion, vehicle.heading, style, x, y);
-      if (inView <= MAX_LABELS) labelled.push([vehicle, x, y]);
-    }
-    this.#wasInView = inView;
-    if (inView <= MAX_LABELS) this.#drawLabels(projection, labelled);
+    });
     for (const vehicle of [this.hovered, this.selected]) {
       if (vehicle?.positioned) this.#drawMarked(projection, vehicle, glides ? now : Infinity);
+    }
+  }
+
+  /** Finds what is in view, and where. */
+  #collect(projection: Projection, now: number): void {
+    this.#inView.length = this.#points.length = 0;
+    for (const vehicle of this.#fleet.vehicles.values()) {
+      if (!vehicle.shown || vehicle === this.selected || !vehicle.positioned) continue;
+      const [x, y] = this.#place(projection, vehicle, now);
+      if (x < -20 || y < -20 || x > projection.width + 20 || y > projection.height + 20) continue;
+      this.#inView.push(vehicle);
+      this.#points.push(x, y);
     }
   }
 
@@ -138,17 +146,18 @@ export class VehicleLayer extends CanvasLayer {
   }
 
   /** Names, where they do not lie on one another. */
-  #drawLabels(projection: Projection, labelled: [Vehicle, number, number][]): void {
+  #drawLabels(projection: Projection): void {
     const unit = projection.pixelRatio * rootScale();
     const drawn: [number, number][] = [];
-    for (const [vehicle, x, y] of labelled) {
+    this.#inView.forEach((vehicle, i) => {
+      const [x, y] = [this.#points[2 * i]!, this.#points[2 * i + 1]!];
       const crowded = drawn.some(([otherX, otherY]) =>
         Math.abs(otherX - x) < 80 * unit && Math.abs(otherY - y) < 15 * unit
       );
-      if (crowded) continue;
+      if (crowded) return;
       drawn.push([x, y]);
       this.#drawLabel(projection, vehicle.id, x, y, false);
-    }
+    });
   }
 
   #drawLabel(

@@ -1,0 +1,58 @@
+import type { LiveStream } from "./live_stream.ts";
+import { readPayload } from "./reading.ts";
+import type { Point } from "./track.ts";
+import { mercator, type Vehicle } from "./vehicle.ts";
+
+/** So many pages of 1,000 messages are read at most. */
+const MAX_PAGES = 3;
+
+interface HistoryPage {
+  readonly messages: unknown[];
+  readonly next: string | null;
+}
+
+/** Puts what the server still keeps of a vehicle's past before what the page has seen itself. */
+export async function loadHistory(vehicle: Vehicle, api: LiveStream["api"]): Promise<void> {
+  if (vehicle.historyLoaded) return;
+  vehicle.historyLoaded = true;
+  // The server does not say when it got a message; what the device's clock is off is known from
+  // the last one.
+  const lastTime = parseDeviceTime(vehicle.reading?.deviceTime);
+  if (lastTime === undefined) return;
+  const offset = (vehicle.seenAt ?? Date.now()) - lastTime;
+  const points: Point[] = [];
+  let since = "";
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const path = `devices/${encodeURIComponent(vehicle.id)}/messages?limit=1000&since=${since}`;
+    const response = await api(path).catch(() => undefined);
+    if (!response?.ok) break;
+    const { messages, next }: HistoryPage = await response.json();
+    for (const message of messages) {
+      const { position, deviceTime, speed, satellites } = readPayload(message);
+      const time = parseDeviceTime(deviceTime);
+      if (!position || time === undefined) continue;
+      const [x, y] = mercator(position.latitude, position.longitude);
+      points.push({
+        time: time + offset,
+        x,
+        y,
+        speed: speed ?? NaN,
+        satellites: satellites ?? NaN,
+      });
+    }
+    if (next === null) break;
+    since = next;
+  }
+  vehicle.track.prepend(points);
+  vehicle.version++;
+}
+
+/** `2025-10-18 00:51:16`, which is UTC, ISO 8601, or seconds or milliseconds since 1970. */
+export function parseDeviceTime(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (Number.isFinite(number)) return number > 1e11 ? number : number * 1000;
+  const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(text);
+  const time = Date.parse(zoned ? text : `${text.replace(" ", "T")}Z`);
+  return Number.isNaN(time) ? undefined : time;
+}
