@@ -110,6 +110,12 @@ export class BoundedLog {
     }
   }
 
+  /** Tells what was held back, once the interval has passed; to be called now and then. */
+  flush(): void {
+    const now = performance.now();
+    if (this.#held.size > 0 && now >= this.#windowEnd) this.#nextWindow(now);
+  }
+
   #nextWindow(now: number): void {
     for (const [key, count] of this.#held) this.write(`${key}: ${count} more like it`);
     this.#held.clear();

@@ -35,6 +35,7 @@ export async function startProgram(
   const { fanout } = store;
   const instance = crypto.randomUUID().slice(0, 8);
   const drops = new BoundedLog((text) => log.warning(text), { intervalMs: 10_000, maxLines: 10 });
+  const dropsTimer = setInterval(() => drops.flush(), 1000);
   const hub = new Hub(fanout, {
     limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
     keepaliveSeconds: config.keepaliveSeconds,
@@ -102,6 +103,7 @@ export async function startProgram(
       await drain(hub, config.drainSeconds);
       await instances[Symbol.asyncDispose]();
       hub[Symbol.dispose]();
+      clearInterval(dropsTimer);
       await fanout[Symbol.asyncDispose]();
       store[Symbol.dispose]();
       await statsd?.[Symbol.asyncDispose]();

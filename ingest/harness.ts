@@ -147,6 +147,8 @@ class RunningSource<C> {
   #beat(): void {
     const detail = this.#source.detail?.();
     const counters = { ...this.#intake.counters };
+    this.#malformed.flush();
+    this.#dropped.flush();
     this.port.postMessage({ type: "heartbeat", counters, ...(detail && { detail }) });
   }
 

@@ -207,7 +207,6 @@ export class Ingest {
       logger: getLogger("ingest", kind),
       publish: (entries) => this.#fanout.publish(entries, { leased: this.#lease !== undefined }),
       onState: (state) => {
-        report(name, state);
         health.report(name, state.state === "waiting" ? state.reason : undefined);
       },
       onSubscribed: (topics) => {
@@ -224,15 +223,4 @@ export class Ingest {
 
 function topicsOf(stored: unknown): string[] {
   return Array.isArray(stored) ? stored.filter((topic) => typeof topic === "string") : [];
-}
-
-function report(source: string, state: SourceState): void {
-  if (state.state === "connected") log.info("{source} is connected", { source });
-  else if (state.state === "waiting") {
-    log.warning("{source} is not connected, next try in {retryMs} ms: {reason}", {
-      source,
-      reason: state.reason,
-      retryMs: Math.round(state.retryMs),
-    });
-  }
 }
