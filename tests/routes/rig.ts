@@ -1,0 +1,169 @@
+/** The routes on a real port, over a fanout in memory: a whole server without sources. */
+
+import { Hub } from "../../broker/hub.ts";
+import { Instances } from "../../broker/instances.ts";
+import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { type Config, readConfig } from "../../config.ts";
+import { Health } from "../../health.ts";
+import { createApp } from "../../routes/app.ts";
+import type { AppDeps } from "../../routes/deps.ts";
+import { eventually } from "../kit/eventually.ts";
+import { SlowClient } from "../kit/slow_client.ts";
+import { SseClient, type SseClientOptions } from "../kit/sse_client.ts";
+import { WsClient, type WsClientOptions } from "../kit/ws_client.ts";
+
+export interface RigOptions {
+  /** Variables of the configuration. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly publish?: AppDeps["publish"];
+  readonly sources?: AppDeps["sources"];
+  readonly instances?: Instances;
+  readonly recentMaxBytes?: number;
+}
+
+export class Rig implements AsyncDisposable {
+  readonly config: Config;
+  readonly fanout: MemoryFanout;
+  readonly hub: Hub;
+  readonly health = new Health();
+  /** Devices of the messages that were dropped, one entry for each message. */
+  readonly drops: string[] = [];
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  private constructor(options: RigOptions) {
+    const result = readConfig((name) => options.env?.[name]);
+    if (!result.ok) throw new Error(`Cannot use this configuration: ${JSON.stringify(result)}`);
+    const config = this.config = result.config;
+    this.fanout = new MemoryFanout({
+      retentionMs: config.retentionSeconds * 1000,
+      recentMaxBytes: options.recentMaxBytes ?? 64_000_000,
+    });
+    const hub = this.hub = new Hub(this.fanout, {
+      limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
+      keepaliveSeconds: config.keepaliveSeconds,
+      staleSeconds: config.staleSeconds,
+      onDrop: (deviceId) => this.drops.push(deviceId),
+    });
+    const figures = () => ({
+      messages: this.fanout.stored,
+      subscribers: hub.sessions.size,
+      devices: hub.devicesMonitored,
+    });
+    const app = createApp({
+      config,
+      hub,
+      fanout: this.fanout,
+      health: this.health,
+      instance: "this-one",
+      instances: options.instances ?? new Instances(undefined, { id: "this-one", figures }),
+      leaseOwner: () => undefined,
+      sources: options.sources ?? (() => []),
+      publish: options.publish,
+    });
+    this.#server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      (request, info) => app.fetch(request, { info }),
+    );
+  }
+
+  static async start(options: RigOptions = {}): Promise<Rig> {
+    const rig = new Rig(options);
+    await rig.fanout.start(rig.hub);
+    rig.health.phase = "serving";
+    return rig;
+  }
+
+  get port(): number {
+    return this.#server.addr.port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** The stream's address; `query` without its question mark. */
+  streamUrl(query = ""): string {
+    return `${this.url}/api/v1/stream${query && `?${query}`}`;
+  }
+
+  fetch(path: string, init?: RequestInit): Promise<Response> {
+    return fetch(this.url + path, init);
+  }
+
+  // deno-lint-ignore no-explicit-any -- bodies of many shapes
+  async json(path: string, init?: RequestInit): Promise<any> {
+    return await (await this.fetch(path, init)).json();
+  }
+
+  /** Opens an SSE stream; messages from now on reach it. */
+  async sse(query = "", options: SseClientOptions = {}): Promise<SseClient> {
+    const before = this.hub.totals.sse.connections;
+    const client = await SseClient.open(this.streamUrl(query), options);
+    await eventually("the session", () => this.hub.totals.sse.connections > before);
+    return client;
+  }
+
+  /** Opens a WebSocket; messages from now on reach it, unless its query is refused. */
+  async ws(query = "", options: WsClientOptions = {}): Promise<WsClient> {
+    const before = this.hub.totals.ws.connections;
+    const client = await WsClient.open(this.streamUrl(query).replace(/^http/, "ws"), options);
+    await eventually(
+      "the session",
+      () => this.hub.totals.ws.connections > before || client.frames.items.length > 0,
+    );
+    return client;
+  }
+
+  /** Opens a stream on either transport. */
+  open(transport: "ws" | "sse", query = ""): Promise<SseClient | WsClient> {
+    return transport === "ws" ? this.ws(query) : this.sse(query);
+  }
+
+  /** Opens a stream whose client reads only when it is told to. */
+  async slow(transport: "ws" | "sse", query: string): Promise<SlowClient> {
+    const before = this.hub.totals[transport].connections;
+    const client = await SlowClient.open({ port: this.port, transport, query });
+    await eventually("the session", () => this.hub.totals[transport].connections > before);
+    return client;
+  }
+
+  /** Publishes payloads of one device in one turn; returns the cursor after them. */
+  publish(deviceId: string, ...payloads: readonly (string | number)[]): string {
+    this.fanout.publish(payloads.map((payload) => ({
+      deviceId,
+      payload: typeof payload === "string" ? payload : numbered(deviceId, payload),
+    })));
+    return this.cursor;
+  }
+
+  /** The newest position. */
+  get cursor(): string {
+    return this.hub.cursor();
+  }
+
+  /** Cursor of any position of this log. */
+  cursorAt(offset: number): string {
+    return this.fanout.epoch.cursor(offset);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.hub[Symbol.dispose]();
+    await this.fanout[Symbol.asyncDispose]();
+    await this.#server.shutdown();
+  }
+}
+
+/** A payload that tells its device and number. */
+export function numbered(deviceId: string, n: number): string {
+  return JSON.stringify({ device_id: deviceId, n });
+}
+
+/** The numbers of payloads that {@linkcode numbered} made. */
+export function numbersOf(payloads: readonly string[]): number[] {
+  return payloads.map((payload) => JSON.parse(payload).n);
+}
+
+/** Whole numbers from `from` to `to`. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
