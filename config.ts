@@ -66,6 +66,19 @@ const LEVEL_NAMES: Record<string, LogLevel> = {
   fatal: "fatal",
 };
 
+/** `*`, or origins as browsers send them: scheme and host, without a path. */
+const origins = () =>
+  list().transform((all, context) =>
+    all.map((value) => {
+      if (value === "*" || value === "null") return value;
+      const url = URL.parse(value);
+      const isOrigin = url?.pathname === "/" && url.search === "" && url.hash === "" &&
+        url.username === "" && url.origin !== "null";
+      if (!isOrigin) context.addIssue("must be * or origins such as https://app.example.com");
+      return url?.origin ?? "";
+    })
+  );
+
 const recipients = () =>
   text().transform((value, context) => {
     try {
@@ -148,7 +161,7 @@ export const VARIABLES = {
     z.enum(["json", "text"], { error: "must be json or text" }),
   ).optional(),
   LOG_FILE: text().optional(),
-  CORS_ORIGINS: list().default(["*"]),
+  CORS_ORIGINS: origins().default(["*"]),
   MAX_CONNECTIONS: whole(1, 10_000_000).default(20_000),
   MAX_CONNECTIONS_PER_IP: whole(1, 10_000_000).optional(),
   TRUST_PROXY: flag().default(false),

@@ -30,9 +30,10 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export function streamRoutes(deps: AppDeps): Hono {
   const addresses = new AddressCounts();
+  let streams = 0;
   return new Hono().get("/api/v1/stream", (c) => {
     const websocket = c.req.header("upgrade")?.toLowerCase() === "websocket";
-    mayConnect(deps, c);
+    mayConnect(deps, streams, c);
     const address = clientAddress(c, deps.config.trustProxy);
     const { maxConnectionsPerIp } = deps.config;
     if (maxConnectionsPerIp !== undefined && addresses.of(address) >= maxConnectionsPerIp) {
@@ -43,22 +44,27 @@ export function streamRoutes(deps: AppDeps): Hono {
         headers: { "retry-after": "5" },
       });
     }
-    const client = new Client(deps, grantOf(c), (change) => addresses.add(address, change));
+    const client = new Client(deps, grantOf(c), (change) => {
+      streams += change;
+      addresses.add(address, change);
+    });
     return websocket ? serveWebSocket(deps, c, client) : serveEvents(deps, c, client);
   });
 }
 
-function mayConnect({ config, health, hub }: AppDeps, c: Context): void {
+function mayConnect({ config, health }: AppDeps, streams: number, c: Context): void {
   const refuse = (code: string, detail: string): never => {
     throw new ProblemError({ status: 503, code, detail, headers: { "retry-after": "5" } });
   };
   if (health.phase !== "serving") refuse(health.phase, `The server is ${health.phase}: try again`);
-  if (hub.sessions.size >= config.maxConnections) {
+  if (streams >= config.maxConnections) {
     refuse("too_many_connections", "The server has as many streams as it may: try again later");
   }
   const origin = c.req.header("origin");
   const { corsOrigins } = config;
-  if (origin !== undefined && !corsOrigins.includes("*") && !corsOrigins.includes(origin)) {
+  const allowed = origin === undefined || corsOrigins.includes("*") ||
+    corsOrigins.includes(origin) || isOwn(origin, c);
+  if (!allowed) {
     throw new ProblemError({
       status: 403,
       code: "origin_not_allowed",
@@ -67,12 +73,18 @@ function mayConnect({ config, health, hub }: AppDeps, c: Context): void {
   }
 }
 
+/** Whether the page that connects came from this server; a proxy in front may speak TLS. */
+function isOwn(origin: string, c: Context): boolean {
+  return origin.replace(/^https?:\/\//, "") === c.req.header("host");
+}
+
 function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
   const query = readQuery(deps, c, "sse");
   if (query instanceof QueryError) {
     return problem({ status: 400, code: query.code, detail: query.message });
   }
   if (c.req.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
+  client.admit();
   const sink = new SseSink(() => client.end());
   client.begin(sink, query);
   return new Response(sink.body, { headers: SSE_HEADERS });
@@ -96,6 +108,7 @@ function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
     });
   }
   const { socket, response } = upgraded;
+  client.admit();
   socket.onopen = () => {
     if (query instanceof QueryError) {
       const data = JSON.stringify({ message: query.message, code: query.code });
@@ -136,9 +149,10 @@ function readQuery(
   return { ...query, interest: narrowed.granted };
 }
 
-/** One client's stream, from its first byte to its end. */
+/** One client's stream, from its admission to its end. */
 class Client {
   readonly #gone = new AbortController();
+  #admitted = false;
   #session: Session | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
 
@@ -148,12 +162,17 @@ class Client {
     private readonly count: (change: 1 | -1) => void,
   ) {}
 
+  /** From here on it counts: before its socket is open, or a crowd could slip in together. */
+  admit(): void {
+    this.#admitted = true;
+    this.count(1);
+  }
+
   begin(sink: Sink, { interest, mode, cursor, snapshot }: StreamQuery): StreamCommands {
     const { hub } = this.deps;
     const session = hub.open(sink, interest, mode);
     this.#session = session;
     session.onClosed = () => this.end();
-    this.count(1);
     log.info("{transport} client connected, {count} ids", {
       transport: sink.transport,
       count: interest.items.length,
@@ -171,10 +190,11 @@ class Client {
   end(): void {
     this.#gone.abort();
     clearTimeout(this.#expiry);
+    if (this.#admitted) this.count(-1);
+    this.#admitted = false;
     const session = this.#session;
     if (!session) return;
     this.#session = undefined;
-    this.count(-1);
     log.info("{transport} client gone, sent {sent}, dropped {dropped}", {
       transport: session.sink.transport,
       sent: session.sent,
