@@ -57,6 +57,10 @@ export class Load implements AsyncDisposable {
     private readonly input: WritableStreamDefaultWriter<Uint8Array>,
   ) {}
 
+  get pid(): number {
+    return this.child.pid;
+  }
+
   /** Resolves once every client is connected. */
   static async open(options: LoadOptions): Promise<Load> {
     const url = `http://127.0.0.1:${options.port}/api/v1/stream?device_ids={ids}`;

@@ -27,8 +27,9 @@ type client struct {
 	mutex                     sync.Mutex
 	seen, repeated, reordered int64
 	closed                    bool
-	last                      map[int]int64
-	latencies                 histogram
+	// Number of the last message of each device.
+	last      []int64
+	latencies histogram
 }
 
 func (c *client) reset() {
@@ -56,7 +57,7 @@ func (c *client) open() error {
 	if _, err := io.WriteString(c.conn, request+"\r\n"); err != nil {
 		return err
 	}
-	in := bufio.NewReaderSize(c.conn, 1<<14)
+	in := bufio.NewReaderSize(c.conn, 1<<16)
 	status, chunked, err := readHead(in)
 	if err != nil {
 		return err
@@ -65,7 +66,7 @@ func (c *client) open() error {
 		return fmt.Errorf("%s answered %s", address, status)
 	}
 	if chunked {
-		in = bufio.NewReaderSize(httputil.NewChunkedReader(in), 1<<14)
+		in = bufio.NewReaderSize(httputil.NewChunkedReader(in), 1<<16)
 	}
 	read := c.readFrames
 	if *transport == "sse" {
@@ -138,15 +139,28 @@ func (c *client) readFrames(in *bufio.Reader) error {
 	}
 }
 
+// readEvents takes all lines that a read brought under one lock: joined events cost little more than
+// one, as they do the server.
 func (c *client) readEvents(in *bufio.Reader) error {
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
 			return err
 		}
-		if bytes.HasPrefix(line, []byte("data:")) {
-			c.take(line)
+		c.mutex.Lock()
+		now := time.Since(clock.epoch)
+		for {
+			if bytes.HasPrefix(line, []byte("data:")) {
+				c.note(line, now)
+			}
+			waiting, _ := in.Peek(in.Buffered())
+			end := bytes.IndexByte(waiting, '\n')
+			if end < 0 {
+				break
+			}
+			line, _ = in.ReadSlice('\n')
 		}
+		c.mutex.Unlock()
 	}
 }
 
@@ -154,7 +168,10 @@ func (c *client) readEvents(in *bufio.Reader) error {
 func (c *client) take(text []byte) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	now := time.Since(clock.epoch)
+	c.note(text, time.Since(clock.epoch))
+}
+
+func (c *client) note(text []byte, now time.Duration) {
 	for {
 		at := bytes.Index(text, []byte(mark))
 		if at < 0 {
@@ -165,18 +182,17 @@ func (c *client) take(text []byte) {
 		device, rest := leadingNumber(rest)
 		text = rest
 		latency, current := clock.since(number, now)
-		if !current {
+		if !current || device < 0 || int(device) >= len(c.last) {
 			continue
 		}
-		last, known := c.last[int(device)]
-		switch {
-		case known && number == last:
+		switch last := c.last[device]; {
+		case number == last:
 			c.repeated++
 			continue
-		case known && number < last:
+		case number < last:
 			c.reordered++
 		default:
-			c.last[int(device)] = number
+			c.last[device] = number
 		}
 		c.seen++
 		c.latencies.note(latency)

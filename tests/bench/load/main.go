@@ -92,7 +92,10 @@ func openAll() ([]*client, error) {
 	turns := make(chan struct{}, atOnce)
 	var opening sync.WaitGroup
 	for i := range audience {
-		c := &client{last: map[int]int64{}}
+		c := &client{last: make([]int64, *devices)}
+		for device := range c.last {
+			c.last[device] = -1
+		}
 		for j := 0; j < *each; j++ {
 			c.watches = append(c.watches, (i**each+j)%*devices)
 		}
