@@ -2,6 +2,7 @@
 
 import { X509Certificate } from "node:crypto";
 import type { IClientOptions } from "mqtt";
+import { certificateProblem, certificatesIn, keyProblem, readProblem } from "./pem.ts";
 import { ConnectionProblem, MQTT_SETTINGS, type SettingNames } from "./problem.ts";
 
 /** Where and how to connect; shared by the MQTT sources. */
@@ -13,6 +14,11 @@ export interface BrokerConfig {
   readonly password?: string | undefined;
   /** PEM file with one or more certificates; read anew for each connection. */
   readonly caPath?: string | undefined;
+  /** PEM files of a client certificate and its key; read anew for each connection. */
+  readonly certPath?: string | undefined;
+  readonly keyPath?: string | undefined;
+  /** Names of ALPN, where a port serves several protocols. */
+  readonly alpnProtocols?: readonly string[] | undefined;
   /** False: the broker keeps subscriptions and messages while this client is away. */
   readonly clean: boolean;
   /** How long it keeps them. MQTT 5 only: older brokers decide for themselves. */
@@ -36,7 +42,7 @@ export function addressOf(url: string): string {
   return `${hostname}:${port || DEFAULT_PORTS[protocol.slice(0, -1)]}`;
 }
 
-/** @throws {ConnectionProblem} where the CA file cannot be read or holds no certificate. */
+/** @throws {ConnectionProblem} where a file of TLS cannot be read, or does not hold what it should. */
 export async function connectOptions(
   config: BrokerConfig,
   version: MqttVersion,
@@ -45,9 +51,9 @@ export async function connectOptions(
   const protocol = url.protocol.slice(0, -1) as "mqtt" | "mqtts" | "ws" | "wss";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const path = `${url.pathname || "/"}${url.search}`;
-  const ca = config.caPath === undefined
-    ? undefined
-    : await readCa(config.caPath, config.names ?? MQTT_SETTINGS);
+  const names = config.names ?? MQTT_SETTINGS;
+  const ca = config.caPath === undefined ? undefined : await readCa(config.caPath, names);
+  const identity = await readIdentity(config, names);
   return {
     protocol,
     host,
@@ -62,6 +68,8 @@ export async function connectOptions(
     ...(config.username !== undefined && { username: config.username }),
     ...(config.password !== undefined && { password: config.password }),
     ...(ca && { ca }),
+    ...identity,
+    ...(config.alpnProtocols && { ALPNProtocols: [...config.alpnProtocols] }),
     keepalive: config.keepaliveSeconds ?? KEEPALIVE_SECONDS,
     connectTimeout: config.connectTimeoutMs ?? 10_000,
     // Reconnecting and subscribing again are the source's own: each connection is a new client.
@@ -88,9 +96,7 @@ async function readCa(path: string, names: SettingNames): Promise<string[]> {
     const why = error instanceof Error ? error.name : String(error);
     throw new ConnectionProblem(`the file of ${names.ca} cannot be read (${why})`);
   }
-  const certificates = pem.match(
-    /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g,
-  ) ?? [];
+  const certificates = certificatesIn(pem);
   try {
     for (const certificate of certificates) new X509Certificate(certificate);
   } catch {
@@ -100,4 +106,28 @@ async function readCa(path: string, names: SettingNames): Promise<string[]> {
     throw new ConnectionProblem(`the file of ${names.ca} holds no PEM certificate`);
   }
   return certificates;
+}
+
+/** What this client shows of itself; nothing where no certificate is configured. */
+async function readIdentity(
+  { certPath, keyPath }: BrokerConfig,
+  names: SettingNames,
+): Promise<{ cert?: string; key?: string }> {
+  if (certPath === undefined || keyPath === undefined) return {};
+  const setting = { cert: names.certificate ?? "certPath", key: names.key ?? "keyPath" };
+  const cert = await readPem(certPath, setting.cert);
+  const key = await readPem(keyPath, setting.key);
+  const wrong = certificateProblem(cert, Date.now());
+  if (wrong) throw new ConnectionProblem(`${setting.cert} ${wrong}`);
+  const unfit = keyProblem(key, cert);
+  if (unfit) throw new ConnectionProblem(`${setting.key} ${unfit}`);
+  return { cert, key };
+}
+
+async function readPem(path: string, setting: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    throw new ConnectionProblem(`${setting} ${readProblem(error)}`);
+  }
 }

@@ -1,9 +1,17 @@
 /** One connection to an MQTT broker, with acks that follow the append and not the parser. */
 
+import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import type { Outgoing } from "../source.ts";
 import type { MqttVersion } from "./connect_options.ts";
-import { ConnectionProblem, failure, goodbye, refusal, type SettingNames } from "./problem.ts";
+import {
+  ConnectionProblem,
+  failure,
+  goodbye,
+  refusal,
+  refusedPublish,
+  type SettingNames,
+} from "./problem.ts";
 
 /** A message as it came. */
 export interface Inbound {
@@ -28,7 +36,15 @@ export interface ConnectionSettings {
   readonly at: string;
   readonly names: SettingNames;
   readonly inflightQos2: Qos2Ids;
+  /** Changes payloads on their way out; they go out as they are where it is left out. */
+  readonly encode?: Encode | undefined;
 }
+
+/** The bytes of a payload for a broker that speaks `version`, and what MQTT 5 says of them. */
+export type Encode = (
+  payload: string,
+  version: MqttVersion,
+) => { readonly payload: string | Uint8Array; readonly contentType?: string };
 
 /**
  * Ids of QoS 2 messages that were handed on and not released by the broker, by whether they are
@@ -126,8 +142,19 @@ export class Connection {
 
   /** Resolves after PUBACK or PUBCOMP; at QoS 0 when it is written. */
   async publish({ topic, payload, qos }: Outgoing): Promise<void> {
+    const encoded = this.settings.encode?.(payload, this.version);
+    const body = encoded?.payload ?? payload;
+    const options = {
+      qos,
+      ...(encoded?.contentType && { properties: { contentType: encoded.contentType } }),
+    };
     const acked = new Promise<void>((resolve, reject) => {
-      this.#client.publish(topic, payload, { qos }, (error) => error ? reject(error) : resolve());
+      this.#client.publish(
+        topic,
+        typeof body === "string" ? body : Buffer.from(body.buffer, body.byteOffset, body.length),
+        options,
+        (error) => error ? reject(this.#refused(error, topic)) : resolve(),
+      );
     });
     const lost = this.closed.then((problem) => {
       throw new Error(`the connection was lost before the ack: ${problem.message}`);
@@ -216,6 +243,12 @@ export class Connection {
     });
   }
 
+  #refused(error: Error, topic: string): Error {
+    const { code } = error as Error & { code?: unknown };
+    if (typeof code !== "number" || code < 128) return error;
+    return new Error(refusedPublish(code, this.settings.at, topic));
+  }
+
   /** Acks come hundreds at a time: they leave in one write. */
   #write(packet: Packet): void {
     if (!this.#client.connected || this.#over) return;
@@ -252,9 +285,9 @@ export class Connection {
   #silentEnd(): ConnectionProblem {
     const { at, names } = this.settings;
     if (this.#accepted) return new ConnectionProblem(`${at} closed the connection`);
+    const hint = names.silence ?? `does ${names.address} name the right port and scheme?`;
     return new ConnectionProblem(
-      `${at} closed the connection before it answered; does ${names.address} name the right port ` +
-        "and scheme?",
+      `${at} closed the connection before it answered; ${hint}`,
       "unanswered",
     );
   }

@@ -6,6 +6,11 @@ export interface SettingNames {
   readonly credentials: string;
   readonly ca: string;
   readonly clientId: string;
+  /** Of the client certificate, where one is used. */
+  readonly certificate?: string;
+  readonly key?: string;
+  /** What may be the cause where the broker closes the connection without a word. */
+  readonly silence?: string;
 }
 
 export const MQTT_SETTINGS: SettingNames = {
@@ -114,6 +119,14 @@ export function failure(error: Error, at: string, names: SettingNames): Connecti
   if (/ENETUNREACH|EHOSTUNREACH|ETIMEDOUT/i.test(text)) {
     return new ConnectionProblem(`${at} cannot be reached: no way through the network`);
   }
+  const alert = /received fatal alert: ?(\w+)|alert (?:number )?(\d+)/i.exec(message);
+  if (alert) {
+    const about = names.certificate ? `; check ${names.certificate}` : "";
+    return new ConnectionProblem(
+      `${at} did not accept this client's certificate, or wants one (TLS alert ` +
+        `${alert[1] ?? alert[2]})${about}`,
+    );
+  }
   if (/certificate|self.signed|UNABLE_TO|CERT_|TLS not authorized|ALTNAME/i.test(text)) {
     return new ConnectionProblem(
       `${at}: its certificate is not trusted (${short(message)}); set ${names.ca} to the CA that ` +
@@ -124,6 +137,29 @@ export function failure(error: Error, at: string, names: SettingNames): Connecti
     return new ConnectionProblem(`${at} closed the connection`, "unanswered");
   }
   return new ConnectionProblem(`${at}: ${short(message || String(code))}`, "unanswered");
+}
+
+/** The broker is busy, or a rate or quota is used up: the same message may pass later. */
+const TRANSIENT = new Set([137, 147, 150, 151]);
+
+/** What an ack with an error says. But for some codes, sending the message again does not help. */
+export function refusedPublish(code: number, at: string, topic: string): string {
+  if (TRANSIENT.has(code)) return `${at} could not take the message to ${topic} (code ${code})`;
+  const why = REFUSED_PUBLISHES[code] ?? `reason code ${code}`;
+  return `${at} ${REFUSED} ${topic}: ${why}`;
+}
+
+const REFUSED = "refused the message to";
+const REFUSED_PUBLISHES: Record<number, string> = {
+  135: "this client is not authorized to publish there; check the broker's rules",
+  144: "the topic's name is not allowed",
+  149: "it is too large",
+  153: "its format is not what it claims to be",
+};
+
+/** Whether an error is of {@linkcode refusedPublish}, and will not pass by itself; it crosses threads as its text alone. */
+export function isRefusedPublish(error: unknown): boolean {
+  return error instanceof Error && error.message.includes(` ${REFUSED} `);
 }
 
 function short(text: string): string {

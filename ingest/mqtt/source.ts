@@ -1,6 +1,7 @@
 /** Messages from an MQTT broker. */
 
-import { Backoff, type BackoffOptions, sleep } from "../backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
+import { Backoff, type BackoffOptions } from "../backoff.ts";
 import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../source.ts";
 import {
   addressOf,
@@ -9,7 +10,7 @@ import {
   KEEPALIVE_SECONDS,
   type MqttVersion,
 } from "./connect_options.ts";
-import { Connection, type Qos2Ids } from "./connection.ts";
+import { Connection, type Encode, type Qos2Ids } from "./connection.ts";
 import { Inflow, type InflowOptions } from "./inflow.ts";
 import { ConnectionProblem, MQTT_SETTINGS } from "./problem.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -22,6 +23,21 @@ export interface MqttSourceConfig extends BrokerConfig {
   /** How long the broker has for a SUBACK or an UNSUBACK. */
   readonly answerTimeoutMs?: number | undefined;
   readonly inflow?: Omit<InflowOptions, "intake"> | undefined;
+}
+
+/** How long the source waits before each try. */
+export interface Pace {
+  /** The delay after one more failure, in milliseconds. */
+  next(): number;
+  /** The connection lived: the next failure is the first again. */
+  reset(): void;
+}
+
+/** What another kind of source, built on this one, brings along. */
+export interface MqttSourceParts {
+  readonly pace?: Pace;
+  readonly clock?: Clock;
+  readonly encode?: Encode;
 }
 
 const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 30_000 };
@@ -40,7 +56,8 @@ export class MqttSource implements Source {
   readonly #stop = new AbortController();
   readonly #qos2: Qos2Ids = new Map();
   readonly #subscriptions: Subscriptions;
-  readonly #backoff: Backoff;
+  readonly #pace: Pace;
+  readonly #clock: Clock;
   readonly #at: string;
   #intake!: Intake;
   #inflow!: Inflow;
@@ -59,9 +76,14 @@ export class MqttSource implements Source {
   #refused5 = false;
   #lastReason = "";
 
-  constructor(private readonly config: MqttSourceConfig, context: SourceContext) {
+  constructor(
+    private readonly config: MqttSourceConfig,
+    context: SourceContext,
+    private readonly parts: MqttSourceParts = {},
+  ) {
     this.#at = addressOf(config.url);
-    this.#backoff = new Backoff(config.backoff ?? BACKOFF);
+    this.#pace = parts.pace ?? new Backoff(config.backoff ?? BACKOFF);
+    this.#clock = parts.clock ?? SYSTEM_CLOCK;
     this.#subscriptions = new Subscriptions(config, context);
   }
 
@@ -107,21 +129,22 @@ export class MqttSource implements Source {
     }, (this.config.keepaliveSeconds ?? KEEPALIVE_SECONDS) * 1000 / 3);
     while (!signal.aborted) {
       this.#onState({ state: "connecting" });
-      const startedAt = performance.now();
+      const startedAt = this.#clock.monotonic();
       const problem = await this.#connectOnce();
       if (signal.aborted) break;
-      if (performance.now() - startedAt > STEADY_MS) {
-        this.#backoff.reset();
+      // A try that hung for as long is no connection that lived.
+      if (problem.accepted && this.#clock.monotonic() - startedAt > STEADY_MS) {
+        this.#pace.reset();
         this.#shortLives = 0;
       } else if (problem.accepted) this.#shortLives++;
-      const retryMs = this.#backoff.next();
+      const retryMs = this.#pace.next();
       const reason = this.#shortLives < SUSPICIOUS_LIVES
         ? problem.message
         : `${problem.message}, soon after each connect: does another client use the id ` +
           `${this.config.clientId}?`;
       this.#report(reason, retryMs);
       this.#onState({ state: "waiting", reason, retryMs });
-      await sleep(retryMs, signal);
+      await this.#clock.sleep(retryMs, signal);
     }
     clearInterval(keepAlive);
   }
@@ -144,7 +167,8 @@ export class MqttSource implements Source {
       const options = await connectOptions(config, version);
       if (this.#stop.signal.aborted) return new ConnectionProblem("stopped");
       const names = config.names ?? MQTT_SETTINGS;
-      const settings = { options, at: this.#at, names, inflightQos2: this.#qos2 };
+      const { encode } = this.parts;
+      const settings = { options, at: this.#at, names, inflightQos2: this.#qos2, encode };
       const number = ++this.#connections;
       const connection = this.#connection = new Connection(settings, {
         onSession: (present) => {

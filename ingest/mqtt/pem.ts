@@ -1,0 +1,71 @@
+/** PEM files, checked before TLS sees them: it ignores in silence what it cannot use. */
+
+import { createPrivateKey, X509Certificate } from "node:crypto";
+
+/** What is wrong, to be put behind the name of a setting; undefined where nothing is. */
+export type PemProblem = string | undefined;
+
+/** The certificates of a file, as text. */
+export function certificatesIn(pem: string): string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
+}
+
+/** Of a client certificate, and what follows it in its file; `now` in ms since 1970. */
+export function certificateProblem(pem: string, now: number): PemProblem {
+  const [own, ...chain] = certificatesIn(pem);
+  if (own === undefined) return "names a file without a PEM certificate";
+  const [certificate, ...others] = [own, ...chain].map(parse);
+  if (!certificate || others.includes(undefined)) return "names a certificate that is damaged";
+  return validityProblem(certificate, now);
+}
+
+/** Of a private key, and of its certificate's file where that is good. */
+export function keyProblem(pem: string, certificatePem: string | undefined): PemProblem {
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) return "names a file without a PEM key";
+  if (/ENCRYPTED/.test(pem)) return "names a key that is locked by a password: unlock it first";
+  let matches = true;
+  try {
+    const key = createPrivateKey(pem);
+    if (certificatePem !== undefined) {
+      matches = new X509Certificate(certificatesIn(certificatePem)[0]!).checkPrivateKey(key);
+    }
+  } catch {
+    return "names a key that is damaged, or of a kind that is not known";
+  }
+  return matches ? undefined : "names a key that does not belong to the certificate";
+}
+
+/** Of a file with the certificates that are trusted; one that is valid is enough. */
+export function authorityProblem(pem: string, now: number): PemProblem {
+  const all = certificatesIn(pem).map(parse);
+  if (all.length === 0) return "names a file without a PEM certificate";
+  if (all.includes(undefined)) return "names a certificate that is damaged";
+  const problems = all.map((certificate) => validityProblem(certificate!, now));
+  return problems.includes(undefined) ? undefined : problems[0];
+}
+
+function validityProblem({ validFrom, validTo }: X509Certificate, now: number): PemProblem {
+  const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
+  if (to < now) return `names a certificate that expired on ${day(to)}`;
+  if (from > now) return `names a certificate that is not valid before ${day(from)}`;
+  return undefined;
+}
+
+/** What keeps a file from being read, to be put behind the name of a setting. */
+export function readProblem(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "names a file that does not exist";
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+    return "names a file that may not be read: check its owner and rights";
+  }
+  return `names a file that cannot be read (${error instanceof Error ? error.name : "unknown"})`;
+}
+
+function parse(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+const day = (ms: number) => new Date(ms).toISOString().slice(0, 16).replace("T", " ") + " UTC";
