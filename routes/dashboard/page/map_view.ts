@@ -10,8 +10,9 @@ import { VehicleLayer } from "./vehicle_layer.ts";
 
 /** Where the map looks before it knows of any vehicle. */
 const FIRST_VIEW = { center: [23.5, -102] as [number, number], zoom: 5 };
-/** So long after the first vehicle the view still grows with the fleet, until someone moves it. */
-const FIT_FOR_MS = 4_000;
+/** So long after the first vehicle the view follows the fleet, unless someone has moved it. */
+const FIT_FOR_MS = 6_000;
+const FIT_EVERY_MS = 1_500;
 const REACH_PX = 20;
 /** Drawing takes at most a third of the time, so that the page stays responsive. */
 const IDLE_PER_DRAWN = 2;
@@ -26,6 +27,7 @@ export class MapView {
   #touched = false;
   #fitUntil: number | undefined;
   #fittedMembership = -1;
+  #fittedAt = -Infinity;
   #nextDrawAt = 0;
 
   constructor(node: HTMLElement, fleet: Fleet, onSelect: (vehicle: Vehicle | undefined) => void) {
@@ -127,13 +129,12 @@ export class MapView {
   }
 
   #fitFirst(now: number): void {
-    if (this.#touched || this.#fittedMembership === this.#fleet.membership) return;
-    if (this.#fitUntil === undefined) {
-      if (!this.#fleet.anyPosition) return;
-      this.#fitUntil = now + FIT_FOR_MS;
-    }
-    if (now > this.#fitUntil) return;
+    if (this.#touched || now > (this.#fitUntil ?? Infinity)) return;
+    const same = this.#fittedMembership === this.#fleet.membership;
+    if (same && now - this.#fittedAt < FIT_EVERY_MS || !this.#fleet.anyPosition) return;
+    this.#fitUntil ??= now + FIT_FOR_MS;
     this.#fittedMembership = this.#fleet.membership;
+    this.#fittedAt = now;
     this.fitAll();
   }
 

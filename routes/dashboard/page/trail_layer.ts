@@ -9,7 +9,9 @@ import { geographic, mercator, type Vehicle } from "./vehicle.ts";
 const MAX_POINTS = 20_000;
 /** No line is drawn over a longer gap: nobody knows the way that was taken. */
 const MAX_GAP_MS = 5 * 60_000;
-const MAX_JUMP = 0.0005;
+/** Nor over a jump that would take more than this. */
+const MAX_KMH = 300;
+const EQUATOR_KM = 40_075;
 const REDRAW_EVERY_MS = 30_000;
 const STEPS_DEGREES = [45, 30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002];
 
@@ -111,9 +113,14 @@ export class TrailLayer extends CanvasLayer {
 
 /** Whether a line leads from the point before to this one. */
 export function joined(track: Vehicle["track"], index: number): boolean {
-  return track.time(index) - track.time(index - 1) < MAX_GAP_MS &&
-    Math.abs(track.x(index) - track.x(index - 1)) < MAX_JUMP &&
-    Math.abs(track.y(index) - track.y(index - 1)) < MAX_JUMP;
+  const ms = track.time(index) - track.time(index - 1);
+  const moved = Math.hypot(
+    track.x(index) - track.x(index - 1),
+    track.y(index) - track.y(index - 1),
+  );
+  // Of two messages that came at once, nothing can be said but that they are near.
+  const hours = Math.max(ms, 2_000) / 3_600_000;
+  return ms < MAX_GAP_MS && moved * EQUATOR_KM < MAX_KMH * hours;
 }
 
 function ceil(value: number, step: number): number {

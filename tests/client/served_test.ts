@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
+import { dashboardRoutes } from "../../routes/dashboard/assets.ts";
+import { pageFiles } from "../../routes/dashboard/page_files.ts";
+import type { TelecastConstructor } from "../../client/types.ts";
+import { StreamServer } from "./stream_server.ts";
+
+const app = dashboardRoutes();
+
+async function text(path: string): Promise<string> {
+  const response = await app.request(path);
+  assert.equal(response.status, 200, path);
+  return await response.text();
+}
+
+Deno.test("/client.js is one module that works by itself", async () => {
+  const script = await text("/client.js");
+  assert.equal(/^import\b/m.test(script), false);
+  const { Telecast }: { Telecast: TelecastConstructor } = await import(
+    `data:text/javascript,${encodeURIComponent(script)}`
+  );
+  await using server = new StreamServer();
+  await using client = new Telecast<number>(server.url, { deviceIds: ["A"] });
+  const messages = client[Symbol.asyncIterator]();
+  await server.stream(0);
+  server.publish(42);
+  assert.equal((await messages.next()).value.data, 42);
+});
+
+Deno.test("/client.d.ts describes what /client.js exports", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/client.d.ts`, await text("/client.d.ts"));
+    await Deno.writeTextFile(`${folder}/client.js`, await text("/client.js"));
+    await Deno.writeTextFile(
+      `${folder}/use.ts`,
+      `// @ts-types="./client.d.ts"
+      import { Telecast, type TelecastError, type TelecastMessage } from "./client.js";
+      const client = new Telecast<{ n: number }>("http://localhost", { deviceIds: "*", token: () => "t" });
+      client.on("resumed", ({ status }) => status satisfies "full" | "partial" | "none");
+      client.on("error", (error: TelecastError) => error.code);
+      for await (const message of client) message satisfies TelecastMessage<{ n: number }>;
+      // @ts-expect-error there is no such option
+      new Telecast("http://localhost", { deviceId: "A" });
+      await client.close();`,
+    );
+    const check = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "--no-config", "--no-lock", `${folder}/use.ts`],
+    }).output();
+    assert(check.success, new TextDecoder().decode(check.stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the page's references lead to files, and nothing stands inline", async () => {
+  const response = await app.request("/");
+  const html = await response.text();
+  const links = [...html.matchAll(/(?:href|src)="([^"#]+)"/g)].map((match) => match[1]!);
+  assert(links.length > 20);
+  for (const link of links) assert.equal((await app.request(`/${link}`)).status, 200, link);
+  assert.equal(/<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/.test(html), false);
+  const policy = response.headers.get("content-security-policy")!;
+  assert.match(policy, /default-src 'none'/);
+  assert.equal(/unsafe/.test(policy), false);
+});
+
+Deno.test("every file of the page is served, without types", async () => {
+  const { version, files } = pageFiles();
+  for await (const { name } of Deno.readDir("routes/dashboard/page")) {
+    if (name === "index.html") continue;
+    const served = name.replace(/\.ts$/, ".js");
+    assert(files.has(served) || name === "leaflet_module.ts", `${name} is not served`);
+  }
+  for (const name of files.keys()) {
+    if (!name.endsWith(".js")) continue;
+    const script = await text(`/assets/${version}/${name}`);
+    for (const [, path] of script.matchAll(/(?:from |import\()"(\.[^"]+)"/g)) {
+      const target = new URL(path!, `http://page/assets/${version}/${name}`).pathname;
+      await text(target);
+    }
+  }
+});
+
+Deno.test("assets are compressed, cached for ever under their version, and answered with 304", async () => {
+  const { version } = pageFiles();
+  const path = `/assets/${version}/leaflet.js`;
+  const plain = await text(path);
+  const get = (headers: Record<string, string>, at = path) => app.request(at, { headers });
+
+  const br = await get({ "accept-encoding": "gzip, deflate, br, zstd" });
+  assert.equal(br.headers.get("content-encoding"), "br");
+  assert.equal(brotliDecompressSync(await br.arrayBuffer()).toString(), plain);
+  const gzip = await get({ "accept-encoding": "br;q=0, gzip" });
+  assert.equal(gzip.headers.get("content-encoding"), "gzip");
+  assert.equal(gunzipSync(await gzip.arrayBuffer()).toString(), plain);
+  assert.equal(gzip.headers.get("vary"), "accept-encoding");
+
+  assert.match(br.headers.get("cache-control")!, /immutable/);
+  const older = await get({}, "/assets/older/leaflet.js");
+  assert.equal(older.headers.get("cache-control"), "no-cache");
+  await older.body?.cancel();
+  const unchanged = await get({ "if-none-match": `"x", ${br.headers.get("etag")}` });
+  assert.equal(unchanged.status, 304);
+  assert.equal((await app.request("/assets/x/nothing.js")).status, 404);
+});
+
+Deno.test("MAP_TILES_URL and DEVICE_ID_PATH reach the page, which may load those tiles alone", async () => {
+  const routes = dashboardRoutes({
+    mapTilesUrl: 'https://{s}.tiles.example/{z}/{x}/{y}.png?a="b"',
+    deviceIdPath: ["meta", "id"],
+  });
+  const response = await routes.request("/");
+  const html = await response.text();
+  assert.match(html, /content="https:\/\/{s}.tiles.example\/{z}\/{x}\/{y}.png\?a=&quot;b&quot;"/);
+  assert.match(html, /content="meta.id"/);
+  assert.match(
+    response.headers.get("content-security-policy")!,
+    /img-src 'self' data: https:\/\/\*\.tiles\.example;/,
+  );
+});
