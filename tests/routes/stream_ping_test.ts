@@ -1,0 +1,90 @@
+/** Pings: that they come, and that the position they carry may be resumed from. */
+
+import assert from "node:assert/strict";
+import { eventually } from "../kit/eventually.ts";
+import { numbersOf, range, Rig } from "./rig.ts";
+
+const EVERY_SECOND = { env: { KEEPALIVE_SECONDS: "1" } };
+const KEEP_ALIVE = '{"type":"keep-alive"}';
+
+for (const transport of ["ws", "sse"] as const) {
+  Deno.test(`${transport}: a quiet stream gets pings, whose position follows the log`, async () => {
+    await using rig = await Rig.start(EVERY_SECOND);
+    await using client = await rig.open(transport, "device_ids=quiet");
+    const first = await client.waitForEvent("ping");
+    assert.deepEqual([first.data, first.id], [KEEP_ALIVE, rig.cursorAt(0)]);
+    rig.publish("busy", ...range(1, 10));
+    const second = await client.waitForEvent("ping", { from: client.events.items.length });
+    assert.equal(second.id, rig.cursorAt(10));
+    const wire = transport === "ws"
+      ? `{"event":"ping","data":${KEEP_ALIVE},"id":"${second.id}"}`
+      : `id: ${second.id}\nevent: ping\ndata: ${KEEP_ALIVE}\n\n`;
+    const seen = "raw" in client ? client.raw : client.frames.items.join("");
+    assert.ok(seen.endsWith(wire), seen);
+  });
+
+  Deno.test(`${transport}: a ping never names a position past what is still queued`, async () => {
+    await using rig = await Rig.start({
+      env: { KEEPALIVE_SECONDS: "1", QUEUE_MAX_PER_DEVICE: "100000" },
+    });
+    await using client = await rig.slow(transport, "device_ids=A");
+    const filler = "x".repeat(10_000);
+    let n = 0;
+    await eventually("messages wait", () => {
+      for (const _ of range(1, 100)) rig.publish("A", JSON.stringify({ n: ++n, filler }));
+      return [...rig.hub.sessions][0]!.queued.messages > 100;
+    });
+    const [session] = rig.hub.sessions;
+    // Two pings are written behind what the socket holds, before anything more of the queue.
+    const waiting = session!.queued.messages;
+    const pings = () => client.events.filter(({ event }) => event === "ping");
+    for (const _ of range(1, 2)) rig.hub.ping(session!);
+    assert.equal(session!.queued.messages, waiting);
+    await client.read(() => pings().length === 2);
+    const seen = client.events.slice(0, client.events.indexOf(pings()[1]!))
+      .filter(({ event }) => event === "message");
+    assert.equal(seen.length, n - waiting);
+    assert.equal(pings()[1]!.id, seen.at(-1)!.id);
+    await client.read((events) => events.some(({ data }) => data.startsWith(`{"n":${n},`)));
+    const messages = client.events.filter(({ event }) => event === "message");
+    assert.deepEqual(numbersOf(messages.map(({ data }) => data)), range(1, n));
+  });
+
+  Deno.test(`${transport}: a ping never names a position past what is still replayed`, async () => {
+    await using rig = await Rig.start();
+    const filler = "x".repeat(10_000);
+    for (const n of range(1, 3000)) rig.publish("A", JSON.stringify({ n, filler }));
+    await using client = await rig.slow(transport, `device_ids=A&since=${rig.cursorAt(0)}`);
+    await eventually("the socket is full", () => [...rig.hub.sessions].some((s) => s.sink.full));
+    const [session] = rig.hub.sessions;
+    rig.hub.ping(session!);
+    await client.read((events) => events.some(({ event }) => event === "ping"));
+    const at = client.events.findIndex(({ event }) => event === "ping");
+    const before = client.events.slice(0, at).filter(({ event }) => event === "message");
+    assert.ok(before.length > 0 && before.length < 3000);
+    const named = range(0, 3000).find((n) => rig.cursorAt(n) === client.events[at]!.id);
+    assert.ok(named !== undefined && named <= before.length, `${named} of ${before.length}`);
+  });
+}
+
+Deno.test("SSE and WebSocket: what a ping names can be resumed from, without loss or repeat", async () => {
+  await using rig = await Rig.start();
+  await using ws = await rig.ws("device_ids=A");
+  rig.publish("A", 1);
+  rig.publish("B", 1, 2, 3);
+  ws.send({ action: "ping" });
+  const { id } = await ws.waitForEvent("ping");
+  rig.publish("A", 2);
+  await using sse = await rig.sse("device_ids=A", { lastEventId: id! });
+  await sse.waitForEvent("resumed");
+  assert.deepEqual(numbersOf(sse.payloads), [2]);
+});
+
+Deno.test("a client whose cursor was none is told its position by the first event", async () => {
+  await using rig = await Rig.start();
+  rig.publish("A", 1);
+  await using client = await rig.ws("device_ids=A&since=forged");
+  client.send({ action: "ping" });
+  const { id } = await client.waitForEvent("ping");
+  assert.equal(id, rig.cursor);
+});

@@ -1,0 +1,223 @@
+/** Coming back with a cursor: what was missed, then live, and a status that is true. */
+
+import assert from "node:assert/strict";
+import { Epoch } from "../../broker/message.ts";
+import { Checker } from "../kit/checker.ts";
+import { eventually } from "../kit/eventually.ts";
+import { trackingPayload } from "../kit/payload.ts";
+import type { Received } from "../kit/received.ts";
+import { ResumingClient } from "../kit/resuming_client.ts";
+import { numbersOf, range, Rig } from "./rig.ts";
+
+const resumed = (events: readonly Received[]) => events.find(({ event }) => event === "resumed");
+const names = (events: readonly Received[]) => events.map(({ event }) => event);
+
+for (const transport of ["ws", "sse"] as const) {
+  Deno.test(`${transport}: since replays what came after it, then resumed, then live`, async () => {
+    await using rig = await Rig.start();
+    const cursor = rig.publish("A", 1, 2);
+    rig.publish("B", 100);
+    rig.publish("A", 3, 4);
+    await using client = await rig.open(transport, `device_ids=A&since=${cursor}`);
+    const event = await client.waitForEvent("resumed");
+    assert.equal(event.data, '{"status":"full","replayed":2}');
+    assert.equal(event.id, rig.cursor);
+    rig.publish("A", 5);
+    await client.waitForMessages(3);
+    assert.deepEqual(numbersOf(client.payloads), [3, 4, 5]);
+    const { items } = client.events;
+    assert.deepEqual(names(items), ["message", "message", "resumed", "message"]);
+    assert.deepEqual(items.map(({ id }) => id), [4, 5, 5, 6].map((n) => rig.cursorAt(n)));
+  });
+
+  Deno.test(`${transport}: nothing missed is full as well, and says so`, async () => {
+    await using rig = await Rig.start();
+    for (const publish of [() => rig.cursor, () => rig.publish("A", 1), () => rig.cursor]) {
+      await using client = await rig.open(transport, `device_ids=A&since=${publish()}`);
+      const { data, id } = await client.waitForEvent("resumed");
+      assert.deepEqual([data, id], ['{"status":"full","replayed":0}', rig.cursor]);
+    }
+    await using fresh = await rig.open(transport, `device_ids=A`);
+    rig.publish("A", 2);
+    await fresh.waitForMessages(1);
+    assert.deepEqual(names(fresh.events.items), ["message"]);
+  });
+
+  Deno.test(`${transport}: a cursor that is not of this log is none, and the stream is live`, async (t) => {
+    await using rig = await Rig.start();
+    rig.publish("A", 1, 2, 3);
+    const good = rig.cursorAt(1);
+    const flipped = good.slice(0, -1) + (good.endsWith("1") ? "2" : "1");
+    const bad: Record<string, string> = {
+      forged: flipped,
+      "another place, same checksum": good.replace(/-(.)-/, "-2-"),
+      truncated: good.slice(0, -1),
+      "cut in half": good.slice(0, good.length / 2),
+      longer: `${good}0`,
+      "upper case": good.toUpperCase(),
+      "of another log": Epoch.random().cursor(1),
+      "from the future": rig.cursorAt(1_000_000),
+      "10 KB": "x".repeat(10_240),
+      "10 KB of cursors": good.repeat(700),
+      "a number": "1",
+      hostile: '"><script>\r\nid: 5\r\n\r\n',
+      "not a place": rig.fanout.epoch.cursor(-1),
+    };
+    bad["one ahead"] = rig.cursorAt(4 + Object.keys(bad).length);
+    for (const [name, cursor] of Object.entries(bad)) {
+      await t.step(name, async () => {
+        const query = `device_ids=A&since=${encodeURIComponent(cursor)}`;
+        await using client = await rig.open(transport, query);
+        const { data, id } = await client.waitForEvent("resumed");
+        assert.equal(data, '{"status":"none","replayed":0}');
+        assert.equal(id, rig.cursor);
+        const { fanout } = rig;
+        fanout.publish([{ deviceId: "A", payload: `{"late":${fanout.log.position}}` }]);
+        await client.waitForMessages(1);
+        assert.deepEqual(names(client.events.items), ["resumed", "message"]);
+      });
+    }
+  });
+
+  Deno.test(`${transport}: a cursor whose log is no longer kept is partial, with what is left`, async () => {
+    await using rig = await Rig.start({ recentMaxBytes: 3000 });
+    const old = rig.publish("A", 1);
+    rig.publish("A", ...range(2, 50));
+    const left = rig.fanout.log.position - rig.fanout.log.start;
+    assert.ok(left > 3 && left < 40);
+    await using client = await rig.open(transport, `device_ids=A&since=${old}`);
+    const { data } = await client.waitForEvent("resumed");
+    assert.equal(data, `{"status":"partial","replayed":${left}}`);
+    assert.deepEqual(numbersOf(client.payloads), range(51 - left, 50));
+    // The first that is kept is the next one: nothing is missing.
+    const edge = rig.cursorAt(rig.fanout.log.start);
+    await using whole = await rig.open(transport, `device_ids=A&since=${edge}`);
+    assert.match((await whole.waitForEvent("resumed")).data, /"full"/);
+    const beyond = rig.cursorAt(rig.fanout.log.start - 1);
+    await using part = await rig.open(transport, `device_ids=A&since=${beyond}`);
+    assert.match((await part.waitForEvent("resumed")).data, /"partial"/);
+  });
+
+  Deno.test(`${transport}: a replay finds ids, prefixes and everything, in the log's order`, async () => {
+    await using rig = await Rig.start();
+    const cursor = rig.cursor;
+    const devices = range(1, 120).map((n) => `d${n}`);
+    for (const n of range(1, 5)) for (const id of devices) rig.publish(id, n);
+    const all = range(1, 600);
+    const queries: readonly [string, (id: string) => boolean][] = [
+      ["device_ids=*", () => true],
+      ["device_ids=d1*", (id) => id.startsWith("d1")],
+      ["device_ids=d7,d70*,d119", (id) => id === "d7" || id === "d70" || id === "d119"],
+      [`device_ids=${devices.slice(0, 100).join(",")}`, (id) => Number(id.slice(1)) <= 100],
+    ];
+    for (const [query, wanted] of queries) {
+      await using client = await rig.open(transport, `${query}&since=${cursor}`);
+      const { data } = await client.waitForEvent("resumed");
+      const expected = all.filter((offset) => wanted(devices[(offset - 1) % 120]!));
+      assert.equal(JSON.parse(data).replayed, expected.length);
+      const ids = client.events.items.filter(({ event }) => event === "message");
+      assert.deepEqual(ids.map(({ id }) => id), expected.map((offset) => rig.cursorAt(offset)));
+    }
+  });
+
+  Deno.test(`${transport}: what comes while a slow client is replayed follows in order, once`, async () => {
+    await using rig = await Rig.start();
+    const filler = "x".repeat(1000);
+    const send = (n: number) => rig.publish("A", JSON.stringify({ n, filler }));
+    const cursor = rig.cursor;
+    for (const n of range(1, 8000)) send(n);
+    await using client = await rig.slow(transport, `device_ids=A&since=${cursor}`);
+    await eventually("the socket is full", () => [...rig.hub.sessions].some((s) => s.sink.full));
+    for (const n of range(8001, 9000)) send(n);
+    await client.read((events) => resumed(events) !== undefined);
+    send(9001);
+    await client.read((events) => events.at(-1)!.data.includes('"n":9001,'));
+    const messages = client.events.filter(({ event }) => event === "message");
+    assert.deepEqual(numbersOf(messages.map(({ data }) => data)), range(1, 9001));
+    const { data, id } = resumed(client.events)!;
+    const { status, replayed } = JSON.parse(data);
+    assert.equal(status, "full");
+    assert.ok(replayed >= 8001, `${replayed}`);
+    assert.equal(id, rig.cursorAt(replayed));
+    assert.deepEqual(rig.drops, []);
+  });
+}
+
+Deno.test("SSE: Last-Event-ID wins over since, for that is how EventSource comes back", async () => {
+  await using rig = await Rig.start();
+  rig.publish("A", 1, 2, 3);
+  const query = `device_ids=A&since=${rig.cursorAt(1)}`;
+  await using client = await rig.sse(query, { lastEventId: rig.cursorAt(2) });
+  await client.waitForEvent("resumed");
+  assert.deepEqual(numbersOf(client.payloads), [3]);
+  await using forged = await rig.sse(query, { lastEventId: "forged" });
+  assert.match((await forged.waitForEvent("resumed")).data, /"none"/);
+  await using empty = await rig.sse(query, { lastEventId: "" });
+  await empty.waitForEvent("resumed");
+  assert.deepEqual(numbersOf(empty.payloads), [2, 3]);
+});
+
+Deno.test("SSE: a client that saw nothing but the first block resumes from there", async () => {
+  await using rig = await Rig.start();
+  rig.publish("A", 1);
+  await using first = await rig.sse("device_ids=A");
+  await eventually("a position", () => first.lastId);
+  await first.close();
+  rig.publish("A", 2);
+  await using second = await rig.sse("device_ids=A", { lastEventId: first.lastId! });
+  await second.waitForEvent("resumed");
+  assert.deepEqual(numbersOf(second.payloads), [2]);
+});
+
+Deno.test("SSE: where a cursor is given no block of an id alone comes, only retry", async () => {
+  await using rig = await Rig.start();
+  rig.publish("A", 1);
+  for (const cursor of [rig.cursorAt(0), "forged"]) {
+    await using client = await rig.sse(`device_ids=A&since=${cursor}`);
+    await client.waitForEvent("resumed");
+    assert.match(client.raw, /^retry: 3000\n\n(id: \S+\nevent: \w+\ndata: \S+\n\n)+$/);
+  }
+});
+
+Deno.test("clients that are cut off again and again, on both transports, have every message once", async () => {
+  await using rig = await Rig.start();
+  const checker = new Checker();
+  await using stack = new AsyncDisposableStack();
+  const devices = ["A", "B", "C"];
+  const clients: ResumingClient[] = [];
+  for (const transport of ["ws", "sse"] as const) {
+    for (const deviceIds of [["A"], ["B", "C"], ["*"]]) {
+      const checked = checker.client(`${transport} ${deviceIds}`, {
+        devices: deviceIds[0] === "*" ? "*" : deviceIds,
+        after: checker.position(),
+      });
+      clients.push(stack.use(
+        await ResumingClient.start({
+          transport,
+          url: rig.streamUrl(),
+          deviceIds,
+          checked,
+          retryMs: 5,
+        }),
+      ));
+    }
+  }
+  let seed = Date.now() % 2147483647;
+  console.log(`seed ${seed}`);
+  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  for (let round = 0; round < 300; round++) {
+    const batch = range(1, 1 + Math.floor(random() * 20)).map(() => {
+      const deviceId = devices[Math.floor(random() * 3)]!;
+      const payload = trackingPayload(deviceId, checker.next(deviceId));
+      return { deviceId, payload };
+    });
+    await rig.fanout.publish(batch);
+    if (random() < 0.3) clients[Math.floor(random() * clients.length)]!.drop();
+    if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, random() * 4));
+  }
+  await eventually("every client has everything", () => checker.complete());
+  checker.assertFlawless();
+  const statuses = new Set(clients.flatMap(({ resumed }) => Object.keys(resumed)));
+  assert.deepEqual([...statuses], ["full"]);
+  assert.ok(clients.reduce((sum, { connects }) => sum + connects, 0) > 40);
+});
