@@ -14,6 +14,7 @@ export interface ResumingOptions {
   /** Told of every message. */
   readonly checked: CheckedClient;
   readonly retryMs?: number;
+  readonly onMessage?: (deviceId: string, seq: number) => void;
 }
 
 export class ResumingClient implements AsyncDisposable {
@@ -103,6 +104,7 @@ export class ResumingClient implements AsyncDisposable {
     if (event === "message") {
       const { deviceId, seq } = deviceAndSeq(data);
       this.#options.checked.saw(deviceId, seq);
+      this.#options.onMessage?.(deviceId, seq);
     } else if (event === "resumed") {
       const { status } = JSON.parse(data);
       this.resumed[status] = (this.resumed[status] ?? 0) + 1;

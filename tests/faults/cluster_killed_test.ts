@@ -1,0 +1,70 @@
+/** Instances, the store and the broker die under load; clients come back with their cursor. */
+
+import assert from "node:assert/strict";
+import { Cluster } from "../kit/cluster.ts";
+import { Fleet, pause } from "../kit/fleet.ts";
+import { say } from "../kit/say.ts";
+
+const SECONDS = Number(Deno.env.get("CLUSTER_SECONDS") ?? 20);
+const KILL_EVERY_MS = 10_000;
+const STORE_AWAY_MS = 5_000;
+const MAX_TAKEOVER_MS = 5_000;
+const FLEET = { clients: 300, devices: 200, perSecond: 2_000 };
+
+const fleetOf = ({ broker, streamUrl }: Cluster) =>
+  Fleet.start({ ...FLEET, brokerUrl: broker.url, streamUrls: [streamUrl] });
+
+Deno.test("the instance that consumes is killed every 10 s: another takes over within 5 s, nothing is lost", async () => {
+  await using cluster = await Cluster.start();
+  await using fleet = await fleetOf(cluster);
+  const takeovers: number[] = [];
+  fleet.begin();
+  for (let killed = 0; killed * KILL_EVERY_MS < SECONDS * 1000; killed++) {
+    const next = pause(KILL_EVERY_MS);
+    const owner = await cluster.owner();
+    await owner.kill("SIGKILL");
+    const [takeover] = await Promise.all([fleet.untilFlow(), owner.start()]);
+    takeovers.push(Math.round(takeover));
+    await next;
+  }
+  await fleet.halt();
+  await fleet.assertFlawless();
+  say(`takeovers after ${takeovers.join(", ")} ms; ${fleet.summary()}`);
+  for (const takeover of takeovers) assert.ok(takeover < MAX_TAKEOVER_MS, `took ${takeover} ms`);
+  assert.ok(fleet.resumed.full! > 0);
+});
+
+Deno.test("the store is killed and comes back after 5 s: all catch up", async () => {
+  await using cluster = await Cluster.start();
+  await using fleet = await fleetOf(cluster);
+  fleet.begin();
+  await fleet.untilFlow();
+  await cluster.kv.stop("SIGKILL");
+  await pause(STORE_AWAY_MS);
+  await cluster.kv.start();
+  const back = await fleet.untilFlow();
+  await pause(STORE_AWAY_MS);
+  await fleet.halt();
+  await fleet.assertFlawless();
+  say(`flowing ${Math.round(back)} ms after the store was back; ${fleet.summary()}`);
+  const connects = fleet.clients.reduce((sum, { connects }) => sum + connects, 0);
+  assert.equal(connects, FLEET.clients, "no stream was closed");
+});
+
+Deno.test("instances are rolled one by one: clients come back with their cursor", async () => {
+  await using cluster = await Cluster.start();
+  await using fleet = await fleetOf(cluster);
+  fleet.begin();
+  const gaps: number[] = [];
+  for (const telecast of cluster.instances) {
+    await fleet.untilFlow();
+    const rolling = telecast.restart();
+    gaps.push(Math.round(await fleet.untilFlow()));
+    await rolling;
+  }
+  await fleet.untilFlow();
+  await fleet.halt();
+  await fleet.assertFlawless();
+  say(`flowing after ${gaps.join(", ")} ms; ${fleet.summary()}`);
+  assert.ok(fleet.resumed.full! >= FLEET.clients);
+});

@@ -1,0 +1,188 @@
+/** Devices that publish at a steady rate, and clients of both transports that watch them. */
+
+import { Checker } from "./checker.ts";
+import { eventually } from "./eventually.ts";
+import { MqttPublisher } from "./mqtt_publisher.ts";
+import { trackingPayload } from "./payload.ts";
+import { ResumingClient } from "./resuming_client.ts";
+
+export interface FleetOptions {
+  readonly brokerUrl: string;
+  /** Addresses of the stream; clients are dealt out to them in turn. */
+  readonly streamUrls: readonly string[];
+  readonly clients: number;
+  readonly devices: number;
+  /** Devices that a client watches. */
+  readonly devicesEach?: number;
+  readonly perSecond: number;
+}
+
+interface Published {
+  readonly topic: string;
+  readonly payload: string;
+  readonly at: number;
+}
+
+/** Messages are remembered so long, to be sent again as devices do that saw no answer. */
+const REMEMBERED_MS = 15_000;
+/** Clients that connect at one time, while they start. */
+const STARTING = 25;
+
+export class Fleet implements AsyncDisposable {
+  readonly checker = new Checker();
+  readonly clients: ResumingClient[] = [];
+  #publishing: Promise<unknown> | undefined;
+  #stop = new AbortController();
+  #remembered: Published[] = [];
+  #probe: { after: ReadonlyMap<string, number>; seen: () => void } | undefined;
+
+  private constructor(
+    private readonly options: FleetOptions,
+    private readonly publisher: MqttPublisher,
+  ) {}
+
+  /** Resolves when every client is connected and nothing that is published may be lost. */
+  static async start(options: FleetOptions): Promise<Fleet> {
+    const fleet = new Fleet(options, await MqttPublisher.connect(options.brokerUrl));
+    try {
+      await fleet.#connect();
+    } catch (error) {
+      await fleet[Symbol.asyncDispose]();
+      throw error;
+    }
+    return fleet;
+  }
+
+  /** Begins to publish, in the background, until halt(). */
+  begin(perSecond = this.options.perSecond): void {
+    this.#stop = new AbortController();
+    this.#publishing = this.publisher.publishAtRate((i) => this.#next(i), {
+      perSecond,
+      signal: this.#stop.signal,
+    });
+  }
+
+  /** Publishes for so long, and stops. */
+  async run(seconds: number): Promise<void> {
+    this.begin();
+    await pause(seconds * 1000);
+    await this.halt();
+  }
+
+  /** Publishes no more; resolves when the broker has acknowledged everything. */
+  async halt(): Promise<void> {
+    this.#stop.abort();
+    await this.#publishing;
+    this.#publishing = undefined;
+  }
+
+  /** Publishes again, in order, what was published in the last `ms`: the same uuid, the same bytes. */
+  async publishAgain(ms: number): Promise<number> {
+    const from = performance.now() - ms;
+    const again = this.#remembered.filter(({ at }) => at >= from);
+    await this.publisher.publishAll(again);
+    return again.length;
+  }
+
+  /** Milliseconds from now until a client sees a message that is published from now on. */
+  async untilFlow(timeoutMs = 30_000): Promise<number> {
+    const start = performance.now();
+    let seen = false;
+    this.#probe = { after: this.checker.position(), seen: () => seen = true };
+    await eventually("messages flow", () => seen, { timeoutMs, intervalMs: 5 });
+    return performance.now() - start;
+  }
+
+  /** Waits until every client has all of its messages, and fails where it has more, or others. */
+  async assertFlawless({ timeoutMs = 30_000 } = {}): Promise<void> {
+    try {
+      await eventually("all messages", () => this.checker.complete(), { timeoutMs });
+    } catch (error) {
+      this.checker.assertFlawless();
+      throw error;
+    }
+    this.checker.assertFlawless();
+    const dropped = this.clients.flatMap(({ dropped }) => dropped);
+    if (dropped.length > 0) throw new Error(`dropped: ${dropped.slice(0, 5).join(" ")}`);
+    const { partial = 0, none = 0 } = this.resumed;
+    if (partial + none > 0) throw new Error(`resumed: partial ${partial}, none ${none}`);
+  }
+
+  /** Statuses of `resumed` events of all clients, by how often they came. */
+  get resumed(): Record<string, number> {
+    const sum: Record<string, number> = {};
+    for (const { resumed } of this.clients) {
+      for (const [status, count] of Object.entries(resumed)) {
+        sum[status] = (sum[status] ?? 0) + count;
+      }
+    }
+    return sum;
+  }
+
+  /** One line for people: what was counted. */
+  summary(): string {
+    const { published, seen, lost, repeated, reordered, foreign } = this.checker.report();
+    const connects = this.clients.reduce((sum, { connects }) => sum + connects, 0);
+    return `${published} published, ${seen} seen by ${this.clients.length} clients over ` +
+      `${connects} connections; lost ${lost}, repeated ${repeated}, reordered ${reordered}, ` +
+      `foreign ${foreign}; resumed ${JSON.stringify(this.resumed)}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.publisher[Symbol.asyncDispose]();
+    await this.#publishing?.catch(() => {});
+    await Promise.all(this.clients.map((client) => client[Symbol.asyncDispose]()));
+  }
+
+  async #connect(): Promise<void> {
+    const { clients, devices, devicesEach = 2, streamUrls } = this.options;
+    for (let i = 0; i < clients; i += STARTING) {
+      const some = Array.from({ length: Math.min(STARTING, clients - i) }, (_, j) => {
+        const n = i + j;
+        const deviceIds = Array.from(
+          { length: devicesEach },
+          (_, k) => deviceName((n + k * 37) % devices),
+        );
+        const transport = n % 2 === 0 ? "ws" : "sse";
+        return ResumingClient.start({
+          transport,
+          url: streamUrls[(n >> 1) % streamUrls.length]!,
+          deviceIds,
+          checked: this.checker.client(`${transport}-${n}`, { devices: deviceIds }),
+          onMessage: (deviceId, seq) => this.#saw(deviceId, seq),
+        });
+      });
+      for (const result of await Promise.allSettled(some)) {
+        if (result.status === "rejected") throw result.reason;
+        this.clients.push(result.value);
+      }
+    }
+  }
+
+  #next(index: number): Published {
+    const now = performance.now();
+    const deviceId = deviceName(index % this.options.devices);
+    const payload = trackingPayload(deviceId, this.checker.next(deviceId));
+    const message = { topic: `fleet/${deviceId}`, payload, at: now };
+    this.#remembered.push(message);
+    if (this.#remembered.length > 10_000 && this.#remembered[5_000]!.at < now - REMEMBERED_MS) {
+      this.#remembered = this.#remembered.slice(5_000);
+    }
+    return message;
+  }
+
+  #saw(deviceId: string, seq: number): void {
+    const probe = this.#probe;
+    if (!probe || seq <= (probe.after.get(deviceId) ?? 0)) return;
+    this.#probe = undefined;
+    probe.seen();
+  }
+}
+
+const deviceName = (n: number) => `bus-${String(n).padStart(3, "0")}`;
+
+/** How long a load lasts; nothing is waited for by it. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
