@@ -24,6 +24,7 @@ export class PageServer implements AsyncDisposable {
   answersCommandsWith = 200;
   token: string | undefined;
   #position = 0;
+  #pending: string[] = [];
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
@@ -52,6 +53,10 @@ export class PageServer implements AsyncDisposable {
         }));
         return c.json({ devices, next: null });
       })
+      .get("/api/v1/devices/:id/messages", (c) => {
+        const messages = this.fleet.pastOf(c.req.param("id"));
+        return c.json({ messages, next: null, status: "full" });
+      })
       .post("/api/v1/devices/:id/commands", async (c) => {
         this.commands.push({ deviceId: c.req.param("id"), body: await c.req.json() });
         if (this.answersCommandsWith < 300) return c.json({}, this.answersCommandsWith as 200);
@@ -74,8 +79,6 @@ export class PageServer implements AsyncDisposable {
   get url(): string {
     return `http://127.0.0.1:${this.#server.addr.port}/`;
   }
-
-  #pending: string[] = [];
 
   /** Sends a message to every page. */
   send(payload: unknown): void {

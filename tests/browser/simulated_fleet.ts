@@ -31,6 +31,16 @@ export class SimulatedFleet {
     return this.#vehicles.map((vehicle) => this.#payload(vehicle));
   }
 
+  /** What the server would have kept: the last five minutes, a message each ten seconds. */
+  pastOf(id: string): unknown[] {
+    const vehicle = this.#vehicles.find((vehicle) => vehicle.id === id)!;
+    return Array.from({ length: 30 }, (_, i) => {
+      const seconds = 10 * (30 - i);
+      const lat = vehicle.lat - vehicle.speed / 3.6 * seconds / 111_320;
+      return this.#payload({ ...vehicle, lat }, Date.now() - seconds * 1000);
+    });
+  }
+
   /** The next vehicle moves by what it drives in `seconds`, and says so. */
   step(seconds: number): { id: string; payload: unknown } {
     const at = this.#next++ % this.#vehicles.length;
@@ -48,7 +58,7 @@ export class SimulatedFleet {
     return { id: vehicle.id, payload: this.#payload(vehicle) };
   }
 
-  #payload({ id, lat, lon, heading, speed }: Simulated): unknown {
+  #payload({ id, lat, lon, heading, speed }: Simulated, time = Date.now()): unknown {
     const signed = (value: number) => `${value < 0 ? "-" : "+"}${Math.abs(value).toFixed(6)}`;
     const satellites = 7 + Math.floor(fraction(this.#messages * 0.37) * 6);
     return {
@@ -58,7 +68,7 @@ export class SimulatedFleet {
         LONGITUD: signed(lon),
         SPEED: speed.toFixed(2),
         COURSE: heading.toFixed(1),
-        GPS_DATETIME: new Date().toISOString().slice(0, 19).replace("T", " "),
+        GPS_DATETIME: new Date(time).toISOString().slice(0, 19).replace("T", " "),
         ENGINE_STATUS: speed > 0 || Number(id) % 12 === 0 ? "ON" : "OFF",
         SATELLITES: String(satellites),
       },

@@ -67,10 +67,13 @@ export class StreamServer implements AsyncDisposable {
     undefined;
   /** Whether streams get pings and replays by themselves. */
   automatic = true;
+  readonly #cors: boolean;
   readonly #log: unknown[] = [];
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  constructor() {
+  /** `cors` lets pages of other origins in. */
+  constructor({ cors = false } = {}) {
+    this.#cors = cors;
     this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
       const transport = request.headers.get("upgrade") ? "ws" : "sse";
       const url = new URL(request.url);
@@ -155,7 +158,9 @@ export class StreamServer implements AsyncDisposable {
       controller!.enqueue(encoder.encode(`id: ${this.#log.length}\n\n`));
     }
     this.#begin(stream);
-    return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    const headers = new Headers({ "content-type": "text/event-stream" });
+    if (this.#cors) headers.set("access-control-allow-origin", "*");
+    return new Response(body, { headers });
   }
 
   #begin(stream: ServerStream): void {

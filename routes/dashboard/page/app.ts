@@ -122,9 +122,10 @@ languageButton.addEventListener("click", () => {
 });
 onLanguage(() => {
   labelTheme();
-  languageButton.textContent = currentLanguage() === "es" ? "EN" : "ES";
+  const other = currentLanguage() === "es" ? "EN" : "ES";
+  languageButton.textContent = other;
   languageButton.title = text("otherLanguage");
-  languageButton.setAttribute("aria-label", text("otherLanguage"));
+  languageButton.setAttribute("aria-label", `${other}: ${text("otherLanguage")}`);
 });
 
 document.addEventListener("keydown", (event) => {

@@ -1,0 +1,184 @@
+/// <reference lib="dom" />
+import assert from "node:assert/strict";
+import { eventually } from "../kit/eventually.ts";
+import { pageTest, paintedPixels, shownIds, waitForIds, waitForText } from "./page_kit.ts";
+
+pageTest(
+  "the live page shows every vehicle at once, and moves with each message",
+  { server: { vehicles: 12, messagesPerSecond: 0 } },
+  async (page, server) => {
+    await waitForText(page, "#connection", /Live/);
+    await waitForText(page, "#figure-vehicles", /12/);
+    assert.deepEqual(await shownIds(page), server.fleet.ids);
+    await eventually("markers on the map", async () => await paintedPixels(page) > 500);
+
+    const id = server.fleet.ids[3]!;
+    server.send({ data: { DEVICE_ID: id, LATITUD: "20.6", LONGITUD: "-100.4", SPEED: "87.3" } });
+    await waitForText(page, ".vehicle", new RegExp(`${id}.*87 km/h`, "s"));
+    server.send({ data: { DEVICE_ID: "new-one", LAT: 20.61, LON: -100.41, SPEED: 0 } });
+    await waitForText(page, "#figure-vehicles", /13/);
+  },
+);
+
+pageTest(
+  "search and filters choose what list and map show",
+  { server: { vehicles: 10, messagesPerSecond: 0 } },
+  async (page, server) => {
+    await waitForText(page, "#figure-vehicles", /9.*10/);
+    await waitForText(page, '[data-show="stale"]', /1/);
+    const all = await eventually("markers", () => paintedPixels(page));
+
+    await page.fill("#search", "6003");
+    await waitForIds(page, ["0848086003"]);
+    await eventually("one marker", async () => await paintedPixels(page) < all / 3);
+    await page.fill("#search", "nothing");
+    await waitForText(page, "#list-empty", /No vehicle matches/);
+    await page.fill("#search", "");
+
+    await page.click('[data-show="stale"]');
+    await waitForIds(page, ["0848086008"]);
+    server.event("presence", { device_id: "0848086004", state: "stale" });
+    await waitForIds(page, ["0848086004", "0848086008"]);
+    server.send(server.fleet.all()[8]);
+    await waitForIds(page, ["0848086004"]);
+
+    await page.click('[data-show="all"]');
+    server.send({ device_id: "truck", empresa: "cota", data: { lat: 20.6, lon: -100.4 } });
+    await page.selectOption("#company", "cota");
+    await waitForIds(page, ["truck"]);
+  },
+);
+
+pageTest(
+  "a device's panel shows its values, plots and message, and follows what comes",
+  { server: { vehicles: 5, messagesPerSecond: 20 } },
+  async (page) => {
+    await page.locator(".vehicle").nth(1).click();
+    assert.equal(await page.textContent("#device-name"), "0848086001");
+    await waitForText(page, '[data-value="speed"]', /km\/h/);
+    await waitForText(page, '[data-value="position"]', /20\.\d+, -100\.\d+/);
+    await waitForText(page, ".raw", /"LATITUD": "\+20\./);
+    await page.locator(".plot canvas").nth(1).waitFor();
+    await waitForText(page, ".plot-title", /Speed: last .* km\/h/);
+    const before = await page.textContent(".raw");
+    await page.waitForFunction(
+      (old) => document.querySelector(".raw")!.textContent !== old,
+      before,
+    );
+
+    const follow = page.getByRole("button", { name: "Follow" });
+    await follow.click();
+    assert.equal(await follow.getAttribute("aria-pressed"), "true");
+    await page.mouse.move(600, 400);
+    await page.mouse.down();
+    await page.mouse.move(500, 300, { steps: 4 });
+    await page.mouse.up();
+    assert.equal(await follow.getAttribute("aria-pressed"), "false");
+    await page.getByRole("button", { name: "Close" }).click();
+    await page.locator("#device").waitFor({ state: "hidden" });
+  },
+);
+
+pageTest(
+  "the plots begin with what the server has kept",
+  { server: { vehicles: 3, messagesPerSecond: 0 } },
+  async (page) => {
+    await page.locator(".vehicle").nth(1).click();
+    // The lowest and the highest of 30 messages differ, those of one snapshot do not.
+    await waitForText(page, ".plot-title", /Satellites: last \d+, lowest 7, highest 1[12]/);
+  },
+);
+
+pageTest(
+  "a click on a marker opens its vehicle, one beside it closes the panel",
+  { server: { vehicles: 1, messagesPerSecond: 0 } },
+  async (page) => {
+    await eventually("the marker", async () => await paintedPixels(page) > 0);
+    const box = (await page.locator("#map").boundingBox())!;
+    // The only vehicle is in the middle of the view.
+    await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    await waitForText(page, "#device-name", /0848086000/);
+    await page.mouse.click(box.x + 150, box.y + 150);
+    await page.locator("#device").waitFor({ state: "hidden" });
+  },
+);
+
+pageTest(
+  "the page can be worked with the keyboard alone",
+  { server: { vehicles: 40, messagesPerSecond: 0 } },
+  async (page) => {
+    await waitForText(page, "#figure-vehicles", /40/);
+    await page.keyboard.press("/");
+    assert.equal(await page.evaluate(() => document.activeElement!.id), "search");
+    await page.keyboard.type("60");
+    await waitForIds(page, (await shownIds(page)).filter((id) => id.includes("60")));
+    await page.fill("#search", "");
+
+    await page.locator("#list").focus();
+    for (const key of ["ArrowDown", "ArrowDown", "End", "Home", "PageDown", "ArrowUp"]) {
+      await page.keyboard.press(key);
+    }
+    const active = await page.evaluate(() => {
+      const id = document.querySelector("#list")!.getAttribute("aria-activedescendant");
+      return document.getElementById(id!)!.querySelector(".name")!.textContent;
+    });
+    await page.keyboard.press("Enter");
+    assert.equal(await page.textContent("#device-name"), active);
+    await page.keyboard.press("Escape");
+    await page.locator("#device").waitFor({ state: "hidden" });
+
+    await page.locator("#vehicles-tab").focus();
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.evaluate(() => document.activeElement!.id), "alarms-tab");
+    await page.locator("#alarms").waitFor();
+  },
+);
+
+pageTest(
+  "alarms come in with a count, an announcement and their vehicle",
+  { server: { vehicles: 3, messagesPerSecond: 0 } },
+  async (page, server) => {
+    await waitForText(page, "#connection", /Live/);
+    server.send({ tipo_mensaje: "alarmas", tipo_alarma: "CRITICA", descripcion: "Fallo" });
+    server.send({ tipo_mensaje: "semaforos", tipo_alarma: "AZUL", empresa: "cota" });
+    server.send({ device_id: "0848086001", event: "sos", metadata: { severity: "high" } });
+    await waitForText(page, "#alarm-badge", /^3$/);
+    await waitForText(page, "#announcer", /Alarm: sos, 0848086001/);
+    await page.click("#alarms-tab");
+    assert.deepEqual(
+      await page.locator(".alarm strong").allTextContents(),
+      ["sos", "AZUL", "CRITICA"],
+    );
+    assert.deepEqual(
+      await page.locator(".alarm").evaluateAll((nodes) =>
+        nodes.map((node) => (node as HTMLElement).dataset.level)
+      ),
+      ["critical", "info", "critical"],
+    );
+    await page.locator("#alarm-badge").waitFor({ state: "hidden" });
+    await page.getByRole("button", { name: /sos/ }).click();
+    await waitForText(page, "#device-name", /0848086001/);
+  },
+);
+
+pageTest(
+  "a command goes to its device, and its outcome is told",
+  {
+    server: { vehicles: 2, messagesPerSecond: 0 },
+    expectedFaults: /503/,
+  },
+  async (page, server) => {
+    await page.locator(".vehicle").first().click();
+    await page.getByText("Send a command").click();
+    await page.fill("#command-input", "not json");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await waitForText(page, "#command-outcome", /no JSON object/);
+    await page.fill("#command-input", '{"action":"stop"}');
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await waitForText(page, "#command-outcome", /On its way/);
+    assert.deepEqual(server.commands, [{ deviceId: "0848086000", body: { action: "stop" } }]);
+    server.answersCommandsWith = 503;
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await waitForText(page, "#command-outcome", /Not sent: The broker is away/);
+  },
+);

@@ -1,0 +1,78 @@
+/// <reference lib="dom" />
+import assert from "node:assert/strict";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { launchChromium, watchPage } from "./chromium.ts";
+import { PageServer, type PageServerOptions } from "./page_server.ts";
+
+export interface PageTestOptions {
+  readonly server?: PageServerOptions;
+  readonly context?: BrowserContextOptions;
+  /** Appended to the page's address. */
+  readonly path?: string;
+  /** Faults that this test brings about. */
+  readonly expectedFaults?: RegExp;
+}
+
+/** Runs `body` on the opened page, in a Chromium of its own; faults of the page fail the test. */
+export function pageTest(
+  name: string,
+  options: PageTestOptions,
+  body: (page: Page, server: PageServer) => Promise<void>,
+): void {
+  // The driver keeps timers and a process across tests, which it ends by itself.
+  Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, async () => {
+    await using server = new PageServer(options.server);
+    const browser = await launchChromium();
+    try {
+      const context = await browser.newContext({
+        locale: "en-US",
+        viewport: { width: 1366, height: 768 },
+        ...options.context,
+      });
+      const page = await context.newPage();
+      page.setDefaultTimeout(15_000);
+      const faults = watchPage(page, server.url.slice(0, -1));
+      await page.goto(server.url + (options.path ?? ""));
+      await body(page, server);
+      const expected = options.expectedFaults;
+      assert.deepEqual(faults.filter((fault) => !expected?.test(fault)), []);
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
+/** Waits until the element's text matches. */
+export async function waitForText(page: Page, selector: string, text: RegExp): Promise<void> {
+  await page.locator(selector).filter({ hasText: text }).first().waitFor();
+}
+
+/** Ids in the rows that are shown, top down. */
+export async function shownIds(page: Page): Promise<string[]> {
+  const rows = await page.locator(".vehicle:not([hidden])").evaluateAll((nodes) =>
+    nodes.map((node) => ({
+      index: Number((node as HTMLElement).dataset.index),
+      id: node.querySelector(".name")!.textContent!,
+    }))
+  );
+  return rows.sort((a, b) => a.index - b.index).map(({ id }) => id);
+}
+
+/** Waits until just these ids are listed. */
+export async function waitForIds(page: Page, ids: readonly string[]): Promise<void> {
+  await page.waitForFunction((expected) => {
+    const names = [...document.querySelectorAll(".vehicle:not([hidden]) .name")];
+    return names.map((node) => node.textContent).sort().join() === expected;
+  }, [...ids].sort().join());
+}
+
+/** Pixels of the map's markers that are not transparent. */
+export function paintedPixels(page: Page): Promise<number> {
+  return page.locator(".leaflet-marker-pane canvas").evaluate((node) => {
+    const canvas = node as HTMLCanvasElement;
+    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+    let painted = 0;
+    for (let i = 3; i < data.length; i += 4) if (data[i]! > 0) painted++;
+    return painted;
+  });
+}

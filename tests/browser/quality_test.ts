@@ -1,0 +1,86 @@
+/// <reference lib="dom" />
+import assert from "node:assert/strict";
+import axe from "axe-core";
+import { pageTest, waitForText } from "./page_kit.ts";
+
+for (const colorScheme of ["light", "dark"] as const) {
+  pageTest(
+    `axe finds nothing to complain of in the ${colorScheme} theme`,
+    { server: { vehicles: 30, messagesPerSecond: 0 }, context: { colorScheme } },
+    async (page, server) => {
+      server.send({ tipo_mensaje: "alarmas", tipo_alarma: "CRITICA", descripcion: "Fallo" });
+      await page.locator(".vehicle").nth(2).click();
+      await page.locator(".plot canvas").first().waitFor();
+      await page.evaluate(axe.source);
+      const states = [
+        async () => {},
+        () => page.click("#alarms-tab"),
+        () => page.click("#token-button"),
+      ];
+      for (const reach of states) {
+        await reach();
+        const violations = await page.evaluate(async () => {
+          const { axe: runner } = globalThis as unknown as { axe: typeof import("axe-core") };
+          const { violations } = await runner.run({
+            runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+          });
+          return violations.map(({ id, nodes }) => ({
+            id,
+            nodes: nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`),
+          }));
+        });
+        assert.deepEqual(violations, []);
+      }
+    },
+  );
+}
+
+pageTest(
+  "the page with all that it loads takes under 300 KB",
+  { server: { vehicles: 25, messagesPerSecond: 10 } },
+  async (page) => {
+    await page.locator(".vehicle").first().click();
+    await page.locator(".plot canvas").first().waitFor();
+    const bytes = await page.evaluate(() =>
+      [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .filter(({ name }) => !name.includes("/api/"))
+        .reduce((sum, entry) => sum + (entry as PerformanceResourceTiming).encodedBodySize, 0)
+    );
+    assert(bytes > 50_000 && bytes < 300_000, `${bytes} bytes`);
+  },
+);
+
+pageTest(
+  "5,000 vehicles at 1,000 messages a second leave more than 30 frames a second",
+  { server: { vehicles: 5_000, messagesPerSecond: 1_000, spreadDegrees: 0.6 } },
+  async (page) => {
+    await waitForText(page, "#figure-vehicles", /5,000/);
+    const frames = page.evaluate(() =>
+      new Promise<number>((resolve) => {
+        const startedAt = performance.now();
+        let frames = 0;
+        function count() {
+          frames++;
+          const seconds = (performance.now() - startedAt) / 1000;
+          if (seconds < 4) requestAnimationFrame(count);
+          else resolve(frames / seconds);
+        }
+        requestAnimationFrame(count);
+      })
+    );
+    // Meanwhile somebody uses the map.
+    for (let i = 0; i < 4; i++) {
+      await page.mouse.move(900, 500);
+      await page.mouse.down();
+      await page.mouse.move(800, 450, { steps: 8 });
+      await page.mouse.up();
+      await page.mouse.wheel(0, i % 2 ? 200 : -200);
+    }
+    const perSecond = await frames;
+    assert(perSecond > 30, `${perSecond.toFixed(1)} frames a second`);
+    await page.waitForFunction(() => {
+      const rate = document.querySelector("#figure-rate")!.textContent!.replaceAll(",", "");
+      return Number(rate) > 700;
+    });
+  },
+);

@@ -1,0 +1,121 @@
+/// <reference lib="dom" />
+import assert from "node:assert/strict";
+import type { Page } from "playwright-core";
+import { pageTest, waitForText } from "./page_kit.ts";
+
+const STILL = { vehicles: 3, messagesPerSecond: 0 };
+
+const ground = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+
+pageTest(
+  "the theme follows the system until it is switched, and stays as it was switched",
+  { server: STILL, context: { colorScheme: "dark" } },
+  async (page) => {
+    const dark = await ground(page);
+    await page.emulateMedia({ colorScheme: "light" });
+    const light = await ground(page);
+    assert.notEqual(light, dark);
+    await page.click("#theme-button");
+    await page.emulateMedia({ colorScheme: "dark" });
+    assert.equal(await ground(page), light);
+    await page.reload();
+    assert.equal(await ground(page), light);
+    await page.click("#theme-button");
+    assert.match((await page.getAttribute("#theme-button", "aria-label"))!, /dark/);
+    await page.emulateMedia({ colorScheme: "light" });
+    assert.equal(await ground(page), dark);
+  },
+);
+
+pageTest(
+  "the language is the browser's until it is switched, and stays as it was switched",
+  { server: STILL, context: { locale: "es-MX" } },
+  async (page) => {
+    await waitForText(page, "#connection", /En vivo/);
+    assert.equal(await page.getAttribute("html", "lang"), "es");
+    assert.equal(await page.getAttribute("#search", "placeholder"), "Buscar por id");
+    await page.click("#language-button");
+    await waitForText(page, "#connection", /Live/);
+    await waitForText(page, '[data-show="stale"]', /No signal/);
+    await page.reload();
+    await waitForText(page, "#connection", /Live/);
+    assert.equal(await page.getAttribute("html", "lang"), "en");
+  },
+);
+
+pageTest(
+  "a server that wants a token gets one from the user",
+  { server: { ...STILL, token: "good" }, expectedFaults: /401|HTTP Authentication failed/ },
+  async (page) => {
+    await page.locator("#token-dialog[open]").waitFor();
+    await page.fill("#token-input", "bad");
+    await page.keyboard.press("Enter");
+    await waitForText(page, "#token-error", /did not take that token/);
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.click("#token-button");
+    await page.fill("#token-input", "good");
+    await page.getByRole("button", { name: "Connect" }).click();
+    await waitForText(page, "#connection", /Live/);
+    await waitForText(page, "#figure-vehicles", /3/);
+    await page.reload();
+    await waitForText(page, "#connection", /Live/);
+  },
+);
+
+pageTest(
+  "a token in the address is used, and taken out of it",
+  { server: { ...STILL, token: "good" }, path: "#token=good" },
+  async (page, server) => {
+    await waitForText(page, "#connection", /Live/);
+    assert.equal(page.url(), server.url);
+  },
+);
+
+pageTest(
+  "a lost connection is told of, mended and counted",
+  { server: STILL, expectedFaults: /WebSocket connection/ },
+  async (page, server) => {
+    await waitForText(page, "#connection", /Live/);
+    server.event("dropped", { device_id: "0848086001", count: 7 });
+    await waitForText(page, "#figure-dropped", /7/);
+    for (const socket of server.sockets) socket.close(1011);
+    await waitForText(page, "#figure-resumed", /1 · complete/);
+    await waitForText(page, "#connection", /Live/);
+    await waitForText(page, "#figure-vehicles", /^3$/);
+  },
+);
+
+pageTest(
+  "the page works over SSE where WebSockets do not get through",
+  { server: STILL, expectedFaults: /WebSocket connection/ },
+  async (page, server) => {
+    await waitForText(page, "#connection", /Live/);
+    server.refusesWebSockets = true;
+    await page.reload();
+    await waitForText(page, "#connection", /Live · SSE/);
+    await waitForText(page, "#figure-vehicles", /3/);
+  },
+);
+
+for (const [name, width, height] of [["phone", 360, 740], ["wall", 3840, 2160]] as const) {
+  pageTest(
+    `nothing is cut off on a ${name}`,
+    { server: { vehicles: 30, messagesPerSecond: 0 }, context: { viewport: { width, height } } },
+    async (page) => {
+      await page.locator(".vehicle").nth(2).click();
+      await page.locator(".plot canvas").first().waitFor();
+      const wide = await page.evaluate(() =>
+        [...document.querySelectorAll("body *")]
+          .filter((node) => !node.closest(".figures, #map, .skip, .announcer"))
+          .filter((node) => node.checkVisibility())
+          .filter((node) => node.getBoundingClientRect().right > innerWidth + 1)
+          .map((node) => node.id || node.className)
+      );
+      assert.deepEqual(wide, []);
+      const device = (await page.locator("#device").boundingBox())!;
+      const map = (await page.locator("#map").boundingBox())!;
+      assert(device.width >= Math.min(width, 340) && device.height > 250, JSON.stringify(device));
+      assert(map.width >= Math.min(width, 500) && map.height > 250, JSON.stringify(map));
+    },
+  );
+}
