@@ -20,8 +20,10 @@ export class MessageLog {
   #evicted = 0;
   #bytes = 0;
   #position = 0;
-  /** Publications that have a uuid, by payload; see {@linkcode MessageLog.repeats}. */
+  /** Publications that have a uuid, by payload; see {@linkcode MessageLog.repeated}. */
   readonly #byPayload = new Map<string, Publication>();
+  /** How many of them are kept by device and payload, since another device sent the same bytes. */
+  #byDevice = 0;
 
   constructor(private readonly options: { maxBytes: number }) {}
 
@@ -101,8 +103,8 @@ export class MessageLog {
   repeated(message: Message): Publication | undefined {
     if (message.uuid === undefined) return undefined;
     const found = this.#byPayload.get(message.payload);
-    if (!found || found.deviceId === message.deviceId) return found;
-    return this.#byPayload.get(keyWithDevice(message));
+    if (found?.deviceId === message.deviceId) return found;
+    return this.#byDevice > 0 ? this.#byPayload.get(keyWithDevice(message)) : undefined;
   }
 
   /**
@@ -160,10 +162,22 @@ export class MessageLog {
 
   #remember(publication: Publication): void {
     const known = this.#byPayload.get(publication.payload);
-    const key = known && known.deviceId !== publication.deviceId
-      ? keyWithDevice(publication)
-      : publication.payload;
-    this.#byPayload.set(key, publication);
+    if (known && known.deviceId !== publication.deviceId) {
+      const key = keyWithDevice(publication);
+      if (!this.#byPayload.has(key)) this.#byDevice++;
+      this.#byPayload.set(key, publication);
+    } else this.#byPayload.set(publication.payload, publication);
+  }
+
+  #forget(publication: Publication): void {
+    if (this.#byPayload.get(publication.payload) === publication) {
+      this.#byPayload.delete(publication.payload);
+    } else if (this.#byDevice > 0) {
+      const key = keyWithDevice(publication);
+      if (this.#byPayload.get(key) !== publication) return;
+      this.#byPayload.delete(key);
+      this.#byDevice--;
+    }
   }
 
   #evict(): void {
@@ -171,12 +185,7 @@ export class MessageLog {
     this.#recent[this.#evicted++] = undefined;
     this.#bytes -= publication.payload.length + OVERHEAD_BYTES;
     if (publication.next) publication.next.previous = undefined;
-    if (publication.hasUuid) {
-      const key = this.#byPayload.get(publication.payload) === publication
-        ? publication.payload
-        : keyWithDevice(publication);
-      if (this.#byPayload.get(key) === publication) this.#byPayload.delete(key);
-    }
+    if (publication.hasUuid) this.#forget(publication);
     if (this.#evicted > 1024 && this.#evicted * 2 > this.#recent.length) {
       this.#recent = this.#recent.slice(this.#evicted);
       this.#evicted = 0;
