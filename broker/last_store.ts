@@ -28,6 +28,8 @@ export class LastStore {
   #upto = 0;
   #stamp: string | null = null;
   #known = false;
+  /** Counts the resets: what was begun before one says nothing about the log after it. */
+  #life = 0;
 
   constructor(private readonly kv: KvClient) {}
 
@@ -41,6 +43,8 @@ export class LastStore {
   }
 
   add(publication: Publication): void {
+    // Another instance was faster, and may have written a newer one of the device.
+    if (publication.offset <= this.#upto) return;
     this.#dirty.set(publication.deviceId, publication);
   }
 
@@ -49,6 +53,7 @@ export class LastStore {
     this.#dirty.clear();
     this.#upto = position;
     this.#known = false;
+    this.#life++;
   }
 
   /** Reads every device's last message, and the offset that they are complete to. */
@@ -68,7 +73,11 @@ export class LastStore {
 
   /** Writes what is dirty; returns false where another instance was faster. */
   async flush(epoch: Epoch, position: number): Promise<boolean> {
+    const life = this.#life;
     if (!this.#known) await this.#readUpto(epoch);
+    if (life !== this.#life) return false;
+    // The store is ahead of this instance, which has yet to read what others wrote.
+    if (position <= this.#upto) return true;
     const publications = [...this.#dirty.values()];
     for (let i = 0; i < publications.length || i === 0;) {
       const sets = [];
@@ -87,6 +96,7 @@ export class LastStore {
         checks: [{ key: LAST_UPTO, versionstamp: this.#stamp }],
         sets: [...sets, { key: LAST_UPTO, value: encodeJson(upto) }],
       });
+      if (life !== this.#life) return false;
       if (!result.ok) {
         this.#known = false;
         return false;
@@ -104,7 +114,9 @@ export class LastStore {
   }
 
   async #readUpto(epoch: Epoch): Promise<void> {
+    const life = this.#life;
     const entry = await this.kv.get(LAST_UPTO);
+    if (life !== this.#life) return;
     const upto = entry && decodeJson(entry.value) as Upto;
     this.#stamp = entry?.versionstamp ?? null;
     // Offsets of another epoch say nothing about this one.
