@@ -209,7 +209,7 @@ export class KvFanout implements Fanout {
           await this.#settleLease();
         } else if (this.#waiting.length > 0) await this.#append();
         else await this.#bell.wait();
-        if (failures > 0) this.#setState({ state: "ready" });
+        if (this.#state.state === "away" && !this.#headStale) this.#setState({ state: "ready" });
         failures = 0;
       } catch (error) {
         this.#headStale = true;
@@ -486,8 +486,8 @@ export class KvFanout implements Fanout {
           if (entry && decodeHead(entry.value).writer === this.writer) continue;
           this.#staleHead();
         }
-      } catch (error) {
-        this.#away(error);
+      } catch {
+        // The loop finds out whether the store is away.
         this.#staleHead();
       }
       await this.#clock.sleep(RETRY.maxMs * this.#clock.random(), this.#closed.signal);
