@@ -1,0 +1,83 @@
+/** The right to work on a lane: one instance at a time has it. */
+
+import type { Clock } from "../clock.ts";
+import type { KvClient, KvKey } from "../kv_client.ts";
+import { encodeJson } from "../log_head.ts";
+
+export const claimKey = (lane: string): KvKey => ["delivery_claim", lane];
+
+export interface ClaimTiming {
+  /** Silence of the holder after which another takes the lane. */
+  readonly claimMs: number;
+  readonly clock: Clock;
+}
+
+interface Sighting {
+  readonly versionstamp: string;
+  /** When it was seen first, by this instance's clock. */
+  readonly since: number;
+}
+
+/** Watches the claims of others, so that their silence is measured by one clock. */
+export class LaneClaims {
+  readonly #seen = new Map<string, Sighting>();
+
+  constructor(
+    private readonly kv: KvClient,
+    private readonly owner: string,
+    private readonly timing: ClaimTiming,
+  ) {}
+
+  /** Takes a lane that nobody holds, or whose holder fell silent. */
+  async take(lane: string): Promise<LaneClaim | undefined> {
+    const key = claimKey(lane);
+    const held = await this.kv.get(key);
+    const now = this.timing.clock.monotonic();
+    if (held) {
+      const seen = this.#seen.get(lane);
+      if (seen?.versionstamp !== held.versionstamp) {
+        this.#seen.set(lane, { versionstamp: held.versionstamp, since: now });
+        return undefined;
+      }
+      if (now - seen.since < this.timing.claimMs) return undefined;
+    }
+    const result = await this.kv.commit({
+      checks: [{ key, versionstamp: held?.versionstamp ?? null }],
+      sets: [{ key, value: encodeJson(this.owner) }],
+    });
+    this.#seen.delete(lane);
+    if (!result.ok) return undefined;
+    return new LaneClaim(this.kv, key, this.owner, result.versionstamp);
+  }
+}
+
+/** A lane that is held. Every change of its jobs checks the claim, so that a lost one does nothing. */
+export class LaneClaim {
+  lost = false;
+
+  constructor(
+    private readonly kv: KvClient,
+    private readonly key: KvKey,
+    private readonly owner: string,
+    private versionstamp: string,
+  ) {}
+
+  get check(): { key: KvKey; versionstamp: string } {
+    return { key: this.key, versionstamp: this.versionstamp };
+  }
+
+  /** Shows that the holder lives. */
+  async renew(): Promise<void> {
+    const result = await this.kv.commit({
+      checks: [this.check],
+      sets: [{ key: this.key, value: encodeJson(this.owner) }],
+    });
+    if (result.ok) this.versionstamp = result.versionstamp;
+    else this.lost = true;
+  }
+
+  async release(): Promise<void> {
+    if (this.lost) return;
+    await this.kv.commit({ checks: [this.check], sets: [], deletes: [this.key] });
+  }
+}

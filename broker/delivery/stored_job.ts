@@ -1,0 +1,76 @@
+/** How a delivery is stored: under its lane and the offset of the message that caused it. */
+
+import type { KvEntry, KvKey } from "../kv_client.ts";
+import { decodeJson, encodeJson } from "../log_head.ts";
+import type { Delivery, DeliveryInfo } from "./delivery.ts";
+
+/** What stands under the key; only `kind` and `data` where it was never tried. */
+export interface JobValue {
+  readonly kind: string;
+  readonly data: unknown;
+  /** When it was made, in ms since 1970. */
+  readonly time?: number;
+  readonly attempts?: number;
+  /** Not to be tried before, in ms since 1970. */
+  readonly notBefore?: number;
+  readonly reason?: string;
+}
+
+export const DELIVERY_PREFIX: KvKey = ["delivery"];
+export const DEAD_PREFIX: KvKey = ["delivery_dead"];
+
+/** Reads and names what stands in the queue, or among the dead. */
+export class StoredJob {
+  readonly lane: string;
+  readonly offset: number;
+  readonly value: JobValue;
+
+  constructor(readonly entry: KvEntry) {
+    this.lane = String(entry.key[1]);
+    this.offset = Number(entry.key[2]);
+    this.value = decodeJson(entry.value) as JobValue;
+  }
+
+  get id(): string {
+    return deliveryId(this.lane, this.offset);
+  }
+
+  get check(): { key: KvKey; versionstamp: string } {
+    return { key: this.entry.key, versionstamp: this.entry.versionstamp };
+  }
+
+  get delivery(): Delivery {
+    const { id, lane, value: { kind, data, attempts = 0 } } = this;
+    return { id, lane, kind, data, attempts };
+  }
+
+  info(state: DeliveryInfo["state"]): DeliveryInfo {
+    const { kind, attempts = 0, reason = null } = this.value;
+    return { id: this.id, kind, state, attempts, reason };
+  }
+
+  /** The value with some of it changed, encoded. */
+  with(change: Partial<JobValue>): Uint8Array {
+    return encodeJson({ ...this.value, ...change });
+  }
+}
+
+/** Can stand in a URL's path as it is. */
+export function deliveryId(lane: string, offset: number): string {
+  const name = btoa(encodeURIComponent(lane)).replaceAll("+", "-").replaceAll("/", "_");
+  return `${offset.toString(36)}.${name.replaceAll("=", "")}`;
+}
+
+/** The lane and offset that an id names; undefined where it is none. */
+export function parseDeliveryId(id: string): { lane: string; offset: number } | undefined {
+  const parts = /^([0-9a-z]+)\.([A-Za-z0-9_-]*)$/.exec(id);
+  if (!parts) return undefined;
+  try {
+    const offset = parseInt(parts[1]!, 36);
+    const name = parts[2]!.replaceAll("-", "+").replaceAll("_", "/");
+    const lane = decodeURIComponent(atob(name));
+    return deliveryId(lane, offset) === id ? { lane, offset } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,170 @@
+/** What the delivery queue must do, whatever store it stands on. */
+
+import assert from "node:assert/strict";
+import { DeliveryError, type DeliveryHandler } from "../../broker/delivery/delivery.ts";
+import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
+import type { KvClient } from "../../broker/kv_client.ts";
+import { deliveryKey } from "../../broker/kv_keys.ts";
+import { encodeJson } from "../../broker/log_head.ts";
+import { eventually } from "../kit/eventually.ts";
+
+export interface DeliveryKit extends AsyncDisposable {
+  /** A client of the same store as the others of this kit. */
+  client(): KvClient;
+}
+
+let offset = 0;
+
+async function put(kv: KvClient, lane: string, data: unknown): Promise<void> {
+  const value = encodeJson({ kind: "test", data, time: Date.now() });
+  await kv.commit({ checks: [], sets: [{ key: deliveryKey(lane, ++offset), value }] });
+}
+
+function open(kv: KvClient, handler: DeliveryHandler, options?: Partial<DeliveryQueueOptions>) {
+  const queue = new DeliveryQueue(kv, {
+    instance: crypto.randomUUID(),
+    handler,
+    pollMs: 20,
+    claimMs: 300,
+    retry: { baseMs: 10, maxMs: 40 },
+    maxAttempts: 4,
+    ...options,
+  });
+  queue.start();
+  return queue;
+}
+
+export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): void {
+  Deno.test(`${name}: jobs of a lane are done in order, lanes in parallel`, async () => {
+    await using world = await kit();
+    const kv = world.client();
+    const done: string[] = [];
+    const running = new Set<string>();
+    let parallel = 0;
+    for (let n = 0; n < 10; n++) for (const lane of ["cota", "funza"]) await put(kv, lane, n);
+    await using queue = open(kv, async ({ lane, data }) => {
+      assert.ok(!running.has(lane), "two jobs of a lane at once");
+      running.add(lane);
+      parallel = Math.max(parallel, running.size);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      running.delete(lane);
+      done.push(`${lane} ${data}`);
+      return undefined;
+    });
+    await eventually("all are done", () => done.length === 20);
+    for (const lane of ["cota", "funza"]) {
+      const mine = done.filter((text) => text.startsWith(lane));
+      assert.deepEqual(mine, Array.from({ length: 10 }, (_, n) => `${lane} ${n}`));
+    }
+    assert.equal(parallel, 2);
+    await eventually("nothing is left", async () => (await queue.list("waiting")).length === 0);
+  });
+
+  Deno.test(`${name}: a job that fails is tried again before the next of its lane`, async () => {
+    await using world = await kit();
+    const kv = world.client();
+    const tries: string[] = [];
+    await put(kv, "a", "first");
+    await put(kv, "a", "second");
+    await using _queue = open(kv, ({ data, attempts }) => {
+      tries.push(`${data} ${attempts}`);
+      if (data === "first" && attempts < 2) throw new DeliveryError("not now");
+      return Promise.resolve(undefined);
+    });
+    await eventually("both are done", () => tries.length === 4);
+    assert.deepEqual(tries, ["first 0", "first 1", "first 2", "second 0"]);
+  });
+
+  Deno.test(`${name}: what cannot be done is put aside with its reason, and can be retried`, async () => {
+    await using world = await kit();
+    const kv = world.client();
+    let broken = true;
+    const done: unknown[] = [];
+    await put(kv, "calle 1/ñ", "never");
+    await put(kv, "b", "refused");
+    await put(kv, "b", "fine");
+    await using queue = open(kv, ({ data }) => {
+      if (broken && data === "never") throw new Error("no answer");
+      if (broken && data === "refused") throw new DeliveryError("400", { permanent: true });
+      done.push(data);
+      return Promise.resolve(undefined);
+    });
+    const dead = await eventually("two are dead", async () => {
+      const list = await queue.list("dead");
+      return list.length === 2 && list;
+    });
+    assert.deepEqual(
+      dead.map(({ attempts, reason, state }) => `${attempts} ${reason} ${state}`).sort(),
+      ["1 400 dead", "4 no answer dead"],
+    );
+    assert.deepEqual(done, ["fine"]);
+    broken = false;
+    for (const { id } of dead) assert.ok(await queue.retry(id));
+    await eventually("they are done", () => done.length === 3);
+    assert.deepEqual(await queue.list("dead"), []);
+    assert.equal(await queue.retry(dead[0]!.id), false);
+    assert.equal(await queue.retry("nonsense"), false);
+  });
+
+  Deno.test(`${name}: a job that has steps goes on with the step that failed`, async () => {
+    await using world = await kit();
+    const kv = world.client();
+    const steps: string[] = [];
+    await put(kv, "a", 0);
+    await using _queue = open(kv, ({ kind, data, attempts, id }) => {
+      steps.push(`${kind} ${data} ${attempts}`);
+      assert.match(id, /^[0-9a-z]+\./);
+      if (kind === "test") return Promise.resolve({ kind: "send", data: 1 });
+      if (attempts === 0) throw new Error("later");
+      return Promise.resolve(undefined);
+    });
+    await eventually("it is done", () => steps.length === 3);
+    assert.deepEqual(steps, ["test 0 0", "send 1 0", "send 1 1"]);
+  });
+
+  Deno.test(`${name}: two instances do each job once`, async () => {
+    await using world = await kit();
+    const counts = new Map<string, number>();
+    const handler: DeliveryHandler = ({ id }) => {
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+      return Promise.resolve(undefined);
+    };
+    const kv = world.client();
+    await using _one = open(kv, handler);
+    await using _two = open(world.client(), handler);
+    for (let n = 0; n < 60; n++) await put(kv, `lane ${n % 6}`, n);
+    await eventually("all are done", () => counts.size === 60, { timeoutMs: 20_000 });
+    assert.deepEqual([...new Set(counts.values())], [1]);
+  });
+
+  Deno.test(`${name}: another instance goes on where one falls silent in the middle of a job`, async () => {
+    await using world = await kit();
+    const kv = world.client();
+    await put(kv, "a", 1);
+    const hung = Promise.withResolvers<undefined>();
+    const started = Promise.withResolvers<void>();
+    const silent = world.client();
+    let mute = false;
+    // It still works on its job, but nothing of it reaches the store.
+    const muted: KvClient = {
+      get: (key) => silent.get(key),
+      list: (range, options) => silent.list(range, options),
+      watch: (keys, signal) => silent.watch(keys, signal),
+      close: () => {},
+      commit: (commit) => mute ? Promise.reject(new Error("cut off")) : silent.commit(commit),
+    };
+    await using _one = open(muted, () => {
+      started.resolve();
+      return hung.promise;
+    });
+    await started.promise;
+    mute = true;
+    const done = Promise.withResolvers<void>();
+    await using _two = open(kv, () => {
+      done.resolve();
+      return Promise.resolve(undefined);
+    });
+    await done.promise;
+    hung.resolve(undefined);
+  });
+}
