@@ -74,8 +74,9 @@ export class CommandQueue {
     return this.#entries.reduce((set, { command }) => applied(command, set), ids);
   }
 
-  rejectAll(error: Error): void {
-    for (const entry of this.#entries.splice(0)) entry.reject(error);
+  /** Settles all commands: by `error`, or as done where the client was closed on purpose. */
+  end(error: Error | undefined): void {
+    for (const { resolve, reject } of this.#entries.splice(0)) error ? reject(error) : resolve();
   }
 }
 

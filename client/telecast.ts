@@ -146,10 +146,9 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     }
     globalThis.removeEventListener?.("online", tryNow);
     this.#stop.abort();
-    const closed = error ?? new StreamError({ code: "closed", message: "the client is closed" });
-    for (const { reject } of this.#changes.splice(0)) reject(closed);
-    this.#commands.rejectAll(closed);
-    this.#setState({ state: "closed", reason: closed.message });
+    for (const { resolve, reject } of this.#changes.splice(0)) error ? reject(error) : resolve();
+    this.#commands.end(error);
+    this.#setState({ state: "closed", reason: error?.message ?? "closed by the client" });
     if (error) this.#audience.emit("error", error);
     this.#audience.end(error);
   }
@@ -245,6 +244,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
       case "batch":
         this.#wantsSnapshot = false;
         for (const item of body) {
+          if (this.#stop.signal.aborted) return;
           if (item.id !== undefined) this.#cursor = item.id;
           this.#audience.deliver({ type: "message", data: item.data, id: item.id });
         }
@@ -286,7 +286,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     if (!connection?.isOpen) return;
     if (connection.transport === "sse") {
       const message = "Cannot subscribe with a cursor: the stream is not over a WebSocket";
-      return this.#commands.rejectAll(new StreamError({ code: "since_unsupported", message }));
+      return this.#commands.end(new StreamError({ code: "since_unsupported", message }));
     }
     // While the connection's own `resumed` is to come, nobody could tell whose it is.
     if (!this.#resuming) this.#commands.flush((command) => connection.send(command));

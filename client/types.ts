@@ -4,7 +4,7 @@
 export interface TelecastOptions {
   /** Device ids; `"*"` is every device that the token grants, `"0848*"` a prefix. May be empty:
    * then nothing is opened before the first `subscribe()`. */
-  readonly deviceIds: "*" | readonly string[];
+  readonly deviceIds: string | readonly string[];
   /** A bearer token, or a function that is asked for one before each connection. */
   readonly token?: string | TokenSource | undefined;
   /** Default `"auto"`: WebSocket where there is one and it gets through, else Server-Sent Events. */

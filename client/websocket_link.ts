@@ -19,7 +19,14 @@ export function openWebSocket(
   address.protocol = url.protocol.replace("http", "ws");
   const asProtocol = token !== undefined && SUBPROTOCOL.test(token);
   if (token !== undefined && !asProtocol) address.searchParams.set("access_token", token);
-  const socket = new WebSocket(address.href, asProtocol ? [`bearer.${token}`] : []);
+  let socket: InstanceType<WebSocketClass>;
+  try {
+    socket = new WebSocket(address.href, asProtocol ? [`bearer.${token}`] : []);
+  } catch (error) {
+    // A policy or a permission forbids it; SSE may still be allowed.
+    const ended = Promise.resolve({ opened: false, reason: String(error) });
+    return { transport: "ws", ended, send: () => false, close() {} };
+  }
 
   let opened = false;
   let finish: (ending: Ending) => void;

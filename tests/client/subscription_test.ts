@@ -153,3 +153,15 @@ Deno.test("Telecast opens nothing while no device is asked for", async () => {
   await eventually("a message", () => client.data.length === 1);
   assert.deepEqual(client.data, [2]);
 });
+
+Deno.test("Telecast.close() leaves no command waiting", async () => {
+  await using server = new StreamServer();
+  server.automatic = false;
+  const client = open(server);
+  const stream = await server.stream(0);
+  await eventually("open", () => client.state.state === "open");
+  const commands = [client.subscribe("B"), client.subscribe("C", { since: "old" })];
+  await command(stream);
+  await client.close();
+  await Promise.all(commands);
+});

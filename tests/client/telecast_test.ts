@@ -185,6 +185,19 @@ Deno.test("Telecast falls back to SSE where a WebSocket opens but stays silent",
   await client.states.waitFor((state) => state.state === "open" && state.transport === "sse");
 });
 
+Deno.test("Telecast falls back to SSE where it may not open a WebSocket", async () => {
+  await using server = new StreamServer();
+  await using client = open(server, {
+    WebSocket: class {
+      constructor() {
+        throw new DOMException("forbidden by policy", "SecurityError");
+      }
+    } as unknown as typeof WebSocket,
+  });
+  await client.opened();
+  assert.deepEqual(client.state, { state: "open", transport: "sse" });
+});
+
 Deno.test("Telecast uses SSE where there is no WebSocket class", async () => {
   const { WebSocket } = globalThis;
   // @ts-expect-error Node 20 has none
@@ -261,7 +274,7 @@ Deno.test("Telecast.close() ends iterators quietly and leaves nothing behind", a
   await client.messages.waitForCount(1);
   await client.close();
   assert.deepEqual(await reading, [1]);
-  assert.deepEqual(client.state, { state: "closed", reason: "the client is closed" });
+  assert.deepEqual(client.state, { state: "closed", reason: "closed by the client" });
   await assert.rejects(client.subscribe("B"), /closed/);
 });
 

@@ -3,6 +3,7 @@ import type uPlot from "uplot";
 import { element, setText } from "./dom.ts";
 import { palette } from "./palette.ts";
 import { onTheme } from "./preferences.ts";
+import { rootScale } from "./sprites.ts";
 import { formatClock, formatNumber, text, type TextKey } from "./texts.ts";
 import type { Vehicle } from "./vehicle.ts";
 
@@ -110,7 +111,7 @@ function options({ label }: Series, size: { width: number; height: number }): uP
     stroke: muted,
     grid: { stroke: grid, width: 1 },
     ticks: { stroke: grid, width: 1, size: 4 },
-    font: "11px system-ui, sans-serif",
+    font: `${11 * rootScale()}px system-ui, sans-serif`,
   };
   return {
     ...size,

@@ -9,7 +9,7 @@ const RATE_OVER_MS = 5_000;
 
 type Figure = "vehicles" | "rate" | "latency" | "dropped" | "resumed";
 const FIGURES: Record<Figure, { label: TextKey; help?: TextKey }> = {
-  vehicles: { label: "figureVehicles" },
+  vehicles: { label: "figureVehicles", help: "vehiclesHelp" },
   rate: { label: "figureRate" },
   latency: { label: "figureLatency", help: "latencyHelp" },
   dropped: { label: "figureDropped", help: "droppedHelp" },
@@ -77,11 +77,11 @@ export class StatusBar {
     const { state } = this.#state;
     this.#pill.dataset.state = state;
     const seconds = Math.max(0, Math.ceil((this.#retryAt - Date.now()) / 1000));
+    const reason = this.#state.state === "closed" ? this.#state.reason : "";
     const transport = this.#state.state === "open" && this.#state.transport === "sse"
       ? " · SSE"
       : "";
-    setText(this.#pillText, text(state, { seconds }) + transport);
-    if (this.#state.state === "closed") this.#pill.title = this.#state.reason;
+    setText(this.#pillText, text(state, { seconds, reason }) + transport);
   }
 
   #rate(messages: number): number {

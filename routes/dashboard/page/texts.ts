@@ -25,9 +25,10 @@ const ES = {
   connecting: "Conectando…",
   open: "En vivo",
   waiting: "Sin conexión, reintento en {seconds} s",
-  closed: "Desconectado",
+  closed: "Desconectado: {reason}",
   idle: "Inactivo",
   figureVehicles: "Vehículos",
+  vehiclesHelp: "En línea / todos",
   figureRate: "Mensajes/s",
   figureLatency: "Latencia",
   figureDropped: "Perdidos",
@@ -56,7 +57,6 @@ const ES = {
   unknown: "Sin datos",
   stale: "Sin señal",
   ago: "hace {time}",
-  beforeNow: "antes de abrir la página",
   fitAll: "Ver todos",
   zoomIn: "Acercar",
   zoomOut: "Alejar",
@@ -87,7 +87,6 @@ const ES = {
   notJson: "Esto no es un objeto JSON.",
   notSent: "No se envió: {reason}",
   newAlarm: "Alarma: {alarm}",
-  serverError: "El servidor respondió: {reason}",
 };
 
 type Key = keyof typeof ES;
@@ -118,9 +117,10 @@ const EN: Record<Key, string> = {
   connecting: "Connecting…",
   open: "Live",
   waiting: "No connection, trying again in {seconds} s",
-  closed: "Disconnected",
+  closed: "Disconnected: {reason}",
   idle: "Idle",
   figureVehicles: "Vehicles",
+  vehiclesHelp: "Online / all",
   figureRate: "Messages/s",
   figureLatency: "Latency",
   figureDropped: "Dropped",
@@ -149,7 +149,6 @@ const EN: Record<Key, string> = {
   unknown: "No data",
   stale: "No signal",
   ago: "{time} ago",
-  beforeNow: "before the page was opened",
   fitAll: "Show all",
   zoomIn: "Zoom in",
   zoomOut: "Zoom out",
@@ -180,7 +179,6 @@ const EN: Record<Key, string> = {
   notJson: "This is no JSON object.",
   notSent: "Not sent: {reason}",
   newAlarm: "Alarm: {alarm}",
-  serverError: "The server answered: {reason}",
 };
 
 export type Language = "es" | "en";
