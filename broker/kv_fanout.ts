@@ -118,8 +118,8 @@ export class KvFanout implements Fanout {
 
   async start(listener: FanoutListener): Promise<void> {
     this.#listener = listener;
-    await this.#retried(() => this.#readDeploymentId());
     await this.#retried(() => this.#load());
+    await this.#retried(() => this.#readDeploymentId());
     this.#setState({ state: "ready" });
     this.#tasks = [this.#run(), this.#watch(), this.#poll(), this.#flush()];
   }
@@ -313,7 +313,7 @@ export class KvFanout implements Fanout {
       this.#leaseInDoubt = true;
       this.#marks.forget();
     }
-    if (now.head.epoch !== this.#epoch.id) this.#adopt(now);
+    if (now.head.epoch !== this.#epoch.id) await this.#adopt(now);
     const landed = await this.#readTo(now, frozen);
     this.#seen(now);
     if (!frozen) return;
@@ -368,7 +368,7 @@ export class KvFanout implements Fanout {
       writer: this.writer,
       batch: ++this.#batch,
     };
-    const result = await this.#kv.commit({
+    await this.#kv.commit({
       checks: [{ key: HEAD, versionstamp: now?.versionstamp ?? null }],
       sets: [
         { key: HEAD, value: encodeHead(head) },
@@ -376,10 +376,10 @@ export class KvFanout implements Fanout {
       ],
     });
     this.#headStale = true;
-    if (result.ok) await this.#retried(() => this.#readDeploymentId());
   }
 
-  #adopt(now: StampedHead): void {
+  async #adopt(now: StampedHead): Promise<void> {
+    await this.#readDeploymentId();
     this.#epoch = new Epoch(now.head.epoch);
     this.#startAnew(now.head.floor - 1, "the log began anew");
   }
@@ -416,19 +416,18 @@ export class KvFanout implements Fanout {
 
   // ---- start
 
+  /** What the store says counts; whoever finds that it says nothing writes the id it knows. */
   async #readDeploymentId(): Promise<void> {
-    const entry = await this.#kv.get(ID);
-    if (entry) {
-      this.deploymentId ||= new TextDecoder().decode(entry.value);
-      return;
+    const known = this.deploymentId || Epoch.random().id;
+    let entry = await this.#kv.get(ID);
+    while (!entry) {
+      await this.#kv.commit({
+        checks: [{ key: ID, versionstamp: null }],
+        sets: [{ key: ID, value: new TextEncoder().encode(known) }],
+      });
+      entry = await this.#kv.get(ID);
     }
-    this.deploymentId ||= Epoch.random().id;
-    await this.#kv.commit({
-      checks: [{ key: ID, versionstamp: null }],
-      sets: [{ key: ID, value: new TextEncoder().encode(this.deploymentId) }],
-    });
-    const written = await this.#kv.get(ID);
-    if (written) this.deploymentId = new TextDecoder().decode(written.value);
+    this.deploymentId = new TextDecoder().decode(entry.value);
   }
 
   async #load(): Promise<void> {
