@@ -71,6 +71,7 @@ export class KvFanout implements Fanout {
   /** When the head was seen last, by the monotonic clock. */
   #headSeen = 0;
   #headStale = false;
+  #lastsMissed = false;
   #waiting: Waiting[] = [];
   #pending = 0;
   #batch = 0;
@@ -314,11 +315,12 @@ export class KvFanout implements Fanout {
       this.#marks.forget();
     }
     if (now.head.epoch !== this.#epoch.id) await this.#adopt(now);
-    const landed = await this.#readTo(now, frozen);
+    await this.#readTo(now, frozen);
+    if (this.#lastsMissed) await this.#loadLasts();
     this.#seen(now);
     if (!frozen) return;
     this.#frozen = undefined;
-    if (landed) {
+    if (frozen.landed) {
       this.#marks.advance(frozen.entries);
       return this.#settle(frozen);
     }
@@ -327,17 +329,18 @@ export class KvFanout implements Fanout {
     this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];
   }
 
-  /** Delivers what others wrote up to the head; true where the commit `frozen` is among it. */
-  async #readTo(now: StampedHead, frozen: Append | undefined): Promise<boolean> {
-    let landed = false;
+  /** Delivers what others wrote up to the head, and notes where the commit `frozen` is among it. */
+  async #readTo(now: StampedHead, frozen: Append | undefined): Promise<void> {
     if (now.head.floor > this.log.position + 1) {
-      this.#startAnew(now.head.floor - 1, "the log moved on while this instance was away");
+      this.#skipTo(now.head.floor - 1, "the log moved on while this instance was away");
     }
     while (this.log.position + 1 < now.head.next) {
       const frames = await this.#reader.frames(this.log.position + 1, now.head.next);
       for (const frame of frames) {
         if (frame.firstOffset > this.log.position + 1) break;
-        landed ||= frame.writer === this.writer && frame.batch === frozen?.header.batch;
+        if (frozen && frame.writer === this.writer) {
+          frozen.landed ||= frame.batch === frozen.header.batch;
+        }
         this.#deliver(this.#unpack(frame));
         this.#floor.add([frame]);
       }
@@ -345,10 +348,9 @@ export class KvFanout implements Fanout {
         // Deleted while it was read, or missing: the head says which on the next look.
         const again = await this.#reader.head();
         const resume = Math.max(again?.head.floor ?? 0, frames[0]?.firstOffset ?? now.head.next);
-        this.#startAnew(resume - 1, "a part of the log is missing");
+        this.#skipTo(resume - 1, "a part of the log is missing");
       }
     }
-    return landed;
   }
 
   #unpack(frame: StoredFrame): Publication[] {
@@ -380,17 +382,31 @@ export class KvFanout implements Fanout {
 
   async #adopt(now: StampedHead): Promise<void> {
     await this.#readDeploymentId();
+    // Told before anything changes: what sessions have seen is named by the old position.
+    this.#listener.onReset("the log began anew");
     this.#epoch = new Epoch(now.head.epoch);
-    this.#startAnew(now.head.floor - 1, "the log began anew");
+    this.#head = now.head;
+    this.#restart(now.head.floor - 1);
   }
 
-  /** Goes on behind `position`; sessions hear of it where they cannot have what lies between. */
-  #startAnew(position: number, reason: string): void {
-    const lost = position !== this.log.position;
+  /** Goes on behind `position`: what lies between is gone, and sessions cannot have it. */
+  #skipTo(position: number, reason: string): void {
+    if (position === this.log.position) return;
+    this.#listener.onReset(reason);
+    this.#restart(position);
+  }
+
+  #restart(position: number): void {
     this.log.reset(position);
     this.#floor.clear();
     this.#lasts.reset(position);
-    if (lost) this.#listener.onReset(reason);
+    this.#lastsMissed = true;
+  }
+
+  /** Reads the last messages of devices of which some were not seen. */
+  async #loadLasts(): Promise<void> {
+    await this.#lasts.load(this.#epoch, (last) => this.log.restoreLast(last));
+    this.#lastsMissed = false;
   }
 
   #deliver(publications: readonly Publication[]): void {

@@ -39,6 +39,8 @@ export class Append {
   commit!: KvCommit;
   head!: LogHead;
   header!: FrameHeader;
+  /** It was found in the log, though its own answer said nothing of it. */
+  landed = false;
   readonly #parts: Part[] = [];
   readonly #payloads = new Set<string>();
   #chars = 0;
