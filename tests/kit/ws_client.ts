@@ -12,6 +12,12 @@ export interface WsClientOptions {
   readonly timeoutMs?: number;
 }
 
+/** Deno's own constructor: where a page's code is checked too, TypeScript knows the browsers' only. */
+const Socket = WebSocket as unknown as new (
+  url: string,
+  options: { headers?: Record<string, string>; protocols?: string[] },
+) => WebSocket;
+
 export class WsClient implements AsyncDisposable {
   /** Frames, raw. */
   readonly frames: Recorder<string>;
@@ -27,7 +33,7 @@ export class WsClient implements AsyncDisposable {
   private constructor(readonly url: string, options: WsClientOptions) {
     this.frames = new Recorder(`WebSocket ${url}`, (frame) => frame);
     this.events = new Recorder(`WebSocket ${url}`);
-    this.#socket = new WebSocket(url, {
+    this.#socket = new Socket(url, {
       ...(options.headers && { headers: { ...options.headers } }),
       ...(options.protocols && { protocols: [...options.protocols] }),
     });

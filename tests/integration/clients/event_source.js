@@ -1,4 +1,3 @@
-// deno-lint-ignore-file -- the client as users have it
 const eventSource = new EventSource("/api/v1/stream?device_ids=0848086072");
 
 eventSource.addEventListener("message", (event) => {

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file -- the client as users have it
 const ws = new WebSocket(
   "ws://localhost:8000/api/v1/stream?device_ids=0848086072,0848086073",
 );

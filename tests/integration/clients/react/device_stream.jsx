@@ -1,4 +1,3 @@
-// deno-lint-ignore-file -- the client as users have it
 import { useEffect, useState } from "react";
 
 export function DeviceStream({ deviceIds }) {
