@@ -156,14 +156,13 @@ export class KvFanout implements Fanout {
   async since(cursor: string, interest: Interest, signal: AbortSignal): Promise<Replay> {
     const position = parseCursor(cursor);
     if (!position || !await this.#isKept(position, signal)) return new NoReplay(this.log);
-    const epoch = this.#epoch;
-    const read = (after: number, interest: Interest, maxBytes: number) => {
-      // Another epoch began: what the reader has still to see of the old one is gone.
-      const end = epoch === this.#epoch ? this.log.position + 1 : 0;
-      return this.#reader.stretch(after, end, { epoch, interest, maxBytes });
-    };
-    const floor = () => this.floor;
-    return new LogReplay(this.log, interest, read, { at: position.offset, floor });
+    const read = (after: number, interest: Interest, maxBytes: number) =>
+      this.#reader.stretch(after, this.log.position + 1, { epoch: this.#epoch, interest, maxBytes });
+    return new LogReplay(this.log, interest, read, {
+      at: position.offset,
+      floor: () => this.floor,
+      epoch: () => this.#epoch,
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -80,8 +80,10 @@ export class LogReader {
       reached = frame.next - 1;
     }
     // Read after the frames: a floor that has passed them by now is known to the caller.
-    const floor = (await this.head())?.head.floor ?? end;
-    return { found, reached, floor };
+    const now = await this.head();
+    // What was read may be of another epoch: the caller has yet to hear of it.
+    if (now?.head.epoch !== epoch.id) return { found: [], reached: offset, floor: 0 };
+    return { found, reached, floor: now.head.floor };
   }
 }
 

@@ -65,7 +65,11 @@ export class MemoryFanout implements Fanout {
     }
     const floor = () => this.floor;
     return Promise.resolve(
-      new LogReplay(this.log, interest, undefined, { at: position.offset, floor }),
+      new LogReplay(this.log, interest, undefined, {
+        at: position.offset,
+        floor,
+        epoch: () => this.epoch,
+      }),
     );
   }
 

@@ -2,7 +2,7 @@
 
 import type { Replay, ReplayStatus } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
-import type { Publication } from "./message.ts";
+import type { Epoch, Publication } from "./message.ts";
 import type { MessageLog } from "./message_log.ts";
 
 /** What a store returns of its log: publications in order, and how far they reach. */
@@ -32,17 +32,28 @@ export class NoReplay implements Replay {
   }
 }
 
+export interface LogReplayOptions {
+  /** Offset of the cursor. */
+  readonly at: number;
+  readonly floor: () => number;
+  readonly epoch: () => Epoch;
+}
+
 /** Reads the log forward; says `partial` as soon as something is known to be gone. */
 export class LogReplay implements Replay {
   #status: ReplayStatus = "full";
+  #at: number;
+  #epoch: Epoch;
 
   constructor(
     private readonly log: MessageLog,
     private readonly interest: Interest,
     private readonly read: ReadStretch | undefined,
-    private position: { at: number; floor: () => number },
+    private readonly options: LogReplayOptions,
   ) {
-    this.#skipTo(position.floor() - 1);
+    this.#at = options.at;
+    this.#epoch = options.epoch();
+    this.#skipTo(options.floor() - 1);
   }
 
   get status(): ReplayStatus {
@@ -50,13 +61,14 @@ export class LogReplay implements Replay {
   }
 
   get at(): number {
-    return this.position.at;
+    return this.#at;
   }
 
   next(maxBytes: number): readonly Publication[] | Promise<readonly Publication[]> {
+    if (this.#epoch !== this.options.epoch()) this.#beginAnew();
     const recent = this.log.after(this.at, this.interest, maxBytes);
     if (!recent) return this.#fromStore(maxBytes);
-    this.position.at = recent.reached;
+    this.#at = recent.reached;
     return recent.found;
   }
 
@@ -66,14 +78,24 @@ export class LogReplay implements Replay {
       return [];
     }
     const { found, reached, floor } = await this.read(this.at, this.interest, maxBytes);
+    // Offsets of the one epoch say nothing about the other.
+    if (this.#epoch !== this.options.epoch()) return [];
+    // What was read came before what is gone by now.
+    this.#at = Math.max(this.at, reached);
     this.#skipTo(floor - 1);
-    this.position.at = Math.max(this.at, reached);
     return found;
+  }
+
+  /** Another epoch began: what there was to see of the old one is gone. */
+  #beginAnew(): void {
+    this.#epoch = this.options.epoch();
+    this.#at = this.options.floor() - 1;
+    this.#status = "partial";
   }
 
   #skipTo(offset: number): void {
     if (offset <= this.at) return;
     this.#status = "partial";
-    this.position.at = offset;
+    this.#at = offset;
   }
 }
