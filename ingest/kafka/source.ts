@@ -10,7 +10,7 @@ import { Topics } from "./topics.ts";
 
 export type { KafkaSourceConfig };
 
-const BACKOFF: BackoffOptions = { minMs: 500, maxMs: 30_000 };
+const BACKOFF: BackoffOptions = { minMs: 500, maxMs: 10_000 };
 /** A connection that lasts this long was a good one: the next try after it is soon. */
 const GOOD_MS = 30_000;
 /** The shortest that brokers allow unless they are told otherwise: another takes over within it. */
