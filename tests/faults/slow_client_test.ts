@@ -12,6 +12,7 @@ import { System } from "../kit/system.ts";
 import { WsClient } from "../kit/ws_client.ts";
 
 const MESSAGES = 50_000;
+const BATCH = 1_000;
 const MAX_GROWTH_BYTES = 120 * 1024 * 1024;
 
 for (const transport of ["ws", "sse"] as const) {
@@ -37,13 +38,17 @@ for (const transport of ["ws", "sse"] as const) {
     });
 
     await using memory = await MemoryWatch.start(telecast.process);
-    await publisher.publishAtRate(
-      () => ({ topic: "fleet/A", payload: trackingPayload("A", checker.next("A")) }),
-      { perSecond: 5_000, count: MESSAGES, qos: 1 },
-    );
-    await eventually("all messages at the clients that read", () => checker.complete(), {
-      timeoutMs: 30_000,
-    });
+    // By the thousand: however busy the machine is, the clients that read are never far behind.
+    for (let published = 0; published < MESSAGES; published += BATCH) {
+      await publisher.publishAll(Array.from({ length: BATCH }, () => ({
+        topic: "fleet/A",
+        payload: trackingPayload("A", checker.next("A")),
+      })));
+      await eventually("the batch at the clients that read", () => checker.complete(), {
+        timeoutMs: 30_000,
+        intervalMs: 2,
+      });
+    }
     checker.assertFlawless();
     assert.ok(memory.growthBytes < MAX_GROWTH_BYTES, `memory grew by ${memory.growthBytes} bytes`);
 

@@ -177,6 +177,7 @@ export class CheckedClient {
 /** A set of small numbers, one byte each. */
 class SeenNumbers {
   highest = 0;
+  #size = 0;
   #bytes = new Uint8Array(64);
 
   has(seq: number): boolean {
@@ -192,11 +193,13 @@ class SeenNumbers {
     }
     if (this.has(seq)) return false;
     this.#bytes[seq] = 1;
+    this.#size++;
     this.highest = Math.max(this.highest, seq);
     return true;
   }
 
   countAbove(seq: number): number {
+    if (seq === 0) return this.#size;
     let count = 0;
     for (let i = seq + 1; i <= this.highest; i++) count += this.#bytes[i]!;
     return count;
