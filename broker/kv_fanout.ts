@@ -68,7 +68,7 @@ export class KvFanout implements Fanout {
   #epoch!: Epoch;
   #head!: LogHead;
   #stamp: string | null = null;
-  /** When the head was seen last, by the monotonic clock. */
+  /** When the head was first seen as it is, by the monotonic clock. */
   #headSeen = 0;
   #headStale = false;
   #lastsMissed = false;
@@ -301,7 +301,6 @@ export class KvFanout implements Fanout {
     const now = await this.#reader.head();
     const frozen = this.#frozen;
     if (now && now.versionstamp === this.#stamp) {
-      this.#headSeen = this.#clock.monotonic();
       // The head has not moved: the commit did not land, and may be made again as it was.
       if (frozen) await this.#commitFrozen(frozen);
       return;
