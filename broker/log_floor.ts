@@ -24,6 +24,11 @@ export class LogFloor {
   #gone = 0;
   /** A page of frames from the floor on that are older than those; read when they are needed. */
   #older: FrameAge[] = [];
+  /** Frames below the floor: a database that was replaced has some, of an epoch that is over. */
+  #left: KvKey[] = [];
+  #mayBeLeft = true;
+  /** Counts how often the log began anew: what was read before says nothing about it. */
+  #life = 0;
 
   /** Adds the newest frames, in order. */
   add(frames: Iterable<FrameAge>): void {
@@ -46,15 +51,18 @@ export class LogFloor {
     this.#ages = [];
     this.#gone = 0;
     this.#older = [];
+    this.#left = [];
+    this.#mayBeLeft = true;
+    this.#life++;
   }
 
   /** Keys of frames from before `olderThan`, none reaching beyond `upTo`, and the floor after them. */
   expired(
     { floor, olderThan, upTo }: { floor: number; olderThan: number; upTo: number },
   ): { deletes: KvKey[]; floor: number } {
-    const deletes: KvKey[] = [];
+    const deletes = this.#left.splice(0, MAX_DELETES);
     const take = (age: FrameAge | undefined): boolean => {
-      if (!age || age.firstOffset !== floor || deletes.length === MAX_DELETES) return false;
+      if (!age || age.firstOffset !== floor || deletes.length >= MAX_DELETES) return false;
       if (age.logTime >= olderThan || age.next - 1 > upTo) return false;
       deletes.push(logKey(age.firstOffset));
       floor = age.next;
@@ -67,11 +75,19 @@ export class LogFloor {
     return { deletes, floor };
   }
 
-  /** Reads the ages of the frames from `floor` on where they are not known. */
+  /** Reads the ages of the frames from `floor` on where they are not known, and what is below. */
   async complete(reader: LogReader, floor: number, next: number): Promise<void> {
+    const life = this.#life;
+    if (this.#mayBeLeft && this.#left.length === 0) {
+      const left = await reader.frames(0, floor);
+      if (life !== this.#life) return;
+      this.#left = left.map(({ firstOffset }) => logKey(firstOffset));
+      this.#mayBeLeft = left.length > 0;
+    }
     const oldest = this.#ages[this.#gone]?.firstOffset ?? next;
     if (floor >= oldest || this.#older[0]?.firstOffset === floor) return;
-    this.#older = (await reader.frames(floor, oldest, PAGE_FRAMES))
-      .map(({ firstOffset, next, logTime }) => ({ firstOffset, next, logTime }));
+    const older = await reader.frames(floor, oldest, PAGE_FRAMES);
+    if (life !== this.#life) return;
+    this.#older = older.map(({ firstOffset, next, logTime }) => ({ firstOffset, next, logTime }));
   }
 }
