@@ -1,7 +1,11 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
+import { launchChromium, watchPage } from "./chromium.ts";
+import { PageServer } from "./page_server.ts";
 import { pageTest, paintedPixels, shownIds, waitForIds, waitForText } from "./page_kit.ts";
+
+const TILE = '<svg xmlns="http://www.w3.org/2000/svg" width="256" height="256"/>';
 
 pageTest(
   "the live page shows every vehicle at once, and moves with each message",
@@ -182,3 +186,32 @@ pageTest(
     await waitForText(page, "#command-outcome", /Not sent: The broker is away/);
   },
 );
+
+Deno.test("a map with tiles asks their host alone", {
+  sanitizeOps: false,
+  sanitizeResources: false,
+}, async () => {
+  const asked: string[] = [];
+  await using _tiles = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+    asked.push(new URL(request.url).pathname);
+    return new Response(TILE, { headers: { "content-type": "image/svg+xml" } });
+  });
+  const { port } = _tiles.addr;
+  await using server = new PageServer({
+    vehicles: 3,
+    messagesPerSecond: 0,
+    mapTilesUrl: `http://127.0.0.1:${port}/{z}/{x}/{y}.svg`,
+  });
+  const browser = await launchChromium();
+  try {
+    const page = await browser.newPage();
+    const faults = watchPage(page, server.url.slice(0, -1));
+    await page.goto(server.url);
+    await page.locator(".leaflet-tile-loaded").first().waitFor();
+    await waitForText(page, ".leaflet-control-attribution", /127\.0\.0\.1/);
+    assert.match(asked[0]!, /^\/\d+\/\d+\/\d+\.svg$/);
+    assert.deepEqual(faults.filter((fault) => !fault.includes(`:${port}/`)), []);
+  } finally {
+    await browser.close();
+  }
+});

@@ -82,9 +82,16 @@ function refresh(): void {
   filters.refresh();
   list.refresh();
   panel.refresh();
+  showNote();
+}
+
+/** Says on the map why nothing moves there. */
+function showNote(): void {
   const note = byId("map-note");
-  note.hidden = fleet.anyPosition || document.body.dataset.connection !== "open";
-  if (!note.hidden) setText(note, text("waitingForData"));
+  const { connection } = document.body.dataset;
+  const lost = connection === "waiting" || connection === "closed";
+  note.hidden = !lost && (fleet.anyPosition || connection !== "open");
+  if (!note.hidden) setText(note, lost ? status.words : text("waitingForData"));
 }
 
 let refreshAt = 0;

@@ -16,7 +16,7 @@ export class CommandForm {
 
   constructor(deviceId: string, api: LiveStream["api"]) {
     this.#input.value = '{"action":""}';
-    const send = element("button", { type: "submit", class: "button main" }, text("send"));
+    const send = element("button", { type: "submit", class: "button primary" }, text("send"));
     this.node = element(
       "form",
       { class: "command" },

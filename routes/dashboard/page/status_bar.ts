@@ -73,15 +73,18 @@ export class StatusBar {
     this.#values[name].classList.toggle("warns", warns);
   }
 
-  #showState(): void {
-    const { state } = this.#state;
-    this.#pill.dataset.state = state;
+  /** The connection's state in words. */
+  get words(): string {
+    const state = this.#state;
     const seconds = Math.max(0, Math.ceil((this.#retryAt - Date.now()) / 1000));
-    const reason = this.#state.state === "closed" ? this.#state.reason : "";
-    const transport = this.#state.state === "open" && this.#state.transport === "sse"
-      ? " · SSE"
-      : "";
-    setText(this.#pillText, text(state, { seconds, reason }) + transport);
+    const reason = state.state === "closed" ? state.reason : "";
+    const transport = state.state === "open" && state.transport === "sse" ? " · SSE" : "";
+    return text(state.state, { seconds, reason }) + transport;
+  }
+
+  #showState(): void {
+    this.#pill.dataset.state = this.#state.state;
+    setText(this.#pillText, this.words);
   }
 
   #rate(messages: number): number {

@@ -185,7 +185,9 @@ export class VehicleLayer extends CanvasLayer {
     const context = this.context;
     context.strokeStyle = palette().accent;
     context.lineWidth = 4 * pixelRatio;
-    context.lineJoin = context.lineCap = "round";
+    context.lineJoin = "round";
+    // Where pieces that shine through meet, round ends would lie on one another.
+    context.lineCap = "butt";
     const step = Math.max(1, Math.ceil(track.length / TAIL_STEPS));
     for (let from = 0; from < track.length - 1; from += step) {
       context.globalAlpha = 0.25 + 0.65 * (from + step) / (track.length + step);

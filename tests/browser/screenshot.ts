@@ -1,0 +1,27 @@
+/**
+ * Takes a picture of a running live page:
+ *
+ *     deno run -A tests/browser/screenshot.ts http://127.0.0.1:8000/ docs/page.png [width height theme]
+ */
+
+import { launchChromium } from "./chromium.ts";
+
+const [url, file, width = "1440", height = "900", theme = "light"] = Deno.args;
+if (!url || !file) throw new Error("Cannot take a picture: an address and a file are needed");
+
+const browser = await launchChromium();
+try {
+  const page = await browser.newPage({
+    viewport: { width: Number(width), height: Number(height) },
+    colorScheme: theme === "dark" ? "dark" : "light",
+    locale: "en-US",
+  });
+  await page.goto(url);
+  await page.locator(".vehicle").nth(1).click();
+  await page.locator(".plot canvas").first().waitFor();
+  // By then the map has come to rest, and a few messages have moved its vehicles.
+  await page.waitForTimeout(3_000);
+  await page.screenshot({ path: file });
+} finally {
+  await browser.close();
+}
