@@ -44,7 +44,9 @@ export class Connection {
     const handlers = {
       onOpen: () => {
         this.#open = true;
-        if (options.probe) return this.close("the server answers over HTTP");
+        if (options.probe) {
+          return this.close("the WebSocket was refused, though the server answers over HTTP");
+        }
         // Its answer brings a cursor, and proves that frames get through.
         this.send({ action: "ping" });
         options.onOpen();

@@ -17,32 +17,43 @@ const REVALIDATE = { "cache-control": "no-cache" };
 const FOREVER = { "cache-control": "public, max-age=31536000, immutable" };
 
 /** `/`, its assets, `/client.js` and `/client.d.ts`. */
-export function dashboardRoutes({ mapTilesUrl, deviceIdPath = [] }: DashboardOptions = {}): Hono {
-  const { version, files, html } = pageFiles();
-  const filled = html.replace("MAP_TILES_URL", () => escapeHtml(mapTilesUrl ?? ""))
-    .replace("DEVICE_ID_PATH", () => escapeHtml(deviceIdPath.join(".")));
-  const page = new Asset("index.html", filled);
+export function dashboardRoutes(options: DashboardOptions = {}): Hono {
+  let made: Site | undefined;
+  // At the first request, since most that start a server never open the page.
+  const site = () => made ??= makeSite(options);
   const pageHeaders = {
     ...REVALIDATE,
-    "content-security-policy": contentSecurityPolicy(mapTilesUrl),
+    "content-security-policy": contentSecurityPolicy(options.mapTilesUrl),
     "referrer-policy": "strict-origin-when-cross-origin",
   };
-  const script = new Asset("client.js", clientScript());
-  const types = new Asset("client.d.ts", clientTypes());
-
+  const scriptHeaders = { ...REVALIDATE, "x-typescript-types": "./client.d.ts" };
   return new Hono()
-    .get("/", (c) => page.respond(c, pageHeaders))
-    .get(
-      "/client.js",
-      (c) => script.respond(c, { ...REVALIDATE, "x-typescript-types": "./client.d.ts" }),
-    )
-    .get("/client.d.ts", (c) => types.respond(c, REVALIDATE))
+    .get("/", (c) => site().page.respond(c, pageHeaders))
+    .get("/client.js", (c) => site().script.respond(c, scriptHeaders))
+    .get("/client.d.ts", (c) => site().types.respond(c, REVALIDATE))
     .get("/assets/:version/:name", (c) => {
+      const { version, files } = pageFiles();
       const file = files.get(c.req.param("name"));
       if (!file) return c.notFound();
       // While a new version is rolled out, a page of the old one may ask here for its files.
       return file.respond(c, c.req.param("version") === version ? FOREVER : REVALIDATE);
     });
+}
+
+interface Site {
+  readonly page: Asset;
+  readonly script: Asset;
+  readonly types: Asset;
+}
+
+function makeSite({ mapTilesUrl = "", deviceIdPath = [] }: DashboardOptions): Site {
+  const html = pageFiles().html.replace("MAP_TILES_URL", () => escapeHtml(mapTilesUrl))
+    .replace("DEVICE_ID_PATH", () => escapeHtml(deviceIdPath.join(".")));
+  return {
+    page: new Asset("index.html", html),
+    script: new Asset("client.js", clientScript()),
+    types: new Asset("client.d.ts", clientTypes()),
+  };
 }
 
 function contentSecurityPolicy(mapTilesUrl: string | undefined): string {

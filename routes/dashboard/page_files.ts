@@ -94,7 +94,7 @@ export interface PageFiles {
 
 let made: PageFiles | undefined;
 
-/** Made at the first call, in some 20 ms. */
+/** Made at the first call, in some 60 ms. */
 export function pageFiles(): PageFiles {
   return made ??= makePageFiles();
 }
