@@ -6,42 +6,57 @@ import { Haproxy } from "./haproxy.ts";
 import { Mosquitto, type MosquittoOptions } from "./mosquitto.ts";
 import { Telecast, type TelecastOptions } from "./telecast.ts";
 
-export interface ClusterOptions {
+/** What stands between an instance and the store. */
+export interface KvProxy extends AsyncDisposable {
+  readonly port: number;
+}
+
+export interface ClusterOptions<P extends KvProxy> {
   readonly instances?: number;
   readonly broker?: MosquittoOptions;
   readonly env?: Readonly<Record<string, string>>;
-  /** What the instances reach denokv by, made of its port: a proxy's address, for instance. */
-  readonly kvUrl?: (kvPort: number) => string | Promise<string>;
+  /** Gives each instance a proxy of its own before denokv. */
+  readonly kvProxy?: (kvPort: number) => Promise<P>;
 }
 
-export class Cluster implements AsyncDisposable {
+export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
   private constructor(
     readonly kv: DenoKv,
     readonly broker: Mosquitto,
     readonly instances: readonly Telecast[],
+    /** One for each instance, in the same order; none unless `kvProxy` is given. */
+    readonly proxies: readonly P[],
     readonly balancer: Haproxy,
     private readonly stack: AsyncDisposableStack,
   ) {}
 
   /** Resolves when every instance serves and a source of one of them is connected. */
-  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+  static async start<P extends KvProxy = KvProxy>(
+    options: ClusterOptions<P> = {},
+  ): Promise<Cluster<P>> {
     await using stack = new AsyncDisposableStack();
     const kv = stack.use(await DenoKv.start());
     const broker = stack.use(await Mosquitto.start(options.broker));
-    const url = await options.kvUrl?.(kv.port);
-    const env = {
-      BROKER_HOST: broker.url,
-      ...kv.env,
-      ...(url === undefined ? {} : { DENO_KV_URL: url }),
-      DRAIN_SECONDS: "1",
-      LOG_FORMAT: "text",
-      ...options.env,
-    };
-    const instances = await startAll(options.instances ?? 3, { env }, stack);
+    const proxies: P[] = [];
+    const starting: TelecastOptions[] = [];
+    for (let i = 0; i < (options.instances ?? 3); i++) {
+      const proxy = await options.kvProxy?.(kv.port);
+      if (proxy) proxies.push(stack.use(proxy));
+      const env = {
+        BROKER_HOST: broker.url,
+        ...kv.env,
+        ...(proxy ? { DENO_KV_URL: `http://127.0.0.1:${proxy.port}` } : {}),
+        DRAIN_SECONDS: "1",
+        LOG_FORMAT: "text",
+        ...options.env,
+      };
+      starting.push({ env });
+    }
+    const instances = await startAll(starting, stack);
     const balancer = stack.use(
       await Haproxy.start({ ports: instances.map(({ port }) => port), checkPath: "/readyz" }),
     );
-    const cluster = new Cluster(kv, broker, instances, balancer, stack.move());
+    const cluster = new Cluster(kv, broker, instances, proxies, balancer, stack.move());
     try {
       await cluster.owner();
     } catch (error) {
@@ -55,7 +70,7 @@ export class Cluster implements AsyncDisposable {
     return `${this.balancer.url}/api/v1/stream`;
   }
 
-  /** The instance that consumes the broker, once there is one; none but those that run. */
+  /** The instance that consumes the broker, once there is one. */
   owner(
     { among = this.instances, timeoutMs = 20_000 }: {
       among?: readonly Telecast[];
@@ -63,10 +78,8 @@ export class Cluster implements AsyncDisposable {
     } = {},
   ): Promise<Telecast> {
     return eventually("an instance consumes the broker", async () => {
-      const owners = await Promise.all(
-        among.map(async (telecast) => await isOwner(telecast) ? telecast : undefined),
-      );
-      return owners.find((telecast) => telecast !== undefined);
+      const owners = await Promise.all(among.map(isOwner));
+      return among.find((_, i) => owners[i]);
     }, { timeoutMs });
   }
 
@@ -77,12 +90,10 @@ export class Cluster implements AsyncDisposable {
 
 /** Starts instances side by side; where one fails, none is left running. */
 export async function startAll(
-  count: number,
-  options: TelecastOptions,
+  options: readonly TelecastOptions[],
   stack: AsyncDisposableStack,
 ): Promise<Telecast[]> {
-  const starting = Array.from({ length: count }, () => Telecast.start(options));
-  const results = await Promise.allSettled(starting);
+  const results = await Promise.allSettled(options.map((one) => Telecast.start(one)));
   const instances: Telecast[] = [];
   for (const result of results) {
     if (result.status === "fulfilled") instances.push(stack.use(result.value));
@@ -92,11 +103,16 @@ export async function startAll(
   return instances;
 }
 
+/** Whether an instance has the lease and is connected to its broker; false where it is silent. */
 export async function isOwner(telecast: Telecast): Promise<boolean> {
   if (!telecast.running) return false;
-  const { instance, ingest_lease, sources } = await telecast.json("/api/v1/stats", {
-    signal: AbortSignal.timeout(1_000),
-  });
-  return instance === ingest_lease &&
-    sources.some(({ state }: { state: string }) => state === "connected");
+  try {
+    const { instance, ingest_lease, sources } = await telecast.json("/api/v1/stats", {
+      signal: AbortSignal.timeout(2_000),
+    });
+    return instance === ingest_lease &&
+      sources.some(({ state }: { state: string }) => state === "connected");
+  } catch {
+    return false;
+  }
 }

@@ -15,6 +15,8 @@ export interface FleetOptions {
   /** Devices that a client watches. */
   readonly devicesEach?: number;
   readonly perSecond: number;
+  /** False: payloads without uuid, so that no repeat is dropped on the way. */
+  readonly uuids?: boolean;
 }
 
 interface Published {
@@ -60,6 +62,8 @@ export class Fleet implements AsyncDisposable {
       perSecond,
       signal: this.#stop.signal,
     });
+    // Where the fleet is disposed of first, what the broker has not acknowledged has no answer.
+    this.#publishing.catch(() => {});
   }
 
   /** Publishes for so long, and stops. */
@@ -131,7 +135,6 @@ export class Fleet implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.publisher[Symbol.asyncDispose]();
-    await this.#publishing?.catch(() => {});
     await Promise.all(this.clients.map((client) => client[Symbol.asyncDispose]()));
   }
 
@@ -163,7 +166,8 @@ export class Fleet implements AsyncDisposable {
   #next(index: number): Published {
     const now = performance.now();
     const deviceId = deviceName(index % this.options.devices);
-    const payload = trackingPayload(deviceId, this.checker.next(deviceId));
+    const uuid = this.options.uuids === false ? { uuid: null } : {};
+    const payload = trackingPayload(deviceId, this.checker.next(deviceId), uuid);
     const message = { topic: `fleet/${deviceId}`, payload, at: now };
     this.#remembered.push(message);
     if (this.#remembered.length > 10_000 && this.#remembered[5_000]!.at < now - REMEMBERED_MS) {

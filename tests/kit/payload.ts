@@ -3,7 +3,8 @@
 export interface TrackingOptions {
   /** Extra fields of `data`, after DEVICE_ID and SEQ. */
   readonly data?: Readonly<Record<string, unknown>>;
-  readonly uuid?: string;
+  /** Null for none: then no message is a repeat of another. */
+  readonly uuid?: string | null;
   /** Length that the whole text is filled up to. */
   readonly chars?: number;
 }
