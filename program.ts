@@ -1,8 +1,13 @@
 /** Builds the parts of the program, starts them in order, and stops them in order. */
 
+import { Companies } from "./broker/companies.ts";
+import { alarmHandler } from "./broker/delivery/alarm_handler.ts";
+import { Backend } from "./broker/delivery/backend.ts";
+import { DeliveryQueue } from "./broker/delivery/queue.ts";
+import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import { Hub } from "./broker/hub.ts";
 import { Instances } from "./broker/instances.ts";
-import { openStore } from "./broker/open.ts";
+import { type OpenStore, openStore } from "./broker/open.ts";
 import type { FanoutState } from "./broker/fanout.ts";
 import type { Config } from "./config.ts";
 import { Health } from "./health.ts";
@@ -47,7 +52,9 @@ export async function startProgram(
       ),
     onState: (state) => reportStore(health, state),
   });
-  const ingest = new Ingest({ config, store, health, instance });
+  const companies = new Companies(store.work);
+  const deliveries = openDeliveries(config, store, instance);
+  const ingest = new Ingest({ config, store, health, instance, companies, deliveries });
   const instances = new Instances(store.kv, {
     id: instance,
     figures: () => ({
@@ -65,6 +72,8 @@ export async function startProgram(
     instances,
     leaseOwner: () => ingest.leaseOwner,
     sources: () => ingest.status(),
+    companies,
+    deliveries,
     publish: config.mqtt && ((message, timeoutMs) => ingest.publish(message, timeoutMs)),
   });
   const statsd = config.statsd &&
@@ -86,6 +95,8 @@ export async function startProgram(
     if (health.phase !== "starting") return;
     hub.presence.start();
     instances.start();
+    await companies.start();
+    deliveries?.start();
     await ingest.start();
     health.phase = "serving";
     log.info("ready: store {store}, deployment {deployment}, instance {instance}", {
@@ -100,6 +111,8 @@ export async function startProgram(
     async stop() {
       health.phase = "draining";
       await ingest.stop();
+      await deliveries?.[Symbol.asyncDispose]();
+      await companies[Symbol.asyncDispose]();
       await drain(hub, config.drainSeconds);
       await instances[Symbol.asyncDispose]();
       hub[Symbol.dispose]();
@@ -109,6 +122,40 @@ export async function startProgram(
       await statsd?.[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Undefined where there is nobody to deliver to, and beside a system that delivers itself. */
+function openDeliveries(
+  config: Config,
+  { work }: OpenStore,
+  instance: string,
+): DeliveryQueue | undefined {
+  const { backendUrl, whatsapp, shadow } = config;
+  if (shadow || (backendUrl === undefined && !whatsapp)) return undefined;
+  const log = getLogger("delivery");
+  const backend = backendUrl === undefined ? undefined : new Backend({
+    url: backendUrl.replace(/\/$/, ""),
+    onAway: (away) =>
+      away
+        ? log.warning("the backend is away: messages for it wait; check BACKEND_URL")
+        : log.info("the backend is back"),
+  });
+  const handler = alarmHandler({
+    backend,
+    whatsapp: whatsapp && new WhatsApp(whatsapp),
+    recipients: whatsapp?.recipients ?? {},
+  });
+  return new DeliveryQueue(work, {
+    instance,
+    handler,
+    onDead: ({ id, kind, attempts }, reason) =>
+      log.error("delivery {id} ({kind}) failed for good after {attempts} tries: {reason}", {
+        id,
+        kind,
+        attempts,
+        reason,
+      }),
+  });
 }
 
 /** Tells every client to come back, spread over time, and ends the streams within `seconds`. */

@@ -28,3 +28,6 @@ export const LEASE_BEAT: KvKey = ["lease_beat", "ingest"];
 /** An instance's sign of life, with its counters. */
 export const instanceKey = (id: string): KvKey => ["instance", id];
 export const INSTANCE_PREFIX: KvKey = ["instance"];
+/** A company. */
+export const companyKey = (id: string): KvKey => ["empresa", id];
+export const COMPANY_PREFIX: KvKey = ["empresa"];

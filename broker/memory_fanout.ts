@@ -3,6 +3,8 @@
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
+import type { KvClient, KvKey } from "./kv_client.ts";
+import { deliveryKey } from "./kv_keys.ts";
 import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
 import { Marks } from "./marks.ts";
 import { MessageLog } from "./message_log.ts";
@@ -19,7 +21,16 @@ export class MemoryFanout implements Fanout {
   readonly #clock: Clock;
   readonly #marks = new Marks();
 
-  constructor(options: { retentionMs: number; recentMaxBytes: number; clock?: Clock }) {
+  readonly #work: KvClient | undefined;
+
+  constructor(options: {
+    retentionMs: number;
+    recentMaxBytes: number;
+    /** Where the jobs of messages are put. */
+    work?: KvClient;
+    clock?: Clock;
+  }) {
+    this.#work = options.work;
     this.log = new MessageLog({ maxBytes: options.recentMaxBytes });
     this.#retentionMs = options.retentionMs;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
@@ -38,24 +49,29 @@ export class MemoryFanout implements Fanout {
     return Promise.resolve();
   }
 
-  publish(batch: readonly Entry[]): Promise<void> {
-    if (!this.#listener) return Promise.reject(new Error("Cannot publish: the fanout is closed"));
+  async publish(batch: readonly Entry[]): Promise<void> {
+    if (!this.#listener) throw new Error("Cannot publish: the fanout is closed");
     const time = this.#clock.wall();
     const publications: Publication[] = [];
+    const jobs: { key: KvKey; value: Uint8Array }[] = [];
     for (const message of batch) {
       if (this.#marks.isRepeat(message) || this.log.repeated(message)) continue;
       const hasUuid = message.uuid !== undefined;
       const offset = this.log.position + 1;
-      const { deviceId, payload } = message;
+      const { deviceId, payload, job } = message;
       const publication = new Publication(this.epoch, offset, deviceId, payload, hasUuid, time);
       this.log.append(publication);
       publications.push(publication);
+      if (job) {
+        const value = new TextEncoder().encode(job.body);
+        jobs.push({ key: deliveryKey(job.lane, offset), value });
+      }
     }
     this.#marks.advance(batch);
     this.log.trimOlderThan(time - this.#retentionMs);
     this.stored += publications.length;
     if (publications.length > 0) this.#listener.onPublications(publications);
-    return Promise.resolve();
+    if (jobs.length > 0) await this.#work?.commit({ checks: [], sets: jobs });
   }
 
   since(cursor: string, interest: Interest): Promise<Replay> {

@@ -16,6 +16,8 @@ export interface Job {
   readonly lane: string;
   /** JSON of what has to be done. */
   readonly body: string;
+  /** The company that the message names. */
+  readonly company?: string | undefined;
 }
 
 /** How far a partition of an upstream log was read; written in the commit of its messages. */

@@ -7,6 +7,7 @@ import { DenoKv, unlocked } from "./deno_kv.ts";
 import type { KvClient } from "./kv_client.ts";
 import { KvFanout, type KvFanoutOptions } from "./kv_fanout.ts";
 import { MemoryFanout } from "./memory_fanout.ts";
+import { MemoryKv } from "./memory_kv.ts";
 import { openRemoteKv } from "./remote_kv.ts";
 import { Settings } from "./settings.ts";
 
@@ -29,6 +30,8 @@ export interface OpenStore extends Disposable {
   readonly settings: Settings;
   /** Undefined in memory, where nothing is shared. */
   readonly kv?: KvClient;
+  /** Where work and companies are kept: the store, or memory. */
+  readonly work: KvClient;
   /** What is used, for people; without credentials. */
   readonly description: string;
 }
@@ -45,8 +48,10 @@ export async function openStore(
   };
   const { url = DEFAULT_PATH } = config.kv;
   if (url === "memory:") {
+    const work = new MemoryKv();
     return {
-      fanout: new MemoryFanout(options),
+      fanout: new MemoryFanout({ ...options, work }),
+      work,
       settings: new Settings(),
       description: "memory",
       [Symbol.dispose]: () => {},
@@ -74,6 +79,7 @@ function onKv(
   return {
     fanout: new KvFanout(kv, { ...options, pollMs }),
     kv,
+    work: kv,
     settings: new Settings(kv),
     description,
     [Symbol.dispose]: () => kv.close(),

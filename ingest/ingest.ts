@@ -1,8 +1,11 @@
 /** All sources of this instance, made from the configuration. */
 
+import type { Companies } from "../broker/companies.ts";
+import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Fanout } from "../broker/fanout.ts";
 import { KvFanout } from "../broker/kv_fanout.ts";
 import { Lease } from "../broker/lease.ts";
+import type { Entry } from "../broker/message.ts";
 import type { OpenStore } from "../broker/open.ts";
 import type { Config } from "../config.ts";
 import type { Health } from "../health.ts";
@@ -35,6 +38,10 @@ export interface IngestOptions {
   readonly health: Health;
   /** Names this instance, where several share a deployment. */
   readonly instance: string;
+  /** Messages that name another company are refused. */
+  readonly companies: Companies;
+  /** Stored work is there to be done; undefined where nobody would do it. */
+  readonly deliveries: DeliveryQueue | undefined;
 }
 
 /**
@@ -121,6 +128,22 @@ export class Ingest {
     await this.#mqttPublisher.publish(message, timeoutMs);
   }
 
+  async #publish(entries: readonly Entry[]): Promise<void> {
+    const { companies, deliveries } = this.options;
+    const kept: Entry[] = [];
+    let jobs = 0;
+    for (const entry of entries) {
+      const company = entry.job?.company;
+      if (company !== undefined && !companies.has(company)) companies.refuse(company);
+      else {
+        kept.push(deliveries ? entry : { ...entry, job: undefined });
+        if (entry.job) jobs++;
+      }
+    }
+    await this.#fanout.publish(kept, { leased: this.#lease !== undefined });
+    if (jobs > 0) deliveries?.ring();
+  }
+
   #startSources(): void {
     for (const source of this.#sources) source.start();
   }
@@ -205,7 +228,7 @@ export class Ingest {
       worker: new URL(worker, import.meta.url),
       config: workerConfig,
       logger: getLogger("ingest", kind),
-      publish: (entries) => this.#fanout.publish(entries, { leased: this.#lease !== undefined }),
+      publish: (entries) => this.#publish(entries),
       onState: (state) => {
         health.report(name, state.state === "waiting" ? state.reason : undefined);
       },

@@ -2,7 +2,8 @@
 
 import { setImmediate } from "node:timers";
 import type { Job, Mark } from "../broker/message.ts";
-import { MessageCheck, type Refusal } from "./check.ts";
+import { botoneraJob } from "./botonera/job.ts";
+import type { MessageCheck } from "./check.ts";
 import type { Batch, SourceCounters } from "./protocol.ts";
 import type { Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
 
@@ -29,7 +30,7 @@ export interface IntakeOptions {
   readonly limits: IntakeLimits;
   readonly jobOf?: JobOf | undefined;
   post(batch: number, messages: Batch): void;
-  onRefused(refusal: Refusal, origin: Origin, bytes: number): void;
+  onRefused(refusal: string, origin: Origin, bytes: number): void;
   onDropped(count: number, reason: string): void;
   log(level: SourceLogLevel, text: string): void;
 }
@@ -94,16 +95,20 @@ export class BatchingIntake implements Intake {
     const checked = this.options.check.check(bytes, origin);
     if (!checked.message) {
       this.counters.malformed++;
-      this.options.onRefused(checked.refusal, origin, bytes.byteLength);
+      const { refusal, fields } = checked;
+      const why = fields === undefined ? refusal : `${refusal} (${fields})`;
+      this.options.onRefused(why, origin, bytes.byteLength);
       if (ack) this.#ackInOrder(ack);
       return;
     }
-    const { message, value } = checked;
+    const { message, botonera, value } = checked;
     const batch = this.#open;
     batch.deviceIds.push(message.deviceId);
     batch.payloads.push(message.payload);
     batch.uuids.push(message.uuid);
-    batch.jobs.push(this.options.jobOf?.(value, origin));
+    batch.jobs.push(
+      botonera ? botoneraJob(message, botonera, value) : this.options.jobOf?.(value, origin),
+    );
     batch.marks.push(origin.mark);
     if (ack) batch.acks.push(ack);
     batch.bytes += bytes.byteLength;

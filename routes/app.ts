@@ -6,7 +6,9 @@ import { cors } from "hono/cors";
 import { getLogger } from "../log.ts";
 import { Access } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
+import { companyRoutes } from "./companies.ts";
 import { dashboardRoutes } from "./dashboard/assets.ts";
+import { deliveryRoutes } from "./deliveries.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { problem, ProblemError } from "./problem.ts";
@@ -26,6 +28,8 @@ const SCOPES: readonly (readonly [string, Scope])[] = [
   ["/api/v1/devices/:id/messages", "stream"],
   ["/api/v1/stats", "admin"],
   ["/api/v1/publish", "admin"],
+  ["/api/v1/deliveries", "admin"],
+  ["/api/v1/deliveries/:id/retry", "admin"],
 ];
 const MAX_BODY_BYTES = 262_144;
 
@@ -60,6 +64,8 @@ export function createApp(deps: AppDeps): Hono {
     statsRoutes(deps),
     deviceRoutes(deps),
     publishRoutes(deps),
+    companyRoutes(deps, access),
+    deliveryRoutes(deps),
     dashboardRoutes({
       mapTilesUrl: deps.config.mapTilesUrl,
       deviceIdPath: deps.config.deviceIdPath,

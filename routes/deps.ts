@@ -1,5 +1,7 @@
 /** What the routes need of the program. */
 
+import type { Companies } from "../broker/companies.ts";
+import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Instances } from "../broker/instances.ts";
 import type { Hub } from "../broker/hub.ts";
 import type { Fanout } from "../broker/fanout.ts";
@@ -19,6 +21,9 @@ export interface AppDeps {
   readonly instances: Instances;
   /** Who has the ingest lease; undefined where none is used. */
   leaseOwner(): string | undefined;
+  readonly companies: Companies;
+  /** Work for the backend and WhatsApp; undefined where neither is configured. */
+  readonly deliveries: DeliveryQueue | undefined;
   sources(): readonly SourceStatus[];
   /** Publishes at the MQTT broker, resolves after its ack; undefined where there is none. */
   readonly publish?: ((message: Outgoing, timeoutMs: number) => Promise<void>) | undefined;

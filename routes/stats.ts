@@ -6,7 +6,7 @@ import type { AppDeps } from "./deps.ts";
 import { QueryError } from "./stream_query.ts";
 
 export function statsRoutes(
-  { hub, fanout, sources, instance, instances, leaseOwner }: AppDeps,
+  { hub, fanout, sources, instance, instances, leaseOwner, companies, deliveries }: AppDeps,
 ): Hono {
   const started = performance.now();
   return new Hono()
@@ -41,6 +41,13 @@ export function statsRoutes(
             dropped: totals.dropped,
           }]),
         ),
+        companies: {
+          known: companies.all.length,
+          refused: Object.fromEntries(companies.refused),
+        },
+        deliveries: deliveries
+          ? { waiting: deliveries.depth, oldest_ms: deliveries.oldestMs, ...deliveries.totals }
+          : null,
         queued: queued(),
         fanout: {
           ...fanout.state,

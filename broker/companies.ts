@@ -1,0 +1,95 @@
+/** The companies whose devices send messages: kept in the store, the same on every instance. */
+
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import type { KvClient } from "./kv_client.ts";
+import { COMPANY_PREFIX, companyKey } from "./kv_keys.ts";
+import { decodeJson, encodeJson } from "./log_head.ts";
+
+export interface Company {
+  /** As messages name it. */
+  readonly id: string;
+  /** As people read it. */
+  readonly name: string;
+}
+
+const FIRST: readonly Company[] = [
+  { id: "cota", name: "Cota" },
+  { id: "tocancipa", name: "Tocancipa" },
+  { id: "funza", name: "Funza" },
+  { id: "madrid", name: "Madrid" },
+];
+const REFRESH_MS = 1_000;
+const MAX_COMPANIES = 10_000;
+const PAGE = 500;
+/** Names that were refused are kept for operators, but a flood of them is not. */
+const MAX_REFUSED = 100;
+
+export class Companies implements AsyncDisposable {
+  #known = new Map<string, Company>(FIRST.map((company) => [company.id, company]));
+  /** Messages that named a company which is not known, by the name. */
+  readonly refused = new Map<string, number>();
+  refusedCount = 0;
+  #run: Promise<void> = Promise.resolve();
+  readonly #closed = new AbortController();
+
+  constructor(private readonly kv: KvClient, private readonly clock: Clock = SYSTEM_CLOCK) {}
+
+  /** Reads them, and goes on reading what other instances add. */
+  async start(): Promise<void> {
+    await this.#read().catch(() => {});
+    this.#run = this.#refresh();
+  }
+
+  get all(): Company[] {
+    return [...this.#known.values()];
+  }
+
+  has(id: string): boolean {
+    return this.#known.has(id);
+  }
+
+  /** Adds one, or names it anew; on this instance at once, on the others within a second. */
+  async add(company: Company): Promise<void> {
+    const value = encodeJson(company);
+    await this.kv.commit({ checks: [], sets: [{ key: companyKey(company.id), value }] });
+    this.#known.set(company.id, company);
+  }
+
+  /** Counts a message that named a company which is not known. */
+  refuse(id: string): void {
+    this.refusedCount++;
+    if (this.refused.size < MAX_REFUSED || this.refused.has(id)) {
+      this.refused.set(id, (this.refused.get(id) ?? 0) + 1);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort();
+    await this.#run;
+  }
+
+  async #refresh(): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      await this.clock.sleep(REFRESH_MS, signal);
+      // While the store is away what is known stays as it is.
+      if (!signal.aborted) await this.#read().catch(() => {});
+    }
+  }
+
+  async #read(): Promise<void> {
+    const known = new Map<string, Company>(FIRST.map((company) => [company.id, company]));
+    let after: readonly (string | number)[] | undefined;
+    while (known.size < MAX_COMPANIES) {
+      const options = { limit: PAGE, ...(after ? { after } : {}) };
+      const page = await this.kv.list({ prefix: COMPANY_PREFIX }, options);
+      for (const entry of page) {
+        const company = decodeJson(entry.value) as Company;
+        known.set(company.id, company);
+      }
+      if (page.length < PAGE) break;
+      after = page.at(-1)!.key;
+    }
+    this.#known = known;
+  }
+}

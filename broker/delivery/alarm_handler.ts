@@ -1,0 +1,91 @@
+/** What is done with a message of a panic button: the backend first, then people. */
+
+import type { Backend } from "./backend.ts";
+import { type Delivery, DeliveryError, type DeliveryHandler, type NextStep } from "./delivery.ts";
+import type { WhatsApp } from "./whatsapp.ts";
+
+/** A message that waits for the backend. */
+export interface ProcessStep {
+  readonly message: Readonly<Record<string, unknown>>;
+  readonly company?: string | undefined;
+  readonly notifies: boolean;
+}
+
+/** People who have not been told yet. */
+export interface NotifyStep {
+  readonly text: string;
+  readonly recipients: readonly string[];
+  /** Why some cannot be told at all, a reason each. */
+  readonly failed?: readonly string[];
+}
+
+export interface AlarmHandlerOptions {
+  readonly backend: Backend | undefined;
+  readonly whatsapp: WhatsApp | undefined;
+  /** Numbers by company, where the backend names none; `*` is every other company. */
+  readonly recipients: Readonly<Record<string, readonly string[]>>;
+}
+
+export const PROCESS = "process";
+export const NOTIFY = "notify";
+
+/** Each step is noted before the next begins, so that a retry does not repeat what was done. */
+export function alarmHandler(options: AlarmHandlerOptions): DeliveryHandler {
+  return async (delivery, signal) => {
+    if (delivery.kind === PROCESS) return await process(delivery, options, signal);
+    if (delivery.kind === NOTIFY) return await notify(delivery, options, signal);
+    throw new DeliveryError(`nothing is known of work of kind ${delivery.kind}`, {
+      permanent: true,
+    });
+  };
+}
+
+async function process(
+  { id, data }: Delivery,
+  { backend, whatsapp, recipients }: AlarmHandlerOptions,
+  signal: AbortSignal,
+): Promise<NextStep | undefined> {
+  const { message, company, notifies } = data as ProcessStep;
+  const named = await backend?.process(message, id, signal) ?? [];
+  if (!notifies || !whatsapp) return undefined;
+  const people = named.length > 0 ? named : recipients[company ?? "*"] ?? recipients["*"] ?? [];
+  if (people.length === 0) return undefined;
+  const step: NotifyStep = { text: textOf(message), recipients: [...new Set(people)] };
+  return { kind: NOTIFY, data: step };
+}
+
+async function notify(
+  { data }: Delivery,
+  { whatsapp }: AlarmHandlerOptions,
+  signal: AbortSignal,
+): Promise<NextStep | undefined> {
+  const { text, recipients, failed = [] } = data as NotifyStep;
+  const [next, ...others] = recipients;
+  if (next === undefined || !whatsapp) {
+    if (failed.length === 0) return undefined;
+    const reasons = [...new Set(failed)].join(", ");
+    throw new DeliveryError(`${failed.length} people could not be told: ${reasons}`, {
+      permanent: true,
+    });
+  }
+  const step = (more: readonly string[]): NextStep => ({
+    kind: NOTIFY,
+    data: { text, recipients: others, failed: [...failed, ...more] } satisfies NotifyStep,
+  });
+  try {
+    await whatsapp.send(next, { type: "text", text }, signal);
+  } catch (error) {
+    // One number that is refused must not keep the others from being told.
+    if (!(error instanceof DeliveryError && error.permanent)) throw error;
+    return step([error.message]);
+  }
+  return others.length > 0 || failed.length > 0 ? step([]) : undefined;
+}
+
+function textOf(message: Readonly<Record<string, unknown>>): string {
+  const { tipo_alarma, empresa, descripcion } = message;
+  const lines = [`Alarma ${tipo_alarma}`];
+  if (empresa !== undefined) lines.push(`Empresa: ${empresa}`);
+  if (descripcion !== undefined) lines.push(String(descripcion));
+  return lines.join("\n");
+}

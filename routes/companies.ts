@@ -1,0 +1,34 @@
+/** The companies that messages may name. */
+
+import { Hono } from "hono";
+import { z } from "zod";
+import type { Access } from "./access.ts";
+import type { AppDeps } from "./deps.ts";
+import { jsonBody } from "./json_body.ts";
+import { problem } from "./problem.ts";
+
+export const companySchema = z.object({
+  id: z.string().trim().min(1).max(128),
+  name: z.string().trim().min(1).max(200),
+});
+
+/** Read with the scope `stream`, changed with `admin`. */
+export function companyRoutes({ companies }: AppDeps, access: Access): Hono {
+  const path = "/api/v1/empresas";
+  return new Hono()
+    .get(path, access.require("stream"), (c) => c.json({ empresas: companies.all }))
+    .post(path, access.require("admin"), async (c) => {
+      const company = await jsonBody(c, companySchema);
+      try {
+        await companies.add(company);
+      } catch {
+        return problem({
+          status: 503,
+          code: "store_away",
+          detail: "The store does not answer: try again",
+          headers: { "retry-after": "5" },
+        });
+      }
+      return c.json(company, 201);
+    });
+}
