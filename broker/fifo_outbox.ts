@@ -70,9 +70,12 @@ export class FifoOutbox implements Outbox {
     return true;
   }
 
-  forget(wanted: (deviceId: string) => boolean): void {
-    this.#queue?.forget(wanted);
-    this.#batch = this.#batch.filter(({ deviceId }) => wanted(deviceId));
+  replayed(): void {}
+
+  forget(wanted: (deviceId: string) => boolean, after = 0): void {
+    this.#queue?.forget(wanted, after);
+    this.#batch = this.#batch.filter(({ deviceId, offset }) => offset <= after || wanted(deviceId));
+    this.#batchBytes = this.#batch.reduce((sum, { payload }) => sum + payload.length, 0);
   }
 
   #write(publications: readonly Publication[], joined: JoinedEvents): number {

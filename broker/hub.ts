@@ -143,6 +143,7 @@ export class Hub implements FanoutListener, Disposable {
     totals.connected++;
     this.#sessions.add(session);
     this.#pings.add(session);
+    if (mode.presence) this.#watchers.add(session, interest);
     if (sink.transport === "sse") this.#comments.add(session);
     return session;
   }
@@ -150,22 +151,26 @@ export class Hub implements FanoutListener, Disposable {
   /** From the next publication on the session gets what it asked for. */
   attach(session: Session): void {
     if (session.closed) return;
-    session.live = true;
-    this.#index(session);
+    session.goLive();
+    this.#subscribers.add(session, session.interest);
   }
 
   /** Changes what a session gets, between two publications. */
   reattach(session: Session, interest: Interest): void {
-    if (session.live) this.#unindex(session);
+    if (session.closed) return;
+    if (session.live) this.#subscribers.remove(session, session.interest);
+    if (session.mode.presence) this.#watchers.remove(session, session.interest);
     session.want(interest);
-    if (session.live) this.#index(session);
+    if (session.live) this.#subscribers.add(session, interest);
+    if (session.mode.presence) this.#watchers.add(session, interest);
   }
 
   /** Forgets a session whose client is gone, or ends it. */
   close(session: Session, code = 1000, reason = ""): void {
     if (session.closed) return;
     session.closed = true;
-    if (session.live) this.#unindex(session);
+    if (session.live) this.#subscribers.remove(session, session.interest);
+    if (session.mode.presence) this.#watchers.remove(session, session.interest);
     this.#sessions.delete(session);
     this.#pings.delete(session);
     this.#comments.delete(session);
@@ -194,16 +199,6 @@ export class Hub implements FanoutListener, Disposable {
     clearInterval(this.#ticker);
     for (const timer of this.#drainTimers.values()) clearTimeout(timer);
     for (const session of [...this.#sessions]) this.close(session, 1001, "going away");
-  }
-
-  #index(session: Session): void {
-    this.#subscribers.add(session, session.interest);
-    if (session.mode.presence) this.#watchers.add(session, session.interest);
-  }
-
-  #unindex(session: Session): void {
-    this.#subscribers.remove(session, session.interest);
-    if (session.mode.presence) this.#watchers.remove(session, session.interest);
   }
 
   // ---- what waits

@@ -76,8 +76,16 @@ export class LatestOutbox implements Outbox {
     return this.#waiting.size === 0;
   }
 
-  forget(wanted: (deviceId: string) => boolean): void {
-    for (const deviceId of this.#waiting.keys()) if (!wanted(deviceId)) this.#remove(deviceId);
+  replayed(publications: readonly Publication[]): void {
+    if (this.options.maxRate === 0) return;
+    const now = this.options.now();
+    for (const { deviceId } of publications) this.#sentAt.set(deviceId, now);
+  }
+
+  forget(wanted: (deviceId: string) => boolean, after = 0): void {
+    for (const { deviceId, offset } of this.#waiting.values()) {
+      if (offset > after && !wanted(deviceId)) this.#remove(deviceId);
+    }
     for (const deviceId of this.#sentAt.keys()) {
       if (!wanted(deviceId)) this.#sentAt.delete(deviceId);
     }

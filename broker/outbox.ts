@@ -9,8 +9,10 @@ export interface Outbox {
   add(turn: readonly Publication[], joined: JoinedEvents): void;
   /** Writes what may go out now; true once nothing waits. */
   drain(joined: JoinedEvents): boolean;
-  /** Forgets what waits for devices that are not wanted any more. */
-  forget(wanted: (deviceId: string) => boolean): void;
+  /** Takes note of messages that were written beside it, while it was not in use. */
+  replayed(publications: readonly Publication[]): void;
+  /** Forgets what waits of devices that are not wanted; after `offset` only, where one is given. */
+  forget(wanted: (deviceId: string) => boolean, after?: number): void;
   /** Offset of the first message that waits; undefined where none does. */
   readonly firstOffset: number | undefined;
   readonly messages: number;

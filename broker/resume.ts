@@ -5,7 +5,9 @@ import type { Replay } from "./fanout.ts";
 import type { Hub } from "./hub.ts";
 import type { Interest } from "./interest.ts";
 import { parseCursor, type Publication } from "./message.ts";
+import { isGone, STEP_BYTES, STEP_MESSAGES, turn, writable } from "./pace.ts";
 import type { Session } from "./session.ts";
+import { sendSnapshot } from "./snapshot.ts";
 
 export interface ResumeOptions {
   /** Everything kept after it comes first. */
@@ -14,11 +16,6 @@ export interface ResumeOptions {
   readonly snapshot?: boolean | undefined;
   readonly signal: AbortSignal;
 }
-
-/** Bytes of messages that are read, and then written, in one go. */
-const STEP_BYTES = 262_144;
-const STEP_MESSAGES = 512;
-const FULL_SOCKET_MS = 5;
 
 /**
  * Brings a new session to the head of the log and attaches it there, in the turn in which nothing
@@ -33,24 +30,25 @@ export async function beginSession(
   session.sink.open(cursor === undefined ? start : undefined);
   if (cursor === undefined && !snapshot) return hub.attach(session);
   session.reach(cursor === undefined ? start : parseCursor(cursor) && cursor);
-  if (snapshot) await sendSnapshot(hub, session, session.interest, signal);
+  if (snapshot) await sendSnapshot(hub, session, session.interest, { signal });
   const replay = await hub.fanout.since(cursor ?? start, session.interest, signal);
   await replayToHead(hub, session, replay, {
     signal,
-    write: async (found) => {
-      await writeAll(session, found, signal);
-      session.reach(hub.cursor(replay.at));
-    },
+    write: (step) => session.replay(step, new JoinedEvents()),
+    onWritten: (offset) => session.reach(hub.cursor(offset)),
     onHead: (replayed) => {
-      if (cursor !== undefined) sendResumed(session, replay, replayed, hub.cursor());
+      if (cursor !== undefined) {
+        sendResumed(session, replay, replayed, session.position(hub.cursor));
+      }
       hub.attach(session);
     },
   });
 }
 
 /**
- * Brings more devices to a live session: what was missed of them first, while the others go on, and
- * then live, in order. The messages carry no id, since newer ones of others may be out already.
+ * Brings more devices to a live session. With a cursor what was missed of them comes first, while
+ * the others go on, and then they are live, in order. The messages of the replay carry no id, since
+ * newer ones of others may be out already.
  */
 export async function addToSession(
   hub: Hub,
@@ -58,114 +56,120 @@ export async function addToSession(
   named: Interest,
   { cursor, snapshot, signal, all }: ResumeOptions & { readonly all: Interest },
 ): Promise<void> {
-  if (cursor === undefined && !snapshot) return hub.reattach(session, all);
-  hub.reattach(session, session.interest.without(named));
-  session.replaying = true;
+  if (cursor === undefined) {
+    hub.reattach(session, all);
+    if (snapshot) await sendSnapshot(hub, session, named, { signal, isLive: true });
+    return;
+  }
+  if (snapshot) await sendSnapshot(hub, session, named, { signal });
+  const replay = await hub.fanout.since(cursor, named, signal);
+  if (session.closed) return;
+  hub.reattach(session, all);
+  if (replay.status === "none") return sendResumed(session, replay, 0);
+  session.hold(named, parseCursor(cursor)!.offset);
   try {
-    const start = hub.cursor();
-    if (snapshot) await sendSnapshot(hub, session, named, signal);
-    const replay = await hub.fanout.since(cursor ?? start, named, signal);
     await replayToHead(hub, session, replay, {
       signal,
-      write: async (found) => {
-        for (const { payload } of found) session.sink.event("message", payload);
-        await writable(session, signal);
+      write: (step) => {
+        session.replayWithoutIds(step);
+        return step.length;
       },
       onHead: (replayed) => {
-        if (cursor !== undefined) sendResumed(session, replay, replayed);
-        hub.reattach(session, all);
+        session.release();
+        sendResumed(session, replay, replayed);
       },
     });
   } finally {
-    session.replaying = false;
+    session.release();
   }
 }
 
-/** Calls `onHead` in the turn in which nothing lies between what was written and the head. */
+interface ReplayOptions {
+  /** Writes some messages; returns how many the socket took. */
+  readonly write: (step: readonly Publication[]) => number;
+  /** Everything up to `offset` is written. */
+  readonly onWritten?: (offset: number) => void;
+  /** Called in the turn in which nothing lies between what was written and the head. */
+  readonly onHead: (replayed: number) => void;
+  readonly signal: AbortSignal;
+}
+
 async function replayToHead(
   hub: Hub,
   session: Session,
   replay: Replay,
-  { write, onHead, signal }: {
-    write: (found: readonly Publication[]) => Promise<void>;
-    onHead: (replayed: number) => void;
-    signal: AbortSignal;
-  },
+  options: ReplayOptions,
 ): Promise<void> {
-  let replayed = 0;
-  for (;;) {
-    await writable(session, signal);
-    const found = await replay.next(STEP_BYTES);
-    if (session.closed || signal.aborted) return;
-    replayed += found.length;
-    await write(found);
-    if (session.closed || signal.aborted) return;
-    if (replay.at === hub.fanout.log.position) return onHead(replayed);
-    await turn();
-  }
-}
-
-function sendResumed(session: Session, { status }: Replay, replayed: number, id?: string): void {
-  session.sink.event("resumed", JSON.stringify({ status, replayed }), id);
-}
-
-/** The last message of each device that was published up to now, as `snapshot` events. */
-export async function sendSnapshot(
-  hub: Hub,
-  session: Session,
-  interest: Interest,
-  signal: AbortSignal,
-): Promise<void> {
+  const { onWritten, onHead, signal } = options;
   const log = hub.fanout.log;
-  const upTo = log.position;
-  let count = 0;
-  for (const last of lastOf(log, interest)) {
-    // What came meanwhile is replayed after the snapshot: show what was known when it began.
-    let publication: Publication | undefined = last;
-    while (publication && publication.offset > upTo) publication = publication.previous;
-    if (!publication) continue;
-    session.sink.event("snapshot", publication.payload);
-    if (session.mode.presence) {
-      session.presence(publication.deviceId, hub.presence.of(publication.deviceId));
-    }
-    if (++count % STEP_MESSAGES !== 0) continue;
-    await turn();
+  const newest = session.mode.latest ? new Newest() : undefined;
+  let replayed = 0;
+  for (let caughtUp = false;;) {
     await writable(session, signal);
-    if (session.closed || signal.aborted) return;
+    let found = await replay.next(STEP_BYTES);
+    if (isGone(session, signal)) return;
+    const atHead = () => replay.at === log.position;
+    newest?.add(found);
+    if (newest && !atHead()) {
+      await turn();
+      continue;
+    }
+    if (newest) found = newest.take();
+    if (newest && caughtUp) {
+      // What came while the newest of each device were written: for its rate to decide about.
+      onHead(replayed);
+      return session.addAll(found);
+    }
+    replayed += found.length;
+    await writeAll(session, found, options);
+    if (isGone(session, signal)) return;
+    onWritten?.(replay.at);
+    if (atHead()) return onHead(replayed);
+    caughtUp = true;
+    await turn();
   }
 }
 
-function* lastOf(log: Hub["fanout"]["log"], interest: Interest): Generator<Publication> {
-  if (!interest.all && interest.prefixes.length === 0) {
-    for (const id of interest.ids) {
-      const last = log.lastOf(id);
-      if (last) yield last;
+/** The newest message of each device, in the order of the log. */
+class Newest {
+  readonly #byDevice = new Map<string, Publication>();
+
+  add(publications: readonly Publication[]): void {
+    for (const publication of publications) {
+      this.#byDevice.delete(publication.deviceId);
+      this.#byDevice.set(publication.deviceId, publication);
     }
-    return;
   }
-  for (const last of log.lastOfAll()) if (interest.matches(last.deviceId)) yield last;
+
+  take(): Publication[] {
+    const taken = [...this.#byDevice.values()];
+    this.#byDevice.clear();
+    return taken;
+  }
 }
 
 async function writeAll(
   session: Session,
   publications: readonly Publication[],
-  signal: AbortSignal,
+  { write, signal }: ReplayOptions,
 ): Promise<void> {
-  let rest = publications;
-  while (rest.length > 0) {
-    rest = rest.slice(session.replay(rest, new JoinedEvents()));
+  for (let rest = publications; rest.length > 0;) {
+    rest = rest.slice(write(oneStep(rest)));
     if (rest.length === 0) return;
     await writable(session, signal);
-    if (session.closed || signal.aborted) return;
+    if (isGone(session, signal)) return;
   }
 }
 
-/** Resolves once the socket takes more, or the client is gone. */
-async function writable(session: Session, signal: AbortSignal): Promise<void> {
-  while (session.sink.full && !session.closed && !signal.aborted) await turn(FULL_SOCKET_MS);
+/** As many as are written in one go. */
+function oneStep(publications: readonly Publication[]): readonly Publication[] {
+  let bytes = 0;
+  const end = publications.findIndex(({ payload }, i) =>
+    i === STEP_MESSAGES || (bytes += payload.length) > STEP_BYTES && i > 0
+  );
+  return end < 0 ? publications : publications.slice(0, end);
 }
 
-/** Lets everything else that is due go first. */
-function turn(ms = 0): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+function sendResumed(session: Session, { status }: Replay, replayed: number, id?: string): void {
+  session.sink.event("resumed", JSON.stringify({ status, replayed }), id);
 }

@@ -1,6 +1,6 @@
 /** One client: what it asked for, what was written to it, what waits for it. */
 
-import { forgetFrames, type JoinedEvents } from "./client_frame.ts";
+import { forgetFrames, JoinedEvents } from "./client_frame.ts";
 import { FifoOutbox } from "./fifo_outbox.ts";
 import type { Interest } from "./interest.ts";
 import { LatestOutbox } from "./latest_outbox.ts";
@@ -48,9 +48,9 @@ export class Session {
   readonly #presence = new Map<string, PresenceState>();
   /** Position while the session is not live: up to here everything was written. */
   #reached: string | undefined;
+  /** Devices that are being replayed: what comes of them is part of the replay. */
+  #held: Interest | undefined;
   live = false;
-  /** Some of its devices are being replayed: no position can be named. */
-  replaying = false;
   closed = false;
   /** Called once when it is closed, whoever closed it. */
   onClosed: (() => void) | undefined;
@@ -81,7 +81,14 @@ export class Session {
 
   /** Takes a message of this turn; true for the first. */
   add(publication: Publication): boolean {
+    if (this.#held?.matches(publication.deviceId)) return false;
     return this.#turn.push(publication) === 1;
+  }
+
+  /** Takes messages beside those of a turn, and writes what may be written now. */
+  addAll(publications: readonly Publication[]): void {
+    for (const publication of publications) this.add(publication);
+    this.flush(new JoinedEvents());
   }
 
   /** Writes the messages of this turn, or keeps what cannot be written now. */
@@ -96,16 +103,27 @@ export class Session {
     for (const [deviceId, state] of this.#presence) {
       if (this.sink.full) return false;
       this.#presence.delete(deviceId);
-      this.#writePresence(deviceId, state);
+      this.writePresence(deviceId, state);
     }
     return this.#outbox.drain(joined);
   }
 
-  /** Tells the state of a device; to a client that cannot keep up the newest one, later. */
+  /** Tells a change of a device's state; where it has to wait, the newest one goes out later. */
   presence(deviceId: string, state: PresenceState): void {
-    if (!this.sink.full && this.#presence.size === 0) return this.#writePresence(deviceId, state);
+    const now = this.live && !this.sink.full && this.#presence.size === 0;
+    if (now) return this.writePresence(deviceId, state);
     this.#presence.set(deviceId, state);
-    this.#events.onWaiting();
+    if (this.live) this.#events.onWaiting();
+  }
+
+  writePresence(deviceId: string, state: PresenceState): void {
+    this.sink.event("presence", JSON.stringify({ device_id: deviceId, state }));
+  }
+
+  /** From now on it gets messages; what waited for that goes out. */
+  goLive(): void {
+    this.live = true;
+    if (this.#presence.size > 0) this.#events.onWaiting();
   }
 
   /** Writes messages of a replay; returns how many the socket took. */
@@ -113,14 +131,35 @@ export class Session {
     const written = this.mode.batchMs
       ? this.sink.writeBatch(publications, joined)
       : this.sink.write(publications, joined);
+    this.#outbox.replayed(publications.slice(0, written));
     this.#countSent(written);
     forgetFrames(publications);
     return written;
   }
 
+  /** Writes messages of a command's replay: newer ones of other devices may be out already. */
+  replayWithoutIds(publications: readonly Publication[]): void {
+    for (const { payload } of publications) this.sink.event("message", payload);
+    this.#outbox.replayed(publications);
+    this.#countSent(publications.length);
+  }
+
+  /** Leaves devices to a replay from `offset` on, until {@linkcode Session.release}. */
+  hold(held: Interest, offset: number): void {
+    this.#held = held;
+    this.#outbox.forget((deviceId) => !held.matches(deviceId), offset);
+  }
+
+  release(): void {
+    this.#held = undefined;
+  }
+
   /** Changes what the client gets from now on; what waits of other devices is forgotten. */
   want(interest: Interest): void {
     this.interest = interest;
+    for (const deviceId of this.#presence.keys()) {
+      if (!interest.matches(deviceId)) this.#presence.delete(deviceId);
+    }
     this.#outbox.forget((deviceId) => interest.matches(deviceId));
   }
 
@@ -132,7 +171,7 @@ export class Session {
   /** The position up to which everything was written, where there is one; `head` makes a cursor. */
   position(head: (offset?: number) => string): string | undefined {
     if (!this.live) return this.#reached;
-    if (this.replaying) return undefined;
+    if (this.#held) return undefined;
     const first = this.#outbox.firstOffset;
     return first === undefined ? head() : head(first - 1);
   }
@@ -140,10 +179,6 @@ export class Session {
   get queued(): { messages: number; bytes: number } {
     const { messages, bytes } = this.#outbox;
     return { messages, bytes };
-  }
-
-  #writePresence(deviceId: string, state: PresenceState): void {
-    this.sink.event("presence", JSON.stringify({ device_id: deviceId, state }));
   }
 
   #countSent(count: number): void {

@@ -103,14 +103,17 @@ export class SlowQueue {
     }
   }
 
-  /** Removes the messages, and the counts, of devices that are not wanted. */
-  forget(wanted: (deviceId: string) => boolean): void {
-    const items = this.#items.slice(this.#taken);
-    this.#items = items.filter((item) => wanted(item.deviceId));
-    this.#taken = 0;
-    for (const item of items) {
-      if ("offset" in item && !wanted(item.deviceId)) this.#remove(item);
+  /** Removes the messages after `offset`, and the counts, of devices that are not wanted. */
+  forget(wanted: (deviceId: string) => boolean, after = 0): void {
+    const kept: (Publication | Dropped)[] = [];
+    for (let i = this.#taken; i < this.#items.length; i++) {
+      const item = this.#items[i]!;
+      const isMessage = "offset" in item;
+      if (wanted(item.deviceId) || (isMessage && item.offset <= after)) kept.push(item);
+      else if (isMessage) this.#remove(item);
     }
+    this.#items = kept;
+    this.#taken = 0;
     for (const deviceId of this.#dropped.keys()) {
       if (!wanted(deviceId)) this.#dropped.delete(deviceId);
     }

@@ -179,11 +179,11 @@ class Client {
     });
     if (this.grant.expiresAt !== undefined) this.#endAt(session, this.grant.expiresAt);
     const { signal } = this.#gone;
-    beginSession(hub, session, { cursor, snapshot, signal }).catch((error) => {
+    const begun = beginSession(hub, session, { cursor, snapshot, signal }).catch((error) => {
       log.error("a stream could not begin: {error}", { error });
       hub.goodbye(session, "error", RETRY_MS);
     });
-    return new StreamCommands(this.deps, session, { grant: this.grant, signal });
+    return new StreamCommands(this.deps, session, { grant: this.grant, signal, begun });
   }
 
   /** The client is gone. */

@@ -2,11 +2,15 @@
 
 import { z } from "zod";
 import type { Interest } from "../broker/interest.ts";
+import { writable } from "../broker/pace.ts";
 import { addToSession } from "../broker/resume.ts";
 import type { Session } from "../broker/session.ts";
+import { getLogger } from "../log.ts";
 import type { AppDeps } from "./deps.ts";
 import { parseInterest, QueryError } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
+
+const log = getLogger("routes", "stream");
 
 const ids = z.array(z.string()).min(1);
 export const commandSchema = z.discriminatedUnion("action", [
@@ -23,28 +27,55 @@ type Command = z.infer<typeof commandSchema>;
 
 const MAX_FRAME_BYTES = 65_536;
 const MAX_ERRORS_A_MINUTE = 100;
+/** What may wait to be carried out; a command counts its length, and something for itself. */
+const MAX_WAITING_BYTES = 1_048_576;
+const COMMAND_BYTES = 1024;
+const RETRY_MS = 1000;
 const TOO_BIG = 1009;
 const POLICY_VIOLATION = 1008;
 
-/** Carries out a client's commands, one after another. */
+export interface CommandOptions {
+  readonly grant: Grant;
+  readonly signal: AbortSignal;
+  /** Resolves when the stream has begun: a command finds it as its query asked. */
+  readonly begun: Promise<void>;
+}
+
+/** Carries out a client's commands, one after another, while the client reads their answers. */
 export class StreamCommands {
   #errors = 0;
   #minute = 0;
-  #last: Promise<void> = Promise.resolve();
+  #waitingBytes = 0;
+  #last: Promise<void>;
 
   constructor(
     private readonly deps: AppDeps,
     private readonly session: Session,
-    private readonly options: { readonly grant: Grant; readonly signal: AbortSignal },
-  ) {}
+    private readonly options: CommandOptions,
+  ) {
+    this.#last = options.begun;
+  }
 
   receive(data: unknown): void {
     if (this.session.closed) return;
-    if (byteLength(data) > MAX_FRAME_BYTES) {
+    const bytes = byteLength(data);
+    if (bytes > MAX_FRAME_BYTES) {
       return this.deps.hub.close(this.session, TOO_BIG, "frame too big");
     }
     const command = this.#parse(data);
-    if (command) this.#last = this.#last.then(() => this.#carryOut(command));
+    if (command) this.#enqueue(command, bytes + COMMAND_BYTES);
+  }
+
+  #enqueue(command: Command, cost: number): void {
+    this.#waitingBytes += cost;
+    if (this.#waitingBytes > MAX_WAITING_BYTES) {
+      return this.deps.hub.close(this.session, POLICY_VIOLATION, "too many commands");
+    }
+    this.#last = this.#last.then(async () => {
+      await writable(this.session, this.options.signal);
+      await this.#carryOut(command);
+      this.#waitingBytes -= cost;
+    });
   }
 
   #parse(data: unknown): Command | undefined {
@@ -83,12 +114,14 @@ export class StreamCommands {
     try {
       const { maxDeviceIds } = this.deps.config;
       const named = parseInterest(command.device_ids, maxDeviceIds);
+      if (named.empty) throw new QueryError("bad_device_ids", "device_ids names no device");
       if (command.action === "subscribe") await this.#subscribe(named, command);
       else this.#unsubscribe(named);
     } catch (error) {
       if (error instanceof QueryError) this.#error(error.code, error.message);
       else if (!this.session.closed) {
-        this.#error("failed", "the command could not be carried out: try again");
+        log.error("a command could not be carried out: {error}", { error });
+        this.deps.hub.goodbye(this.session, "error", RETRY_MS);
       }
     }
   }

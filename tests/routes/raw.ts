@@ -114,7 +114,6 @@ export const HANDSHAKE: readonly string[] = [
 export interface FrameOptions {
   readonly opcode?: number;
   readonly fin?: boolean;
-  readonly masked?: boolean;
   /** Declared in place of the payload's own length. */
   readonly length?: number;
   /** Reserved bits, 0 to 7. */
@@ -124,18 +123,18 @@ export interface FrameOptions {
 /** A WebSocket frame as a client sends it; its mask is all zeros. */
 export function frame(
   payload: string | Uint8Array,
-  { opcode = 1, fin = true, masked = true, length, rsv = 0 }: FrameOptions = {},
+  { opcode = 1, fin = true, length, rsv = 0 }: FrameOptions = {},
 ): Uint8Array {
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
   const declared = length ?? bytes.length;
   const first = (fin ? 0x80 : 0) | (rsv << 4) | opcode;
-  const mask = masked ? 0x80 : 0;
+  const mask = 0x80;
   const size = declared < 126
     ? [mask | declared]
     : declared < 65_536
     ? [mask | 126, declared >> 8, declared & 255]
     : [mask | 127, ...new Uint8Array(new BigUint64Array([BigInt(declared)]).buffer).reverse()];
-  return concat(new Uint8Array([first, ...size, ...(masked ? [0, 0, 0, 0] : [])]), bytes);
+  return concat(new Uint8Array([first, ...size, 0, 0, 0, 0]), bytes);
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {

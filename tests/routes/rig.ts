@@ -153,6 +153,32 @@ export class Rig implements AsyncDisposable {
   }
 }
 
+/** Messages that flow while a test looks at something else; ends when it is disposed of. */
+export class Flow implements AsyncDisposable {
+  /** How many rounds went out; each is a message of every device, with that number. */
+  rounds = 0;
+  #stopped = false;
+  readonly #running: Promise<void>;
+
+  constructor(private readonly rig: Rig, private readonly devices: readonly string[]) {
+    this.#running = this.#run();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.rounds++;
+      for (const id of this.devices) this.rig.publish(id, this.rounds);
+      // From a timer as from a promise: both ways in which messages come between two steps.
+      await (this.rounds % 4 === 0 ? new Promise((resolve) => setTimeout(resolve)) : undefined);
+    }
+  }
+}
+
 /** A payload that tells its device and number. */
 export function numbered(deviceId: string, n: number): string {
   return JSON.stringify({ device_id: deviceId, n });

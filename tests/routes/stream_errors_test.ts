@@ -1,0 +1,172 @@
+/** Commands that are not understood, and connections that are not worth keeping. */
+
+import assert from "node:assert/strict";
+import { eventually } from "../kit/eventually.ts";
+import { frame, HANDSHAKE, RawConnection } from "./raw.ts";
+import { range, Rig } from "./rig.ts";
+
+const BAD: readonly (readonly [sent: string, code: string])[] = [
+  ["", "bad_json"],
+  ["hello", "bad_json"],
+  ['{"action":"ping"', "bad_json"],
+  ["null", "unknown_action"],
+  ["5", "unknown_action"],
+  ["[]", "unknown_action"],
+  ["{}", "unknown_action"],
+  ['{"action":"dance"}', "unknown_action"],
+  ['{"action":"Subscribe","device_ids":["A"]}', "unknown_action"],
+  ['{"action":["subscribe"],"device_ids":["A"]}', "unknown_action"],
+  ['{"action":"subscribe"}', "bad_device_ids"],
+  ['{"action":"subscribe","device_ids":[]}', "bad_device_ids"],
+  ['{"action":"subscribe","device_ids":"A"}', "bad_device_ids"],
+  ['{"action":"subscribe","device_ids":[1]}', "bad_device_ids"],
+  ['{"action":"subscribe","device_ids":[" ",""]}', "bad_device_ids"],
+  ['{"action":"unsubscribe","device_ids":[","]}', "bad_device_ids"],
+  ['{"action":"unsubscribe"}', "bad_device_ids"],
+  ['{"action":"subscribe","device_ids":["A"],"since":5}', "bad_since"],
+  ['{"action":"subscribe","device_ids":["A"],"snapshot":"yes"}', "bad_snapshot"],
+  [`{"action":"subscribe","device_ids":["${"x".repeat(129)}"]}`, "device_id_too_long"],
+  [
+    JSON.stringify({ action: "subscribe", device_ids: range(1, 501).map(String) }),
+    "too_many_device_ids",
+  ],
+  [
+    JSON.stringify({ action: "subscribe", device_ids: range(1, 500).map(String) }),
+    "too_many_device_ids",
+  ],
+];
+
+Deno.test("what is not understood gets an error with a code, and the connection stays", async (t) => {
+  await using rig = await Rig.start();
+  await using client = await rig.ws("device_ids=A");
+  for (const [sent, code] of BAD) {
+    await t.step(`${sent.slice(0, 60)} is ${code}`, async () => {
+      const from = client.events.items.length;
+      client.send(sent);
+      const { data, id } = await client.waitForEvent("error", { from });
+      const error = JSON.parse(data);
+      assert.deepEqual(Object.keys(error), ["message", "code"]);
+      assert.deepEqual([error.code, typeof error.message, id], [code, "string", undefined]);
+    });
+  }
+  rig.publish("A", 1);
+  await client.waitForMessages(1);
+  assert.deepEqual([...rig.hub.sessions][0]!.interest.items, ["A"]);
+});
+
+Deno.test("binary garbage is an error like any other", async () => {
+  await using rig = await Rig.start();
+  await using client = await rig.ws("device_ids=A");
+  const sizes = [0, 1, 1000, 65_536];
+  for (const size of sizes) {
+    client.sendBytes(crypto.getRandomValues(new Uint8Array(size)));
+  }
+  client.sendBytes(new TextEncoder().encode('{"action":"ping"}'));
+  await client.events.waitForCount(sizes.length + 1, ({ event }) => event === "error");
+  assert.ok(client.events.items.every(({ data }) => JSON.parse(data).code === "bad_json"));
+  rig.publish("A", 1);
+  await client.waitForMessages(1);
+});
+
+Deno.test("a frame of 64 KiB is read, one over it closes with 1009", async () => {
+  await using rig = await Rig.start();
+  const text = (bytes: number) => {
+    const command = '{"action":"ping","more":"';
+    return command + "x".repeat(bytes - command.length - 2) + '"}';
+  };
+  await using fits = await rig.ws("device_ids=A");
+  fits.send(text(65_536));
+  await fits.waitForEvent("ping");
+  // Bytes count, not characters.
+  const ñ = `{"action":"ping","more":"${"ñ".repeat(32_768)}"}`;
+  for (const long of [text(65_537), text(1_000_000), ñ]) {
+    await using client = await rig.ws("device_ids=A");
+    client.send(long);
+    assert.equal((await client.waitForClose()).code, 1009);
+  }
+  await using client = await rig.ws("device_ids=A");
+  client.sendBytes(new Uint8Array(65_537));
+  assert.equal((await client.waitForClose()).code, 1009);
+  await eventually("one session is left", () => rig.hub.sessions.size === 1);
+});
+
+Deno.test("100 errors in a minute are borne, one more closes with 1008", async () => {
+  await using rig = await Rig.start();
+  await using client = await rig.ws("device_ids=A");
+  for (const _ of range(1, 100)) client.send("nonsense");
+  await client.events.waitForCount(100, ({ event }) => event === "error");
+  rig.publish("A", 1);
+  await client.waitForMessages(1);
+  client.send("nonsense");
+  assert.equal((await client.waitForClose()).code, 1008);
+  await eventually("the session is gone", () => rig.hub.sessions.size === 0);
+});
+
+Deno.test("a client that commands and does not read is closed before its answers fill the memory", async () => {
+  await using rig = await Rig.start();
+  await using connection = await RawConnection.open(rig.port);
+  const ids = range(1, 500).map((n) => `${n}`.padEnd(120, "x"));
+  await connection.request(`/api/v1/stream?device_ids=A`, HANDSHAKE);
+  assert.equal((await connection.head()).status, 101);
+  await eventually("the session", () => rig.hub.sessions.size === 1);
+  const [session] = rig.hub.sessions;
+  let most = 0;
+  // Each answer is a hundred times what was asked.
+  await connection.write(frame(JSON.stringify({ action: "subscribe", device_ids: ids })));
+  const small = frame('{"action":"unsubscribe","device_ids":["A"]}');
+  const many = new Uint8Array(small.length * 100);
+  for (let i = 0; i < 100; i++) many.set(small, i * small.length);
+  await eventually("the server has had enough", async () => {
+    await connection.write(many);
+    most = Math.max(most, session!.sink.buffered);
+    return session!.closed;
+  }, { intervalMs: 1 });
+  assert.ok(most < 8_000_000, `${most} bytes`);
+  assert.equal(rig.hub.sessions.size, 0);
+});
+
+Deno.test("frames that break the protocol end their own connection and no other", async (t) => {
+  await using rig = await Rig.start();
+  await using healthy = await rig.ws("device_ids=A");
+  const broken: Record<string, Uint8Array> = {
+    "reserved bits": frame("{}", { rsv: 7 }),
+    "reserved opcode": frame("{}", { opcode: 3 }),
+    "reserved control opcode": frame("", { opcode: 11 }),
+    "control frame in pieces": frame("", { opcode: 9, fin: false }),
+    "ping over 125 bytes": frame("x".repeat(126), { opcode: 9 }),
+    "continuation of nothing": frame("{}", { opcode: 0 }),
+    "text that is not UTF-8": frame(new Uint8Array([0xc3, 0x28, 0xff])),
+    "2 GB declared": frame("x", { length: 2 ** 31 }),
+    "2^60 bytes declared": frame("x", { length: 2 ** 60 }),
+    "close with one byte": frame("x", { opcode: 8 }),
+  };
+  for (const [name, bytes] of Object.entries(broken)) {
+    await t.step(name, async () => {
+      await using connection = await RawConnection.open(rig.port);
+      await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
+      assert.equal((await connection.head()).status, 101);
+      await connection.write(bytes);
+      await connection.end();
+      await eventually("the session is gone", () => rig.hub.sessions.size === 1);
+    });
+  }
+  rig.publish("A", 1);
+  await healthy.waitForMessages(1);
+});
+
+Deno.test("a command in pieces, with a ping between, is one command", async () => {
+  await using rig = await Rig.start();
+  await using connection = await RawConnection.open(rig.port);
+  await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
+  await connection.head();
+  await connection.write(frame('{"action":', { fin: false }));
+  await connection.write(frame("beat", { opcode: 9 }));
+  await connection.write(frame('"ping"}', { opcode: 0 }));
+  const pong = await connection.frame();
+  assert.equal(pong?.opcode, 10);
+  assert.equal(new TextDecoder().decode(pong.payload), "beat");
+  const ping = await connection.frame();
+  assert.match(new TextDecoder().decode(ping?.payload), /^\{"event":"ping"/);
+  await connection.write(frame(new Uint8Array([0x03, 0xe8]), { opcode: 8 }));
+  assert.equal(await connection.closeCode(), 1000);
+});

@@ -1,0 +1,116 @@
+/** The last known messages first, then live, without a gap or a repeat. */
+
+import assert from "node:assert/strict";
+import { eventually } from "../kit/eventually.ts";
+import type { Received } from "../kit/received.ts";
+import { Flow, numbered, numbersOf, range, Rig } from "./rig.ts";
+
+const names = (events: readonly Received[]) => events.map(({ event }) => event);
+const shown = (events: readonly Received[]) =>
+  events.filter(({ event }) => event === "snapshot").map(({ data }) => data);
+
+for (const transport of ["ws", "sse"] as const) {
+  Deno.test(`${transport}: snapshot shows the last message of each device asked for, without an id`, async () => {
+    await using rig = await Rig.start();
+    rig.publish("A", 1, 2);
+    rig.publish("B", 3);
+    rig.publish("C", 4);
+    await using client = await rig.open(transport, "device_ids=C,A,unknown&snapshot=1");
+    rig.publish("A", 5);
+    await client.waitForMessages(1);
+    const { items } = client.events;
+    assert.deepEqual(names(items), ["snapshot", "snapshot", "message"]);
+    assert.deepEqual(shown(items).toSorted(), [numbered("A", 2), numbered("C", 4)]);
+    assert.deepEqual(items.map(({ id }) => id), [undefined, undefined, rig.cursor]);
+    const wire = "raw" in client ? client.raw : client.frames.items[1]!;
+    assert.ok(wire.includes(
+      transport === "ws"
+        ? `{"event":"snapshot","data":${numbered("A", 2)}}`
+        : `event: snapshot\ndata: ${numbered("A", 2)}\n\n`,
+    ));
+  });
+
+  Deno.test(`${transport}: snapshot of prefixes and of everything`, async () => {
+    await using rig = await Rig.start();
+    for (const id of ["a1", "a2", "b1"]) rig.publish(id, 1, 2);
+    for (const [query, expected] of [["a*", ["a1", "a2"]], ["*", ["a1", "a2", "b1"]]] as const) {
+      await using client = await rig.open(transport, `device_ids=${query}&snapshot=true`);
+      rig.publish("a1", 2);
+      await client.waitForMessages(1);
+      assert.deepEqual(shown(client.events.items), expected.map((id) => numbered(id, 2)));
+    }
+  });
+
+  Deno.test(`${transport}: with since the snapshot comes first, then the replay, then resumed`, async () => {
+    await using rig = await Rig.start();
+    const cursor = rig.publish("A", 1);
+    rig.publish("A", 2, 3);
+    await using client = await rig.open(
+      transport,
+      `device_ids=A&snapshot=1&presence=1&since=${cursor}`,
+    );
+    await client.waitForEvent("resumed");
+    rig.publish("A", 4);
+    await client.waitFor(({ data }) => data === numbered("A", 4));
+    assert.deepEqual(
+      names(client.events.items),
+      ["snapshot", "presence", "message", "message", "resumed", "message"],
+    );
+    assert.deepEqual(shown(client.events.items), [numbered("A", 3)]);
+    assert.deepEqual(numbersOf(client.payloads), [2, 3, 4]);
+  });
+
+  Deno.test(`${transport}: a snapshot of 20,000 devices is paced, with no gap behind it`, async () => {
+    await using rig = await Rig.start();
+    const filler = "x".repeat(900);
+    const payload = (device: number, n: number) => JSON.stringify({ device, n, filler });
+    const publish = (device: number, n: number) => rig.publish(`d${device}`, payload(device, n));
+    for (const device of range(1, 20_000)) publish(device, 1);
+    await using client = await rig.slow(transport, "device_ids=*&snapshot=1");
+    await eventually("the socket is full", () => [...rig.hub.sessions].some((s) => s.sink.full));
+    const [session] = rig.hub.sessions;
+    assert.ok(session!.sink.buffered < 4_000_000, `${session!.sink.buffered} bytes at once`);
+    // Known devices that change, and new ones, while the snapshot is on its way.
+    for (const device of [1, 2, 10_000, 19_999, 20_000, 20_001]) publish(device, 2);
+    publish(20_000, 3);
+    const count = (name: string) => names(client.events).filter((event) => event === name).length;
+    await client.read(() => count("message") === 7);
+    assert.equal(count("snapshot"), 20_000);
+    const first = names(client.events).indexOf("message");
+    assert.ok(names(client.events.slice(0, first)).every((event) => event === "snapshot"));
+    const snapshots = shown(client.events).map((data) => JSON.parse(data));
+    assert.deepEqual(snapshots.map(({ device }) => device), range(1, 20_000));
+    assert.ok(snapshots.every(({ n }) => n === 1), "a snapshot is of the moment it began");
+    const messages = client.events.filter(({ event }) => event === "message")
+      .map(({ data }) => JSON.parse(data)).map(({ device, n }) => `${device}:${n}`);
+    assert.deepEqual(messages, [
+      "1:2",
+      "2:2",
+      "10000:2",
+      "19999:2",
+      "20000:2",
+      "20001:2",
+      "20000:3",
+    ]);
+  });
+}
+
+Deno.test("a snapshot and what follows it fit together while messages flow, whatever the moment", async () => {
+  await using rig = await Rig.start();
+  await using flow = new Flow(rig, ["A", "B", "C"]);
+  for (const round of range(1, 40)) {
+    const transport = round % 2 === 0 ? "ws" : "sse";
+    const since = round % 4 < 2 ? "" : `&since=${rig.cursor}`;
+    await using client = await rig.open(transport, `device_ids=A,B&snapshot=1${since}`);
+    const target = flow.rounds + 20;
+    await client.waitFor(({ data }) => data === numbered("B", target));
+    for (const id of ["A", "B"]) {
+      const of = client.events.items.filter(({ data }) => data.includes(`"${id}"`));
+      assert.equal(of[0]!.event, "snapshot");
+      const numbers = numbersOf(of.map(({ data }) => data));
+      const first = since ? numbers[1]! : numbers[0]! + 1;
+      assert.ok(first <= numbers[0]! + 1, "nothing between the snapshot and what follows");
+      assert.deepEqual(numbers.slice(1), range(first, numbers.at(-1)!));
+    }
+  }
+});
