@@ -71,7 +71,6 @@ export class KvFanout implements Fanout {
   /** When the head was first seen as it is, by the monotonic clock. */
   #headSeen = 0;
   #headStale = false;
-  #lastsMissed = false;
   #waiting: Waiting[] = [];
   #pending = 0;
   #batch = 0;
@@ -157,7 +156,11 @@ export class KvFanout implements Fanout {
     const position = parseCursor(cursor);
     if (!position || !await this.#isKept(position, signal)) return new NoReplay(this.log);
     const read = (after: number, interest: Interest, maxBytes: number) =>
-      this.#reader.stretch(after, this.log.position + 1, { epoch: this.#epoch, interest, maxBytes });
+      this.#reader.stretch(after, this.log.position + 1, {
+        epoch: this.#epoch,
+        interest,
+        maxBytes,
+      });
     return new LogReplay(this.log, interest, read, {
       at: position.offset,
       floor: () => this.floor,
@@ -313,8 +316,10 @@ export class KvFanout implements Fanout {
       this.#marks.forget();
     }
     if (now.head.epoch !== this.#epoch.id) await this.#adopt(now);
-    await this.#readTo(now, frozen);
-    if (this.#lastsMissed) await this.#loadLasts();
+    if (!await this.#readTo(now, frozen)) {
+      this.#headStale = true;
+      return;
+    }
     this.#seen(now);
     if (!frozen) return;
     this.#frozen = undefined;
@@ -327,10 +332,13 @@ export class KvFanout implements Fanout {
     this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];
   }
 
-  /** Delivers what others wrote up to the head, and notes where the commit `frozen` is among it. */
-  async #readTo(now: StampedHead, frozen: Append | undefined): Promise<void> {
+  /**
+   * Delivers what others wrote up to the head, and notes where the commit `frozen` is among it.
+   * False where another epoch began meanwhile.
+   */
+  async #readTo(now: StampedHead, frozen: Append | undefined): Promise<boolean> {
     if (now.head.floor > this.log.position + 1) {
-      this.#skipTo(now.head.floor - 1, "the log moved on while this instance was away");
+      await this.#restart("the log moved on while this instance was away", now.head.floor - 1);
     }
     while (this.log.position + 1 < now.head.next) {
       const frames = await this.#reader.frames(this.log.position + 1, now.head.next);
@@ -345,10 +353,12 @@ export class KvFanout implements Fanout {
       if (frames[0] === undefined || frames[0].firstOffset > this.log.position + 1) {
         // Deleted while it was read, or missing: the head says which on the next look.
         const again = await this.#reader.head();
-        const resume = Math.max(again?.head.floor ?? 0, frames[0]?.firstOffset ?? now.head.next);
-        this.#skipTo(resume - 1, "a part of the log is missing");
+        if (again?.head.epoch !== now.head.epoch) return false;
+        const resume = Math.max(again.head.floor, frames[0]?.firstOffset ?? now.head.next);
+        await this.#restart("a part of the log is missing", resume - 1);
       }
     }
+    return true;
   }
 
   #unpack(frame: StoredFrame): Publication[] {
@@ -380,31 +390,22 @@ export class KvFanout implements Fanout {
 
   async #adopt(now: StampedHead): Promise<void> {
     await this.#readDeploymentId();
-    // Told before anything changes: what sessions have seen is named by the old position.
-    this.#listener.onReset("the log began anew");
-    this.#epoch = new Epoch(now.head.epoch);
+    const epoch = new Epoch(now.head.epoch);
+    await this.#restart("the log began anew", now.head.floor - 1, epoch);
     this.#head = now.head;
-    this.#restart(now.head.floor - 1);
   }
 
-  /** Goes on behind `position`: what lies between is gone, and sessions cannot have it. */
-  #skipTo(position: number, reason: string): void {
-    if (position === this.log.position) return;
+  /** Goes on behind `position`: what lies between is gone, but for the last messages of devices. */
+  async #restart(reason: string, position: number, epoch = this.#epoch): Promise<void> {
+    const lasts: Publication[] = [];
+    await this.#lasts.read(epoch, (last) => lasts.push(last));
+    // Told before anything changes: what sessions have seen is named by the old position.
     this.#listener.onReset(reason);
-    this.#restart(position);
-  }
-
-  #restart(position: number): void {
+    this.#epoch = epoch;
     this.log.reset(position);
+    for (const last of lasts) this.log.restoreLast(last);
     this.#floor.clear();
     this.#lasts.reset(position);
-    this.#lastsMissed = true;
-  }
-
-  /** Reads the last messages of devices of which some were not seen. */
-  async #loadLasts(): Promise<void> {
-    await this.#lasts.load(this.#epoch, (last) => this.log.restoreLast(last));
-    this.#lastsMissed = false;
   }
 
   #deliver(publications: readonly Publication[]): void {

@@ -59,6 +59,12 @@ export class LastStore {
   /** Reads every device's last message, and the offset that they are complete to. */
   async load(epoch: Epoch, onPublication: (publication: Publication) => void): Promise<number> {
     await this.#readUpto(epoch);
+    await this.read(epoch, onPublication);
+    return this.#upto;
+  }
+
+  /** Reads every device's last message, complete at least to the log's floor. */
+  async read(epoch: Epoch, onPublication: (publication: Publication) => void): Promise<void> {
     let after: readonly (string | number)[] | undefined;
     for (;;) {
       const page = await this.kv.list(
@@ -66,7 +72,7 @@ export class LastStore {
         { limit: PAGE_ENTRIES, ...(after ? { after } : {}) },
       );
       for (const entry of page) onPublication(decodeLast(entry.value, epoch));
-      if (page.length < PAGE_ENTRIES) return this.#upto;
+      if (page.length < PAGE_ENTRIES) return;
       after = page.at(-1)!.key;
     }
   }
