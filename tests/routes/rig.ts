@@ -1,5 +1,7 @@
 /** The routes on a real port, over a fanout in memory: a whole server without sources. */
 
+import { Companies } from "../../broker/companies.ts";
+import { MemoryKv } from "../../broker/memory_kv.ts";
 import { Hub } from "../../broker/hub.ts";
 import { Instances } from "../../broker/instances.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
@@ -56,6 +58,8 @@ export class Rig implements AsyncDisposable {
       health: this.health,
       instance: "this-one",
       instances: options.instances ?? new Instances(undefined, { id: "this-one", figures }),
+      companies: new Companies(new MemoryKv()),
+      deliveries: undefined,
       leaseOwner: () => undefined,
       sources: options.sources ?? (() => []),
       publish: options.publish,
@@ -176,6 +180,19 @@ export class Flow implements AsyncDisposable {
       // From a timer as from a promise: both ways in which messages come between two steps.
       await (this.rounds % 4 === 0 ? new Promise((resolve) => setTimeout(resolve)) : undefined);
     }
+  }
+}
+
+/** Runs with chance from a seed, which a failure names. */
+export async function seeded(
+  run: (below: (limit: number) => number) => Promise<void>,
+  seed: number = 1 + Date.now() % 1_000_000_000,
+): Promise<void> {
+  let state = seed;
+  try {
+    await run((limit) => (state = (state * 48_271) % 2_147_483_647) % limit);
+  } catch (error) {
+    throw new Error(`with seed ${seed}: ${(error as Error).message}`, { cause: error });
   }
 }
 
