@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { alarmHandler, type NotifyStep, PROCESS } from "../../broker/delivery/alarm_handler.ts";
+import { Backend } from "../../broker/delivery/backend.ts";
+import { DeliveryError, type NextStep } from "../../broker/delivery/delivery.ts";
+import { WhatsApp } from "../../broker/delivery/whatsapp.ts";
+
+interface Call {
+  readonly path: string;
+  readonly key: string | null;
+  readonly authorization: string | null;
+  // deno-lint-ignore no-explicit-any -- bodies of two services
+  readonly body: any;
+}
+
+/** A real HTTP server in the place of the backend and of WhatsApp. */
+function service(answer: (call: Call, count: number) => Response | Promise<Response>) {
+  const calls: Call[] = [];
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
+    const call = {
+      path: new URL(request.url).pathname + new URL(request.url).search,
+      key: request.headers.get("idempotency-key"),
+      authorization: request.headers.get("authorization"),
+      body: request.method === "POST" ? await request.json() : undefined,
+    };
+    calls.push(call);
+    return await answer(call, calls.length);
+  });
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  return { url, calls, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+const MESSAGE = { tipo_mensaje: "semaforos", tipo_alarma: "AZUL", empresa: "cota" };
+const never = new AbortController().signal;
+
+function handlerOf(url: string, recipients: Record<string, string[]> = {}, timeoutMs = 2_000) {
+  return alarmHandler({
+    backend: new Backend({ url, timeoutMs }),
+    whatsapp: new WhatsApp({ url: `${url}/v20.0/1`, token: "secret-token", timeoutMs }),
+    recipients,
+  });
+}
+
+function delivery(step: NextStep, attempts = 0) {
+  return { id: "1.Y290YQ", lane: "cota", attempts, ...step };
+}
+
+const first = (notifies = true) => ({
+  kind: PROCESS,
+  data: { message: MESSAGE, company: "cota", notifies },
+});
+
+async function failure(promise: Promise<unknown>): Promise<DeliveryError> {
+  const error = await promise.then(() => undefined, (error) => error);
+  assert.ok(error instanceof DeliveryError, `a DeliveryError, not ${error}`);
+  return error;
+}
+
+Deno.test("alarmHandler() hands the message to the backend, then tells whom that names", async () => {
+  await using world = service(({ path }) =>
+    path === "/api/mqtt-alerts/process"
+      ? Response.json({ recipients: ["573001112233", "+573004445566"] })
+      : Response.json({})
+  );
+  const handler = handlerOf(world.url, { "*": ["573009999999"] });
+  let step: NextStep | undefined = first();
+  while (step) step = await handler(delivery(step), never);
+  const [process, ...sent] = world.calls;
+  assert.deepEqual([process?.body, process?.key], [MESSAGE, "1.Y290YQ"]);
+  assert.deepEqual(sent.map(({ body }) => body.to), ["573001112233", "573004445566"]);
+  assert.equal(sent[0]?.authorization, "Bearer secret-token");
+  assert.deepEqual(sent[0]?.body.text, { body: "Alarma AZUL\nEmpresa: cota" });
+});
+
+Deno.test("alarmHandler() takes WHATSAPP_RECIPIENTS where the backend names nobody", async () => {
+  await using world = service(() => Response.json({}));
+  const people = async (recipients: Record<string, string[]>) => {
+    const step = await handlerOf(world.url, recipients)(delivery(first()), never);
+    return (step?.data as NotifyStep | undefined)?.recipients;
+  };
+  assert.deepEqual(await people({ cota: ["1"], "*": ["2"] }), ["1"]);
+  assert.deepEqual(await people({ "*": ["2", "2"] }), ["2"]);
+  assert.equal(await people({ funza: ["3"] }), undefined);
+  assert.equal(
+    await handlerOf(world.url, { "*": ["2"] })(delivery(first(false)), never),
+    undefined,
+  );
+});
+
+for (
+  const [status, permanent] of [[500, false], [503, false], [429, false], [400, true], [404, true]]
+) {
+  Deno.test(`a backend that answers ${status} ${permanent ? "ends" : "does not end"} the work`, async () => {
+    await using world = service(() =>
+      new Response("no", { status: status as number, headers: { "retry-after": "7" } })
+    );
+    const error = await failure(handlerOf(world.url)(delivery(first()), never));
+    assert.deepEqual([error.permanent, error.retryAfterMs], [permanent, 7000]);
+    assert.equal(error.message, `the backend answered ${status}`);
+  });
+}
+
+Deno.test("a backend that stalls, or is gone, may be back; the error names no address", async () => {
+  await using stalled = service(() =>
+    new Promise((resolve) => setTimeout(resolve, 300, new Response()))
+  );
+  const slow = await failure(handlerOf(stalled.url, {}, 50)(delivery(first()), never));
+  assert.match(slow.message, /did not answer within 50 ms/);
+  const gone = await failure(handlerOf("http://127.0.0.1:9")(delivery(first()), never));
+  assert.deepEqual([gone.message, gone.permanent], ["the backend cannot be reached", false]);
+});
+
+Deno.test("Backend warns once an outage, and asks less while it lasts", async () => {
+  let broken = true;
+  await using world = service(() => broken ? new Response("", { status: 500 }) : Response.json({}));
+  const said: boolean[] = [];
+  const backend = new Backend({ url: world.url, onAway: (away) => said.push(away) });
+  for (let i = 0; i < 12; i++) await failure(backend.process(MESSAGE, "1", never));
+  assert.deepEqual([said, world.calls.length], [[true], 5]);
+  broken = false;
+});
+
+Deno.test("one number that WhatsApp refuses does not keep the others from being told", async () => {
+  await using world = service(({ body }) =>
+    body.to === "1" ? new Response("no", { status: 400 }) : Response.json({})
+  );
+  const handler = handlerOf(world.url);
+  let step: NextStep | undefined = {
+    kind: "notify",
+    data: { text: "x", recipients: ["1", "2", "3"] },
+  };
+  const run = async () => {
+    while (step) step = await handler(delivery(step), never);
+  };
+  const error = await failure(run());
+  assert.deepEqual(world.calls.map(({ body }) => body.to), ["1", "2", "3"]);
+  assert.ok(error.permanent);
+  assert.equal(error.message, "1 people could not be told: WhatsApp answered 400");
+});

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { z } from "zod";
+import { MessageCheck } from "../../../ingest/check.ts";
+import { checkBotonera, registerMessageType } from "../../../ingest/botonera/message_types.ts";
+
+/** One good message of each type, and what it leads to. */
+const MESSAGES: Record<string, { fields: Record<string, unknown>; notifies: boolean }> = {
+  semaforos: { fields: { tipo_alarma: "AZUL", empresa: "cota" }, notifies: true },
+  alarmas: { fields: { tipo_alarma: "CRITICA", descripcion: "Falla" }, notifies: true },
+  estado: { fields: { status: "online", timestamp: "2026-01-01T12:00:00" }, notifies: false },
+  configuracion: { fields: { parametros: { intervalo: 30 } }, notifies: false },
+  heartbeat: { fields: { timestamp: "2026-01-01T12:00:00" }, notifies: false },
+};
+
+for (const [type, { fields, notifies }] of Object.entries(MESSAGES)) {
+  Deno.test(`checkBotonera() takes ${type}, with fields that it does not know`, () => {
+    const checked = checkBotonera({ tipo_mensaje: type, ...fields, extra: [1] });
+    const company = fields.empresa as string | undefined;
+    assert.deepEqual(checked, { kind: "message", message: { type, company, notifies } });
+  });
+
+  for (const field of Object.keys(fields)) {
+    for (const [how, broken] of Object.entries({ missing: undefined, null: null, wrong: true })) {
+      Deno.test(`checkBotonera() refuses ${type} where ${field} is ${how}, and names it`, () => {
+        const value = { tipo_mensaje: type, ...fields, [field]: broken };
+        assert.deepEqual(checkBotonera(value), { kind: "bad_fields", fields: [field] });
+      });
+    }
+  }
+}
+
+Deno.test("checkBotonera() leaves messages without tipo_mensaje alone, and refuses unknown types", () => {
+  assert.deepEqual(checkBotonera({ data: { DEVICE_ID: "1" } }), { kind: "other" });
+  for (const tipo_mensaje of ["otro", "", 7, null, "__proto__", "constructor"]) {
+    assert.deepEqual(checkBotonera({ tipo_mensaje }), { kind: "unknown_type" });
+  }
+});
+
+Deno.test("registerMessageType() adds a type", () => {
+  const schema = z.looseObject({ nivel: z.number() });
+  registerMessageType("bateria", { schema, notifies: false });
+  const check = (nivel: unknown) => checkBotonera({ tipo_mensaje: "bateria", nivel }).kind;
+  assert.deepEqual([check(4), check("4")], ["message", "bad_fields"]);
+});
+
+Deno.test("MessageCheck streams a panic button's message under its company, else its topic", () => {
+  const check = new MessageCheck({ maxMessageBytes: 60_000, commandTopicPrefix: "commands/" });
+  const deviceOf = (value: unknown) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(value));
+    const checked = check.check(bytes, { topic: "empresas" });
+    return checked.message?.deviceId ?? checked.refusal;
+  };
+  const { semaforos, alarmas } = MESSAGES;
+  assert.equal(deviceOf({ tipo_mensaje: "semaforos", ...semaforos!.fields }), "cota");
+  assert.equal(deviceOf({ tipo_mensaje: "alarmas", ...alarmas!.fields }), "empresas");
+  assert.equal(deviceOf({ tipo_mensaje: "alarmas" }), "bad_fields");
+  assert.equal(deviceOf({ tipo_mensaje: "otro" }), "unknown_message_type");
+});
