@@ -1,0 +1,118 @@
+/** What a connection's states amount to, for status, logs and metrics. */
+
+import type { SourceState } from "../source.ts";
+import type { LatencyFigures } from "./latency.ts";
+
+export type ConnectionStatusName =
+  /** Not started, or stopped. */
+  | "disconnected"
+  /** Another instance has the connection; this one connects when it has to publish. */
+  | "standby"
+  | "connecting"
+  | "connected"
+  | "reconnecting"
+  /** All quick tries failed: one try a minute. */
+  | "circuit_open";
+
+/** The service as it is now. */
+export interface AwsIotStatus {
+  readonly connection_status: ConnectionStatusName;
+  readonly connected: boolean;
+  readonly reconnect_attempts: number;
+  /** Seconds since 1970; null before the first ack. */
+  readonly last_publish_ts: number | null;
+  /** Why there is no connection. */
+  readonly reason: string | null;
+  readonly breaker_open: boolean;
+  readonly buffered: number;
+  readonly totals: {
+    readonly published: number;
+    readonly buffered: number;
+    readonly refused: number;
+    readonly dropped: number;
+  };
+  /** From the send to the ack. */
+  readonly publish_latency: LatencyFigures;
+}
+
+/** A connection that lived as long did not fail: the tries are counted anew. */
+const STEADY_MS = 10_000;
+
+export interface StatusOptions {
+  readonly maxTries: number;
+  monotonic(): number;
+  onBreaker(open: boolean, reason: string): void;
+}
+
+/** Follows the states of one connection. */
+export class ConnectionStatus {
+  /** Tries since the connection was lost, or since the first one failed; 0 while connected. */
+  attempts = 0;
+  reason: string | undefined;
+  /** How often the breaker opened. */
+  opened = 0;
+  #name: ConnectionStatusName = "disconnected";
+  #failures = 0;
+  #connectedAt: number | undefined;
+  #open = false;
+
+  constructor(private readonly options: StatusOptions) {}
+
+  get name(): ConnectionStatusName {
+    return this.#open ? "circuit_open" : this.#name;
+  }
+
+  get breakerOpen(): boolean {
+    return this.#open;
+  }
+
+  update(state: SourceState): void {
+    if (state.state === "connected") this.#onConnected();
+    else if (state.state === "waiting") this.#onFailure(state.reason);
+    else if (state.state === "connecting") this.#onTry();
+    else this.#reset("disconnected");
+  }
+
+  standby(): void {
+    this.#reset("standby");
+  }
+
+  #onTry(): void {
+    if (this.#failures > 0) this.attempts++;
+    this.#name = this.#failures > 0 ? "reconnecting" : "connecting";
+  }
+
+  #onConnected(): void {
+    this.#name = "connected";
+    this.#connectedAt = this.options.monotonic();
+    this.attempts = 0;
+    this.reason = undefined;
+    this.#setOpen(false, "the connection is back");
+  }
+
+  #onFailure(reason: string): void {
+    const since = this.#connectedAt;
+    this.#connectedAt = undefined;
+    if (since !== undefined && this.options.monotonic() - since > STEADY_MS) this.#failures = 0;
+    this.#failures++;
+    this.#name = "reconnecting";
+    this.reason = reason;
+    this.#setOpen(this.#failures > this.options.maxTries, reason);
+  }
+
+  #reset(name: ConnectionStatusName): void {
+    this.#name = name;
+    this.attempts = 0;
+    this.#failures = 0;
+    this.#connectedAt = undefined;
+    this.reason = undefined;
+    this.#open = false;
+  }
+
+  #setOpen(open: boolean, reason: string): void {
+    if (open === this.#open) return;
+    this.#open = open;
+    if (open) this.opened++;
+    this.options.onBreaker(open, reason);
+  }
+}

@@ -1,0 +1,28 @@
+/** The event that says, again and again, that the device lives. */
+
+import type { Clock } from "../../broker/clock.ts";
+import { eventPayload, RawJson, seconds } from "./payload.ts";
+
+export interface KeepaliveOptions {
+  readonly deviceId: string;
+  readonly everyMs: number;
+  readonly clock: Clock;
+  /** Whether there is a connection, and it is this one that has to say so. */
+  isDue(): boolean;
+  send(payload: string): void;
+}
+
+/** Sends `{"uptime":…,"status":"alive"}` at its pace until the signal aborts; `uptime` in seconds. */
+export async function keepAlive(options: KeepaliveOptions, signal: AbortSignal): Promise<void> {
+  const { deviceId, everyMs, clock } = options;
+  if (everyMs === 0) return;
+  const startedAt = clock.monotonic();
+  for (;;) {
+    await clock.sleep(everyMs, signal);
+    if (signal.aborted) return;
+    if (!options.isDue()) continue;
+    const uptime = seconds(clock.monotonic() - startedAt);
+    const metadata = new RawJson(`{"uptime":${uptime},"status":"alive"}`);
+    options.send(eventPayload("keepalive", metadata, { deviceId, at: clock.wall() }));
+  }
+}

@@ -1,0 +1,123 @@
+/** The payloads that devices and the cloud expect, checked before they are sent. */
+
+import { MAX_DEVICE_ID_CHARS } from "../device_id.ts";
+import { MAX_PAYLOAD_BYTES, MAX_TOPIC_BYTES } from "./settings.ts";
+
+/** What may not be published; the message says what and where. */
+export class InvalidPayloadError extends Error {
+  override readonly name = "InvalidPayloadError";
+}
+
+/** JSON text that is sent as it is; whoever makes it has parsed it, and knows what it holds. */
+export class RawJson {
+  constructor(readonly text: string) {}
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+const MAX_DEPTH = 64;
+const MAX_EVENT_CHARS = 128;
+const encoder = new TextEncoder();
+
+export interface PayloadOptions {
+  readonly deviceId: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** @throws {InvalidPayloadError} */
+export function telemetryPayload(
+  data: JsonObject | RawJson,
+  { deviceId, at }: PayloadOptions,
+): string {
+  return checkedSize(
+    `{"timestamp":${seconds(at)},"device_id":${idText(deviceId)},"data":${jsonText(data, "data")}}`,
+  );
+}
+
+/** @throws {InvalidPayloadError} */
+export function eventPayload(
+  event: string,
+  metadata: JsonObject | RawJson,
+  { deviceId, at }: PayloadOptions,
+): string {
+  const name = typeof event === "string" ? event : "";
+  if (name.trim() === "" || Array.from(name).length > MAX_EVENT_CHARS) {
+    throw new InvalidPayloadError(`event: must be a name of 1 to ${MAX_EVENT_CHARS} characters`);
+  }
+  return checkedSize(
+    `{"timestamp":${seconds(at)},"device_id":${idText(deviceId)},` +
+      `"event":${JSON.stringify(name)},"metadata":${jsonText(metadata, "metadata")}}`,
+  );
+}
+
+/** The topic of a device's commands. @throws {InvalidPayloadError} where MQTT or AWS has no such. */
+export function commandTopic(prefix: string, deviceId: string): string {
+  idText(deviceId);
+  const topic = prefix + deviceId;
+  if (/[#+\0]/.test(topic)) {
+    throw new InvalidPayloadError("device_id: no command can go to an id with #, + or NUL");
+  }
+  if (encoder.encode(topic).length > MAX_TOPIC_BYTES) {
+    throw new InvalidPayloadError(`device_id: its topic is longer than ${MAX_TOPIC_BYTES} bytes`);
+  }
+  return topic;
+}
+
+/** Seconds since 1970, as a float also on the full second. */
+export function seconds(ms: number): string {
+  return (ms / 1000).toFixed(3);
+}
+
+/** @throws {InvalidPayloadError} where AWS takes no message as large. */
+export function checkedSize(payload: string, maxBytes: number = MAX_PAYLOAD_BYTES): string {
+  if (payload.length * 3 > maxBytes && encoder.encode(payload).length > maxBytes) {
+    throw new InvalidPayloadError(`the message is larger than ${maxBytes} bytes`);
+  }
+  return payload;
+}
+
+function idText(deviceId: string): string {
+  if (typeof deviceId !== "string" || deviceId.trim() === "") {
+    throw new InvalidPayloadError("device_id: is missing");
+  }
+  if (Array.from(deviceId).length > MAX_DEVICE_ID_CHARS) {
+    throw new InvalidPayloadError(`device_id: is longer than ${MAX_DEVICE_ID_CHARS} characters`);
+  }
+  return JSON.stringify(deviceId);
+}
+
+function jsonText(value: JsonObject | RawJson, name: string): string {
+  if (value instanceof RawJson) return value.text;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new InvalidPayloadError(`${name}: must be an object`);
+  }
+  check(value, name, 0);
+  return JSON.stringify(value);
+}
+
+/** JSON.stringify turns NaN into null, and leaves functions out, without a word. */
+function check(value: unknown, path: string, depth: number): void {
+  if (depth > MAX_DEPTH) {
+    throw new InvalidPayloadError(`${path.slice(0, 100)}…: is nested too deep, or in itself`);
+  }
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return;
+    case "number":
+      if (Number.isFinite(value)) return;
+      throw new InvalidPayloadError(`${path}: JSON has no ${value}`);
+    case "object":
+      if (value === null || "toJSON" in value) return;
+      if (Array.isArray(value)) value.forEach((one, i) => check(one, `${path}[${i}]`, depth + 1));
+      else {
+        for (const [name, one] of Object.entries(value)) {
+          if (one !== undefined) check(one, `${path}.${name}`, depth + 1);
+        }
+      }
+      return;
+    default:
+      throw new InvalidPayloadError(`${path}: JSON has no ${typeof value}`);
+  }
+}

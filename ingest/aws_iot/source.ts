@@ -1,0 +1,87 @@
+/** Messages from AWS IoT Core, and to it: MQTT with a client certificate. */
+
+import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
+import { MqttSource } from "../mqtt/source.ts";
+import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../source.ts";
+import { gunzipped, gzipEncode } from "./gzip.ts";
+import { type RetryOptions, RetryPace } from "./retry_pace.ts";
+import { ALPN_PORT, ALPN_PROTOCOL, AWS_IOT_SETTINGS, SESSION_EXPIRY_SECONDS } from "./settings.ts";
+
+/** What a worker is started with; has to survive a structured clone. */
+export interface AwsIotSourceConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly certPath: string;
+  readonly keyPath: string;
+  readonly caPath: string;
+  readonly clientId: string;
+  readonly topics: readonly string[];
+  /** False: AWS keeps subscriptions and messages for an hour while this client is away. */
+  readonly clean: boolean;
+  /** Payloads of so many bytes and more are compressed; 0 for none. */
+  readonly gzipBytes: number;
+  readonly retry?: RetryOptions | undefined;
+  /** Unless given, what AWS asks for on port 443. */
+  readonly alpnProtocols?: readonly string[] | undefined;
+}
+
+/** Large enough that it pays, and that what consumers know of small payloads stays true. */
+export const GZIP_BYTES = 32_768;
+
+/**
+ * An MQTT source with AWS's certificates, limits and pace. The files are read anew for each
+ * connection, so that certificates can be renewed in place.
+ */
+export class AwsIotSource implements Source {
+  readonly #mqtt: MqttSource;
+  #connected = false;
+
+  constructor(
+    config: AwsIotSourceConfig,
+    context: SourceContext,
+    clock: Clock = SYSTEM_CLOCK,
+  ) {
+    const { host, port, gzipBytes, retry, ...rest } = config;
+    const alpn = rest.alpnProtocols ?? (port === ALPN_PORT ? [ALPN_PROTOCOL] : undefined);
+    this.#mqtt = new MqttSource(
+      {
+        ...rest,
+        alpnProtocols: alpn,
+        url: `mqtts://${host}:${port}`,
+        qos: 1,
+        sessionExpirySeconds: SESSION_EXPIRY_SECONDS,
+        names: AWS_IOT_SETTINGS,
+      },
+      context,
+      {
+        clock,
+        pace: new RetryPace(retry, () => clock.random()),
+        ...(gzipBytes > 0 && { encode: gzipEncode(gzipBytes) }),
+      },
+    );
+  }
+
+  start(intake: Intake, onState: (state: SourceState) => void): void {
+    const unpacking: Intake = {
+      receive: (bytes, origin, ack) => intake.receive(gunzipped(bytes), origin, ack),
+      ready: () => intake.ready(),
+      dropped: (count, reason) => intake.dropped(count, reason),
+      log: (level, text) => intake.log(level, text),
+    };
+    this.#mqtt.start(unpacking, (state) => {
+      this.#connected = state.state === "connected";
+      onState(state);
+    });
+  }
+
+  /** Fails at once while there is no connection: what waits is kept elsewhere, in its order. */
+  publish(message: Outgoing, timeoutMs: number): Promise<void> {
+    if (!this.#connected) return Promise.reject(new Error("there is no connection to AWS IoT"));
+    return this.#mqtt.publish(message, timeoutMs);
+  }
+
+  async stop(): Promise<void> {
+    await this.#mqtt.stop();
+    this.#connected = false;
+  }
+}

@@ -1,0 +1,61 @@
+/** A clock that stands still until it is told to go on. */
+
+import type { Clock } from "../../../broker/clock.ts";
+
+interface Sleeper {
+  readonly at: number;
+  readonly wake: () => void;
+}
+
+export class ManualClock implements Clock {
+  #now = 0;
+  readonly #sleepers = new Set<Sleeper>();
+  /** What random() returns. */
+  chance = 0.5;
+
+  constructor(readonly startsAt: number = 1_700_000_000_000) {}
+
+  monotonic(): number {
+    return this.#now;
+  }
+
+  wall(): number {
+    return this.startsAt + this.#now;
+  }
+
+  random(): number {
+    return this.chance;
+  }
+
+  /** How long each of those who sleep has still to wait, in milliseconds, shortest first. */
+  get waits(): number[] {
+    return [...this.#sleepers].map(({ at }) => at - this.#now).toSorted((a, b) => a - b);
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const wake = () => {
+        this.#sleepers.delete(sleeper);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      const sleeper: Sleeper = { at: this.#now + ms, wake };
+      this.#sleepers.add(sleeper);
+      signal.addEventListener("abort", wake, { once: true });
+    });
+  }
+
+  /** Goes on by `ms` and wakes, in their order, all whose time has come. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const due = [...this.#sleepers].filter(({ at }) => at <= end)
+        .toSorted((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      this.#now = Math.max(this.#now, due.at);
+      due.wake();
+    }
+    this.#now = end;
+  }
+}
