@@ -8,6 +8,7 @@ import {
   isTopicFilter,
   kafkaTopicProblem,
 } from "./config_formats.ts";
+import { certificateProblems } from "./ingest/aws_iot/certificates.ts";
 
 /** Reads one environment variable; undefined where it is not set. */
 export type Env = (name: string) => string | undefined;
@@ -334,8 +335,12 @@ function assemble(
   }
   const use = <K extends keyof typeof sources>(key: K) =>
     wanted && !wanted.has(key) ? undefined : sources[key];
+  const awsIot = use("awsIot");
+  for (const { name, message } of awsIot ? certificateProblems(awsIot) : []) {
+    context.problem(name, message);
+  }
   const kafkaAlone = use("kafka") !== undefined && use("mqtt") === undefined &&
-    use("awsIot") === undefined && use("websocketUrl") === undefined;
+    awsIot === undefined && use("websocketUrl") === undefined;
   return {
     host: vars.HOST,
     port: vars.PORT,
@@ -346,7 +351,7 @@ function assemble(
     shadow: args.has("--shadow"),
     mqtt: use("mqtt"),
     kafka: use("kafka"),
-    awsIot: use("awsIot"),
+    awsIot,
     websocketUrl: use("websocketUrl"),
     backendUrl: backendUrl(context),
     whatsapp: whatsapp(context),
