@@ -19,16 +19,15 @@ export function certificateProblem(pem: string, now: number): PemProblem {
   return validityProblem(certificate, now);
 }
 
-/** Of a private key, and of its certificate's file where that is good. */
+/** Of a private key, and of how it fits its certificate's file where that holds one. */
 export function keyProblem(pem: string, certificatePem: string | undefined): PemProblem {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) return "names a file without a PEM key";
   if (/ENCRYPTED/.test(pem)) return "names a key that is locked by a password: unlock it first";
-  let matches = true;
+  const [own] = certificatesIn(certificatePem ?? "");
+  let matches: boolean;
   try {
     const key = createPrivateKey(pem);
-    if (certificatePem !== undefined) {
-      matches = new X509Certificate(certificatesIn(certificatePem)[0]!).checkPrivateKey(key);
-    }
+    matches = own === undefined || (parse(own)?.checkPrivateKey(key) ?? true);
   } catch {
     return "names a key that is damaged, or of a kind that is not known";
   }
