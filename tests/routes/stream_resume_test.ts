@@ -7,7 +7,7 @@ import { eventually } from "../kit/eventually.ts";
 import { trackingPayload } from "../kit/payload.ts";
 import type { Received } from "../kit/received.ts";
 import { ResumingClient } from "../kit/resuming_client.ts";
-import { numbersOf, range, Rig } from "./rig.ts";
+import { numbersOf, range, Rig, seeded } from "./rig.ts";
 
 const resumed = (events: readonly Received[]) => events.find(({ event }) => event === "resumed");
 const names = (events: readonly Received[]) => events.map(({ event }) => event);
@@ -202,21 +202,20 @@ Deno.test("clients that are cut off again and again, on both transports, have ev
       ));
     }
   }
-  let seed = Date.now() % 2147483647;
-  console.log(`seed ${seed}`);
-  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
-  for (let round = 0; round < 300; round++) {
-    const batch = range(1, 1 + Math.floor(random() * 20)).map(() => {
-      const deviceId = devices[Math.floor(random() * 3)]!;
-      const payload = trackingPayload(deviceId, checker.next(deviceId));
-      return { deviceId, payload };
-    });
-    await rig.fanout.publish(batch);
-    if (random() < 0.3) clients[Math.floor(random() * clients.length)]!.drop();
-    if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, random() * 4));
-  }
-  await eventually("every client has everything", () => checker.complete());
-  checker.assertFlawless();
+  await seeded(async (below) => {
+    for (const _ of range(1, 300)) {
+      const batch = range(1, 1 + below(20)).map(() => {
+        const deviceId = devices[below(3)]!;
+        const payload = trackingPayload(deviceId, checker.next(deviceId));
+        return { deviceId, payload };
+      });
+      await rig.fanout.publish(batch);
+      if (below(10) < 3) clients[below(clients.length)]!.drop();
+      if (below(2) === 0) await new Promise((resolve) => setTimeout(resolve, below(4)));
+    }
+    await eventually("every client has everything", () => checker.complete());
+    checker.assertFlawless();
+  });
   const statuses = new Set(clients.flatMap(({ resumed }) => Object.keys(resumed)));
   assert.deepEqual([...statuses], ["full"]);
   assert.ok(clients.reduce((sum, { connects }) => sum + connects, 0) > 40);
