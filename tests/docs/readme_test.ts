@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { VARIABLE_NAMES, VARIABLES } from "../../config.ts";
+import { CLI_FLAGS } from "../../config_formats.ts";
+import { HELP } from "../../help.ts";
+import { documents, read, rowsOf } from "./markdown.ts";
+
+async function variableRows(): Promise<{ name: string; value: string }[]> {
+  return rowsOf(await read("README.md")).flatMap(([first, second]) => {
+    const name = /^`([A-Z][A-Z0-9_]+)`$/.exec(first ?? "")?.[1];
+    return name === undefined ? [] : [{ name, value: second ?? "" }];
+  });
+}
+
+Deno.test("README's tables have every variable, once, and no others", async () => {
+  const names = (await variableRows()).map(({ name }) => name);
+  assert.deepEqual(names.toSorted(), VARIABLE_NAMES.toSorted());
+});
+
+Deno.test("README's tables have the defaults of the program", async () => {
+  for (const { name, value } of await variableRows()) {
+    const parsed = VARIABLES[name as keyof typeof VARIABLES].safeParse(undefined);
+    assert.ok(parsed.success, name);
+    if (parsed.data === undefined) continue;
+    const expected = Array.isArray(parsed.data) ? parsed.data.join(",") : String(parsed.data);
+    assert.equal(value, `\`${expected}\``, name);
+  }
+});
+
+Deno.test("README.es.md and the migration pages name variables that there are", async () => {
+  const known = new Set<string>(VARIABLE_NAMES);
+  const ours =
+    /`((?:BROKER|MQTT|KAFKA|AWS_IOT|AUTH|QUEUE|DENO_KV|WHATSAPP|TLS|LOG|MAX)_[A-Z_]*[A-Z])/g;
+  for (const path of await documents()) {
+    for (const [, name] of (await read(path)).matchAll(ours)) {
+      assert.ok(known.has(name!), `${path} names ${name}`);
+    }
+  }
+});
+
+Deno.test("documentation names tasks and flags that there are", async () => {
+  const { tasks } = JSON.parse(await read("deno.json"));
+  for (const path of await documents()) {
+    const text = await read(path);
+    for (const [, task] of text.matchAll(/deno task (?:--env-file=\S+ )?([a-z]+(?::[a-z]+)*)/g)) {
+      assert.ok(Object.hasOwn(tasks, task!), `${path} names the task ${task}`);
+    }
+    for (const [, flag] of text.matchAll(/deno task (?:--env-file=\S+ )?start (--[a-z-]+)/g)) {
+      assert.ok(CLI_FLAGS.has(flag!), `${path} names the flag ${flag}`);
+    }
+  }
+  for (const flag of HELP.match(/--[a-z-]+/g) ?? []) {
+    assert.ok(CLI_FLAGS.has(flag), `--help names ${flag}`);
+  }
+});
