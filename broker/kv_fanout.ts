@@ -316,15 +316,15 @@ export class KvFanout implements Fanout {
       this.#marks.forget();
     }
     if (now.head.epoch !== this.#epoch.id) await this.#adopt(now);
-    if (!await this.#readTo(now, frozen)) {
+    if (!await this.#readTo(now)) {
       this.#headStale = true;
       return;
     }
     this.#seen(now);
     if (!frozen) return;
     this.#frozen = undefined;
-    if (frozen.landed) {
-      this.#marks.advance(frozen.entries);
+    if (frozen.isIn(now.head)) {
+      this.#marks.forget();
       return this.#settle(frozen);
     }
     // Another wrote first: this commit can never land, and is made anew.
@@ -332,11 +332,8 @@ export class KvFanout implements Fanout {
     this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];
   }
 
-  /**
-   * Delivers what others wrote up to the head, and notes where the commit `frozen` is among it.
-   * False where another epoch began meanwhile.
-   */
-  async #readTo(now: StampedHead, frozen: Append | undefined): Promise<boolean> {
+  /** Delivers what others wrote up to the head; false where that head is no more. */
+  async #readTo(now: StampedHead): Promise<boolean> {
     if (now.head.floor > this.log.position + 1) {
       await this.#restart("the log moved on while this instance was away", now.head.floor - 1);
     }
@@ -344,16 +341,13 @@ export class KvFanout implements Fanout {
       const frames = await this.#reader.frames(this.log.position + 1, now.head.next);
       for (const frame of frames) {
         if (frame.firstOffset > this.log.position + 1) break;
-        if (frozen && frame.writer === this.writer) {
-          frozen.landed ||= frame.batch === frozen.header.batch;
-        }
         this.#deliver(this.#unpack(frame));
         this.#floor.add([frame]);
       }
       if (frames[0] === undefined || frames[0].firstOffset > this.log.position + 1) {
         // Deleted while it was read, or missing: the head says which on the next look.
         const again = await this.#reader.head();
-        if (again?.head.epoch !== now.head.epoch) return false;
+        if (again?.head.epoch !== now.head.epoch || again.head.next < now.head.next) return false;
         const resume = Math.max(again.head.floor, frames[0]?.firstOffset ?? now.head.next);
         await this.#restart("a part of the log is missing", resume - 1);
       }
@@ -377,6 +371,7 @@ export class KvFanout implements Fanout {
       logTime: this.#head?.logTime ?? now?.head.logTime ?? 0,
       writer: this.writer,
       batch: ++this.#batch,
+      written: [],
     };
     await this.#kv.commit({
       checks: [{ key: HEAD, versionstamp: now?.versionstamp ?? null }],

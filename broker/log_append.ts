@@ -3,7 +3,7 @@
 import type { KvCommit, KvKey } from "./kv_client.ts";
 import { deliveryKey, HEAD, logKey, markKey } from "./kv_keys.ts";
 import { type FrameHeader, packFrame } from "./log_frame.ts";
-import { encodeHead, encodeJson, type LogHead } from "./log_head.ts";
+import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
 import { type Entry, type Epoch, Publication } from "./message.ts";
 import type { Marks } from "./marks.ts";
 import type { MessageLog } from "./message_log.ts";
@@ -39,8 +39,6 @@ export class Append {
   commit!: KvCommit;
   head!: LogHead;
   header!: FrameHeader;
-  /** It was found in the log, though its own answer said nothing of it. */
-  landed = false;
   readonly #parts: Part[] = [];
   readonly #payloads = new Set<string>();
   #chars = 0;
@@ -76,6 +74,12 @@ export class Append {
     if (entry.job) this.#jobs++;
     this.entries.push(entry);
     return true;
+  }
+
+  /** Whether it is in the log that has this head. */
+  isIn({ written }: LogHead): boolean {
+    const { writer, batch } = this.header;
+    return written.some(([name, newest]) => name === writer && newest === batch);
   }
 
   /** Its messages are stored: answers the publishes that are complete, and counts the messages. */
@@ -121,7 +125,8 @@ export class Append {
         marks.set(mark.key.join("\0"), { key: markKey(mark.key), value: encodeJson(mark.offset) });
       }
     });
-    this.head = { epoch: head.epoch, next, floor: options.floor, logTime, writer, batch };
+    const written = writtenBy(head, writer, batch);
+    this.head = { epoch: head.epoch, next, floor: options.floor, logTime, writer, batch, written };
     this.commit = {
       checks: [{ key: HEAD, versionstamp }],
       sets: [...sets, ...marks.values(), { key: HEAD, value: encodeHead(this.head) }],

@@ -14,7 +14,12 @@ export interface LogHead {
   /** Who wrote it last, and that writer's number of the commit. */
   readonly writer: string;
   readonly batch: number;
+  /** The newest append of each recent writer, by its number: frames may be gone before they are seen. */
+  readonly written: readonly (readonly [writer: string, batch: number])[];
 }
+
+/** More than write to one log while an append of unknown fate waits. */
+const MAX_WRITERS = 16;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -23,9 +28,16 @@ export function encodeHead(head: LogHead): Uint8Array {
   return encoder.encode(JSON.stringify(head));
 }
 
+/** What the next head says of its writers. */
+export function writtenBy(head: LogHead, writer: string, batch: number): LogHead["written"] {
+  const others = head.written.filter(([name]) => name !== writer);
+  return [...others.slice(1 - MAX_WRITERS), [writer, batch]];
+}
+
 /** @throws {StoreDamagedError} where the bytes are no head: the database is foreign or damaged. */
 export function decodeHead(bytes: Uint8Array): LogHead {
-  const head = decodeJson(bytes) as LogHead;
+  const { written = [], ...rest } = decodeJson(bytes) as Partial<LogHead>;
+  const head = { ...rest, written } as LogHead;
   const numbers = [head.next, head.floor, head.logTime, head.batch];
   if (!/^[0-9a-z]{1,24}$/.test(head.epoch) || !numbers.every(Number.isFinite)) {
     throw new StoreDamagedError(
