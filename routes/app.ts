@@ -6,6 +6,7 @@ import { cors } from "hono/cors";
 import { getLogger } from "../log.ts";
 import { Access } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
+import { asyncapiRoutes } from "./asyncapi.ts";
 import { companyRoutes } from "./companies.ts";
 import { dashboardRoutes } from "./dashboard/assets.ts";
 import { deliveryRoutes } from "./deliveries.ts";
@@ -66,6 +67,7 @@ export function createApp(deps: AppDeps): Hono {
     publishRoutes(deps),
     companyRoutes(deps, access),
     deliveryRoutes(deps),
+    asyncapiRoutes(),
     dashboardRoutes({
       mapTilesUrl: deps.config.mapTilesUrl,
       deviceIdPath: deps.config.deviceIdPath,
