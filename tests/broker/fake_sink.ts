@@ -1,0 +1,78 @@
+/** A sink that records what is written, and is full when a test says so. */
+
+import type { Publication } from "../../broker/message.ts";
+import { Epoch, Publication as Published } from "../../broker/message.ts";
+import type { Sink } from "../../broker/sink.ts";
+
+export const EPOCH: Epoch = Epoch.random();
+
+/** A publication whose payload is its offset, or text of a given length. */
+export function publication(deviceId: string, offset: number, chars?: number): Publication {
+  const payload = chars === undefined ? String(offset) : `"${"x".repeat(chars - 2)}"`;
+  return new Published(EPOCH, offset, deviceId, payload, false, Date.now());
+}
+
+export class FakeSink implements Sink {
+  /** Messages as `device:offset`, a batch in brackets, events as `name data`. */
+  readonly written: string[] = [];
+  readonly ids: (string | undefined)[] = [];
+  comments = 0;
+  closed: { code: number; reason: string } | undefined;
+  buffered = 0;
+  /** How many messages the socket still takes before it is full. */
+  room = Infinity;
+
+  constructor(readonly transport: "ws" | "sse" = "ws") {}
+
+  get full(): boolean {
+    return this.room <= 0;
+  }
+
+  open(position: string | undefined): void {
+    this.written.push("open");
+    this.ids.push(position);
+  }
+
+  write(publications: readonly Publication[]): number {
+    const count = Math.max(0, Math.min(publications.length, this.room));
+    for (const { deviceId, offset } of publications.slice(0, count)) {
+      this.written.push(`${deviceId}:${offset}`);
+    }
+    this.room -= count;
+    return count;
+  }
+
+  writeBatch(publications: readonly Publication[]): number {
+    if (this.full) return 0;
+    const items = publications.map(({ deviceId, offset }) => `${deviceId}:${offset}`);
+    this.written.push(`[${items.join(" ")}]`);
+    this.room--;
+    return publications.length;
+  }
+
+  items(items: readonly { payload: string; id: string }[], asBatch: boolean): void {
+    const payloads = items.map(({ payload }) => payload);
+    if (asBatch) this.written.push(`[${payloads.join(" ")}]`);
+    else this.written.push(...payloads);
+    this.ids.push(...items.map(({ id }) => id));
+    this.room -= items.length;
+  }
+
+  event(name: string, data: string, id?: string): void {
+    this.written.push(`${name} ${data}`);
+    this.ids.push(id);
+  }
+
+  comment(): void {
+    this.comments++;
+  }
+
+  close(code: number, reason: string): void {
+    this.closed = { code, reason };
+  }
+
+  /** What was written since the last call. */
+  take(): string[] {
+    return this.written.splice(0);
+  }
+}
