@@ -75,6 +75,7 @@ export async function startProgram(
     companies,
     deliveries,
     publish: config.mqtt && ((message, timeoutMs) => ingest.publish(message, timeoutMs)),
+    awsIot: ingest.awsIot,
   });
   const statsd = config.statsd &&
     new StatsdReporter(config.statsd, () => ({
@@ -83,9 +84,11 @@ export async function startProgram(
         "connections.sse": hub.totals.sse.connected,
         "devices": fanout.log.deviceCount,
         "pending": fanout.pending,
+        ...ingest.awsIot?.figures().gauges,
       },
       counters: {
         ...ingest.totals(),
+        ...ingest.awsIot?.figures().counters,
         "stored": fanout.stored,
         "delivered": hub.totals.ws.sent + hub.totals.sse.sent,
         "dropped": hub.totals.ws.dropped + hub.totals.sse.dropped,

@@ -10,6 +10,8 @@ import type { OpenStore } from "../broker/open.ts";
 import type { Config } from "../config.ts";
 import type { Health } from "../health.ts";
 import { getLogger } from "../log.ts";
+import { ProgramService } from "./aws_iot/program_service.ts";
+import type { AwsIotService } from "./aws_iot/service.ts";
 import type { KafkaSourceConfig } from "./kafka/source.ts";
 import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
@@ -54,11 +56,24 @@ export class Ingest {
   #lease: Lease | undefined;
   #mqtt: Supervisor | undefined;
   #mqttPublisher: Supervisor | undefined;
+  readonly #awsIot: ProgramService | undefined;
   /** Starts and stops follow each other in the order in which the lease moved. */
   #moves: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: IngestOptions) {
     this.#fanout = options.store.fanout;
+    const { awsIot } = options.config;
+    this.#awsIot = awsIot && new ProgramService({
+      ...options,
+      awsIot,
+      supervise: (name, source, onState) =>
+        this.#supervise(name, "./aws_iot/worker.ts", source, onState),
+    });
+  }
+
+  /** Publishes at AWS IoT Core; undefined where it is not configured. */
+  get awsIot(): AwsIotService | undefined {
+    return this.#awsIot?.service;
   }
 
   /** Who has the ingest lease; undefined where none is used. */
@@ -75,26 +90,28 @@ export class Ingest {
     if (config.kafka) {
       await this.#supervise("kafka", "./kafka/worker.ts", this.#kafkaSource(config.kafka));
     }
+    await this.#awsIot?.start();
     if (this.#sources.length === 0) {
       log.info("no source is configured: this instance serves what others take in");
       return;
     }
-    if (config.ingestMode !== "lease" || !store.kv || !(this.#fanout instanceof KvFanout)) {
-      return this.#startSources();
-    }
+    for (const source of this.#sources) if (!this.#isLeased(source.name)) source.start();
+    const fanout = this.#fanout;
+    if (!store.kv || !(fanout instanceof KvFanout)) return;
+    if (!this.#sources.some(({ name }) => this.#isLeased(name))) return;
     const lease = new Lease(store.kv, {
       instance,
-      fence: (change) => (this.#fanout as KvFanout).fence(change),
+      fence: (change) => fanout.fence(change),
       onAcquired: () => {
         log.info("this instance has the ingest lease: its sources start");
-        this.#move(() => Promise.resolve(this.#startSources()));
+        this.#move(() => Promise.resolve(this.#startLeased()));
       },
       onLost: (reason) => {
         log.warning("the ingest lease is lost, the sources stop: {reason}", { reason });
-        this.#move(() => this.#stopSources());
+        this.#move(() => this.#stopLeased());
       },
     });
-    this.#fanout.leaseProof = () => lease.prove();
+    fanout.leaseProof = () => lease.prove();
     this.#lease = lease;
     lease.start();
   }
@@ -102,7 +119,9 @@ export class Ingest {
   async stop(): Promise<void> {
     const lease = this.#lease;
     await this.#moves;
-    await Promise.all([this.#stopSources(), this.#mqttPublisher?.stop()]);
+    await this.awsIot?.stop();
+    const sources = this.#sources.map((source) => source.stop());
+    await Promise.all([...sources, this.#mqttPublisher?.stop()]);
     await lease?.[Symbol.asyncDispose]();
   }
 
@@ -122,13 +141,12 @@ export class Ingest {
         clean: true,
         clientId: `${source.clientId}-pub-${this.options.instance}`,
       });
-      this.#sources.splice(this.#sources.indexOf(this.#mqttPublisher), 1);
       this.#mqttPublisher.start();
     }
     await this.#mqttPublisher.publish(message, timeoutMs);
   }
 
-  async #publish(entries: readonly Entry[]): Promise<void> {
+  async #publish(source: string, entries: readonly Entry[]): Promise<void> {
     const { companies, deliveries } = this.options;
     const kept: Entry[] = [];
     let jobs = 0;
@@ -140,16 +158,23 @@ export class Ingest {
         if (entry.job) jobs++;
       }
     }
-    await this.#fanout.publish(kept, { leased: this.#lease !== undefined });
+    await this.#fanout.publish(kept, { leased: this.#isLeased(source) });
     if (jobs > 0) deliveries?.ring();
   }
 
-  #startSources(): void {
-    for (const source of this.#sources) source.start();
+  /** AWS knows one client by one certificate: one instance connects, however the others are run. */
+  #isLeased(source: string): boolean {
+    if (!this.options.store.kv || !(this.#fanout instanceof KvFanout)) return false;
+    return this.options.config.ingestMode === "lease" || source === "aws_iot";
   }
 
-  async #stopSources(): Promise<void> {
-    await Promise.all(this.#sources.map((source) => source.stop()));
+  #startLeased(): void {
+    for (const source of this.#sources) if (this.#isLeased(source.name)) source.start();
+  }
+
+  async #stopLeased(): Promise<void> {
+    const leased = this.#sources.filter(({ name }) => this.#isLeased(name));
+    await Promise.all(leased.map((source) => source.stop()));
   }
 
   #move(step: () => Promise<void>): void {
@@ -210,7 +235,13 @@ export class Ingest {
     return config.shadow ? `${own}-shadow` : own;
   }
 
-  async #supervise(name: string, worker: string, source: unknown): Promise<Supervisor> {
+  /** A source, or, where its name ends in `-pub`, a connection that only publishes. */
+  async #supervise(
+    name: string,
+    worker: string,
+    source: unknown,
+    onState?: (state: SourceState) => void,
+  ): Promise<Supervisor> {
     const { config, store, health } = this.options;
     const kind = name.split("-")[0]!;
     const setting = `topics.${name}`;
@@ -228,9 +259,10 @@ export class Ingest {
       worker: new URL(worker, import.meta.url),
       config: workerConfig,
       logger: getLogger("ingest", kind),
-      publish: (entries) => this.#publish(entries),
+      publish: (entries) => this.#publish(name, entries),
       onState: (state) => {
         health.report(name, state.state === "waiting" ? state.reason : undefined);
+        onState?.(state);
       },
       onSubscribed: (topics) => {
         store.settings.set(setting, topics).catch((error) =>
@@ -239,7 +271,7 @@ export class Ingest {
       },
       previousTopics: topicsOf(await store.settings.get(setting)),
     });
-    this.#sources.push(supervisor);
+    if (!name.endsWith("-pub")) this.#sources.push(supervisor);
     return supervisor;
   }
 }

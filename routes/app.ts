@@ -7,11 +7,13 @@ import { getLogger } from "../log.ts";
 import { Access } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
 import { asyncapiRoutes } from "./asyncapi.ts";
+import { commandRoutes } from "./commands.ts";
 import { companyRoutes } from "./companies.ts";
 import { dashboardRoutes } from "./dashboard/assets.ts";
 import { deliveryRoutes } from "./deliveries.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
+import { iotRoutes } from "./iot.ts";
 import { problem, ProblemError } from "./problem.ts";
 import { publishRoutes } from "./publish.ts";
 import { statsRoutes } from "./stats.ts";
@@ -27,6 +29,10 @@ const SCOPES: readonly (readonly [string, Scope])[] = [
   ["/api/v1/devices", "stream"],
   ["/api/v1/devices/:id", "stream"],
   ["/api/v1/devices/:id/messages", "stream"],
+  ["/api/v1/devices/:id/commands", "publish"],
+  ["/api/v1/iot/telemetry", "publish"],
+  ["/api/v1/iot/events", "publish"],
+  ["/api/v1/iot/status", "admin"],
   ["/api/v1/stats", "admin"],
   ["/api/v1/publish", "admin"],
   ["/api/v1/deliveries", "admin"],
@@ -65,6 +71,8 @@ export function createApp(deps: AppDeps): Hono {
     statsRoutes(deps),
     deviceRoutes(deps),
     publishRoutes(deps),
+    commandRoutes(deps),
+    iotRoutes(deps),
     companyRoutes(deps, access),
     deliveryRoutes(deps),
     asyncapiRoutes(),

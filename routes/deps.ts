@@ -6,6 +6,7 @@ import type { Instances } from "../broker/instances.ts";
 import type { Hub } from "../broker/hub.ts";
 import type { Fanout } from "../broker/fanout.ts";
 import type { Config } from "../config.ts";
+import type { AwsIotService } from "../ingest/aws_iot/service.ts";
 import type { SourceStatus } from "../ingest/ingest.ts";
 import type { Outgoing } from "../ingest/source.ts";
 import type { Health } from "../health.ts";
@@ -27,4 +28,6 @@ export interface AppDeps {
   sources(): readonly SourceStatus[];
   /** Publishes at the MQTT broker, resolves after its ack; undefined where there is none. */
   readonly publish?: ((message: Outgoing, timeoutMs: number) => Promise<void>) | undefined;
+  /** Publishes at AWS IoT Core; undefined where it is not configured. */
+  readonly awsIot?: AwsIotService | undefined;
 }

@@ -116,3 +116,27 @@ export class ConnectionStatus {
     this.options.onBreaker(open, reason);
   }
 }
+
+/** The status as metrics have it; counters are totals since the start. */
+export function figuresOf(status: AwsIotStatus, breakerOpened: number): {
+  gauges: Record<string, number>;
+  counters: Record<string, number>;
+} {
+  const { publish_latency: latency, totals } = status;
+  return {
+    gauges: {
+      "aws_iot.connected": Number(status.connected),
+      "aws_iot.breaker_open": Number(status.breaker_open),
+      "aws_iot.buffered": status.buffered,
+      "aws_iot.publish_latency_p50_ms": latency.p50_ms ?? 0,
+      "aws_iot.publish_latency_p99_ms": latency.p99_ms ?? 0,
+    },
+    counters: {
+      "aws_iot.published": totals.published,
+      "aws_iot.buffered_total": totals.buffered,
+      "aws_iot.refused": totals.refused,
+      "aws_iot.dropped": totals.dropped,
+      "aws_iot.breaker_opened": breakerOpened,
+    },
+  };
+}

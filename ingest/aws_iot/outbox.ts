@@ -1,12 +1,14 @@
 /** The way out: in order, at a rate, over the buffer while there is no connection. */
 
 import type { Clock } from "../../broker/clock.ts";
+import { messageOf } from "../harness.ts";
 import { isRefusedPublish } from "../mqtt/problem.ts";
 import type { Outgoing } from "../source.ts";
 import { BufferWriter } from "./buffer_writer.ts";
 import { Latency } from "./latency.ts";
 import type { Outbound, OutboundBuffer } from "./outbound_buffer.ts";
 import { OutboxItem, type Receipt, RefusedError, UndeliverableError } from "./outbox_item.ts";
+import type { OutboxLimits } from "./outbox_limits.ts";
 import type { RateLimit } from "./rate_limit.ts";
 
 export interface OutboxOptions {
@@ -21,25 +23,6 @@ export interface OutboxOptions {
   onPublished(message: Outbound): Promise<void>;
   onLog(level: "info" | "warning" | "error", text: string): void;
 }
-
-export interface OutboxLimits {
-  /** A message that is not acknowledged by then goes into the buffer. */
-  readonly ackMs: number;
-  /** The buffer has so long to take it. */
-  readonly bufferMs: number;
-  readonly maxInFlight: number;
-  /** Messages that wait in memory for their turn; more go into the buffer. */
-  readonly maxWaiting: number;
-  /** How often the buffer is looked at for what other instances have put there. */
-  readonly pollMs: number;
-}
-
-export const OUTBOX_LIMITS: Omit<OutboxLimits, "maxInFlight"> = {
-  ackMs: 4_000,
-  bufferMs: 4_000,
-  maxWaiting: 500,
-  pollMs: 1_000,
-};
 
 /** A connection that is there and acknowledges nothing for so long has lost the message. */
 const LOST_MS = 30_000;
@@ -91,7 +74,11 @@ export class Outbox {
       onIdle: () => this.#pump(),
       onError: (error) => this.#onStoreError(error),
     });
-    if (buffer.shared) this.#poll();
+  }
+
+  /** Looks, from now on, for what other instances put into the buffer. */
+  start(): void {
+    if (this.options.buffer.shared) this.#poll();
   }
 
   /** Messages that were put into the buffer, and messages that could not even be put there. */
@@ -268,7 +255,7 @@ export class Outbox {
     try {
       await this.options.onPublished(item.message);
     } catch (error) {
-      this.options.onLog("warning", `a message did not join the stream: ${textOf(error)}`);
+      this.options.onLog("warning", `a message did not join the stream: ${messageOf(error)}`);
     }
     item.resolve("published");
     // The page may have come before the word that the message is in the buffer.
@@ -304,7 +291,7 @@ export class Outbox {
   /** The state of the connection tells the same soon; where it does not, it goes on after a while. */
   async #onFailure(error: unknown): Promise<void> {
     const generation = this.#generation + 1;
-    this.options.onLog("info", `messages go into the buffer: ${textOf(error)}`);
+    this.options.onLog("info", `messages go into the buffer: ${messageOf(error)}`);
     this.lost();
     await this.options.clock.sleep(this.options.limits.pollMs, this.#stop.signal);
     if (generation === this.#generation && !this.#open && !this.#closed) this.opened();
@@ -323,7 +310,9 @@ export class Outbox {
   }
 
   #onStoreError(error: unknown): void {
-    if (!this.#closed) this.options.onLog("warning", `the buffer cannot be used: ${textOf(error)}`);
+    if (!this.#closed) {
+      this.options.onLog("warning", `the buffer cannot be used: ${messageOf(error)}`);
+    }
   }
 
   /** Other instances put messages there; and one that does not drain waits until it is empty. */
@@ -343,8 +332,4 @@ export class Outbox {
       this.#pump();
     }
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

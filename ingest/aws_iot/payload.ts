@@ -30,9 +30,8 @@ export function telemetryPayload(
   data: JsonObject | RawJson,
   { deviceId, at }: PayloadOptions,
 ): string {
-  return checkedSize(
-    `{"timestamp":${seconds(at)},"device_id":${idText(deviceId)},"data":${jsonText(data, "data")}}`,
-  );
+  const body = jsonText(data, "data");
+  return `{"timestamp":${seconds(at)},"device_id":${idText(deviceId)},"data":${body}}`;
 }
 
 /** @throws {InvalidPayloadError} */
@@ -45,10 +44,8 @@ export function eventPayload(
   if (name.trim() === "" || Array.from(name).length > MAX_EVENT_CHARS) {
     throw new InvalidPayloadError(`event: must be a name of 1 to ${MAX_EVENT_CHARS} characters`);
   }
-  return checkedSize(
-    `{"timestamp":${seconds(at)},"device_id":${idText(deviceId)},` +
-      `"event":${JSON.stringify(name)},"metadata":${jsonText(metadata, "metadata")}}`,
-  );
+  return `{"timestamp":${seconds(at)},"device_id":${idText(deviceId)},` +
+    `"event":${JSON.stringify(name)},"metadata":${jsonText(metadata, "metadata")}}`;
 }
 
 /** The topic of a device's commands. @throws {InvalidPayloadError} where MQTT or AWS has no such. */
@@ -69,12 +66,10 @@ export function seconds(ms: number): string {
   return (ms / 1000).toFixed(3);
 }
 
-/** @throws {InvalidPayloadError} where AWS takes no message as large. */
-export function checkedSize(payload: string, maxBytes: number = MAX_PAYLOAD_BYTES): string {
-  if (payload.length * 3 > maxBytes && encoder.encode(payload).length > maxBytes) {
-    throw new InvalidPayloadError(`the message is larger than ${maxBytes} bytes`);
-  }
-  return payload;
+/** @throws {InvalidPayloadError} where the message is larger than that. */
+export function checkSize(payload: string, maxBytes: number = MAX_PAYLOAD_BYTES): void {
+  if (payload.length * 3 <= maxBytes || encoder.encode(payload).length <= maxBytes) return;
+  throw new InvalidPayloadError(`the message is larger than ${maxBytes} bytes`);
 }
 
 function idText(deviceId: string): string {

@@ -7,16 +7,18 @@ import {
   type AwsIotStatus,
   ConnectionStatus,
   type ConnectionStatusName,
+  figuresOf,
 } from "./connection_status.ts";
 import { DirectLink } from "./direct_link.ts";
 import { keepAlive } from "./keepalive.ts";
 import type { Command, Link } from "./link.ts";
 import { MemoryBuffer } from "./memory_buffer.ts";
 import type { OnDropped, Outbound, OutboundBuffer } from "./outbound_buffer.ts";
-import { Outbox, OUTBOX_LIMITS } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 import { type Receipt, UndeliverableError } from "./outbox_item.ts";
+import { OUTBOX_LIMITS } from "./outbox_limits.ts";
 import {
-  checkedSize,
+  checkSize,
   commandTopic,
   eventPayload,
   InvalidPayloadError,
@@ -35,13 +37,7 @@ import {
   serviceConfigFromEnv,
   sourceConfigOf,
 } from "./service_config.ts";
-import {
-  EVENTS_TOPIC,
-  MAX_IN_FLIGHT,
-  PUBLISH_BURST,
-  PUBLISHES_PER_SECOND,
-  TELEMETRY_TOPIC,
-} from "./settings.ts";
+import { EVENTS_TOPIC, PUBLISH_BURST, PUBLISHES_PER_SECOND, TELEMETRY_TOPIC } from "./settings.ts";
 import { TelemetryBatcher } from "./telemetry_batcher.ts";
 
 export type { AwsIotStatus };
@@ -115,7 +111,6 @@ export class AwsIotService implements AsyncDisposable {
       limits: {
         ...OUTBOX_LIMITS,
         ackMs: config.ackTimeoutMs ?? OUTBOX_LIMITS.ackMs,
-        maxInFlight: MAX_IN_FLIGHT,
       },
       drains: () => this.#link.primary,
       publish: (message, timeoutMs) => this.#link.publish(message, timeoutMs),
@@ -169,6 +164,7 @@ export class AwsIotService implements AsyncDisposable {
     if (!this.parts.link) checkCertificates(this.config);
     this.#running = new AbortController();
     this.#settled = Promise.withResolvers<boolean>();
+    this.#outbox.start();
     this.#link.start({
       onState: (state) => this.#onState(state),
       onCommand: (command) => this.#onCommand(command),
@@ -234,7 +230,7 @@ export class AwsIotService implements AsyncDisposable {
   async publishCommand(deviceId: string, payload: string): Promise<Receipt> {
     const topic = commandTopic(this.#commandPrefix, deviceId);
     // It joins the stream when it comes back by the subscription, as those of others do.
-    return this.#submit(topic, { payload: checkedSize(payload), deviceId, joinsStream: false });
+    return this.#submit(topic, { payload, deviceId, joinsStream: false });
   }
 
   /** Calls the handler with every command; acknowledged when it resolves. Returns how to end that. */
@@ -259,6 +255,11 @@ export class AwsIotService implements AsyncDisposable {
     };
   }
 
+  /** The status as metrics have it; counters are totals since the start. */
+  figures(): { gauges: Record<string, number>; counters: Record<string, number> } {
+    return figuresOf(this.status(), this.#status.opened);
+  }
+
   // deno-lint-ignore require-await -- what is thrown rejects
   async #publishTelemetry(deviceId: string, data: JsonObject | RawJson): Promise<Receipt> {
     const payload = telemetryPayload(data, { deviceId, at: this.#clock.wall() });
@@ -272,6 +273,7 @@ export class AwsIotService implements AsyncDisposable {
     if (!this.#running) {
       return Promise.reject(new UndeliverableError("Cannot publish: the service is not started"));
     }
+    checkSize(message.payload, this.config.maxPayloadBytes);
     this.#link.wake();
     const { state } = this.#link.state;
     const id = crypto.randomUUID();

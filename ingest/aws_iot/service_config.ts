@@ -34,6 +34,8 @@ export interface AwsIotTuning {
   readonly publishesPerSecond?: number | undefined;
   /** Payloads of so many bytes and more are compressed: 32 KiB; 0 for none. */
   readonly gzipBytes?: number | undefined;
+  /** Larger payloads are not taken: 128 KB, which is AWS's own limit. */
+  readonly maxPayloadBytes?: number | undefined;
   /** Collects telemetry of a device and sends it as one message; off unless given. */
   readonly batch?: { readonly maxMs: number; readonly maxMessages: number } | undefined;
 }

@@ -1,0 +1,76 @@
+/** The service as the program has it: over the workers, with the store, into the stream. */
+
+import type { OpenStore } from "../../broker/open.ts";
+import type { AwsIotConfig, Config } from "../../config.ts";
+import type { Supervisor } from "../supervisor.ts";
+import { KvBuffer } from "./kv_buffer.ts";
+import { AwsIotService } from "./service.ts";
+import { serviceConfigOf, sourceConfigOf } from "./service_config.ts";
+import type { AwsIotSourceConfig } from "./source.ts";
+import { WorkerLink } from "./worker_link.ts";
+
+export interface ProgramServiceOptions {
+  readonly config: Config;
+  readonly awsIot: AwsIotConfig;
+  readonly store: OpenStore;
+  readonly instance: string;
+  /** Makes a supervisor for the source, idle, that tells its states to the link. */
+  supervise(
+    name: "aws_iot" | "aws_iot-pub",
+    source: AwsIotSourceConfig,
+    onState: WorkerLink["onSourceState"],
+  ): Promise<Supervisor>;
+}
+
+/** {@linkcode AwsIotService} and its place between the workers and the store. */
+export class ProgramService {
+  readonly service: AwsIotService;
+  readonly #link: WorkerLink;
+  readonly #source: AwsIotSourceConfig;
+
+  constructor(private readonly options: ProgramServiceOptions) {
+    const { config, store, instance, awsIot } = options;
+    const settings = serviceConfigOf(awsIot);
+    const suffix = config.shadow ? "-shadow" : "";
+    this.#source = { ...sourceConfigOf(settings), clientId: `${settings.clientId}${suffix}` };
+    const publisher: AwsIotSourceConfig = {
+      ...this.#source,
+      clientId: `${this.#source.clientId}-pub-${instance}`,
+      topics: [],
+      clean: true,
+    };
+    this.#link = new WorkerLink(() =>
+      options.supervise("aws_iot-pub", publisher, (state) => this.#link.onPublisherState(state))
+    );
+    const { kv, fanout } = store;
+    this.service = new AwsIotService(
+      {
+        ...settings,
+        commandTopicPrefix: config.commandTopicPrefix,
+        maxPayloadBytes: config.maxMessageBytes,
+        // The system that runs beside this one says that the device lives.
+        ...(config.shadow && { keepaliveMs: 0 }),
+      },
+      {
+        link: this.#link,
+        ...(kv && { buffer: (onDropped) => new KvBuffer(kv, { onDropped }) }),
+        onPublished: async ({ id, deviceId, payload, joinsStream }) => {
+          // With its id a message that is published once more after a crash joins but once.
+          if (joinsStream) await fanout.publish([{ deviceId, payload, uuid: id }]);
+        },
+      },
+    );
+  }
+
+  /** Makes the source and starts the service; the source is started by whoever has the lease. */
+  async start(): Promise<Supervisor> {
+    const source = await this.options.supervise(
+      "aws_iot",
+      this.#source,
+      (state) => this.#link.onSourceState(state),
+    );
+    this.#link.source = source;
+    this.service.start();
+    return source;
+  }
+}
