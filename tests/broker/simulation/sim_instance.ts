@@ -1,0 +1,166 @@
+/** One instance: a fanout in a process of its own, and what its listener is told. */
+
+import { Interest } from "../../../broker/interest.ts";
+import { KvFanout, type KvFanoutOptions } from "../../../broker/kv_fanout.ts";
+import type { FanoutListener } from "../../../broker/fanout.ts";
+import type { Entry, Publication } from "../../../broker/message.ts";
+import type { Findings } from "./findings.ts";
+import type { History } from "./history.ts";
+import type { Messages } from "./messages.ts";
+import type { SimKv } from "./sim_kv.ts";
+import type { SimProcess } from "./sim_process.ts";
+
+export interface SimInstanceOptions {
+  readonly process: SimProcess;
+  readonly kv: SimKv;
+  readonly fanout: KvFanoutOptions;
+  readonly history: History;
+  readonly messages: Messages;
+  readonly findings: Findings;
+}
+
+export class SimInstance implements FanoutListener {
+  readonly fanout: KvFanout;
+  readonly process: SimProcess;
+  readonly kv: SimKv;
+  readonly signal = new AbortController();
+  started = false;
+  closed = false;
+  /** What was published here and is not known to be stored, in order. */
+  readonly unanswered = new Set<readonly Entry[]>();
+  readonly #options: SimInstanceOptions;
+  /** The newest publication that the listener knows; undefined behind a reset. */
+  #position: number | undefined;
+  #epoch = "";
+
+  constructor(options: SimInstanceOptions) {
+    this.#options = options;
+    this.process = options.process;
+    this.kv = options.kv;
+    this.fanout = new KvFanout(options.kv, { ...options.fanout, clock: options.process.clock });
+  }
+
+  get running(): boolean {
+    return this.process.state === "running" && !this.closed;
+  }
+
+  get alive(): boolean {
+    return this.process.state !== "dead" && !this.closed;
+  }
+
+  start(): void {
+    this.process.after(0, () => {
+      this.fanout.start(this).then(() => {
+        this.started = true;
+        this.#position = this.fanout.log.position;
+        this.#epoch = this.fanout.epoch.id;
+        this.checkLasts("at its start");
+      }, this.#unlessClosed);
+    });
+  }
+
+  publish(batch: readonly Entry[]): void {
+    const { messages } = this.#options;
+    this.process.after(0, () => {
+      if (this.closed) return;
+      const stored = messages.publish(this.fanout.writer, batch);
+      this.unanswered.add(batch);
+      this.fanout.publish(batch).then(() => {
+        stored();
+        this.unanswered.delete(batch);
+      }, this.#unlessClosed);
+    });
+  }
+
+  /** Ends it as a program does that is told to. */
+  close(): void {
+    this.closed = true;
+    this.signal.abort();
+    this.process.after(0, () => {
+      this.fanout[Symbol.asyncDispose]().catch((error) => this.#fail(`cannot close: ${error}`));
+    });
+  }
+
+  kill(): void {
+    this.process.kill();
+  }
+
+  onPublications(batch: readonly Publication[]): void {
+    const { history } = this.#options;
+    for (const publication of batch) {
+      const { offset, epoch } = publication;
+      const due = this.#position === undefined ? offset : this.#position + 1;
+      if (offset !== due) this.#fail(`is given ${offset} where ${due} is due`);
+      if (!history.holds(publication)) this.#fail(`is given ${offset}, which the log has not`);
+      this.#position = offset;
+      this.#epoch = epoch.id;
+    }
+  }
+
+  /** Called while the fanout still has the position that sessions have. */
+  onReset(reason: string): void {
+    const { history } = this.#options;
+    const { epoch, log } = this.fanout;
+    const head = history.head;
+    if (this.#position !== undefined) {
+      const known = epoch.id === this.#epoch && log.position === this.#position;
+      if (!known) {
+        this.#fail(`is reset when it is at ${log.position}, and was given ${this.#position}`);
+      }
+      const lost = head?.epoch !== epoch.id || head.floor > log.position + 1;
+      if (!lost) this.#fail(`is reset at ${log.position}, and nothing is lost: ${reason}`);
+    }
+    this.#position = undefined;
+  }
+
+  /** The last message of every device has to be known, up to the instance's position. */
+  checkLasts(when: string): void {
+    const { history } = this.#options;
+    const { log, epoch } = this.fanout;
+    if (history.isForked(epoch.id)) return;
+    const due = new Map<string, number>();
+    for (const { deviceId, offset } of history.messages(epoch.id, 0, log.position)) {
+      due.set(deviceId, offset);
+    }
+    for (const [deviceId, offset] of due) {
+      const last = log.lastOf(deviceId);
+      if (last?.epoch.id !== epoch.id || last.offset < offset || !history.holds(last)) {
+        this.#fail(`has ${last?.offset} as last of ${deviceId} ${when}: it is ${offset}`);
+      }
+    }
+  }
+
+  /** Whether it has everything, and says so. */
+  get settled(): boolean {
+    const { head } = this.#options.history;
+    const { fanout } = this;
+    return this.started && fanout.state.state === "ready" && fanout.pending === 0 &&
+      this.unanswered.size === 0 && fanout.epoch.id === head?.epoch &&
+      fanout.log.position === head.next - 1;
+  }
+
+  toString(): string {
+    const { fanout } = this;
+    return `${fanout.writer} (${this.process.state}, ${fanout.state.state}, at ` +
+      `${fanout.log.position}, ${fanout.pending} pending, ${this.unanswered.size} unanswered)`;
+  }
+
+  /** Any interest of a client. */
+  static interests(devices: readonly string[]): Interest[] {
+    return [
+      Interest.EVERYTHING,
+      Interest.EVERYTHING,
+      Interest.parse([devices[0]!], 10),
+      Interest.parse(["d1*"], 10),
+      Interest.parse(devices.slice(0, 2), 10),
+    ];
+  }
+
+  #unlessClosed = (error: unknown) => {
+    if (!this.closed) this.#fail(`fails: ${error}`);
+  };
+
+  #fail(what: string): void {
+    this.#options.findings.check(false, () => `instance ${this.fanout.writer} ${what}`);
+  }
+}

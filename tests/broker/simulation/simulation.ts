@@ -1,0 +1,305 @@
+/** One run: instances, sources and clients in bad weather, and then the calm in which all is right. */
+
+import { Epoch } from "../../../broker/message.ts";
+import { Findings } from "./findings.ts";
+import { History } from "./history.ts";
+import { Messages } from "./messages.ts";
+import { Random } from "./random.ts";
+import { ReplayProbe } from "./replay_probe.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SimInstance } from "./sim_instance.ts";
+import { SimKv } from "./sim_kv.ts";
+import { SimProcess } from "./sim_process.ts";
+import { SimStore } from "./sim_store.ts";
+import { type Outage, Weather } from "./weather.ts";
+import { Workload } from "./workload.ts";
+
+export interface SimulationResult {
+  readonly findings: readonly string[];
+  readonly steps: number;
+  readonly messages: number;
+  readonly simulatedMs: number;
+}
+
+export interface SimulationOptions {
+  /** The database is replaced by an empty one, or by an older copy of it. */
+  readonly replaced?: boolean;
+}
+
+const SETTLE_MS = 90_000;
+const OUTAGES: readonly Outage[] = ["refused", "silent", "deaf"];
+
+export class Simulation {
+  readonly #random: Random;
+  readonly #scheduler = new Scheduler();
+  readonly #findings = new Findings();
+  readonly #store = new SimStore();
+  readonly #weather: Weather;
+  readonly #workload: Workload;
+  readonly #history: History;
+  readonly #messages: Messages;
+  readonly #fanout: {
+    retentionMs: number;
+    recentMaxBytes: number;
+    pollMs: number;
+    flushMs: number;
+  };
+  readonly #replaced: boolean;
+  #instances: SimInstance[] = [];
+  #cursors: string[] = [];
+  #probes = 0;
+  #stored = 0;
+  #stormy = true;
+
+  constructor(seed: number, { replaced = false }: SimulationOptions = {}) {
+    const random = this.#random = new Random(seed);
+    this.#weather = new Weather(random);
+    this.#workload = new Workload(random);
+    this.#fanout = {
+      retentionMs: random.pick([1_500, 4_000, 60_000]),
+      recentMaxBytes: random.pick([600, 3_000, 20_000, 1_000_000]),
+      pollMs: random.pick([50, 300, 1_000]),
+      flushMs: random.pick([100, 500, 2_000]),
+    };
+    this.#replaced = replaced;
+    const findings = this.#findings;
+    this.#messages = new Messages({ findings, recentMaxBytes: this.#fanout.recentMaxBytes });
+    this.#history = new History({
+      store: this.#store,
+      findings,
+      retentionMs: this.#fanout.retentionMs,
+      now: () => this.#scheduler.now,
+      onLogged: (messages, before, commit) => {
+        this.#stored += messages.length;
+        for (const { epoch, offset } of messages) this.#noteCursor(epoch, offset);
+        this.#messages.logged(messages, before, commit);
+      },
+    });
+  }
+
+  async run(): Promise<SimulationResult> {
+    const stray = (event: PromiseRejectionEvent) => {
+      event.preventDefault();
+      this.#findings.check(false, () => `a promise fails alone: ${event.reason}`);
+    };
+    globalThis.addEventListener("unhandledrejection", stray);
+    try {
+      await this.#storm();
+      if (!this.#findings.any) await this.#calm();
+      if (!this.#findings.any && this.#fanout.retentionMs < 10_000 && this.#random.chance(0.3)) {
+        await this.#tail();
+      }
+    } finally {
+      globalThis.removeEventListener("unhandledrejection", stray);
+      for (const instance of this.#instances) instance.kill();
+    }
+    return {
+      findings: this.#findings.list,
+      steps: this.#scheduler.steps,
+      messages: this.#stored,
+      simulatedMs: this.#scheduler.now,
+    };
+  }
+
+  async #storm(): Promise<void> {
+    const random = this.#random;
+    const count = random.int(1, 4);
+    for (let i = 0; i < count; i++) {
+      this.#scheduler.after(random.pick([0, 0, 2_000]), () => this.#spawn());
+    }
+    const durationMs = random.pick([2_000, 8_000, 20_000]);
+    this.#repeat(random.pick([100, 500, 3_000]), () => this.#trouble(durationMs));
+    this.#repeat(random.pick([50, 300]), () => this.#probe());
+    if (this.#replaced) this.#planReplacement(durationMs);
+    await this.#scheduler.run(() => this.#findings.any, durationMs);
+    this.#stormy = false;
+  }
+
+  /** Calls `action` now and then while the storm lasts. */
+  #repeat(meanMs: number, action: () => void): void {
+    this.#scheduler.after(this.#random.between(0, 2 * meanMs), () => {
+      if (!this.#stormy) return;
+      action();
+      this.#repeat(meanMs, action);
+    });
+  }
+
+  #spawn(): void {
+    const [random, scheduler] = [this.#random, this.#scheduler];
+    const process = new SimProcess(scheduler, random);
+    const kv = new SimKv({
+      scheduler,
+      store: this.#store,
+      process,
+      weather: this.#weather,
+      random,
+    });
+    const instance = new SimInstance({
+      process,
+      kv,
+      fanout: this.#fanout,
+      history: this.#history,
+      messages: this.#messages,
+      findings: this.#findings,
+    });
+    this.#instances.push(instance);
+    instance.start();
+    this.#feed(instance, random.pick([20, 100, 400, 1_000]));
+  }
+
+  /** A source of this instance publishes while the storm lasts. */
+  #feed(instance: SimInstance, meanMs: number): void {
+    this.#scheduler.after(this.#random.between(0, 2 * meanMs), () => {
+      if (!instance.alive || !this.#stormy) return;
+      if (instance.unanswered.size < 30) instance.publish(this.#workload.batch());
+      this.#feed(instance, meanMs);
+    });
+  }
+
+  #trouble(durationMs: number): void {
+    const random = this.#random;
+    const alive = this.#instances.filter((instance) => instance.running);
+    if (alive.length === 0) return;
+    const instance = random.pick(alive);
+    const { process, kv } = instance;
+    const lasts = random.pick([50, 500, 3_000, Math.min(12_000, durationMs)]) * random.next();
+    const outage = random.pick(OUTAGES);
+    random.pick([
+      () => {
+        process.pause();
+        this.#scheduler.after(lasts, () => process.resume());
+      },
+      () => this.#end(instance, () => instance.kill()),
+      () => this.#end(instance, () => instance.close()),
+      () => {
+        this.#weather.outage = outage;
+        this.#scheduler.after(lasts / 3, () => this.#weather.outage = "none");
+      },
+      () => {
+        kv.partition = outage;
+        this.#scheduler.after(lasts, () => kv.partition = "none");
+      },
+      () => process.jumpWall(random.between(-4e6, 4e6)),
+    ])();
+  }
+
+  /** Its sources send elsewhere what they had no answer for, and another instance is started. */
+  #end(instance: SimInstance, end: () => void): void {
+    this.#workload.orphans.push(...[...instance.unanswered].flat());
+    end();
+    this.#scheduler.after(this.#random.between(0, 2_000), () => this.#spawn());
+  }
+
+  #planReplacement(durationMs: number): void {
+    const [random, scheduler] = [this.#random, this.#scheduler];
+    const copiedAt = random.between(0, durationMs);
+    const replacedAt = random.between(copiedAt, durationMs);
+    scheduler.after(copiedAt, () => {
+      const copy = random.chance(0.5)
+        ? { store: this.#store.copy(), history: this.#history.copy() }
+        : { store: new Map(), history: undefined };
+      scheduler.after(replacedAt - copiedAt, () => {
+        this.#history.replace(copy.history);
+        this.#messages.forget();
+        this.#store.replace(copy.store);
+      });
+    });
+  }
+
+  #noteCursor(epoch: string, offset: number): void {
+    if (this.#random.chance(0.2)) this.#cursors.push(new Epoch(epoch).cursor(offset));
+  }
+
+  #probe(): void {
+    const random = this.#random;
+    const running = this.#instances.filter((instance) => instance.running && instance.started);
+    if (running.length === 0 || this.#probes > 20) return;
+    const instance = random.pick(running);
+    const { epoch, log } = instance.fanout;
+    const cursor = random.pick([
+      () => epoch.cursor(0),
+      () => epoch.cursor(random.int(0, log.position)),
+      () => epoch.cursor(Math.max(0, log.position - random.int(0, 20))),
+      () => this.#cursors.length > 0 ? random.pick(this.#cursors) : "",
+      () => this.#cursors.at(-1) ?? "x",
+      () => epoch.cursor((this.#history.head?.next ?? 0) + random.int(0, 3)),
+      () => new Epoch("foreign").cursor(random.int(0, 5)),
+      () => `${epoch.cursor(3).slice(0, -1)}!`,
+    ])();
+    const interest = random.pick(SimInstance.interests(this.#workload.devices));
+    const probe = new ReplayProbe({
+      instance,
+      history: this.#history,
+      findings: this.#findings,
+      random,
+      cursor,
+      interest,
+    });
+    this.#probes++;
+    instance.process.after(0, () => {
+      instance.checkLasts("meanwhile");
+      probe.run().catch((error) => this.#findings.check(false, () => `a probe fails: ${error}`))
+        .finally(() => this.#probes--);
+    });
+  }
+
+  /** Everything works again: all instances come to have everything. */
+  async #calm(): Promise<void> {
+    this.#weather.clear();
+    for (const instance of this.#instances) {
+      instance.kv.partition = "none";
+      instance.process.resume();
+    }
+    if (!this.#instances.some((instance) => instance.alive)) this.#spawn();
+    const alive = () => this.#instances.filter((instance) => instance.alive);
+    const settled = () => alive().every((instance) => instance.settled);
+    const done = () => this.#findings.any || settled();
+    if (!await this.#scheduler.run(done, SETTLE_MS)) {
+      const { head } = this.#history;
+      this.#findings.check(
+        false,
+        () => `not settled: ${alive().join("; ")}; the head is at ${head?.next} of ${head?.epoch}`,
+      );
+    }
+    if (this.#findings.any) return;
+    const names = new Set(alive().map(({ fanout }) => fanout.deploymentId));
+    this.#findings.check(names.size === 1, () => `one deployment has ${names.size} ids`);
+    for (const instance of alive()) instance.checkLasts("in the end");
+    this.#checkStored();
+  }
+
+  /** The log goes on slowly: what is old goes. */
+  async #tail(): Promise<void> {
+    const random = this.#random;
+    const { retentionMs } = this.#fanout;
+    const slackMs = 15_000;
+    const everyMs = 700;
+    const end = this.#scheduler.now + retentionMs + slackMs;
+    while (this.#scheduler.now < end) {
+      const alive = this.#instances.filter((instance) => instance.alive);
+      random.pick(alive).publish(this.#workload.batch());
+      await this.#scheduler.run(() => this.#findings.any, everyMs);
+      if (this.#findings.any) return;
+    }
+    this.#checkStored(end - retentionMs - slackMs);
+  }
+
+  /** The store holds the frames from the floor to the head, and none beside. */
+  #checkStored(oldestAt?: number): void {
+    const { head } = this.#history;
+    if (!head) return;
+    const frames = this.#store.list({ prefix: ["log"] }, { limit: 1_000 });
+    const first = Number(frames[0]?.key[1] ?? head.next);
+    const whole = first === head.floor || (oldestAt === undefined && this.#replaced);
+    this.#findings.check(
+      whole,
+      () => `the oldest frame is ${first}, and the floor ${head.floor}`,
+    );
+    const oldest = this.#history.messages(head.epoch, first - 1, first)[0];
+    this.#findings.check(
+      oldestAt === undefined || !oldest || oldest.at >= oldestAt,
+      () =>
+        `${frames.length} frames are kept, the oldest for ${this.#scheduler.now - oldest!.at} ms`,
+    );
+  }
+}
