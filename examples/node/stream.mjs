@@ -1,5 +1,5 @@
-// Prints the messages of devices, and misses none over a lost connection. Node 20 or later, Deno,
-// Bun; no packages.
+// Prints the messages of devices, and misses none over a lost connection. Node 20 or later, or Deno;
+// no packages.
 //
 //     node stream.mjs http://127.0.0.1:8000 0848086072,0848086073
 

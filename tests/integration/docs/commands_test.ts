@@ -1,0 +1,155 @@
+/** The shell commands in the documents, as they stand there but for addresses and files. */
+
+import assert from "node:assert/strict";
+import { blocksOf, commandsOf, documents, read, ROOT } from "../../docs/markdown.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { freePort } from "../../kit/ports.ts";
+import { TestProcess } from "../../kit/process.ts";
+import { System } from "../../kit/system.ts";
+import { TempDir } from "../../kit/temp_dir.ts";
+
+/** Commands that need what is not here: a container engine, a terminal, a store of the reader's. */
+const NOT_RUN = [
+  /^cp \.env\.example \.env$/,
+  /^docker /,
+  /^mosquitto_passwd -c /,
+  /^sqlite3 data\//,
+  /^denokv /,
+  /^DENO_KV_URL=http:\/\/denokv:4512 /,
+  /^bash tests\/integration\/install\.sh$/,
+  /^curl -X POST .*<id>\/retry$/,
+];
+/** Run as a part of every check already. */
+const TASKS = /^deno (?:task (?:ok|test|test:integration|test:faults|bench)|test -A \S+)$/;
+
+interface Command {
+  readonly path: string;
+  readonly text: string;
+}
+
+async function commands(): Promise<Command[]> {
+  const found: Command[] = [];
+  for (const path of await documents()) {
+    for (const { language, text } of blocksOf(await read(path))) {
+      if (language !== "sh") continue;
+      found.push(...commandsOf(text).map((text) => ({ path, text })));
+    }
+  }
+  return found;
+}
+
+/** Runs a command line, with `replace` in place of what a reader has on another address. */
+function shell(line: string, replace: Readonly<Record<string, string>>): TestProcess {
+  for (const [from, to] of Object.entries(replace)) line = line.replaceAll(from, to);
+  return TestProcess.start("bash", {
+    name: line,
+    args: ["-c", line],
+    cwd: ROOT.pathname,
+    env: { DENO_KV_URL: "memory:", NO_COLOR: "1" },
+  });
+}
+
+type Runner = (command: string, system: System) => Promise<void>;
+
+const DEVICES = ["0848086072", "mine", "cota"];
+
+/** A stream is shown messages until it prints one, or what became of its cursor. */
+const runStream: Runner = async (command, { telecast, publisher }) => {
+  await using curl = shell(command, at(telecast.port));
+  await eventually(`output of ${command}`, async () => {
+    for (const id of DEVICES) {
+      await publisher.publish("fleet", JSON.stringify({ data: { DEVICE_ID: id } }));
+    }
+    return /^event: (message|resumed)$/m.test(curl.stdout);
+  }, { intervalMs: 200 });
+  curl.kill();
+};
+
+const runOnce: Runner = async (command, { telecast, broker }) => {
+  await using process = shell(command.replace(/^curl /, "curl -sS --fail-with-body "), {
+    ...at(telecast.port),
+    "-p 1883": `-p ${broker.port}`,
+  });
+  const { code } = await process.waitForExit();
+  assert.equal(code, 0, process.output);
+};
+
+/** `deno task … start` and `dev` with the reader's own variables. */
+const runProgram: Runner = async (command, { broker }) => {
+  await using dir = await TempDir.create();
+  const env = await dir.write(".env", `BROKER_HOST=${broker.url}\nPORT=${freePort()}\n`);
+  await using process = shell(command, {
+    "--env-file=.env": `--env-file=${env}`,
+    "PORT=8100": `PORT=${freePort()}`,
+    "BROKER_HOST=mosquitto.example.com:1883": `BROKER_HOST=${broker.url} PORT=${freePort()}`,
+  });
+  if (command.includes("--check")) {
+    const { code } = await process.waitForExit();
+    assert.equal(code, 0, process.output);
+    await assert.match(process.stdout, /The configuration is good/);
+    return;
+  }
+  await process.waitForOutput(/connected with MQTT 5/, { timeoutMs: 60_000 });
+  if (command.includes("--shadow")) assert.match(process.output, /ready: /);
+  process.kill("SIGINT");
+  assert.equal((await process.waitForExit()).code, 0);
+};
+
+const RUNNERS: readonly (readonly [RegExp, Runner])[] = [
+  [/^curl -N /, runStream],
+  [/^(curl|mosquitto_pub) /, runOnce],
+  [/^([A-Z_]+=\S+ )*deno task (--env-file=\S+ )?(start|dev)( --\w+)?$/, runProgram],
+];
+
+function at(port: number): Record<string, string> {
+  return { "127.0.0.1:8000": `127.0.0.1:${port}`, "127.0.0.1:8100": `127.0.0.1:${port}` };
+}
+
+const known = await commands();
+
+Deno.test("the documents have commands, and each is run or cannot be", () => {
+  assert.ok(known.length > 15, `only ${known.length} commands were found`);
+  const unknown = known.filter(({ text }) =>
+    text !== "deno task dev" && !TASKS.test(text) && !NOT_RUN.some((form) => form.test(text)) &&
+    !RUNNERS.some(([form]) => form.test(text))
+  );
+  assert.deepEqual(unknown, []);
+});
+
+Deno.test("deno task dev does what README says, and Ctrl-C ends it", async () => {
+  const port = freePort();
+  await using dev = TestProcess.start(Deno.execPath(), {
+    args: ["task", "dev"],
+    cwd: ROOT.pathname,
+    env: { DENO_KV_URL: "memory:", NO_COLOR: "1", PORT: String(port) },
+  });
+  const [, page] = await dev.waitForOutput(/Live page +(http:\S+)/, { timeoutMs: 60_000 });
+  assert.equal(page, `http://127.0.0.1:${port}/`);
+  await dev.waitForOutput(/MQTT broker +mqtt:\/\/127\.0\.0\.1:\d+/);
+  const [, line] = await dev.waitForOutput(/Try +(curl .*)/);
+  await using curl = shell(line!, {});
+  await curl.waitForOutput(/event: message\ndata: \{"data":\{"DEVICE_ID":"0848086072"/, {
+    timeoutMs: 60_000,
+  });
+  curl.kill();
+  const html = await (await fetch(page!)).text();
+  assert.match(html, /<title>Telecast<\/title>/);
+  const { devices } = await (await fetch(`${page}api/v1/devices`)).json();
+  assert.ok(devices.length > 0 && devices.length <= 25);
+  const start = performance.now();
+  dev.kill("SIGINT");
+  await dev.waitForExit({ timeoutMs: 5_000 });
+  assert.ok(performance.now() - start < 2_500);
+});
+
+Deno.test("the other commands of the documents work", async (t) => {
+  await using system = await System.start();
+  const done = new Set<string>();
+  for (const { path, text } of known) {
+    const runner = RUNNERS.find(([form]) => form.test(text))?.[1];
+    if (!runner || text === "deno task dev" || done.has(text)) continue;
+    if (NOT_RUN.some((form) => form.test(text))) continue;
+    done.add(text);
+    await t.step(`${path}: ${text}`, () => runner(text, system));
+  }
+});
