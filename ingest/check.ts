@@ -1,7 +1,7 @@
 /** The check of one message's bytes: the only look that Telecast takes into a payload. */
 
 import type { Message } from "../broker/message.ts";
-import { type BotoneraMessage, checkBotonera } from "./botonera/message_types.ts";
+import { type BotoneraCheck, checkBotonera } from "./botonera/message_types.ts";
 import { deviceIdOf, type DeviceIdOptions, isTooLong, textAt } from "./device_id.ts";
 import type { Origin } from "./source.ts";
 
@@ -17,25 +17,20 @@ export type Refusal =
   | "not_json"
   | "not_an_object"
   | "no_device_id"
-  | "device_id_too_long"
-  /** A `tipo_mensaje` that no entry of the registry has. */
-  | "unknown_message_type"
-  /** Fields of a known `tipo_mensaje` that are missing or wrong. */
-  | "bad_fields";
+  | "device_id_too_long";
 
 export type Checked =
   | {
     readonly message: Message;
     readonly value: object;
-    /** Where it is one of a panic button. */
-    readonly botonera: BotoneraMessage | undefined;
+    /** Whether it is one of a panic button, and work has to be done because of it. */
+    readonly botonera: BotoneraCheck;
     readonly refusal?: undefined;
   }
-  | { readonly message?: undefined; readonly refusal: Refusal; readonly fields?: string };
+  | { readonly message?: undefined; readonly refusal: Refusal };
 
 const UUID = ["uuid"] as const;
-const refused = (refusal: Refusal, fields?: string): Checked =>
-  fields === undefined ? { refusal } : { refusal, fields };
+const refused = (refusal: Refusal): Checked => ({ refusal });
 
 /** Checks messages one after another; never throws, whatever the bytes are. */
 export class MessageCheck {
@@ -65,11 +60,9 @@ export class MessageCheck {
     if (deviceId === undefined) return refused("no_device_id");
     if (isTooLong(deviceId)) return refused("device_id_too_long");
     const known = checkBotonera(value);
-    if (known.kind === "unknown_type") return refused("unknown_message_type");
-    if (known.kind === "bad_fields") return refused("bad_fields", known.fields.join(", "));
     const payload = withoutLineBreaks(text);
     const message = { deviceId, payload, uuid: textAt(value, UUID, text) };
-    return { message, value, botonera: known.kind === "message" ? known.message : undefined };
+    return { message, value, botonera: known };
   }
 }
 

@@ -90,6 +90,12 @@ class RunningSource<C> {
           () => `message skipped: ${refusal}, ${bytes} bytes, ${describe(origin)}`,
         );
       },
+      onNoWork: (reason, origin) => {
+        this.#malformed.line(
+          `messages for nobody, ${reason}`,
+          () => `message not delivered to anybody: ${reason}, ${describe(origin)}`,
+        );
+      },
       log: (level, text) => this.#log(level, text),
       onDropped: (count, reason) => {
         this.#dropped.line(`dropped messages, ${reason}`, () => `${count} dropped: ${reason}`);

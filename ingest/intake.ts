@@ -3,7 +3,8 @@
 import { setImmediate } from "node:timers";
 import type { Job, Mark } from "../broker/message.ts";
 import { botoneraJob } from "./botonera/job.ts";
-import type { MessageCheck } from "./check.ts";
+import type { BotoneraCheck } from "./botonera/message_types.ts";
+import type { MessageCheck, Refusal } from "./check.ts";
 import type { Batch, SourceCounters } from "./protocol.ts";
 import type { Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
 
@@ -30,7 +31,9 @@ export interface IntakeOptions {
   readonly limits: IntakeLimits;
   readonly jobOf?: JobOf | undefined;
   post(batch: number, messages: Batch): void;
-  onRefused(refusal: string, origin: Origin, bytes: number): void;
+  onRefused(refusal: Refusal, origin: Origin, bytes: number): void;
+  /** A panic button's message that nothing can be done about. */
+  onNoWork(reason: string, origin: Origin): void;
   onDropped(count: number, reason: string): void;
   log(level: SourceLogLevel, text: string): void;
 }
@@ -95,9 +98,7 @@ export class BatchingIntake implements Intake {
     const checked = this.options.check.check(bytes, origin);
     if (!checked.message) {
       this.counters.malformed++;
-      const { refusal, fields } = checked;
-      const why = fields === undefined ? refusal : `${refusal} (${fields})`;
-      this.options.onRefused(why, origin, bytes.byteLength);
+      this.options.onRefused(checked.refusal, origin, bytes.byteLength);
       if (ack) this.#ackInOrder(ack);
       return;
     }
@@ -106,8 +107,15 @@ export class BatchingIntake implements Intake {
     batch.deviceIds.push(message.deviceId);
     batch.payloads.push(message.payload);
     batch.uuids.push(message.uuid);
+    if (botonera.kind === "unknown_type" || botonera.kind === "bad_fields") {
+      // It streams like any other; what is skipped is the work.
+      this.counters.malformed++;
+      this.options.onNoWork(reasonOf(botonera), origin);
+    }
     batch.jobs.push(
-      botonera ? botoneraJob(message, botonera, value) : this.options.jobOf?.(value, origin),
+      botonera.kind === "message"
+        ? botoneraJob(message, botonera.message, value)
+        : this.options.jobOf?.(value, origin),
     );
     batch.marks.push(origin.mark);
     if (ack) batch.acks.push(ack);
@@ -199,4 +207,10 @@ export class BatchingIntake implements Intake {
       else ack();
     }
   }
+}
+
+function reasonOf(botonera: BotoneraCheck): string {
+  return botonera.kind === "bad_fields"
+    ? `fields missing or wrong: ${botonera.fields.join(", ")}`
+    : "tipo_mensaje is not known";
 }

@@ -52,7 +52,7 @@ export type BotoneraCheck =
 /** Checks a parsed message against its type. */
 export function checkBotonera(value: object): BotoneraCheck {
   const { tipo_mensaje: name, empresa } = value as Record<string, unknown>;
-  if (name === undefined) return { kind: "other" };
+  if (name === undefined || name === null) return { kind: "other" };
   const type = typeof name === "string" ? types.get(name) : undefined;
   if (!type) return { kind: "unknown_type" };
   const parsed = type.schema.safeParse(value);

@@ -13,19 +13,21 @@ interface Posted {
 function intakeWith(limits: Partial<IntakeLimits> = {}) {
   const posted: Posted[] = [];
   const refused: string[] = [];
+  const noWork: string[] = [];
   const drops: [number, string][] = [];
   const intake = new BatchingIntake({
     check: new MessageCheck({ maxMessageBytes: 60_000, commandTopicPrefix: "c/" }),
     limits: { ...DEFAULT_LIMITS, ...limits },
     post: (number, messages) => posted.push({ number, messages }),
     onRefused: (refusal) => refused.push(refusal),
+    onNoWork: (reason) => noWork.push(reason),
     onDropped: (count, reason) => drops.push([count, reason]),
     log: () => {},
   });
   const acks: string[] = [];
   const receive = (name: string, json = `{"device_id":"${name}"}`) =>
     intake.receive(new TextEncoder().encode(json), { topic: "t" }, () => acks.push(name));
-  return { intake, posted, refused, drops, acks, receive };
+  return { intake, posted, refused, noWork, drops, acks, receive };
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -150,4 +152,20 @@ Deno.test("BatchingIntake counts what the source drops", () => {
   intake.dropped(3, "no room");
   assert.equal(intake.counters.dropped, 3);
   assert.deepEqual(drops, [[3, "no room"]]);
+});
+
+Deno.test("BatchingIntake gives a panic button's message its work, and streams one without", async () => {
+  const { intake, posted, noWork, receive } = intakeWith();
+  receive("good", '{"tipo_mensaje":"semaforos","tipo_alarma":"AZUL","empresa":"cota"}');
+  receive("bad", '{"tipo_mensaje":"semaforos","empresa":"cota"}');
+  receive("unknown", '{"tipo_mensaje":"otro"}');
+  await eventually("the batch", () => posted.length === 1);
+  const { deviceIds, jobs } = posted[0]!.messages;
+  assert.deepEqual(deviceIds, ["cota", "cota", "t"]);
+  assert.deepEqual(jobs?.map((job) => job?.lane), ["cota", undefined, undefined]);
+  assert.deepEqual(noWork, [
+    "fields missing or wrong: tipo_alarma",
+    "tipo_mensaje is not known",
+  ]);
+  assert.equal(intake.counters.malformed, 2);
 });

@@ -1,6 +1,6 @@
 /** A Kafka source in the test's own thread, at the end of a fake intake. */
 
-import type { Admin, Kafka } from "kafkajs";
+import type { Admin, Kafka, Producer } from "kafkajs";
 import { kafkaClient, type KafkaSourceConfig } from "../../../ingest/kafka/client.ts";
 import { KafkaSource } from "../../../ingest/kafka/source.ts";
 import { eventually } from "../../kit/eventually.ts";
@@ -77,6 +77,14 @@ export function clientOf(
   overrides: Partial<KafkaSourceConfig> = {},
 ): Promise<Kafka> {
   return kafkaClient(sourceConfig(server, overrides), () => {});
+}
+
+/** A producer whose retries, after an answer that was lost or late, leave no record twice. */
+export async function connectProducer(server: string): Promise<Producer> {
+  const options = { idempotent: true, maxInFlightRequests: 1, retry: { retries: 100 } };
+  const producer = (await clientOf(server)).producer(options);
+  await producer.connect();
+  return producer;
 }
 
 export async function withAdmin<T>(server: string, use: (admin: Admin) => Promise<T>): Promise<T> {
