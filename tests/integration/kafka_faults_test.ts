@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import type { Received } from "../ingest/kafka/fake_intake.ts";
 import {
-  clientOf,
   committedOf,
+  connectProducer,
   createTopic,
   RunningSource,
   withAdmin,
@@ -20,8 +20,7 @@ const DEVICES = Array.from({ length: 6 }, (_, i) => `device-${i}`);
 
 /** Sends numbered messages of all devices, `rounds` of them each, to the partitions of a topic. */
 async function produce(server: string, topic: string, from: number, rounds: number): Promise<void> {
-  const producer = (await clientOf(server)).producer();
-  await producer.connect();
+  const producer = await connectProducer(server);
   for (let seq = from; seq < from + rounds; seq++) {
     const messages = DEVICES.map((key, i) => ({
       key,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Producer } from "kafkajs";
-import { clientOf, createTopic } from "../ingest/kafka/run_source.ts";
+import { connectProducer, createTopic } from "../ingest/kafka/run_source.ts";
 import { type CheckedClient, Checker } from "../kit/checker.ts";
 import { DenoKv } from "../kit/denokv.ts";
 import { eventually } from "../kit/eventually.ts";
@@ -54,9 +54,7 @@ class Stream implements AsyncDisposable {
   }
 
   static async start(kafka: Kafka, checker: Checker): Promise<Stream> {
-    const producer = (await clientOf(kafka.bootstrap)).producer({ retry: { retries: 100 } });
-    await producer.connect();
-    return new Stream(producer, checker);
+    return new Stream(await connectProducer(kafka.bootstrap), checker);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
