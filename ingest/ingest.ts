@@ -91,6 +91,7 @@ export class Ingest {
       await this.#supervise("kafka", "./kafka/worker.ts", this.#kafkaSource(config.kafka));
     }
     await this.#awsIot?.start();
+    if (config.websocketUrl) log.warning("WEBSOCKET_URL is not read by this version");
     if (this.#sources.length === 0) {
       log.info("no source is configured: this instance serves what others take in");
       return;
@@ -207,7 +208,7 @@ export class Ingest {
   #mqttSource(mqtt: NonNullable<Config["mqtt"]>): MqttSourceConfig {
     return {
       url: mqtt.url,
-      topics: mqtt.topics,
+      topics: this.#mqttTopics(mqtt.topics),
       qos: mqtt.qos,
       username: mqtt.username,
       password: mqtt.password,
@@ -215,6 +216,14 @@ export class Ingest {
       clientId: this.#clientId(mqtt.clientId),
       clean: this.options.config.ingestMode !== "lease",
     };
+  }
+
+  /** Where all instances consume in common, the broker deals each message to one of them. */
+  #mqttTopics(topics: readonly string[]): readonly string[] {
+    const { ingestMode, shadow } = this.options.config;
+    if (ingestMode !== "shared") return topics;
+    const group = `telecast-${this.#fanout.deploymentId}${shadow ? "-shadow" : ""}`;
+    return topics.map((topic) => topic.startsWith("$share/") ? topic : `$share/${group}/${topic}`);
   }
 
   #kafkaSource(kafka: NonNullable<Config["kafka"]>): KafkaSourceConfig {

@@ -103,14 +103,14 @@ export async function startAll(
   return instances;
 }
 
-/** Whether an instance has the lease and is connected to its broker; false where it is silent. */
+/** Whether an instance may consume its broker and is connected to it; false where it is silent. */
 export async function isOwner(telecast: Telecast): Promise<boolean> {
   if (!telecast.running) return false;
   try {
     const { instance, ingest_lease, sources } = await telecast.json("/api/v1/stats", {
       signal: AbortSignal.timeout(2_000),
     });
-    return instance === ingest_lease &&
+    return [instance, null].includes(ingest_lease) &&
       sources.some(({ state }: { state: string }) => state === "connected");
   } catch {
     return false;
