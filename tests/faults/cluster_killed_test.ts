@@ -7,6 +7,7 @@ import { say } from "../kit/say.ts";
 
 const SECONDS = Number(Deno.env.get("CLUSTER_SECONDS") ?? 20);
 const KILL_EVERY_MS = 10_000;
+const LOAD_MS = 3_000;
 const STORE_AWAY_MS = 5_000;
 const MAX_TAKEOVER_MS = 5_000;
 const FLEET = { clients: 300, devices: 200, perSecond: 2_000 };
@@ -21,6 +22,7 @@ Deno.test("the instance that consumes is killed every 10 s: another takes over w
   fleet.begin();
   for (let killed = 0; killed * KILL_EVERY_MS < SECONDS * 1000; killed++) {
     const next = pause(KILL_EVERY_MS);
+    await pause(LOAD_MS);
     const owner = await cluster.owner();
     await owner.kill("SIGKILL");
     const [takeover] = await Promise.all([fleet.untilFlow(), owner.start()]);
@@ -38,12 +40,12 @@ Deno.test("the store is killed and comes back after 5 s: all catch up", async ()
   await using cluster = await Cluster.start();
   await using fleet = await fleetOf(cluster);
   fleet.begin();
-  await fleet.untilFlow();
+  await pause(LOAD_MS);
   await cluster.kv.stop("SIGKILL");
   await pause(STORE_AWAY_MS);
   await cluster.kv.start();
   const back = await fleet.untilFlow();
-  await pause(STORE_AWAY_MS);
+  await pause(LOAD_MS);
   await fleet.halt();
   await fleet.assertFlawless();
   say(`flowing ${Math.round(back)} ms after the store was back; ${fleet.summary()}`);
@@ -57,12 +59,12 @@ Deno.test("instances are rolled one by one: clients come back with their cursor"
   fleet.begin();
   const gaps: number[] = [];
   for (const telecast of cluster.instances) {
-    await fleet.untilFlow();
+    await pause(LOAD_MS);
     const rolling = telecast.restart();
     gaps.push(Math.round(await fleet.untilFlow()));
     await rolling;
   }
-  await fleet.untilFlow();
+  await pause(LOAD_MS);
   await fleet.halt();
   await fleet.assertFlawless();
   say(`flowing after ${gaps.join(", ")} ms; ${fleet.summary()}`);
