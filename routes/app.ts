@@ -14,6 +14,7 @@ import { deliveryRoutes } from "./deliveries.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
 import { iotRoutes } from "./iot.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { problem, ProblemError } from "./problem.ts";
 import { publishRoutes } from "./publish.ts";
 import { statsRoutes } from "./stats.ts";
@@ -35,6 +36,7 @@ const SCOPES: readonly (readonly [string, Scope])[] = [
   ["/api/v1/iot/status", "admin"],
   ["/api/v1/stats", "admin"],
   ["/api/v1/publish", "admin"],
+  ["/metrics", "admin"],
   ["/api/v1/deliveries", "admin"],
   ["/api/v1/deliveries/:id/retry", "admin"],
 ];
@@ -76,6 +78,7 @@ export function createApp(deps: AppDeps): Hono {
     companyRoutes(deps, access),
     deliveryRoutes(deps),
     asyncapiRoutes(),
+    metricsRoutes(deps),
     dashboardRoutes({
       mapTilesUrl: deps.config.mapTilesUrl,
       deviceIdPath: deps.config.deviceIdPath,

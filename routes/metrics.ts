@@ -1,0 +1,105 @@
+/** Figures for Prometheus. Labels are of few values: never a device, never a client. */
+
+import { Hono } from "hono";
+import { Counter, Gauge, Registry } from "prom-client";
+import type { AppDeps } from "./deps.ts";
+
+type Labels = Record<string, string>;
+type Sample = readonly [Labels, number];
+
+/** The exposition is made at each scrape from the totals that the program keeps anyway. */
+export function metricsRoutes(deps: AppDeps): Hono {
+  const registry = metricsRegistry(deps);
+  return new Hono().get("/metrics", async (c) => {
+    const text = await registry.metrics();
+    return c.body(text, 200, { "content-type": registry.contentType });
+  });
+}
+
+function metricsRegistry(
+  { hub, fanout, sources, deliveries, companies, leaseOwner, instance }: AppDeps,
+): Registry {
+  const registry = new Registry();
+  const labelsOf = (samples: readonly Sample[]) => Object.keys(samples[0]?.[0] ?? {});
+
+  const gauge = (name: string, help: string, read: () => readonly Sample[], labels?: string[]) =>
+    new Gauge({
+      name: `telecast_${name}`,
+      help,
+      registers: [registry],
+      labelNames: labels ?? labelsOf(read()),
+      collect() {
+        this.reset();
+        for (const [labels, value] of read()) this.set(labels, value);
+      },
+    });
+  const counter = (name: string, help: string, read: () => readonly Sample[], labels?: string[]) =>
+    new Counter({
+      name: `telecast_${name}_total`,
+      help,
+      registers: [registry],
+      labelNames: labels ?? labelsOf(read()),
+      collect() {
+        this.reset();
+        for (const [labels, total] of read()) this.inc(labels, total);
+      },
+    });
+
+  const one = (value: number): Sample[] => [[{}, value]];
+  const bySource = (key: "received" | "malformed" | "dropped" | "reconnects") => () =>
+    sources().map((source): Sample => [{ source: source.name }, source[key]]);
+  const byTransport = (key: "connections" | "connected" | "sent" | "dropped") => () =>
+    Object.entries(hub.totals).map(([transport, totals]): Sample => [{ transport }, totals[key]]);
+  const SOURCE = ["source"];
+
+  counter("received", "Messages taken from a source", bySource("received"), SOURCE);
+  counter("malformed", "Messages skipped: see the log", bySource("malformed"), SOURCE);
+  counter("ingest_dropped", "Messages a source had to let go", bySource("dropped"), SOURCE);
+  counter("reconnects", "Connections made after the first", bySource("reconnects"), SOURCE);
+  gauge(
+    "source_connected",
+    "1 while a source is connected",
+    () =>
+      sources().map(({ name, state }): Sample => [
+        { source: name },
+        state === "connected" ? 1 : 0,
+      ]),
+    SOURCE,
+  );
+  gauge(
+    "ingest_lease",
+    "1 where this instance has the ingest lease",
+    () => one(leaseOwner() === instance ? 1 : 0),
+  );
+  counter("stored", "Messages that came in here and were stored", () => one(fanout.stored));
+  counter("published", "Publications of all instances that came through", () => one(hub.published));
+  gauge("pending", "Messages that wait for their append", () => one(fanout.pending));
+  gauge(
+    "store_ready",
+    "1 while the store answers",
+    () => one(fanout.state.state === "ready" ? 1 : 0),
+  );
+  gauge("devices", "Devices known", () => one(fanout.log.deviceCount));
+  gauge("recent_bytes", "Recent messages in memory", () => one(fanout.log.bytes));
+  gauge("connections", "Streams open", byTransport("connected"));
+  counter("connections_opened", "Streams opened", byTransport("connections"));
+  counter("sent", "Messages written to clients", byTransport("sent"));
+  counter("dropped", "Messages dropped for slow clients", byTransport("dropped"));
+  counter("companies_refused", "Messages of unknown companies", () => one(companies.refusedCount));
+  if (deliveries) {
+    gauge("deliveries_waiting", "Work that waits", () => one(deliveries.depth));
+    gauge(
+      "deliveries_oldest_seconds",
+      "Age of the oldest that waits",
+      () => one(deliveries.oldestMs / 1000),
+    );
+    counter(
+      "deliveries",
+      "Work by how it ended",
+      () =>
+        Object.entries(deliveries.totals).map(([outcome, count]): Sample => [{ outcome }, count]),
+    );
+  }
+  gauge("resident_bytes", "Memory of the process", () => one(Deno.memoryUsage().rss));
+  return registry;
+}
