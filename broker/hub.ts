@@ -15,6 +15,8 @@ export interface HubOptions {
   readonly limits: QueueLimits;
   readonly keepaliveSeconds: number;
   readonly staleSeconds: number;
+  /** Between two comments to SSE clients; 20, since proxies close connections quiet for 60 s. */
+  readonly commentSeconds?: number;
   readonly onDrop: (deviceId: string, session: Session) => void;
   readonly onState?: (state: FanoutState) => void;
 }
@@ -28,7 +30,6 @@ export interface TransportTotals {
 }
 
 const KEEP_ALIVE = '{"type":"keep-alive"}';
-/** Proxies close connections that are quiet for 60 s. */
 const COMMENT_SECONDS = 20;
 /** How often the sockets of slow clients are looked at. */
 const DRAIN_MS = 5;
@@ -61,7 +62,10 @@ export class Hub implements FanoutListener, Disposable {
 
   constructor(readonly fanout: Fanout, private readonly options: HubOptions) {
     this.#pings = new Wheel(options.keepaliveSeconds, (session) => this.ping(session));
-    this.#comments = new Wheel(COMMENT_SECONDS, (session) => session.sink.comment());
+    this.#comments = new Wheel(
+      options.commentSeconds ?? COMMENT_SECONDS,
+      (session) => session.sink.comment(),
+    );
     this.presence = new Presence(fanout.log, {
       staleMs: options.staleSeconds * 1000,
       onChange: (deviceId, state) =>

@@ -135,7 +135,8 @@ export class SseSink implements Sink {
   }
 
   comment(): void {
-    this.#enqueue(SSE_COMMENT);
+    // A client that has not read what is there needs no proof of life, and its memory is bounded.
+    if (!this.full) this.#enqueue(SSE_COMMENT);
   }
 
   close(): void {
