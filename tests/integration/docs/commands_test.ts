@@ -18,6 +18,7 @@ const NOT_RUN = [
   /^DENO_KV_URL=http:\/\/denokv:4512 /,
   /^bash tests\/integration\/install\.sh$/,
   /^curl -X POST .*<id>\/retry$/,
+  /^curl -X POST \S+\/api\/v1\/iot\//,
 ];
 /** Run as a part of every check already. */
 const TASKS = /^deno (?:task (?:ok|test|test:integration|test:faults|bench)|test -A \S+)$/;
@@ -60,7 +61,7 @@ const runStream: Runner = async (command, { telecast, publisher }) => {
     for (const id of DEVICES) {
       await publisher.publish("fleet", JSON.stringify({ data: { DEVICE_ID: id } }));
     }
-    return /^event: (message|resumed)$/m.test(curl.stdout);
+    return /^event: (message|resumed)$|^\{"data":\{"DEVICE_ID":"/m.test(curl.stdout);
   }, { intervalMs: 200 });
   curl.kill();
 };
@@ -96,7 +97,7 @@ const runProgram: Runner = async (command, { broker }) => {
 };
 
 const RUNNERS: readonly (readonly [RegExp, Runner])[] = [
-  [/^curl -N /, runStream],
+  [/^curl -N |^deno task tail /, runStream],
   [/^(curl|mosquitto_pub) /, runOnce],
   [/^([A-Z_]+=\S+ )*deno task (--env-file=\S+ )?(start|dev)( --\w+)?$/, runProgram],
 ];
