@@ -23,6 +23,8 @@ export interface AwsIotStatus {
   readonly last_publish_ts: number | null;
   /** Why there is no connection. */
   readonly reason: string | null;
+  /** Of the connection: version, session, topics, and those that the policy forbids. */
+  readonly detail: string | null;
   readonly breaker_open: boolean;
   readonly buffered: number;
   readonly totals: {
@@ -49,6 +51,7 @@ export class ConnectionStatus {
   /** Tries since the connection was lost, or since the first one failed; 0 while connected. */
   attempts = 0;
   reason: string | undefined;
+  detail: string | undefined;
   /** How often the breaker opened. */
   opened = 0;
   #name: ConnectionStatusName = "disconnected";
@@ -67,6 +70,7 @@ export class ConnectionStatus {
   }
 
   update(state: SourceState): void {
+    this.detail = state.state === "connected" ? state.detail : undefined;
     if (state.state === "connected") this.#onConnected();
     else if (state.state === "waiting") this.#onFailure(state.reason);
     else if (state.state === "connecting") this.#onTry();
@@ -106,6 +110,7 @@ export class ConnectionStatus {
     this.#failures = 0;
     this.#connectedAt = undefined;
     this.reason = undefined;
+    this.detail = undefined;
     this.#open = false;
   }
 

@@ -10,7 +10,12 @@ export class InvalidPayloadError extends Error {
 
 /** JSON text that is sent as it is; whoever makes it has parsed it, and knows what it holds. */
 export class RawJson {
-  constructor(readonly text: string) {}
+  readonly text: string;
+
+  /** Line breaks go: valid JSON has them between its tokens only, and a stream has none. */
+  constructor(text: string) {
+    this.text = text.replace(/[\r\n]+/g, "");
+  }
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;

@@ -248,6 +248,7 @@ export class AwsIotService implements AsyncDisposable {
       reconnect_attempts: this.#status.attempts,
       last_publish_ts: this.#lastPublish === undefined ? null : this.#lastPublish / 1000,
       reason: this.#status.reason ?? null,
+      detail: this.#status.detail ?? null,
       breaker_open: this.#status.breakerOpen,
       buffered: this.#buffer.size,
       totals: { published, buffered, refused, dropped: this.#dropped + lost },

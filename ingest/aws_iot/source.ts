@@ -1,7 +1,7 @@
 /** Messages from AWS IoT Core, and to it: MQTT with a client certificate. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
-import { MqttSource } from "../mqtt/source.ts";
+import { MqttSource, type MqttSourceConfig } from "../mqtt/source.ts";
 import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../source.ts";
 import { gunzipped, gzipEncode } from "./gzip.ts";
 import { type RetryOptions, RetryPace } from "./retry_pace.ts";
@@ -41,24 +41,12 @@ export class AwsIotSource implements Source {
     context: SourceContext,
     clock: Clock = SYSTEM_CLOCK,
   ) {
-    const { host, port, gzipBytes, retry, ...rest } = config;
-    const alpn = rest.alpnProtocols ?? (port === ALPN_PORT ? [ALPN_PROTOCOL] : undefined);
-    this.#mqtt = new MqttSource(
-      {
-        ...rest,
-        alpnProtocols: alpn,
-        url: `mqtts://${host}:${port}`,
-        qos: 1,
-        sessionExpirySeconds: SESSION_EXPIRY_SECONDS,
-        names: AWS_IOT_SETTINGS,
-      },
-      context,
-      {
-        clock,
-        pace: new RetryPace(retry, () => clock.random()),
-        ...(gzipBytes > 0 && { encode: gzipEncode(gzipBytes) }),
-      },
-    );
+    const { gzipBytes, retry } = config;
+    this.#mqtt = new MqttSource(mqttConfigOf(config), context, {
+      clock,
+      pace: new RetryPace(retry, () => clock.random()),
+      ...(gzipBytes > 0 && { encode: gzipEncode(gzipBytes) }),
+    });
   }
 
   start(intake: Intake, onState: (state: SourceState) => void): void {
@@ -84,4 +72,17 @@ export class AwsIotSource implements Source {
     await this.#mqtt.stop();
     this.#connected = false;
   }
+}
+
+/** The connection in the words of MQTT. */
+export function mqttConfigOf(config: AwsIotSourceConfig): MqttSourceConfig {
+  const { host, port, certPath, keyPath, caPath, clientId, topics, clean } = config;
+  return {
+    url: `mqtts://${host}:${port}`,
+    ...{ certPath, keyPath, caPath, clientId, topics, clean },
+    qos: 1,
+    alpnProtocols: config.alpnProtocols ?? (port === ALPN_PORT ? [ALPN_PROTOCOL] : undefined),
+    sessionExpirySeconds: SESSION_EXPIRY_SECONDS,
+    names: AWS_IOT_SETTINGS,
+  };
 }
