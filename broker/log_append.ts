@@ -4,8 +4,8 @@ import type { KvCommit, KvKey } from "./kv_client.ts";
 import { deliveryKey, HEAD, logKey, markKey } from "./kv_keys.ts";
 import { type FrameHeader, packFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
-import { type Entry, type Epoch, Publication } from "./message.ts";
-import type { Marks } from "./marks.ts";
+import { type Entry, type Epoch, type Mark, Publication } from "./message.ts";
+import { type Marks, nameOf } from "./marks.ts";
 import type { MessageLog } from "./message_log.ts";
 
 /** A publish() that waits for its messages to be stored. */
@@ -40,7 +40,10 @@ export class Append {
   head!: LogHead;
   header!: FrameHeader;
   readonly #parts: Part[] = [];
-  readonly #payloads = new Set<string>();
+  /** Device of the first message with these bytes; one hash of the payload a message. */
+  readonly #payloads = new Map<string, string>();
+  /** Highest offset of each upstream partition in this commit. */
+  readonly #marks = new Map<string, number>();
   #chars = 0;
   #jobs = 0;
 
@@ -65,10 +68,18 @@ export class Append {
     const full = this.#chars + chars > MAX_CHARS || this.#jobs === MAX_JOBS;
     if (full && this.entries.length > 0) return false;
     if (this.marks.isRepeat(entry) || this.log.repeated(entry)) return true;
+    if (entry.mark) {
+      const name = nameOf(entry.mark);
+      if (entry.mark.offset <= (this.#marks.get(name) ?? -1)) return true;
+      this.#marks.set(name, entry.mark.offset);
+    }
     if (entry.uuid !== undefined) {
-      const key = `${entry.deviceId}\0${entry.payload}`;
+      const first = this.#payloads.get(entry.payload);
+      const key = first === undefined || first === entry.deviceId
+        ? entry.payload
+        : `${entry.deviceId}\0${entry.payload}`;
       if (this.#payloads.has(key)) return true;
-      this.#payloads.add(key);
+      this.#payloads.set(key, entry.deviceId);
     }
     this.#chars += chars;
     if (entry.job) this.#jobs++;
@@ -115,21 +126,23 @@ export class Append {
       next += count;
       i += count;
     }
-    const marks = new Map<string, { key: KvKey; value: Uint8Array }>();
+    const last = new Map<string, Mark>();
     this.entries.forEach(({ job, mark }, i) => {
       if (job) {
         const key = deliveryKey(job.lane, head.next + i);
         sets.push({ key, value: new TextEncoder().encode(job.body) });
       }
-      if (mark) {
-        marks.set(mark.key.join("\0"), { key: markKey(mark.key), value: encodeJson(mark.offset) });
-      }
+      if (mark) last.set(nameOf(mark), mark);
     });
     const written = writtenBy(head, writer, batch);
+    const marks = [...last.values()].map(({ key, offset }) => ({
+      key: markKey(key),
+      value: encodeJson(offset),
+    }));
     this.head = { epoch: head.epoch, next, floor: options.floor, logTime, writer, batch, written };
     this.commit = {
       checks: [{ key: HEAD, versionstamp }],
-      sets: [...sets, ...marks.values(), { key: HEAD, value: encodeHead(this.head) }],
+      sets: [...sets, ...marks, { key: HEAD, value: encodeHead(this.head) }],
       deletes: options.deletes,
     };
   }

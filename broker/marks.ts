@@ -35,6 +35,11 @@ export class Marks {
   }
 }
 
-function nameOf({ key }: Mark): string {
-  return key.join("\0");
+const names = new WeakMap<readonly string[], string>();
+
+/** Messages of one partition share their mark's key, so it is joined once a batch. */
+export function nameOf({ key }: Mark): string {
+  let name = names.get(key);
+  if (name === undefined) names.set(key, name = key.join("\0"));
+  return name;
 }

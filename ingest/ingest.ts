@@ -229,9 +229,11 @@ export class Ingest {
   #kafkaSource(kafka: NonNullable<Config["kafka"]>): KafkaSourceConfig {
     const { config, instance } = this.options;
     const suffix = config.shadow ? "-shadow" : "";
+    // A group of its own reads everything; a shared one spreads the partitions.
+    const own = config.ingestMode === "all" ? `-${instance}` : "";
     return {
       ...kafka,
-      groupId: `${kafka.groupId}${suffix}`,
+      groupId: `${kafka.groupId}${own}${suffix}`,
       clientId: `telecast-${instance}${suffix}`,
     };
   }

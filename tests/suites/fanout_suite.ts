@@ -87,6 +87,9 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     await fanout.publish([record(1), record(2), record(5)]);
     await fanout.publish([record(2), record(5), record(6), record(1, "1")]);
     assert.deepEqual(ns(seen), [1, 2, 5, 6, 1]);
+    // Taken into one commit, as after a source that was stopped and started again.
+    await Promise.all([fanout.publish([record(7), record(8)]), fanout.publish([record(7)])]);
+    assert.deepEqual(ns(seen), [1, 2, 5, 6, 1, 7, 8]);
   });
 
   Deno.test(`${name}: since() replays what came after a cursor, for the devices asked for`, async () => {
