@@ -193,6 +193,17 @@ export class Ingest {
     }));
   }
 
+  /** Whether each source is connected, and what it has still to read where it knows. */
+  gauges(): Record<string, number> {
+    const gauges: Record<string, number> = {};
+    for (const { name, state, detail } of this.#sources) {
+      gauges[`connected.${name}`] = state.state === "connected" ? 1 : 0;
+      const lag = (detail as { lag?: unknown } | undefined)?.lag;
+      if (typeof lag === "number") gauges[`lag.${name}`] = lag;
+    }
+    return gauges;
+  }
+
   /** Counters of all sources together. */
   totals(): { received: number; malformed: number; reconnects: number; dropped_ingest: number } {
     const sum = { received: 0, malformed: 0, reconnects: 0, dropped_ingest: 0 };

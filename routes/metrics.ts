@@ -103,3 +103,12 @@ function metricsRegistry(
   gauge("resident_bytes", "Memory of the process", () => one(Deno.memoryUsage().rss));
   return registry;
 }
+
+function partitionLags(source: string, detail: unknown): Sample[] {
+  const partitions = (detail as { partitions?: unknown } | undefined)?.partitions;
+  if (!Array.isArray(partitions)) return [];
+  return partitions.map(({ topic, partition, lag }): Sample => [
+    { source, topic: String(topic), partition: String(partition) },
+    Number(lag) || 0,
+  ]);
+}
