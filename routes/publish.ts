@@ -5,15 +5,19 @@ import { z } from "zod";
 import type { AppDeps } from "./deps.ts";
 import { jsonBody } from "./json_body.ts";
 import { problem } from "./problem.ts";
+import { rawMembers } from "./raw_json.ts";
 
 const ACK_TIMEOUT_MS = 5000;
 
 export const publishSchema = z.object({
-  topic: z.string().min(1).max(65_535).refine(
+  topic: z.string().min(1).refine(
     (topic) => !/[#+\0]/.test(topic),
     "must be a topic without wildcards",
+  ).refine(
+    (topic) => topic.isWellFormed() && new TextEncoder().encode(topic).length <= 65_535,
+    "must be text of at most 65,535 bytes",
   ),
-  /** Text goes out as it is, anything else as JSON. */
+  /** Text goes out as it is, anything else as the JSON that it was written as. */
   payload: z.unknown().refine((payload) => payload !== undefined, "is missing"),
   qos: z.union([z.literal(0), z.literal(1), z.literal(2)]).default(1),
 });
@@ -29,7 +33,9 @@ export function publishRoutes({ publish }: AppDeps): Hono {
         headers: { "retry-after": "60" },
       });
     }
-    const text = typeof payload === "string" ? payload : JSON.stringify(payload);
+    const text = typeof payload === "string"
+      ? payload
+      : rawMembers(await c.req.text()).get("payload")!;
     try {
       await publish({ topic, payload: text, qos }, ACK_TIMEOUT_MS);
     } catch {
