@@ -17,7 +17,7 @@ import { LastStore } from "./last_store.ts";
 import { Append, type Waiting } from "./log_append.ts";
 import { LogFloor } from "./log_floor.ts";
 import { unpackFrame, WRITER_CHARS } from "./log_frame.ts";
-import { decodeHead, encodeHead, encodeJson, type LogHead } from "./log_head.ts";
+import { decodeHead, encodeHead, encodeJson, lacks, type LogHead } from "./log_head.ts";
 import { LogReader, type StampedHead, type StoredFrame } from "./log_reader.ts";
 import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
 import type { LeaseChange } from "./lease.ts";
@@ -89,11 +89,11 @@ export class KvFanout implements Fanout {
   constructor(kv: KvClient, options: KvFanoutOptions) {
     this.#kv = kv;
     this.#reader = new LogReader(kv);
-    this.#lasts = new LastStore(kv);
     this.#marks = new Marks(kv);
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#options = { pollMs: 1000, flushMs: 2000, ...options };
     this.log = new MessageLog({ maxBytes: options.recentMaxBytes });
+    this.#lasts = new LastStore(kv, this.log);
     this.writer = Array.from(
       { length: WRITER_CHARS },
       () => Math.floor(this.#clock.random() * 36).toString(36),
@@ -176,7 +176,7 @@ export class KvFanout implements Fanout {
     const error = new Error("Cannot publish: the fanout is closed");
     for (const waiting of [...this.#frozen?.undo() ?? [], ...this.#waiting]) waiting.reject(error);
     if (this.#state.state === "ready") {
-      await this.#lasts.flush(this.#epoch, this.log.position).catch(() => false);
+      await this.#lasts.flush(this.#epoch).catch(() => false);
     }
   }
 
@@ -308,7 +308,7 @@ export class KvFanout implements Fanout {
       if (frozen) await this.#commitFrozen(frozen);
       return;
     }
-    if (!now || (now.head.epoch === this.#epoch.id && now.head.next <= this.log.position)) {
+    if (!now || (now.head.epoch === this.#epoch.id && this.#isOlder(now.head))) {
       return await this.#beginEpoch(now);
     }
     if (now.head.writer !== this.writer) {
@@ -330,6 +330,11 @@ export class KvFanout implements Fanout {
     // Another wrote first: this commit can never land, and is made anew.
     this.conflicts++;
     this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];
+  }
+
+  /** The store is an older copy of the one that this instance has seen. */
+  #isOlder(head: LogHead): boolean {
+    return head.next <= this.log.position || lacks(head, this.#head);
   }
 
   /** Delivers what others wrote up to the head; false where that head is no more. */
@@ -457,7 +462,7 @@ export class KvFanout implements Fanout {
       if (frame.firstOffset !== this.log.position + 1) this.log.reset(frame.firstOffset - 1);
       for (const publication of this.#unpack(frame)) {
         this.log.append(publication);
-        if (publication.offset > upto) this.#lasts.add(publication);
+        this.#lasts.add(publication);
       }
       this.#floor.add([frame]);
     }
@@ -518,7 +523,7 @@ export class KvFanout implements Fanout {
       const mine = this.#head.writer === this.writer || idleMs >= FOREIGN_FLUSH_MS;
       if (!mine || this.#state.state !== "ready") continue;
       try {
-        if (this.#lasts.dirtyCount > 0) await this.#lasts.flush(this.#epoch, this.log.position);
+        if (this.#lasts.dirtyCount > 0) await this.#lasts.flush(this.#epoch);
         await this.#floor.complete(this.#reader, this.#head.floor, this.#head.next);
         idleMs = 0;
       } catch {

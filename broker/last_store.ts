@@ -5,6 +5,7 @@ import { LAST_PREFIX, LAST_UPTO, lastKey } from "./kv_keys.ts";
 import { packFrame, readHeader, unpackFrame } from "./log_frame.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";
 import { Epoch, type Publication } from "./message.ts";
+import type { MessageLog } from "./message_log.ts";
 
 const PAGE_ENTRIES = 500;
 
@@ -26,12 +27,14 @@ export class LastStore {
   /** Newest publication of each device beyond {@linkcode LastStore.upto}. */
   #dirty = new Map<string, Publication>();
   #upto = 0;
+  /** Offset of the newest publication that this instance knows. */
+  #position = 0;
   #stamp: string | null = null;
   #known = false;
   /** Counts the resets: what was begun before one says nothing about the log after it. */
   #life = 0;
 
-  constructor(private readonly kv: KvClient) {}
+  constructor(private readonly kv: KvClient, private readonly log: MessageLog) {}
 
   /** Offset that the store's last messages are complete to, as far as this instance knows. */
   get upto(): number {
@@ -43,6 +46,7 @@ export class LastStore {
   }
 
   add(publication: Publication): void {
+    this.#position = publication.offset;
     // Another instance was faster, and may have written a newer one of the device.
     if (publication.offset <= this.#upto) return;
     this.#dirty.set(publication.deviceId, publication);
@@ -52,12 +56,14 @@ export class LastStore {
   reset(position: number): void {
     this.#dirty.clear();
     this.#upto = position;
+    this.#position = position;
     this.#known = false;
     this.#life++;
   }
 
   /** Reads every device's last message, and the offset that they are complete to. */
   async load(epoch: Epoch, onPublication: (publication: Publication) => void): Promise<number> {
+    this.reset(0);
     await this.#readUpto(epoch);
     await this.read(epoch, onPublication);
     return this.#upto;
@@ -78,10 +84,12 @@ export class LastStore {
   }
 
   /** Writes what is dirty; returns false where another instance was faster. */
-  async flush(epoch: Epoch, position: number): Promise<boolean> {
+  async flush(epoch: Epoch): Promise<boolean> {
     const life = this.#life;
     if (!this.#known) await this.#readUpto(epoch);
-    if (life !== this.#life) return false;
+    // The database is another one, of which this instance has yet to hear.
+    if (life !== this.#life || !this.#known) return false;
+    const position = this.#position;
     // The store is ahead of this instance, which has yet to read what others wrote.
     if (position <= this.#upto) return true;
     const publications = [...this.#dirty.values()];
@@ -125,14 +133,18 @@ export class LastStore {
     if (life !== this.#life) return;
     const upto = entry && decodeJson(entry.value) as Upto;
     this.#stamp = entry?.versionstamp ?? null;
-    // Offsets of another epoch say nothing about this one.
-    if (upto && upto.epoch === epoch.id) {
-      this.#upto = upto.offset;
-      for (const [deviceId, publication] of this.#dirty) {
-        if (publication.offset <= upto.offset) this.#dirty.delete(deviceId);
+    this.#known = !upto || upto.epoch === epoch.id;
+    if (!upto || !this.#known) return;
+    if (upto.offset < this.#upto) {
+      // An older copy took the place of the database.
+      for (const last of this.log.lastOfAll()) {
+        if (last.epoch.id === epoch.id) this.#dirty.set(last.deviceId, last);
       }
     }
-    this.#known = true;
+    this.#upto = upto.offset;
+    for (const [deviceId, publication] of this.#dirty) {
+      if (publication.offset <= upto.offset) this.#dirty.delete(deviceId);
+    }
   }
 }
 

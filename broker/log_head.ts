@@ -34,6 +34,16 @@ export function writtenBy(head: LogHead, writer: string, batch: number): LogHead
   return [...others.slice(1 - MAX_WRITERS), [writer, batch]];
 }
 
+/** Whether a later head tells of an older log: appends that `known` tells of are not in it. */
+export function lacks(head: LogHead, known: LogHead): boolean {
+  if (head.next < known.next) return true;
+  const newest = new Map(head.written);
+  const isForgotten = head.written.length === MAX_WRITERS;
+  return known.written.some(([writer, batch]) =>
+    (newest.get(writer) ?? (isForgotten ? batch : -1)) < batch
+  );
+}
+
 /** @throws {StoreDamagedError} where the bytes are no head: the database is foreign or damaged. */
 export function decodeHead(bytes: Uint8Array): LogHead {
   const { written = [], ...rest } = decodeJson(bytes) as Partial<LogHead>;
