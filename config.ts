@@ -13,8 +13,10 @@ import {
   type MqttConfig,
   mqttConfig,
   threads,
+  type TlsConfig,
   tlsConfig,
   whatsapp,
+  type WhatsAppConfig,
 } from "./config_parts.ts";
 import {
   type LogLevel,
@@ -54,9 +56,7 @@ export interface Config {
   readonly awsIot: AwsIotConfig | undefined;
   readonly websocketUrl: string | undefined;
   readonly backendUrl: string | undefined;
-  readonly whatsapp:
-    | { url: string; token: string; recipients: Readonly<Record<string, readonly string[]>> }
-    | undefined;
+  readonly whatsapp: WhatsAppConfig | undefined;
   readonly commandTopicPrefix: string;
   readonly ingestMode: "lease" | "shared" | "all";
   readonly kv: { readonly url: string | undefined; readonly accessToken: string | undefined };
@@ -82,7 +82,7 @@ export interface Config {
   readonly trustProxy: boolean;
   /** Undefined: every route is open. */
   readonly auth: AuthConfig | undefined;
-  readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined;
+  readonly tls: TlsConfig | undefined;
   readonly mapTilesUrl: string | undefined;
   /** Threads that serve clients. */
   readonly threads: number;

@@ -1,7 +1,6 @@
 /** The parts of the configuration, each made of its variables, with what does not fit together. */
 
 import { kafkaTopicProblem } from "./config_formats.ts";
-import type { Config } from "./config.ts";
 import type { Variables } from "./config_variables.ts";
 
 export interface MqttConfig {
@@ -48,6 +47,18 @@ export interface AuthConfig {
   readonly audience: string | undefined;
   readonly issuer: string | undefined;
   readonly clockSkewSeconds: number;
+}
+
+export interface WhatsAppConfig {
+  readonly url: string;
+  readonly token: string;
+  /** Numbers by company; `*` is every other one. */
+  readonly recipients: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface TlsConfig {
+  readonly certPath: string;
+  readonly keyPath: string;
 }
 
 export interface Assembly {
@@ -167,7 +178,7 @@ export function backendUrl({ vars, problem }: Assembly): string | undefined {
   return vars.BACKEND_URL;
 }
 
-export function whatsapp({ vars, problem }: Assembly): Config["whatsapp"] {
+export function whatsapp({ vars, problem }: Assembly): WhatsAppConfig | undefined {
   const { WHATSAPP_API_URL: api, WHATSAPP_TOKEN: token } = vars;
   if (api === undefined && token === undefined) return undefined;
   if (api === undefined) problem("WHATSAPP_API_URL", "is not set, but WHATSAPP_TOKEN is");
@@ -197,7 +208,7 @@ export function authConfig({ vars, problem }: Assembly): AuthConfig | undefined 
   };
 }
 
-export function tlsConfig({ vars, problem }: Assembly): Config["tls"] {
+export function tlsConfig({ vars, problem }: Assembly): TlsConfig | undefined {
   const { TLS_CERT_PATH: certPath, TLS_KEY_PATH: keyPath } = vars;
   if (certPath === undefined && keyPath === undefined) return undefined;
   if (certPath === undefined) problem("TLS_CERT_PATH", "is not set, but TLS_KEY_PATH is");
