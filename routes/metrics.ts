@@ -7,6 +7,22 @@ import type { AppDeps } from "./deps.ts";
 type Labels = Record<string, string>;
 type Sample = readonly [Labels, number];
 
+/** What is published at AWS IoT Core, by the names of its figures. */
+const GAUGES: Labels = {
+  aws_iot_connected: "1 while there is a connection to AWS IoT Core",
+  aws_iot_breaker_open: "1 while the circuit breaker is open",
+  aws_iot_buffered: "Messages that wait in the buffer",
+  aws_iot_publish_latency_p50_ms: "Median from the send to the ack, of the last 1,000",
+  aws_iot_publish_latency_p99_ms: "99th percentile from the send to the ack, of the last 1,000",
+};
+const COUNTERS: Labels = {
+  aws_iot_published: "Messages that AWS IoT Core acknowledged",
+  aws_iot_put_in_buffer: "Messages put into the buffer",
+  aws_iot_refused: "Messages that the policy does not allow",
+  aws_iot_dropped: "Messages lost: too old, too many, or no store",
+  aws_iot_breaker_opened: "Times that the circuit breaker opened",
+};
+
 /** The exposition is made at each scrape from the totals that the program keeps anyway. */
 export function metricsRoutes(deps: AppDeps): Hono {
   const registry = metricsRegistry(deps);
@@ -17,7 +33,7 @@ export function metricsRoutes(deps: AppDeps): Hono {
 }
 
 function metricsRegistry(
-  { hub, fanout, sources, deliveries, companies, leaseOwner, instance }: AppDeps,
+  { hub, fanout, sources, deliveries, companies, leaseOwner, instance, awsIot }: AppDeps,
 ): Registry {
   const registry = new Registry();
   const labelsOf = (samples: readonly Sample[]) => Object.keys(samples[0]?.[0] ?? {});
@@ -99,6 +115,15 @@ function metricsRegistry(
       () =>
         Object.entries(deliveries.totals).map(([outcome, count]): Sample => [{ outcome }, count]),
     );
+  }
+  if (awsIot) {
+    const { gauges, counters } = awsIot.figures();
+    for (const name of Object.keys(gauges)) {
+      gauge(name, GAUGES[name] ?? name, () => one(awsIot.figures().gauges[name]!));
+    }
+    for (const name of Object.keys(counters)) {
+      counter(name, COUNTERS[name] ?? name, () => one(awsIot.figures().counters[name]!));
+    }
   }
   gauge("resident_bytes", "Memory of the process", () => one(Deno.memoryUsage().rss));
   return registry;

@@ -130,18 +130,18 @@ export function figuresOf(status: AwsIotStatus, breakerOpened: number): {
   const { publish_latency: latency, totals } = status;
   return {
     gauges: {
-      "aws_iot.connected": Number(status.connected),
-      "aws_iot.breaker_open": Number(status.breaker_open),
-      "aws_iot.buffered": status.buffered,
-      "aws_iot.publish_latency_p50_ms": latency.p50_ms ?? 0,
-      "aws_iot.publish_latency_p99_ms": latency.p99_ms ?? 0,
+      aws_iot_connected: Number(status.connected),
+      aws_iot_breaker_open: Number(status.breaker_open),
+      aws_iot_buffered: status.buffered,
+      aws_iot_publish_latency_p50_ms: latency.p50_ms ?? 0,
+      aws_iot_publish_latency_p99_ms: latency.p99_ms ?? 0,
     },
     counters: {
-      "aws_iot.published": totals.published,
-      "aws_iot.buffered_total": totals.buffered,
-      "aws_iot.refused": totals.refused,
-      "aws_iot.dropped": totals.dropped,
-      "aws_iot.breaker_opened": breakerOpened,
+      aws_iot_published: totals.published,
+      aws_iot_put_in_buffer: totals.buffered,
+      aws_iot_refused: totals.refused,
+      aws_iot_dropped: totals.dropped,
+      aws_iot_breaker_opened: breakerOpened,
     },
   };
 }
