@@ -18,7 +18,7 @@ import { Append, type Waiting } from "./log_append.ts";
 import { LogFloor } from "./log_floor.ts";
 import { unpackFrame, WRITER_CHARS } from "./log_frame.ts";
 import { decodeHead, encodeHead, encodeJson, lacks, type LogHead } from "./log_head.ts";
-import { LogReader, type StampedHead, type StoredFrame } from "./log_reader.ts";
+import { LogReader, PAGE_FRAMES, type StampedHead, type StoredFrame } from "./log_reader.ts";
 import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
 import type { LeaseChange } from "./lease.ts";
 import { Marks } from "./marks.ts";
@@ -343,18 +343,23 @@ export class KvFanout implements Fanout {
       await this.#restart("the log moved on while this instance was away", now.head.floor - 1);
     }
     while (this.log.position + 1 < now.head.next) {
-      const frames = await this.#reader.frames(this.log.position + 1, now.head.next);
+      const from = this.log.position + 1;
+      const frames = await this.#reader.frames(from, now.head.next);
+      const first = frames[0]?.firstOffset ?? now.head.next;
+      if (first > from || !endsAs(frames, now.head)) {
+        // Deleted while it was read, or of another database: the head tells.
+        const again = await this.#reader.head();
+        if (again?.head.epoch !== now.head.epoch || lacks(again.head, now.head)) return false;
+        const resume = Math.max(again.head.floor, first);
+        if (resume > from) {
+          await this.#restart("a part of the log is missing", resume - 1);
+          continue;
+        }
+      }
       for (const frame of frames) {
         if (frame.firstOffset > this.log.position + 1) break;
         this.#deliver(this.#unpack(frame));
         this.#floor.add([frame]);
-      }
-      if (frames[0] === undefined || frames[0].firstOffset > this.log.position + 1) {
-        // Deleted while it was read, or missing: the head says which on the next look.
-        const again = await this.#reader.head();
-        if (again?.head.epoch !== now.head.epoch || again.head.next < now.head.next) return false;
-        const resume = Math.max(again.head.floor, frames[0]?.firstOffset ?? now.head.next);
-        await this.#restart("a part of the log is missing", resume - 1);
       }
     }
     return true;
@@ -542,4 +547,11 @@ export class KvFanout implements Fanout {
     this.#state = state;
     this.#listener.onState?.(state);
   }
+}
+
+/** Whether a page of frames below the head ends with what that head says was written last. */
+function endsAs(frames: readonly StoredFrame[], { next, written }: LogHead): boolean {
+  const [last, newest] = [frames.at(-1), written.at(-1)];
+  if (!last || !newest || frames.length >= PAGE_FRAMES) return true;
+  return last.next === next && last.writer === newest[0] && last.batch === newest[1];
 }

@@ -22,7 +22,7 @@ export interface StampedHead {
 }
 
 /** Frames of about 60 KB a page: a page is at most about 4 MB. */
-const PAGE_FRAMES = 64;
+export const PAGE_FRAMES = 64;
 
 export class LogReader {
   constructor(private readonly kv: KvClient) {}
