@@ -99,7 +99,7 @@ export function readConfig(env: Env, args: readonly string[] = []): ConfigResult
   for (const arg of args) {
     if (!CLI_FLAGS.has(arg)) {
       problems.push({
-        name: arg.split("=")[0]!,
+        name: arg.startsWith("-") ? arg.split("=")[0]! : "an argument",
         message: "is no flag of this program; see --help",
       });
     }
@@ -127,6 +127,7 @@ function assemble(
   const context: Assembly = {
     vars,
     given,
+    http: !args.has("--no-http"),
     problem: (name, message) => problems.push({ name, message }),
   };
   const wanted = wantedSources(args);
@@ -157,7 +158,7 @@ function assemble(
   return {
     host: vars.HOST,
     port: vars.PORT,
-    http: !args.has("--no-http"),
+    http: context.http,
     dev: args.has("--dev"),
     check: args.has("--check"),
     help: args.has("--help") || args.has("-h"),

@@ -35,12 +35,24 @@ export function brokerUrl(value: string): BrokerUrl | string {
   if (!BROKER_SCHEMES.has(url.protocol)) {
     return "must be a mqtt://, mqtts://, ws:// or wss:// URL";
   }
-  const decode = (part: string) => part === "" ? undefined : decodeURIComponent(part);
-  const username = decode(url.username);
-  const password = decode(url.password);
+  const username = decoded(url.username);
+  const password = decoded(url.password);
+  if (username === null || password === null) {
+    return "must have % in its user name and password written as %25";
+  }
   url.username = "";
   url.password = "";
   return { url, port: url.port === "" ? undefined : Number(url.port), username, password };
+}
+
+/** Null where it is not encoded as URLs are. */
+function decoded(part: string): string | undefined | null {
+  if (part === "") return undefined;
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
 }
 
 /** `host`, `host:port`, `[v6]` or `[v6]:port`. */

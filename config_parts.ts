@@ -64,6 +64,8 @@ export interface TlsConfig {
 export interface Assembly {
   readonly vars: Variables;
   readonly given: ReadonlySet<string>;
+  /** Whether the program listens. */
+  readonly http: boolean;
   problem(name: string, message: string): void;
 }
 
@@ -168,8 +170,8 @@ export function awsIotConfig({ vars, problem }: Assembly): AwsIotConfig | undefi
 
 const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "[::1]", "0.0.0.0"]);
 
-export function backendUrl({ vars, problem }: Assembly): string | undefined {
-  if (vars.BACKEND_URL === undefined) return undefined;
+export function backendUrl({ vars, http, problem }: Assembly): string | undefined {
+  if (vars.BACKEND_URL === undefined || !http) return vars.BACKEND_URL;
   const { hostname, port, protocol } = new URL(vars.BACKEND_URL);
   const backendPort = Number(port || (protocol === "https:" ? 443 : 80));
   if (backendPort === vars.PORT && (LOOPBACK_NAMES.has(hostname) || hostname === vars.HOST)) {

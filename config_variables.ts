@@ -26,6 +26,13 @@ function url(...schemes: string[]) {
   }, message);
 }
 
+/** Where to listen; an IPv6 address with or without brackets. */
+const host = () =>
+  text().regex(
+    /^([^\s:/@[\]]+|[0-9a-fA-F]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*|\[[0-9a-fA-F:.]+\])$/,
+    "must be a host name or an IP address, without a port: that is PORT",
+  ).transform((value) => value.replace(/^\[(.*)\]$/, "$1"));
+
 const topics = () =>
   list().refine((all) => all.every(isTopicFilter), {
     error:
@@ -74,7 +81,7 @@ const recipients = () =>
 
 /** Every variable that the program reads, with its form. A variable that is empty is unset. */
 export const VARIABLES = {
-  HOST: text().default("127.0.0.1"),
+  HOST: host().default("127.0.0.1"),
   PORT: whole(0, 65_535).default(8000),
   BROKER_HOST: text().transform(brokerUrl).optional(),
   MQTT_BROKER: text().transform(brokerUrl).optional(),

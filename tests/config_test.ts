@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { type Config, readConfig, VARIABLE_NAMES } from "../config.ts";
+
+type Variables = Readonly<Record<string, string>>;
+
+function read(env: Variables, ...args: string[]) {
+  return readConfig((name) => env[name], args);
+}
+
+function good(env: Variables = {}, ...args: string[]): Config {
+  const result = read(env, ...args);
+  assert.ok(result.ok, JSON.stringify(result));
+  return result.config;
+}
+
+/** Names of what is wrong, in the order in which it is told. */
+function bad(env: Variables, ...args: string[]): string[] {
+  const result = read(env, ...args);
+  assert.ok(!result.ok, "nothing is wrong");
+  return result.problems.map(({ name }) => name);
+}
+
+const KAFKA = { KAFKA_BOOTSTRAP_SERVERS: "k", KAFKA_TOPIC: "t" };
+
+Deno.test("readConfig(): everything is optional, and the defaults are those of the contract", () => {
+  const config = good();
+  const { host, port, http, ingestMode, retentionSeconds, drainSeconds, keepaliveSeconds } = config;
+  assert.deepEqual(
+    [host, port, http, ingestMode, retentionSeconds, drainSeconds, keepaliveSeconds],
+    ["127.0.0.1", 8000, true, "lease", 300, 5, 60],
+  );
+  const { staleSeconds, maxDeviceIds, maxMessageBytes, queueMaxPerDevice, queueMaxBytes } = config;
+  assert.deepEqual(
+    [staleSeconds, maxDeviceIds, maxMessageBytes, queueMaxPerDevice, queueMaxBytes],
+    [300, 500, 60_000, 100, 16_777_216],
+  );
+  const { corsOrigins, maxConnections, maxConnectionsPerIp, trustProxy, requireDeviceIds } = config;
+  assert.deepEqual(
+    [corsOrigins, maxConnections, maxConnectionsPerIp, trustProxy, requireDeviceIds],
+    [["*"], 20_000, undefined, false, true],
+  );
+  assert.deepEqual(
+    [config.mqtt, config.kafka, config.awsIot, config.websocketUrl, config.backendUrl],
+    [undefined, undefined, undefined, undefined, undefined],
+  );
+  assert.deepEqual([config.whatsapp, config.auth, config.tls, config.statsd, config.deviceIdPath], [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual(config.log, { level: "info", format: undefined, file: undefined });
+  assert.deepEqual([config.commandTopicPrefix, config.threads], ["bombercat/commands/", 1]);
+});
+
+Deno.test("readConfig(): a variable that is empty, or blank, is not set", () => {
+  for (const blank of ["", "  ", "\n"]) {
+    const env = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, blank]));
+    assert.deepEqual(good(env), good());
+  }
+});
+
+Deno.test("BROKER_HOST: host, host:port and URLs, with credentials in them or beside", () => {
+  const cases: Record<string, string> = {
+    "broker": "mqtt://broker",
+    " broker:1884 ": "mqtt://broker:1884",
+    "10.0.0.1": "mqtt://10.0.0.1",
+    "[::1]:1885": "mqtt://[::1]:1885",
+    "mqtts://b:8883": "mqtts://b:8883",
+    "ws://b/mqtt": "ws://b/mqtt",
+    "wss://b:443/x?y=1": "wss://b/x?y=1",
+  };
+  for (const [value, url] of Object.entries(cases)) {
+    assert.equal(good({ BROKER_HOST: value }).mqtt?.url, url, value);
+  }
+  const inside = good({ BROKER_HOST: "mqtt://us%20er:p%40ss@b" }).mqtt!;
+  assert.deepEqual([inside.url, inside.username, inside.password], ["mqtt://b", "us er", "p@ss"]);
+  const beside = good({
+    BROKER_HOST: "mqtt://other:secret@b",
+    MQTT_USERNAME: "u",
+    MQTT_PASSWORD: " p ",
+  }).mqtt!;
+  assert.deepEqual([beside.username, beside.password], ["u", " p "]);
+  const wrong = ["http://b", "a b", "b:port", "b:99999", "mqtt://", "://", "mqtt://u:%zz@b"];
+  for (const value of wrong) assert.deepEqual(bad({ BROKER_HOST: value }), ["BROKER_HOST"], value);
+});
+
+Deno.test("BROKER_TOPIC: several, trimmed; the default goes by the name that the broker has", () => {
+  assert.deepEqual(good({ BROKER_HOST: "b" }).mqtt?.topics, ["#"]);
+  assert.deepEqual(good({ MQTT_BROKER: "b" }).mqtt?.topics, ["empresas"]);
+  const topics = good({ MQTT_BROKER: "b", BROKER_TOPIC: " a/#, b/+/c ,+,," }).mqtt?.topics;
+  assert.deepEqual(topics, ["a/#", "b/+/c", "+"]);
+  for (const value of ["a/#/b", "a#", "a+/b", "ok,#a"]) {
+    assert.deepEqual(bad({ BROKER_HOST: "b", BROKER_TOPIC: value }), ["BROKER_TOPIC"], value);
+  }
+});
+
+Deno.test("MQTT_BROKER and MQTT_PORT mean what BROKER_HOST means", () => {
+  assert.equal(good({ MQTT_BROKER: "b", MQTT_PORT: "1884" }).mqtt?.url, "mqtt://b:1884");
+  assert.equal(good({ BROKER_HOST: "b", MQTT_PORT: "1884" }).mqtt?.url, "mqtt://b:1884");
+  assert.equal(good({ MQTT_BROKER: "b:1884", MQTT_PORT: "1884" }).mqtt?.url, "mqtt://b:1884");
+  assert.deepEqual(bad({ MQTT_BROKER: "b:1883", MQTT_PORT: "1884" }), ["MQTT_PORT"]);
+  assert.deepEqual(bad({ MQTT_BROKER: "b", BROKER_HOST: "b" }), ["MQTT_BROKER"]);
+  assert.deepEqual(bad({ BROKER_HOST: "b", MQTT_PASSWORD: "p" }), ["MQTT_USERNAME"]);
+});
+
+Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, and the legal name told", () => {
+  const { kafka } = good({
+    ...KAFKA,
+    KAFKA_BOOTSTRAP_SERVERS: "a, b:9093",
+    KAFKA_AUTO_OFFSET_RESET: "Earliest",
+    KAFKA_USERNAME: "u",
+    KAFKA_PASSWORD: "p",
+  });
+  assert.deepEqual(
+    [kafka?.servers, kafka?.topics, kafka?.groupId, kafka?.fromBeginning],
+    [["a:9092", "b:9093"], ["t"], "telecast", true],
+  );
+  assert.deepEqual(kafka?.sasl, { mechanism: "plain", username: "u", password: "p" });
+  assert.equal(good({ ...KAFKA, KAFKA_CA_PATH: "ca.pem" }).kafka?.ssl, true);
+  assert.equal(good({ ...KAFKA, KAFKA_SSL: "FALSE", KAFKA_CA_PATH: "ca.pem" }).kafka?.ssl, false);
+  const seed = read({ ...KAFKA, KAFKA_TOPIC: "tracking/data" });
+  assert.ok(!seed.ok);
+  assert.equal(seed.problems[0]!.name, "KAFKA_TOPIC");
+  assert.match(seed.problems[0]!.message, /tracking\.data/);
+  assert.deepEqual(bad({ KAFKA_BOOTSTRAP_SERVERS: "k" }), ["KAFKA_TOPIC"]);
+  assert.deepEqual(bad({ ...KAFKA, KAFKA_USERNAME: "u" }), ["KAFKA_PASSWORD"]);
+  assert.deepEqual(bad({ ...KAFKA, KAFKA_PASSWORD: "p" }), ["KAFKA_USERNAME"]);
+  assert.deepEqual(bad({ ...KAFKA, KAFKA_SASL_MECHANISM: "plain" }), ["KAFKA_SASL_MECHANISM"]);
+});
+
+Deno.test("AWS IoT: all five or none; the missing are named", () => {
+  assert.deepEqual(bad({ AWS_IOT_ENDPOINT: "h", AWS_IOT_CA_PATH: "ca" }), [
+    "AWS_IOT_CERT_PATH",
+    "AWS_IOT_KEY_PATH",
+    "AWS_IOT_CLIENT_ID",
+  ]);
+});
+
+Deno.test("BACKEND_URL must not be this program itself, where it listens", () => {
+  const own = ["http://localhost:8000", "http://127.0.0.1:8000/x", "http://[::1]:8000"];
+  for (const url of own) assert.deepEqual(bad({ BACKEND_URL: url }), ["BACKEND_URL"], url);
+  assert.deepEqual(bad({ BACKEND_URL: "http://localhost", PORT: "80" }), ["BACKEND_URL"]);
+  assert.deepEqual(bad({ BACKEND_URL: "http://me:8000", HOST: "me" }), ["BACKEND_URL"]);
+  assert.equal(
+    good({ BACKEND_URL: "http://localhost:8000", PORT: "8001" }).backendUrl,
+    "http://localhost:8000",
+  );
+  assert.ok(good({ BACKEND_URL: "http://backend:8000" }).backendUrl);
+  assert.ok(good({ BACKEND_URL: "http://localhost:8000" }, "--no-http").backendUrl);
+});
+
+Deno.test("WhatsApp, tokens and TLS: what belongs together is asked for together", () => {
+  const { whatsapp } = good({
+    WHATSAPP_API_URL: "https://w",
+    WHATSAPP_TOKEN: "t",
+    WHATSAPP_RECIPIENTS: '{"cota":["573001112233"],"*":[]}',
+  });
+  assert.deepEqual(whatsapp?.recipients, { cota: ["573001112233"], "*": [] });
+  assert.deepEqual(bad({ WHATSAPP_TOKEN: "t" }), ["WHATSAPP_API_URL"]);
+  for (const value of ["{", "[]", '{"a":"1"}', '{"a":["x"]}']) {
+    assert.deepEqual(bad({ WHATSAPP_RECIPIENTS: value }), ["WHATSAPP_RECIPIENTS"]);
+  }
+  assert.deepEqual(bad({ AUTH_JWT_SECRET: "s", AUTH_JWKS_URL: "https://k" }), ["AUTH_JWKS_URL"]);
+  assert.deepEqual(bad({ AUTH_ISSUER: "i", AUTH_AUDIENCE: "a" }), ["AUTH_AUDIENCE", "AUTH_ISSUER"]);
+  assert.deepEqual(bad({ TLS_CERT_PATH: "c" }), ["TLS_KEY_PATH"]);
+});
+
+Deno.test("LOG_LEVEL takes any case, and the names that the seed systems used", () => {
+  const levels = { DEBUG: "debug", Info: "info", warning: "warning", WARN: "warning" };
+  for (const [value, level] of Object.entries({ ...levels, error: "error", critical: "fatal" })) {
+    assert.equal(good({ LOG_LEVEL: value }).log.level, level);
+  }
+  assert.deepEqual(bad({ LOG_LEVEL: "loud", LOG_FORMAT: "xml" }), ["LOG_LEVEL", "LOG_FORMAT"]);
+});
+
+Deno.test("numbers, flags and addresses: what is out of form or range is named", () => {
+  const wrong: Record<string, readonly string[]> = {
+    PORT: ["-1", "65536", "80.5", "http", "0x50", "1e3"],
+    HOST: ["http://0.0.0.0", "0.0.0.0:8000", "a b"],
+    MQTT_QOS: ["3"],
+    RETENTION_SECONDS: ["0", "-5", "forever"],
+    KEEPALIVE_SECONDS: ["0"],
+    DRAIN_SECONDS: ["-1"],
+    MAX_MESSAGE_BYTES: ["60001", "1"],
+    MAX_CONNECTIONS: ["0"],
+    QUEUE_MAX_PER_DEVICE: ["0"],
+    WS_REQUIRE_DEVICE_IDS: ["maybe"],
+    TRUST_PROXY: ["10.0.0.1"],
+    INGEST_MODE: ["none"],
+    DEVICE_ID_PATH: ["a..b", ".a", "a."],
+    STATSD_HOST: ["a b", "h:0", "udp://h:1"],
+    CORS_ORIGINS: ["app.example.com", "https://a/b", "https://a,nonsense"],
+    WEBSOCKET_URL: ["http://h"],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) assert.deepEqual(bad({ [name]: value }), [name], value);
+  }
+  assert.deepEqual(good({ STATSD_HOST: "[::1]:9" }).statsd, { host: "[::1]", port: 9 });
+  assert.deepEqual(good({ STATSD_HOST: "statsd" }).statsd, { host: "statsd", port: 8125 });
+  assert.equal(good({ HOST: "[::]" }).host, "::");
+  assert.deepEqual(good({ DEVICE_ID_PATH: "a.b" }).deviceIdPath, ["a", "b"]);
+  assert.equal(good({ WS_REQUIRE_DEVICE_IDS: "No" }).requireDeviceIds, false);
+});
+
+Deno.test("flags start those sources only, and ask for what they need", () => {
+  const all = { BROKER_HOST: "b", WEBSOCKET_URL: "ws://u", ...KAFKA };
+  const sources = (...args: string[]) => {
+    const { mqtt, kafka, websocketUrl } = good(all, ...args);
+    return [mqtt, kafka, websocketUrl].map((source) => source !== undefined);
+  };
+  assert.deepEqual(sources(), [true, true, true]);
+  assert.deepEqual(sources("--mqtt"), [true, false, false]);
+  assert.deepEqual(sources("--kafka"), [false, true, false]);
+  assert.deepEqual(sources("--both"), [true, false, true]);
+  assert.deepEqual(sources("--websocket", "--kafka"), [false, true, true]);
+  assert.deepEqual(bad({}, "--mqtt", "--kafka"), ["--mqtt", "--kafka"]);
+  assert.deepEqual(bad({}, "--both"), ["--mqtt", "--websocket"]);
+  assert.deepEqual(bad({}, "--nonsense=secret", "extra"), ["--nonsense", "an argument"]);
+  const { http, check, shadow, dev } = good({}, "--no-http", "--check", "--shadow", "--dev");
+  assert.deepEqual([http, check, shadow, dev], [false, true, true, true]);
+});
+
+Deno.test("every problem is told at once, and none with the value", () => {
+  const secret = "s3cr3t value%zz\u0000{}";
+  const env = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, secret]));
+  const result = read({ ...env, KAFKA_TOPIC: "t" }, "--unknown=s3cr3t");
+  assert.ok(!result.ok);
+  assert.ok(result.problems.length > 25, `${result.problems.length}`);
+  for (const { name, message } of result.problems) {
+    assert.match(name, /^[A-Z][A-Z0-9_]+$|^--[a-z-]+$/);
+    assert.doesNotMatch(`${name} ${message}`, /s3cr3t/);
+    assert.match(message, /^(must|is|and|holds|needs|names|differs|means) /);
+  }
+  // One that does not parse hides none that do not fit together.
+  const names = bad({ PORT: "x", MQTT_BROKER: "b", BROKER_HOST: "b", TLS_KEY_PATH: "k" }, "--iot");
+  assert.deepEqual(names, ["PORT", "MQTT_BROKER", "--iot", "TLS_CERT_PATH"]);
+});
