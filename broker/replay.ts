@@ -78,15 +78,17 @@ export class LogReplay implements Replay {
       return [];
     }
     const { found, reached, floor } = await this.read(this.at, this.interest, maxBytes);
-    // Offsets of the one epoch say nothing about the other.
-    if (this.#epoch !== this.options.epoch()) return [];
+    if (this.#epoch !== this.options.epoch()) {
+      this.#beginAnew();
+      return [];
+    }
     // What was read came before what is gone by now.
     this.#at = Math.max(this.at, reached);
     this.#skipTo(floor - 1);
     return found;
   }
 
-  /** Another epoch began: what there was to see of the old one is gone. */
+  /** Another epoch began: its offsets say nothing about those of before, which are gone. */
   #beginAnew(): void {
     this.#epoch = this.options.epoch();
     this.#at = this.options.floor() - 1;
