@@ -53,6 +53,8 @@ export interface HistoryOptions {
   readonly findings: Findings;
   readonly retentionMs: number;
   readonly now: () => number;
+  /** Another epoch began: what was stored before counts no more. */
+  readonly onEpoch: () => void;
   /** Messages that one commit stores, and the head before it. */
   readonly onLogged: (messages: readonly Logged[], before: LogHead, commit: KvCommit) => void;
 }
@@ -104,6 +106,7 @@ export class History {
   replace(copy: HistoryCopy): void {
     this.#gone.push(this.#current);
     this.#current = copy?.copy() ?? new Timeline();
+    this.options.onEpoch();
   }
 
   #observe(commit: KvCommit): void {
@@ -132,6 +135,7 @@ export class History {
       findings.check(head.next >= (before?.next ?? 1), () => `offsets fall: ${told()}`);
       findings.check(head.floor === head.next, () => `a new epoch has a past: ${told()}`);
       this.#current.starts.set(head.epoch, head.next);
+      if (before) this.options.onEpoch();
       return;
     }
     findings.check(
@@ -189,7 +193,7 @@ export class History {
   /** Every device's last message up to that offset has to be among the stored ones. */
   #observeUpto(upto: Upto, commit: KvCommit): void {
     const { findings, store } = this.options;
-    if (upto.epoch !== this.#current.head?.epoch) return;
+    if (upto.epoch !== this.#current.head?.epoch || this.isForked(upto.epoch)) return;
     const before = this.#upto();
     findings.check(
       before?.epoch !== upto.epoch || upto.offset >= before.offset,

@@ -67,7 +67,7 @@ export class Messages {
     }
   }
 
-  /** Another database took the place of the one that this is about. */
+  /** Another epoch began: what is not in it may be published again. */
   forget(): void {
     this.#forgot = true;
     this.#newest = new Map();
