@@ -165,6 +165,7 @@ export class AwsIotService implements AsyncDisposable {
     this.#running = new AbortController();
     this.#settled = Promise.withResolvers<boolean>();
     this.#outbox.start();
+    if (!this.#link.primary) this.#status.standby();
     this.#link.start({
       onState: (state) => this.#onState(state),
       onCommand: (command) => this.#onCommand(command),

@@ -52,6 +52,8 @@ export class AwsBroker implements AsyncDisposable {
       ...(options.maxQueuedMessages && { maxQueuedMessages: options.maxQueuedMessages }),
       extra: [
         "use_identity_as_username true",
+        // What goes to stdout is seen only when there is much of it.
+        "log_dest stderr",
         `crlfile ${crlPath}`,
         "clientid_prefixes bombercat-",
         `plugin ${PLUGIN}`,
