@@ -461,6 +461,11 @@ export class KvFanout implements Fanout {
     const { floor, next } = now.head;
     const from = Math.max(floor, upto + 1);
     const frames = await this.#reader.tail(Math.min(from, next), next, floor, WARM_BYTES);
+    if ((frames[0]?.firstOffset ?? next) > from) {
+      const again = await this.#reader.head();
+      // Frames were deleted before they were read, and the last messages may be older than they.
+      if (!again || again.head.floor > from) return await this.#load();
+    }
     this.log.reset((frames[0]?.firstOffset ?? next) - 1);
     this.#floor.clear();
     for (const frame of frames) {
