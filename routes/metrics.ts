@@ -83,6 +83,26 @@ function metricsRegistry(
     SOURCE,
   );
   gauge(
+    "source_lag",
+    "Messages that a source has still to read upstream",
+    () =>
+      sources().flatMap(({ name, detail }): Sample[] => {
+        const lag = (detail as { lag?: unknown } | undefined)?.lag;
+        return typeof lag === "number" ? [[{ source: name }, lag]] : [];
+      }),
+    SOURCE,
+  );
+  gauge(
+    "source_partition_lag",
+    "The same, by partition of a Kafka topic",
+    () => sources().flatMap(({ name, detail }) => partitionLags(name, detail)),
+    [
+      "source",
+      "topic",
+      "partition",
+    ],
+  );
+  gauge(
     "ingest_lease",
     "1 where this instance has the ingest lease",
     () => one(leaseOwner() === instance ? 1 : 0),

@@ -10,7 +10,9 @@ durableFanoutSuite("KvFanout on denokv", async () => {
   return {
     durable: true,
     open: (options) => {
-      const client = new DenoKv(() => openRemoteKv(server.url, server.accessToken), { limitMs: 5000 });
+      const client = new DenoKv(() => openRemoteKv(server.url, server.accessToken), {
+        limitMs: 5000,
+      });
       clients.push(client);
       return Promise.resolve(
         new KvFanout(client, {

@@ -15,6 +15,20 @@ Deno.test("GET /metrics: figures of now, with few labels and never a device", as
   assert.match(again, /^telecast_stored_total 1$/m);
 });
 
+Deno.test("GET /metrics: the lag of a Kafka source, and of its partitions", async () => {
+  const partitions = [{ topic: "t", partition: 2, stored: 5, committed: 5, lag: 7 }];
+  const counters = { received: 3, malformed: 0, dropped: 0, reconnects: 0 };
+  const state = { name: "kafka", kind: "kafka", state: "connected" as const };
+  await using rig = await Rig.start({
+    sources: () => [{ ...state, ...counters, detail: { lag: 7, partitions } }],
+  });
+  const text = await (await fetch(`${rig.url}/metrics`)).text();
+  assert.match(text, /^telecast_received_total\{source="kafka"\} 3$/m);
+  assert.match(text, /^telecast_source_lag\{source="kafka"\} 7$/m);
+  const lag = /^telecast_source_partition_lag\{source="kafka",topic="t",partition="2"\} 7$/m;
+  assert.match(text, lag);
+});
+
 Deno.test("GET /asyncapi.json: every event and command, made from the schemas", async () => {
   await using rig = await Rig.start();
   const document = await (await fetch(`${rig.url}/asyncapi.json`)).json();
