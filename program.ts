@@ -23,7 +23,10 @@ export interface Program {
   readonly fetch: (request: Request, info?: Deno.ServeHandlerInfo) => Response | Promise<Response>;
   /** Resolves once messages flow; rejects where the store holds what is not Telecast's. */
   readonly ready: Promise<void>;
-  /** Leaves the brokers, says goodbye to the clients, closes the store. */
+  /**
+   * Leaves the brokers, says goodbye to the clients, closes the store. Where no client is behind,
+   * all goodbyes are written before it returns.
+   */
   stop(): Promise<void>;
 }
 
@@ -101,6 +104,7 @@ export async function startProgram(
     await companies.start();
     deliveries?.start();
     await ingest.start();
+    if (health.phase !== "starting") return;
     health.phase = "serving";
     log.info("ready: store {store}, deployment {deployment}, instance {instance}", {
       store: store.description,
@@ -108,23 +112,26 @@ export async function startProgram(
       instance,
     });
   });
+  let stopping: Promise<void> | undefined;
   return {
     fetch: (request, info) => app.fetch(request, { info }),
     ready,
-    async stop() {
-      health.phase = "draining";
-      await ingest.stop();
-      await deliveries?.[Symbol.asyncDispose]();
-      await companies[Symbol.asyncDispose]();
-      await drain(hub, config.drainSeconds);
-      await instances[Symbol.asyncDispose]();
-      hub[Symbol.dispose]();
-      clearInterval(dropsTimer);
-      await fanout[Symbol.asyncDispose]();
-      store[Symbol.dispose]();
-      await statsd?.[Symbol.asyncDispose]();
-    },
+    stop: () => stopping ??= stop(),
   };
+
+  async function stop(): Promise<void> {
+    health.phase = "draining";
+    // Side by side: `deno serve` closes WebSockets at the signal, and goodbyes must be out before.
+    await Promise.all([drain(hub, config.drainSeconds), ingest.stop()]);
+    await deliveries?.[Symbol.asyncDispose]();
+    await companies[Symbol.asyncDispose]();
+    await instances[Symbol.asyncDispose]();
+    hub[Symbol.dispose]();
+    clearInterval(dropsTimer);
+    await fanout[Symbol.asyncDispose]();
+    store[Symbol.dispose]();
+    await statsd?.[Symbol.asyncDispose]();
+  }
 }
 
 /** Undefined where there is nobody to deliver to, and beside a system that delivers itself. */

@@ -1,7 +1,8 @@
 /** The program for `deno serve` and Deno Deploy, which listen by themselves. */
 
+import { onStopSignal } from "./stop_signal.ts";
 import { onDenoDeploy, readConfig } from "./config.ts";
-import { configureLog } from "./log.ts";
+import { configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";
 
 const env = (name: string) => Deno.env.get(name);
@@ -14,10 +15,17 @@ if (!result.ok) {
 await configureLog(result.config.log);
 const program = await startProgram(result.config, { platformStore: onDenoDeploy(env) });
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  // An open watch of the store keeps `deno serve` from ending at the first signal.
-  Deno.addSignalListener(signal, () => void program.stop());
-}
+let stopping = false;
+// An open watch of the store keeps `deno serve` from ending at the first signal.
+onStopSignal(() => {
+  stopping = true;
+  program.stop();
+});
+program.ready.catch((error) => {
+  if (stopping) return;
+  getLogger("main").fatal(error instanceof Error ? error.message : String(error));
+  Deno.exit(1);
+});
 
 export default {
   fetch: (request: Request, info: Deno.ServeHandlerInfo) => program.fetch(request, info),

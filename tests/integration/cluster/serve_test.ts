@@ -1,0 +1,70 @@
+/** serve.ts under `deno serve`, one thread and several. */
+
+import assert from "node:assert/strict";
+import { eventually } from "../../kit/eventually.ts";
+import { Mosquitto } from "../../kit/mosquitto.ts";
+import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { trackingPayload } from "../../kit/payload.ts";
+import { freePort } from "../../kit/ports.ts";
+import { TestProcess } from "../../kit/process.ts";
+import { startFlags } from "../../kit/telecast.ts";
+import { TempDir } from "../../kit/temp_dir.ts";
+import { WsClient } from "../../kit/ws_client.ts";
+
+const ROOT = new URL("../../../", import.meta.url).pathname;
+const CLIENTS = 20;
+const MAX_END_MS = 6_000;
+
+for (const threads of [1, 3]) {
+  Deno.test(`deno serve with ${threads} thread(s): all clients get each message, and SIGTERM ends it`, async () => {
+    await using broker = await Mosquitto.start();
+    await using dir = await TempDir.create();
+    const port = freePort();
+    const url = `http://127.0.0.1:${port}`;
+    await using process = TestProcess.start(Deno.execPath(), {
+      name: "deno serve",
+      args: [
+        ...["serve", "--config", `${ROOT}deno.json`, "--host", "127.0.0.1"],
+        ...["--port", String(port), ...await startFlags()],
+        ...(threads > 1 ? ["--parallel"] : []),
+        `${ROOT}serve.ts`,
+      ],
+      cwd: dir.path,
+      env: { DENO_JOBS: String(threads), BROKER_HOST: broker.url, DRAIN_SECONDS: "1" },
+      mustLive: true,
+    });
+    await process.waitUntil("reading from the broker", async () => {
+      try {
+        const stats = await (await fetch(`${url}/api/v1/stats`)).json();
+        return stats.instances.length === threads && stats.ingest_lease !== "";
+      } catch {
+        return false;
+      }
+    }, { timeoutMs: 30_000 });
+    await using stack = new AsyncDisposableStack();
+    const clients: WsClient[] = [];
+    for (let i = 0; i < CLIENTS; i++) {
+      const client = await WsClient.open(`${url.replace("http", "ws")}/api/v1/stream?device_ids=A`);
+      clients.push(stack.use(client));
+    }
+    await using publisher = await MqttPublisher.connect(broker.url);
+    let seq = 0;
+    await eventually("the first message", async () => {
+      await publisher.publish("fleet", trackingPayload("A", ++seq));
+      await clients[0]!.waitForMessages(1, 500);
+      return true;
+    }, { timeoutMs: 20_000 });
+    const rest = Array.from({ length: 100 }, () => trackingPayload("A", ++seq));
+    await publisher.publishAll(rest.map((payload) => ({ topic: "fleet", payload })));
+    for (const client of clients) {
+      await client.waitFor(({ data }) => data === rest.at(-1));
+      assert.deepEqual(client.payloads.slice(-100), rest);
+    }
+    const told = performance.now();
+    process.kill("SIGTERM");
+    for (const client of clients) await client.waitForEvent("goodbye");
+    await process.waitForExit({ timeoutMs: MAX_END_MS });
+    assert.ok(performance.now() - told < MAX_END_MS);
+    assert.doesNotMatch(process.output, /rror:|unhandled|uncaught/i);
+  });
+}
