@@ -3,6 +3,7 @@
 import type { Companies } from "../broker/companies.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Fanout } from "../broker/fanout.ts";
+import { StoreDamagedError } from "../broker/kv_client.ts";
 import { KvFanout } from "../broker/kv_fanout.ts";
 import { Lease } from "../broker/lease.ts";
 import type { Entry } from "../broker/message.ts";
@@ -12,6 +13,7 @@ import type { Health } from "../health.ts";
 import { getLogger } from "../log.ts";
 import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
+import { Backoff, sleep } from "./backoff.ts";
 import type { KafkaSourceConfig } from "./kafka/source.ts";
 import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
@@ -19,6 +21,7 @@ import type { Outgoing, SourceState } from "./source.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const log = getLogger("ingest");
+const STORE_RETRY = { minMs: 100, maxMs: 2_000 };
 
 /** A source as stats show it. */
 export interface SourceStatus {
@@ -55,10 +58,11 @@ export class Ingest {
   readonly #fanout: Fanout;
   #lease: Lease | undefined;
   #mqtt: Supervisor | undefined;
-  #mqttPublisher: Supervisor | undefined;
+  #mqttPublisher: Promise<Supervisor> | undefined;
   readonly #awsIot: ProgramService | undefined;
   /** Starts and stops follow each other in the order in which the lease moved. */
   #moves: Promise<void> = Promise.resolve();
+  readonly #stopped = new AbortController();
 
   constructor(private readonly options: IngestOptions) {
     this.#fanout = options.store.fanout;
@@ -118,11 +122,13 @@ export class Ingest {
   }
 
   async stop(): Promise<void> {
+    // From here on a lease that is acquired starts nothing.
+    this.#stopped.abort();
     const lease = this.#lease;
     await this.#moves;
     await this.awsIot?.stop();
     const sources = this.#sources.map((source) => source.stop());
-    await Promise.all([...sources, this.#mqttPublisher?.stop()]);
+    await Promise.all([...sources, this.#mqttPublisher?.then((publisher) => publisher.stop())]);
     await lease?.[Symbol.asyncDispose]();
   }
 
@@ -134,17 +140,20 @@ export class Ingest {
     const { mqtt } = this.options.config;
     if (!this.#mqtt || !mqtt) throw new Error("Cannot publish: no MQTT broker is configured");
     if (this.#mqtt.state.state !== "stopped") return await this.#mqtt.publish(message, timeoutMs);
-    if (!this.#mqttPublisher) {
-      const source = this.#mqttSource(mqtt);
-      this.#mqttPublisher = await this.#supervise("mqtt-pub", "./mqtt/worker.ts", {
-        ...source,
-        topics: [],
-        clean: true,
-        clientId: `${source.clientId}-pub-${this.options.instance}`,
-      });
-      this.#mqttPublisher.start();
-    }
-    await this.#mqttPublisher.publish(message, timeoutMs);
+    this.#mqttPublisher ??= this.#startPublisher(this.#mqttSource(mqtt));
+    await (await this.#mqttPublisher).publish(message, timeoutMs);
+  }
+
+  /** A connection that only publishes. */
+  async #startPublisher(source: MqttSourceConfig): Promise<Supervisor> {
+    const publisher = await this.#supervise("mqtt-pub", "./mqtt/worker.ts", {
+      ...source,
+      topics: [],
+      clean: true,
+      clientId: `${source.clientId}-pub-${this.options.instance}`,
+    });
+    publisher.start();
+    return publisher;
   }
 
   async #publish(source: string, entries: readonly Entry[]): Promise<void> {
@@ -170,6 +179,7 @@ export class Ingest {
   }
 
   #startLeased(): void {
+    if (this.#stopped.signal.aborted) return;
     for (const source of this.#sources) if (this.#isLeased(source.name)) source.start();
   }
 
@@ -267,6 +277,7 @@ export class Ingest {
     const { config, store, health } = this.options;
     const kind = name.split("-")[0]!;
     const setting = `topics.${name}`;
+    const publishesOnly = name.endsWith("-pub");
     const workerConfig: WorkerConfig = {
       source,
       check: {
@@ -291,10 +302,25 @@ export class Ingest {
           log.warning("the topics of {name} cannot be stored: {error}", { name, error })
         );
       },
-      previousTopics: topicsOf(await store.settings.get(setting)),
+      previousTopics: publishesOnly ? [] : await this.#storedTopics(setting),
     });
-    if (!name.endsWith("-pub")) this.#sources.push(supervisor);
+    if (!publishesOnly) this.#sources.push(supervisor);
     return supervisor;
+  }
+
+  /** What the kept session may be subscribed to; a store that is away is waited for. */
+  async #storedTopics(setting: string): Promise<string[]> {
+    const backoff = new Backoff(STORE_RETRY);
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      try {
+        return topicsOf(await this.options.store.settings.get(setting));
+      } catch (error) {
+        if (error instanceof StoreDamagedError) throw error;
+        await sleep(backoff.next(), signal);
+      }
+    }
+    return [];
   }
 }
 

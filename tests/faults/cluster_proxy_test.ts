@@ -2,11 +2,16 @@
 
 import assert from "node:assert/strict";
 import { Cluster } from "../kit/cluster.ts";
+import { DenoKv } from "../kit/denokv.ts";
 import { eventually } from "../kit/eventually.ts";
 import { Fleet, pause } from "../kit/fleet.ts";
 import { KvHttpProxy } from "../kit/kv_proxy.ts";
+import { Mosquitto } from "../kit/mosquitto.ts";
+import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { trackingPayload } from "../kit/payload.ts";
 import { say } from "../kit/say.ts";
 import { SseClient } from "../kit/sse_client.ts";
+import { Telecast } from "../kit/telecast.ts";
 import { WsClient } from "../kit/ws_client.ts";
 
 const LOAD_MS = 8_000;
@@ -54,6 +59,24 @@ for (
     assert.ok(done.commits502 + done.halves > 20, "hardly any harm was done");
   });
 }
+
+Deno.test("an instance starts though the store fails at each step of the start", async () => {
+  await using kv = await DenoKv.start();
+  await using broker = await Mosquitto.start();
+  await using proxy = await KvHttpProxy.start(kv.port);
+  const DENO_KV_URL = `http://127.0.0.1:${proxy.port}`;
+  const env = { BROKER_HOST: broker.url, ...kv.env, DENO_KV_URL, DRAIN_SECONDS: "0" };
+  for (const key of ["head", "last", "empresa", "topics.mqtt", "lease"]) {
+    proxy.fail(key, 1);
+    await using telecast = await Telecast.start({ env });
+    await telecast.waitForSource();
+    await using client = await WsClient.open(telecast.wsUrl("device_ids=A"));
+    await using publisher = await MqttPublisher.connect(broker.url);
+    await publisher.publish("fleet", trackingPayload("A", 1));
+    await client.waitForMessages(1);
+    assert.equal(proxy.failing, 0, `nothing asked for ${key}`);
+  }
+});
 
 Deno.test("the store stalls for 20 s: streams stay open with pings, readiness says it, all catch up", async () => {
   await using cluster = await started();

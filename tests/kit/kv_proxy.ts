@@ -14,6 +14,7 @@ export class KvHttpProxy implements AsyncDisposable {
   /** How often each kind of harm was done. */
   readonly done = { commits502: 0, halves: 0, held: 0 };
   #spoilt: Spoilt = {};
+  #failing = { keyPart: "", times: 0 };
   /** While it is set answers wait for it. */
   #held: PromiseWithResolvers<void> | undefined;
   readonly #client = Deno.createHttpClient({ http2: false, http1: true });
@@ -35,6 +36,16 @@ export class KvHttpProxy implements AsyncDisposable {
 
   spoil(spoilt: Spoilt): void {
     this.#spoilt = spoilt;
+  }
+
+  /** Answers 502, and passes nothing on, to the next `times` requests that name the key's part. */
+  fail(keyPart: string, times: number): void {
+    this.#failing = { keyPart, times };
+  }
+
+  /** Requests that have still to fail. */
+  get failing(): number {
+    return this.#failing.times;
   }
 
   /** Holds every answer back, until pass(). */
@@ -61,10 +72,15 @@ export class KvHttpProxy implements AsyncDisposable {
     const kind = pathname.split("/").at(-1);
     const watch = new AbortController();
     if (kind === "watch") this.#watches.add(watch);
+    const asked = await request.bytes();
+    if (this.#failing.times > 0 && this.#names(asked)) {
+      this.#failing.times--;
+      return new Response("failed", { status: 502 });
+    }
     const response = await fetch(this.target + pathname, {
       method: request.method,
       headers: request.headers,
-      body: await request.bytes(),
+      body: asked,
       client: this.#client,
       signal: watch.signal,
     });
@@ -84,6 +100,11 @@ export class KvHttpProxy implements AsyncDisposable {
     if (Math.random() >= halves) return new Response(body, response);
     this.done.halves++;
     return new Response(half(body), response);
+  }
+
+  #names(asked: Uint8Array): boolean {
+    // Parts of keys stand in a request as they are.
+    return new TextDecoder("latin1").decode(asked).includes(this.#failing.keyPart);
   }
 
   /** Passes a watch on; a frame of it may be cut in half, and waits while answers are held. */
