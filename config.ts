@@ -26,6 +26,7 @@ import {
   VARIABLES_SCHEMA,
 } from "./config_variables.ts";
 import { certificateProblems } from "./ingest/aws_iot/certificates.ts";
+import { tlsProblems } from "./tls_files.ts";
 
 export type { AuthConfig, AwsIotConfig, KafkaConfig, LogLevel, MqttConfig };
 export { VARIABLE_NAMES, VARIABLES };
@@ -49,7 +50,6 @@ export interface Config {
   readonly http: boolean;
   readonly dev: boolean;
   readonly check: boolean;
-  readonly help: boolean;
   readonly shadow: boolean;
   readonly mqtt: MqttConfig | undefined;
   readonly kafka: KafkaConfig | undefined;
@@ -153,6 +153,8 @@ function assemble(
   for (const { name, message } of awsIot ? certificateProblems(awsIot) : []) {
     context.problem(name, message);
   }
+  const tls = tlsConfig(context);
+  for (const { name, message } of tls ? tlsProblems(tls) : []) context.problem(name, message);
   const kafkaAlone = use("kafka") !== undefined && use("mqtt") === undefined &&
     awsIot === undefined && use("websocketUrl") === undefined;
   return {
@@ -161,7 +163,6 @@ function assemble(
     http: context.http,
     dev: args.has("--dev"),
     check: args.has("--check"),
-    help: args.has("--help") || args.has("-h"),
     shadow: args.has("--shadow"),
     mqtt: use("mqtt"),
     kafka: use("kafka"),
@@ -189,7 +190,7 @@ function assemble(
     maxConnectionsPerIp: vars.MAX_CONNECTIONS_PER_IP,
     trustProxy: vars.TRUST_PROXY,
     auth: authConfig(context),
-    tls: tlsConfig(context),
+    tls,
     mapTilesUrl: vars.MAP_TILES_URL,
     threads: threads(context),
   };

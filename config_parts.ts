@@ -215,7 +215,7 @@ export function tlsConfig({ vars, problem }: Assembly): TlsConfig | undefined {
   if (certPath === undefined && keyPath === undefined) return undefined;
   if (certPath === undefined) problem("TLS_CERT_PATH", "is not set, but TLS_KEY_PATH is");
   if (keyPath === undefined) problem("TLS_KEY_PATH", "is not set, but TLS_CERT_PATH is");
-  return { certPath: certPath ?? "", keyPath: keyPath ?? "" };
+  return certPath === undefined || keyPath === undefined ? undefined : { certPath, keyPath };
 }
 
 export function threads({ vars, problem }: Assembly): number {

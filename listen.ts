@@ -5,7 +5,12 @@ import { getLogger } from "./log.ts";
 
 const log = getLogger("http");
 
-/** @throws {Deno.errors.AddrInUse} where the port is taken. */
+/** The program cannot listen; the message names the variable that is to be changed. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/** @throws {ListenError} where the machine, or what else runs on it, does not let it. */
 export function listen(
   { host, port, tls, auth }: Config,
   fetch: (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>,
@@ -33,11 +38,19 @@ export function listen(
       },
     }, fetch);
   } catch (error) {
-    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    throw new Deno.errors.AddrInUse(
-      `PORT ${port} is taken on ${host}: stop what uses it, or set PORT`,
-    );
+    if (error instanceof ListenError) throw error;
+    throw new ListenError(reasonOf(error, { host, port }), { cause: error });
   }
+}
+
+function reasonOf(error: unknown, { host, port }: { host: string; port: number }): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `PORT ${port} is taken on ${host}: stop what uses it, or set PORT`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `PORT ${port} may not be listened on: set PORT to one above 1023`;
+  }
+  return `HOST ${host} is no address of this machine: set HOST`;
 }
 
 function certificateOf(tls: Config["tls"]): { cert?: string; key?: string } {
@@ -46,7 +59,7 @@ function certificateOf(tls: Config["tls"]): { cert?: string; key?: string } {
     try {
       return Deno.readTextFileSync(path);
     } catch {
-      throw new Deno.errors.NotFound(`${name} cannot be read: check the path and its rights`);
+      throw new ListenError(`${name} cannot be read: check the path and its rights`);
     }
   };
   return { cert: read("TLS_CERT_PATH", tls.certPath), key: read("TLS_KEY_PATH", tls.keyPath) };

@@ -7,7 +7,7 @@ import { HELP } from "./help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
 import { closeLog, configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";
-import { listen } from "./listen.ts";
+import { listen, ListenError } from "./listen.ts";
 import { Threads } from "./threads.ts";
 
 const log = getLogger("main");
@@ -20,6 +20,8 @@ const IMPATIENT_MS = 300;
 const THREAD_STOP_MS = 2000;
 
 async function main(): Promise<number> {
+  // Who asks for help may have it whatever the configuration is.
+  if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) return print(HELP);
   const result = readConfig((name) => Deno.env.get(name), Deno.args);
   if (!result.ok) {
     for (const { name, message } of result.problems) say(`${name} ${message}`);
@@ -27,7 +29,6 @@ async function main(): Promise<number> {
     return EXIT_CONFIG;
   }
   const { config } = result;
-  if (config.help) return print(HELP);
   if (config.check) {
     return print(`The configuration is good: ${result.set.join(", ") || "defaults"}`);
   }
@@ -41,7 +42,7 @@ async function main(): Promise<number> {
   try {
     return await run(config, stopped);
   } catch (error) {
-    const known = [StoreError, StoreDamagedError, Deno.errors.AddrInUse, Deno.errors.NotFound];
+    const known = [StoreError, StoreDamagedError, ListenError];
     if (!(error instanceof Error && known.some((kind) => error instanceof kind))) throw error;
     log.fatal(error.message);
     return error instanceof StoreError ? EXIT_CONFIG : 1;

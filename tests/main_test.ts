@@ -1,0 +1,217 @@
+/** The whole program as a process of its own, with its embedded parts. */
+
+import assert from "node:assert/strict";
+import { eventually } from "./kit/eventually.ts";
+import { freePort, isListening } from "./kit/ports.ts";
+import { SseClient } from "./kit/sse_client.ts";
+import { TestProcess } from "./kit/process.ts";
+import { startFlags, Telecast } from "./kit/telecast.ts";
+import { WsClient } from "./kit/ws_client.ts";
+
+const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MEMORY = { DENO_KV_URL: "memory:" };
+
+/** Starts the program with a demo fleet; its broker takes the next free port where 1883 is taken. */
+function startDev(env: Record<string, string> = {}): Promise<Telecast> {
+  return Telecast.start({ args: ["--dev"], env: { ...MEMORY, ...env } });
+}
+
+Deno.test("--help prints the help, also where the configuration is bad", async () => {
+  for (const env of [{}, { PORT: "nonsense" }]) {
+    for (const flag of ["--help", "-h"]) {
+      const { code, stdout } = await Telecast.runToEnd({ args: [flag], env });
+      assert.equal(code, 0);
+      assert.match(stdout, /Usage: deno task start/);
+    }
+  }
+});
+
+Deno.test("--check says whether the configuration is good, and leaves", async () => {
+  const env = { BROKER_HOST: "mqtt://user:s3cr3t@127.0.0.1:1", LOG_LEVEL: "Warning" };
+  const good = await Telecast.runToEnd({ args: ["--check"], env });
+  assert.equal(good.code, 0, good.output);
+  assert.match(good.stdout, /good.*BROKER_HOST.*LOG_LEVEL/);
+  assert.doesNotMatch(good.output, /s3cr3t/);
+  const bad = await Telecast.runToEnd({ args: ["--check"], env: { ...env, MQTT_QOS: "9" } });
+  assert.equal(bad.code, 2);
+});
+
+Deno.test("a bad configuration exits 2, naming every variable and never a value", async () => {
+  const { code, output, stdout } = await Telecast.runToEnd({
+    args: ["--unknown=s3cr3t"],
+    env: {
+      PORT: "s3cr3t",
+      BROKER_HOST: "mqtt://s3cr3t:s3cr3t%zz@host",
+      KAFKA_BOOTSTRAP_SERVERS: "k",
+      KAFKA_TOPIC: "tracking/data",
+      AWS_IOT_ENDPOINT: "s3cr3t host",
+      WHATSAPP_TOKEN: "s3cr3t",
+      DRAIN_SECONDS: "s3cr3t",
+    },
+  });
+  assert.equal(code, 2);
+  assert.equal(stdout, "");
+  for (
+    const name of [
+      "--unknown",
+      "PORT",
+      "BROKER_HOST",
+      "KAFKA_TOPIC",
+      "AWS_IOT_ENDPOINT",
+      "WHATSAPP_API_URL",
+      "DRAIN_SECONDS",
+    ]
+  ) assert.match(output, new RegExp(`^telecast: ${name} `, "m"));
+  assert.match(output, /tracking\.data/);
+  assert.doesNotMatch(output, /s3cr3t|\.ts:\d|\bat /);
+});
+
+Deno.test("what the machine refuses ends with one line that names the variable, and no stack", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const cases: readonly (readonly [Record<string, string>, RegExp, number])[] = [
+    [{ PORT: String(taken.addr.port) }, /PORT/, 1],
+    [{ HOST: "192.0.2.1" }, /HOST/, 1],
+    [{ HOST: "no-such-host.invalid" }, /HOST/, 1],
+    [{ LOG_FILE: "/proc/nowhere/log" }, /LOG_FILE/, 2],
+    [{ TLS_CERT_PATH: "missing.pem", TLS_KEY_PATH: "bad.pem" }, /TLS_CERT_PATH/, 2],
+    [{ TLS_CERT_PATH: "bad.pem", TLS_KEY_PATH: "missing.pem" }, /TLS_KEY_PATH/, 2],
+  ];
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${cwd}/bad.pem`, "nonsense");
+    for (const [env, named, expected] of cases) {
+      const { code, output } = await Telecast.runToEnd({ cwd, env: { ...MEMORY, ...env } });
+      assert.match(output, named);
+      assert.equal(code, expected, output);
+      assert.doesNotMatch(output, /error: Uncaught|\.ts:\d+:\d+/);
+    }
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("--dev shows a moving fleet, and Ctrl-C ends it within 2 s with nothing left running", async () => {
+  await using telecast = await startDev();
+  const [, address] = await telecast.process.waitForOutput(/Live page +(http:\S+)/);
+  assert.equal(address, `${telecast.url}/`);
+  const [, broker] = await telecast.process.waitForOutput(/MQTT broker +mqtt:\/\/127.0.0.1:(\d+)/);
+  const [, curl] = await telecast.process.waitForOutput(/curl -N "(\S+)"/);
+  await using one = await SseClient.open(curl!);
+  await using all = await WsClient.open(telecast.wsUrl("device_ids=*"));
+  await one.waitForMessages(1);
+  await eventually("most of the fleet", async () => {
+    return (await telecast.json("/api/v1/devices")).devices.length >= 15;
+  });
+  await all.waitForMessages(10);
+  const page = await fetch(address!);
+  assert.equal(page.status, 200);
+  assert.match(page.headers.get("content-type") ?? "", /^text\/html/);
+  await page.body?.cancel();
+
+  const { process } = telecast;
+  const start = performance.now();
+  process.kill("SIGINT");
+  // A `deno task` passes the signal on, so it arrives twice.
+  process.kill("SIGINT");
+  const { code } = await process.waitForExit({ timeoutMs: 5000 });
+  const tookMs = performance.now() - start;
+  assert.equal(code, 0, process.output);
+  assert.ok(tookMs < 2000, `${tookMs} ms`);
+  assert.doesNotMatch(process.output, /error: Uncaught|panicked/);
+  for (const port of [telecast.port, Number(broker)]) assert.equal(await isListening(port), false);
+  assert.match((await one.waitForEvent("goodbye")).data, /"reason":"drain"/);
+  assert.equal((await all.waitForClose()).code, 1001);
+});
+
+Deno.test("--no-http serves nothing, and ends on a signal", async () => {
+  const port = freePort();
+  await using program = TestProcess.start(Deno.execPath(), {
+    args: ["run", "--no-prompt", ...await startFlags(), MAIN, "--no-http"],
+    env: { ...MEMORY, PORT: String(port) },
+    mustLive: true,
+  });
+  await program.waitForOutput("ready: store");
+  assert.equal(await isListening(port), false);
+  program.kill("SIGTERM");
+  assert.equal((await program.waitForExit({ timeoutMs: 5000 })).code, 0);
+  assert.match(program.output, /stopped/);
+});
+
+Deno.test("LOG_FORMAT=json: each line has timestamp, level, module and message", async () => {
+  await using telecast = await Telecast.start({ env: { ...MEMORY, LOG_FORMAT: "json" } });
+  await using client = await WsClient.open(telecast.wsUrl("device_ids=A"));
+  await telecast.process.waitForOutput("client connected");
+  await client.close();
+  await telecast.process.waitForOutput("client gone");
+  await telecast.kill();
+  const lines = telecast.output.trim().split("\n").map((line) => JSON.parse(line));
+  assert.ok(lines.length >= 4);
+  for (const line of lines) {
+    assert.deepEqual(Object.keys(line), ["timestamp", "level", "module", "message"]);
+    assert.match(line.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/);
+    assert.match(line.level, /^(info|warning)$/);
+    assert.match(line.module, /^telecast\.\w+/);
+  }
+});
+
+Deno.test("LOG_FORMAT=text, LOG_LEVEL and LOG_FILE", async () => {
+  const cwd = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${cwd}/data`);
+    const LOG_FILE = "data/telecast.log";
+    const env = { ...MEMORY, LOG_FORMAT: "text", LOG_FILE };
+    await using telecast = await Telecast.start({ cwd, env });
+    await telecast.kill();
+    assert.match(telecast.output, /^\d{4}-\d\d-\d\dT\S+ .*INF.*listening on http/m);
+    assert.equal(await Deno.readTextFile(`${cwd}/${LOG_FILE}`), telecast.output);
+    await telecast.restart({ env: { LOG_LEVEL: "ERROR" } });
+    const quiet = telecast.output.length;
+    await telecast.kill();
+    assert.equal(telecast.output.length, quiet);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
+Deno.test("STATSD_HOST gets gauges as they are, and counters as they grow", async () => {
+  const udp = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const gauges = new Map<string, number>();
+  const counters = new Map<string, number>();
+  const reading = (async () => {
+    for await (const [bytes] of udp) {
+      for (const line of new TextDecoder().decode(bytes).split("\n")) {
+        const [, name, value, kind] = /^telecast\.([\w.]+):(-?[\d.]+)\|([gc])/.exec(line) ?? [];
+        if (kind === "g") gauges.set(name!, Number(value));
+        else if (kind === "c") counters.set(name!, (counters.get(name!) ?? 0) + Number(value));
+        else if (line) throw new Error(`This is no metric: ${line}`);
+      }
+    }
+  })();
+  {
+    await using telecast = await startDev({
+      STATSD_HOST: `127.0.0.1:${(udp.addr as Deno.NetAddr).port}`,
+    });
+    await using ws = await WsClient.open(telecast.wsUrl("device_ids=*"));
+    await using _sse = await SseClient.open(telecast.sseUrl());
+    await ws.waitForMessages(10);
+    await eventually(
+      "the gauges",
+      () =>
+        gauges.get("connections.ws") === 1 && gauges.get("connections.sse") === 1 &&
+        gauges.get("devices")! > 0,
+    );
+    await ws.close();
+    await eventually("one is gone", () => gauges.get("connections.ws") === 0);
+    await telecast.kill("SIGINT");
+  }
+  // What was counted in the last second goes out at the end.
+  await eventually(
+    "the counters",
+    () => counters.get("received")! >= 10 && counters.get("delivered")! >= 10,
+  );
+  assert.equal(counters.get("stored"), counters.get("received"));
+  assert.equal(counters.get("malformed") ?? 0, 0);
+  assert.equal(counters.get("dropped") ?? 0, 0);
+  udp.close();
+  await reading;
+});
