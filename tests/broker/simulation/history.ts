@@ -74,7 +74,7 @@ export class History {
 
   /** Whether the epoch goes on in a database that was replaced: its offsets are ambiguous. */
   isForked(epoch: string): boolean {
-    return this.#gone.some(({ epochs }) => epochs.has(epoch));
+    return this.#gone.some(({ starts }) => starts.has(epoch));
   }
 
   /** The first offset of an epoch. */
@@ -174,7 +174,7 @@ export class History {
     if (head.floor === before.floor) return;
     const upto = this.#upto();
     findings.check(
-      upto?.epoch === head.epoch && head.floor - 1 <= upto.offset,
+      this.isForked(head.epoch) || (upto?.epoch === head.epoch && head.floor - 1 <= upto.offset),
       () => `the floor ${head.floor} passes last_upto ${JSON.stringify(upto)}`,
     );
     const gone = new Set(deletes.map(([, first]) => Number(first)));

@@ -52,6 +52,7 @@ export class ReplayProbe {
     const { fanout, process, signal: { signal } } = instance;
     for (let steps = 0; steps < MAX_STEPS; steps++) {
       let found: readonly Publication[] = [];
+      const { resets } = instance;
       try {
         found = await replay.next(random.pick([1, 500, 100_000]));
       } catch {
@@ -72,7 +73,8 @@ export class ReplayProbe {
         );
         this.#found.push(publication);
       }
-      if (replay.at === fanout.log.position) return true;
+      // A reset in between has ended the session.
+      if (replay.at === fanout.log.position && resets === instance.resets) return true;
       if (random.chance(0.3)) await process.clock.sleep(random.between(0, 50), signal);
     }
     this.#check(false, "the replay does not end");

@@ -26,6 +26,8 @@ export class SimInstance implements FanoutListener {
   readonly signal = new AbortController();
   started = false;
   closed = false;
+  /** How often its sessions were told to start anew. */
+  resets = 0;
   /** What was published here and is not known to be stored, in order. */
   readonly unanswered = new Set<readonly Entry[]>();
   readonly #options: SimInstanceOptions;
@@ -111,6 +113,7 @@ export class SimInstance implements FanoutListener {
       if (!lost) this.#fail(`is reset at ${log.position}, and nothing is lost: ${reason}`);
     }
     this.#position = undefined;
+    this.resets++;
   }
 
   /** The last message of every device has to be known, up to the instance's position. */
