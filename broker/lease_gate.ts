@@ -1,0 +1,61 @@
+/** What keeps an instance that lost the ingest lease from writing to the log. */
+
+import type { LeaseChange } from "./lease.ts";
+
+interface WaitingFence {
+  readonly change: LeaseChange;
+  resolve(done: boolean): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * A lease changes hands in a commit of the log's head, so an owner that does not know the new head
+ * cannot append. One that has read it must prove its lease before it appends again.
+ */
+export class LeaseGate {
+  /** Says whether this instance has the lease now; reads the store. */
+  prove: () => Promise<boolean> = () => Promise.resolve(true);
+  #inDoubt = false;
+  readonly #fences: WaitingFence[] = [];
+
+  /** Another instance wrote: it may have taken the lease. */
+  doubt(): void {
+    this.#inDoubt = true;
+  }
+
+  get inDoubt(): boolean {
+    return this.#inDoubt;
+  }
+
+  /** Asks the store; true ends the doubt. */
+  async isHeld(): Promise<boolean> {
+    if (!await this.prove()) return false;
+    this.#inDoubt = false;
+    return true;
+  }
+
+  /** Waits until the change was committed with the head; see {@linkcode LeaseGate.commitNext}. */
+  fence(change: LeaseChange): Promise<boolean> {
+    return new Promise((resolve, reject) => this.#fences.push({ change, resolve, reject }));
+  }
+
+  get hasFence(): boolean {
+    return this.#fences.length > 0;
+  }
+
+  /** Commits the next change by `commit`, and answers who asked for it. */
+  async commitNext(commit: (change: LeaseChange) => Promise<boolean>): Promise<void> {
+    const { change, resolve, reject } = this.#fences.shift()!;
+    try {
+      resolve(await commit(change));
+    } catch (error) {
+      reject(error);
+      throw error;
+    }
+  }
+
+  /** The store is away: whoever waits is told, and asks again. */
+  rejectAll(error: unknown): void {
+    for (const { reject } of this.#fences.splice(0)) reject(error);
+  }
+}
