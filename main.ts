@@ -16,6 +16,8 @@ const EXIT_CONFIG = 2;
 const DEMO_DEVICE = "0848086072";
 /** Ctrl-C in a `deno task` arrives twice at once; only a later one means «now». */
 const IMPATIENT_MS = 300;
+/** What the last bytes to the clients get to arrive. */
+const CLOSE_MS = 500;
 /** What a thread gets to end, beyond the time that clients get. */
 const THREAD_STOP_MS = 2000;
 
@@ -66,9 +68,17 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   const stopping = threads?.stop(config.drainSeconds * 1000 + THREAD_STOP_MS);
   await program.stop();
   await stopping;
-  await server?.shutdown();
+  await closed(server);
   log.info("stopped");
   return 0;
+}
+
+/** A client that does not read its stream would keep the server from closing for ever. */
+async function closed(server: Deno.HttpServer | undefined): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_MS));
+  await Promise.race([server?.shutdown(), late]);
+  clearTimeout(timer);
 }
 
 /** Loaded only here: production has no use for an embedded broker. */
