@@ -40,6 +40,7 @@ export interface LeaseOptions {
 
 const LEASE_MS = 3_000;
 const BEAT_MS = 500;
+const MIN_PAUSE_MS = 20;
 
 /**
  * Tries for the lease, keeps it alive, and gives it up. The owner's silence is measured by the
@@ -105,19 +106,43 @@ export class Lease implements AsyncDisposable {
   async #keep(): Promise<void> {
     const { signal } = this.#closed;
     while (!signal.aborted) {
-      const asked = this.#clock.monotonic();
       try {
-        if (this.#held) await this.#beat(asked);
+        if (this.#held) await this.#inTime(this.#beat(this.#clock.monotonic()));
         else await this.#watchOwner();
       } catch {
         // The store is away; the fanout says so. Silence of the owner cannot be told meanwhile.
         this.#silentSince = this.#clock.monotonic();
       }
-      if (this.#held && this.#clock.monotonic() - this.#proven > this.#leaseMs) {
+      if (this.#held && this.#clock.monotonic() - this.#proven >= this.#leaseMs) {
         this.#lose("the lease cannot be proven: the store does not answer");
       }
-      await this.#clock.sleep(this.#beatMs, signal);
+      await this.#clock.sleep(this.#pauseMs(), signal);
     }
+  }
+
+  /**
+   * Waits for a beat, and no longer than the lease lasts: an owner that stayed at the broker until
+   * a stalled store answers would fight its successor for the session there.
+   */
+  async #inTime(beat: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const leftMs = this.#proven + this.#leaseMs - this.#clock.monotonic();
+    const end = () => over.abort();
+    this.#closed.signal.addEventListener("abort", end);
+    try {
+      await Promise.race([beat, this.#clock.sleep(Math.max(0, leftMs), over.signal)]);
+    } finally {
+      this.#closed.signal.removeEventListener("abort", end);
+      over.abort();
+      beat.catch(() => {});
+    }
+  }
+
+  /** Until the next look: not later than the moment in which a silent owner has lost the lease. */
+  #pauseMs(): number {
+    if (this.#held || this.#owner === "") return this.#beatMs;
+    const leftMs = this.#silentSince + this.#leaseMs - this.#clock.monotonic();
+    return Math.min(this.#beatMs, Math.max(MIN_PAUSE_MS, leftMs));
   }
 
   async #beat(asked: number): Promise<void> {
@@ -126,7 +151,7 @@ export class Lease implements AsyncDisposable {
       sets: [{ key: LEASE_BEAT, value: encodeJson(this.#clock.wall()) }],
     });
     // Proven as of the moment at which it was asked, not of that at which the answer came.
-    if (result.ok || await this.prove()) this.#proven = asked;
+    if (result.ok || await this.prove()) this.#proven = Math.max(this.#proven, asked);
   }
 
   async #watchOwner(): Promise<void> {

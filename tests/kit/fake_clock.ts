@@ -1,0 +1,63 @@
+/** Time that passes when a test says so. */
+
+import type { Clock } from "../../broker/clock.ts";
+
+interface Sleeper {
+  readonly at: number;
+  readonly wake: () => void;
+}
+
+export class FakeClock implements Clock {
+  now = 0;
+  #sleepers: Sleeper[] = [];
+
+  monotonic(): number {
+    return this.now;
+  }
+
+  wall(): number {
+    return this.now;
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const sleeper = {
+        at: this.now + ms,
+        wake: () => {
+          this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+          signal.removeEventListener("abort", sleeper.wake);
+          resolve();
+        },
+      };
+      this.#sleepers.push(sleeper);
+      signal.addEventListener("abort", sleeper.wake);
+    });
+  }
+
+  /** Lets `ms` pass; whoever wakes in it has done its work before the next one does. */
+  async pass(ms: number): Promise<void> {
+    const end = this.now + ms;
+    await settled();
+    for (;;) {
+      const next = this.#sleepers.reduce<Sleeper | undefined>(
+        (first, sleeper) => !first || sleeper.at < first.at ? sleeper : first,
+        undefined,
+      );
+      if (!next || next.at > end) break;
+      this.now = Math.max(this.now, next.at);
+      next.wake();
+      await settled();
+    }
+    this.now = end;
+  }
+}
+
+/** Lets every promise that can go on do so. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 50; i++) await Promise.resolve();
+}
