@@ -107,8 +107,8 @@ Deno.test("AWS IoT: five tries fail, the breaker opens, and closes when the brok
   assert.deepEqual(waits, [1, 2, 4, 8, 16, 60, 60].map((seconds) => seconds * 1000));
   assert.equal(await started, false);
   const { gauges, counters } = service.figures();
-  assert.equal(gauges["aws_iot.breaker_open"], 1);
-  assert.equal(counters["aws_iot.breaker_opened"], 1);
+  assert.equal(gauges.aws_iot_breaker_open, 1);
+  assert.equal(counters.aws_iot_breaker_opened, 1);
   const text = (record: LogRecord) => record.message.join("");
   const opened = records.filter((record) => /circuit breaker is open: 5 tries/.test(text(record)));
   assert.equal(opened.length, 1);
