@@ -37,7 +37,8 @@ export async function beginSession(
     write: (step) => session.replay(step, new JoinedEvents()),
     onWritten: (offset) => session.reach(hub.cursor(offset)),
     onHead: (replayed) => {
-      if (cursor !== undefined) {
+      // Who asked for no replay is told where a snapshot took longer than messages are kept.
+      if (cursor !== undefined || replay.status !== "full") {
         sendResumed(session, replay, replayed, session.position(hub.cursor));
       }
       hub.attach(session);
