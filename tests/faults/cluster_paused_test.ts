@@ -13,6 +13,7 @@ const LOAD_MS = 3_000;
 /** So long its commits are held before it falls asleep, so that batches pile up behind them. */
 const HELD_MS = 300;
 const ASLEEP_MS = 15_000;
+const CUT_OFF_MS = 8_000;
 
 Deno.test("an owner that was paused for 15 s does not act as owner when it wakes", async () => {
   await using cluster = await Cluster.start({ kvProxy: (port) => TcpProxy.start(port) });
@@ -66,4 +67,35 @@ Deno.test("an owner that was paused for 15 s does not act as owner when it wakes
   );
   assert.ok(pending > 0, "nothing was in the sleeper's hands");
   assert.equal(stretches.length, 2, "the sleeper wrote after the other had begun");
+});
+
+Deno.test("the owner alone cannot reach the store: another takes over, and they do not fight for the session", async () => {
+  await using cluster = await Cluster.start({ kvProxy: (port) => TcpProxy.start(port) });
+  await using fleet = await Fleet.start({
+    brokerUrl: cluster.broker.url,
+    streamUrls: cluster.instances.map((telecast) => telecast.sseUrl()),
+    clients: 90,
+    devices: 60,
+    perSecond: 800,
+  });
+  fleet.begin();
+  await pause(LOAD_MS);
+  const first = await cluster.owner();
+  const proxy = cluster.proxies[cluster.instances.indexOf(first)]!;
+  const others = cluster.instances.filter((telecast) => telecast !== first);
+  proxy.stall();
+  const cutOff = pause(CUT_OFF_MS);
+  const takeover = await fleet.untilFlow();
+  const owner = await cluster.owner({ among: others });
+  await cutOff;
+  proxy.pass();
+  await pause(LOAD_MS);
+  await fleet.halt();
+  await fleet.assertFlawless();
+  const { sources } = await owner.json("/api/v1/stats");
+  say(`takeover after ${Math.round(takeover)} ms; ${fleet.summary()}`);
+  assert.equal(sources[0].reconnects, 0, "the session was taken from the new owner");
+  assert.deepEqual([await isOwner(first), await isOwner(owner)], [false, true]);
+  const connects = fleet.clients.reduce((sum, { connects }) => sum + connects, 0);
+  assert.equal(connects, 90, "a stream was closed");
 });
