@@ -5,8 +5,8 @@
  *       AWS_IOT_CLIENT_ID=bombercat-001
  *     deno run --allow-net --allow-read --allow-write=data --allow-env examples/aws_iot/main.ts 10
  *
- * It reports every 10 seconds. What cannot be sent is kept in data/aws_iot.sqlite and goes out when AWS can be reached, also
- * after a restart. Ctrl-C ends it.
+ * It reports every 10 seconds. What cannot be sent is kept in data/aws_iot.sqlite and goes out when
+ * AWS can be reached, also after a restart. Ctrl-C ends it.
  */
 
 // deno-lint-ignore-file no-console -- an example talks to whoever runs it
