@@ -3,12 +3,16 @@
 import assert from "node:assert/strict";
 import { Cluster } from "../kit/cluster.ts";
 import { eventually } from "../kit/eventually.ts";
+import { Fleet, pause } from "../kit/fleet.ts";
 import { Mosquitto } from "../kit/mosquitto.ts";
 import { MqttPublisher } from "../kit/mqtt_publisher.ts";
 import { trackingPayload } from "../kit/payload.ts";
+import { say } from "../kit/say.ts";
 import { SseClient } from "../kit/sse_client.ts";
 import { Telecast } from "../kit/telecast.ts";
 import { WsClient } from "../kit/ws_client.ts";
+
+const LOAD_MS = 3_000;
 
 /** Publishes a message of A, and returns the cursor that clients see with it. */
 async function publishAndSee(publisher: MqttPublisher, telecast: Telecast, seq: number) {
@@ -69,6 +73,40 @@ Deno.test("denokv comes back empty under running instances: old cursors are unkn
     cluster.instances[0]!.wsUrl(`device_ids=A&since=${fresh[0]}`),
   );
   await late.waitForMessages(19);
+});
+
+Deno.test("denokv comes back empty under load: who lost messages was told, nothing comes twice, all go on", async () => {
+  await using cluster = await Cluster.start();
+  await using fleet = await Fleet.start({
+    brokerUrl: cluster.broker.url,
+    streamUrls: [cluster.streamUrl],
+    clients: 60,
+    devices: 40,
+    perSecond: 500,
+  });
+  fleet.begin();
+  for (let times = 0; times < 2; times++) {
+    await pause(LOAD_MS);
+    await cluster.kv.restart({ empty: true });
+    await fleet.untilFlow();
+  }
+  await pause(LOAD_MS);
+  await fleet.halt();
+  const last = fleet.checker.position();
+  await eventually(
+    "the end of every device's messages",
+    () =>
+      fleet.clients.every(({ options }) =>
+        options.deviceIds.every((id) => options.checked.has(id, last.get(id)!))
+      ),
+  );
+  const { repeated, reordered, foreign } = fleet.checker.report();
+  say(fleet.summary());
+  assert.deepEqual({ repeated, reordered, foreign }, { repeated: 0, reordered: 0, foreign: 0 });
+  for (const { options: { checked }, resumed } of fleet.clients) {
+    const told = (resumed.none ?? 0) + (resumed.partial ?? 0);
+    assert.ok(checked.missing() === 0 || told > 0, `${checked.name} was told nothing`);
+  }
 });
 
 for (const place of ["denokv", "a SQLite file"]) {

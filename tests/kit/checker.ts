@@ -133,6 +133,10 @@ export class CheckedClient {
     }
   }
 
+  has(deviceId: string, seq: number): boolean {
+    return this.#seen.get(deviceId)?.has(seq) ?? false;
+  }
+
   /** Messages that it should have seen, and has not. */
   missing(): number {
     let missing = 0;

@@ -25,14 +25,12 @@ export class ResumingClient implements AsyncDisposable {
   connects = 0;
   /** Attempts that were refused or failed. */
   failures = 0;
-  readonly #options: ResumingOptions;
   readonly #positioned = Promise.withResolvers<void>();
   readonly #running: Promise<void>;
   #client: WsClient | SseClient | undefined;
   #stopped = false;
 
-  private constructor(options: ResumingOptions) {
-    this.#options = options;
+  private constructor(readonly options: ResumingOptions) {
     this.#running = this.#run();
   }
 
@@ -57,12 +55,12 @@ export class ResumingClient implements AsyncDisposable {
   async #run(): Promise<void> {
     while (!this.#stopped) {
       try {
-        await (this.#options.transport === "ws" ? this.#ws() : this.#sse());
+        await (this.options.transport === "ws" ? this.#ws() : this.#sse());
       } catch {
         this.failures++;
       }
       if (this.#stopped) return;
-      const retryMs = (this.#options.retryMs ?? 100) * (0.5 + Math.random());
+      const retryMs = (this.options.retryMs ?? 100) * (0.5 + Math.random());
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
   }
@@ -95,16 +93,16 @@ export class ResumingClient implements AsyncDisposable {
   }
 
   #url(since: string | undefined): string {
-    const query = new URLSearchParams({ device_ids: this.#options.deviceIds.join(",") });
+    const query = new URLSearchParams({ device_ids: this.options.deviceIds.join(",") });
     if (since !== undefined) query.set("since", since);
-    return `${this.#options.url}?${query}`;
+    return `${this.options.url}?${query}`;
   }
 
   #saw({ event, data, id }: Received): void {
     if (event === "message") {
       const { deviceId, seq } = deviceAndSeq(data);
-      this.#options.checked.saw(deviceId, seq);
-      this.#options.onMessage?.(deviceId, seq);
+      this.options.checked.saw(deviceId, seq);
+      this.options.onMessage?.(deviceId, seq);
     } else if (event === "resumed") {
       const { status } = JSON.parse(data);
       this.resumed[status] = (this.resumed[status] ?? 0) + 1;
