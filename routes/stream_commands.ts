@@ -127,7 +127,8 @@ export class StreamCommands {
   }
 
   #unsubscribe(named: Interest): void {
-    const left = this.session.interest.without(named);
+    const narrowed = narrow(named, this.options.grant);
+    const left = this.session.interest.without("denied" in narrowed ? named : narrowed.granted);
     this.deps.hub.reattach(this.session, left);
     this.#subscribed(left);
   }
