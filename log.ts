@@ -18,8 +18,8 @@ export function getLogger(...module: string[]): Logger {
   return logtape(["telecast", ...module]);
 }
 
-const plain = getTextFormatter({ timestamp: "rfc3339", category: ".", value: asText });
-const colored = getAnsiColorFormatter({ timestamp: "time", category: ".", value: asText });
+const plain = getTextFormatter({ timestamp: "rfc3339", category: ".", value: asLine });
+const colored = getAnsiColorFormatter({ timestamp: "time", category: ".", value: asLine });
 const json = getTextFormatter({
   timestamp: "rfc3339",
   category: ".",
@@ -27,7 +27,7 @@ const json = getTextFormatter({
   value: asText,
   lineEnding: "lf",
   format: ({ timestamp, category, level, message }) =>
-    JSON.stringify({ timestamp, level: level.toLowerCase(), module: category, message }),
+    escaped(JSON.stringify({ timestamp, level: level.toLowerCase(), module: category, message })),
 });
 
 /** Text as it is; errors by their message alone: a stack helps nobody who reads a log. */
@@ -36,6 +36,24 @@ function asText(value: unknown): string {
   if (value instanceof Error) return value.message;
   return Deno.inspect(value, { breakLength: Infinity });
 }
+
+/** In one line, and nothing in it that moves a terminal: ids and topics are of anybody's making. */
+function asLine(value: unknown): string {
+  return escaped(asText(value));
+}
+
+function escaped(text: string): string {
+  // deno-lint-ignore no-control-regex -- those are what must not come through
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}
+
+/** How a record is written, where no terminal shows it in colors. */
+export const FORMATS: Readonly<Record<"json" | "text", (record: LogRecord) => string>> = {
+  json,
+  text: plain,
+};
 
 /**
  * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` says which.

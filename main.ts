@@ -46,7 +46,7 @@ async function main(): Promise<number> {
   } catch (error) {
     const known = [StoreError, StoreDamagedError, ListenError];
     if (!(error instanceof Error && known.some((kind) => error instanceof kind))) throw error;
-    log.fatal(error.message);
+    log.fatal("{error}", { error });
     return error instanceof StoreError ? EXIT_CONFIG : 1;
   } finally {
     await closeLog();

@@ -42,7 +42,10 @@ export async function startProgram(
   const store = await openStore(config, options);
   const { fanout } = store;
   const instance = crypto.randomUUID().slice(0, 8);
-  const drops = new BoundedLog((text) => log.warning(text), { intervalMs: 10_000, maxLines: 10 });
+  const drops = new BoundedLog((text) => log.warning("{text}", { text }), {
+    intervalMs: 10_000,
+    maxLines: 10,
+  });
   const dropsTimer = setInterval(() => drops.flush(), 1000);
   const hub = new Hub(fanout, {
     limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
