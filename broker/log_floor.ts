@@ -89,5 +89,11 @@ export class LogFloor {
     const older = await reader.frames(floor, oldest, PAGE_FRAMES);
     if (life !== this.#life) return;
     this.#older = older.map(({ firstOffset, next, logTime }) => ({ firstOffset, next, logTime }));
+    const known = this.#older[0] ?? this.#ages[this.#gone];
+    if (known && known.firstOffset > floor) {
+      // A part is missing, which must not hold up the floor for ever.
+      const { firstOffset, logTime } = known;
+      this.#older.unshift({ firstOffset: floor, next: firstOffset, logTime });
+    }
   }
 }

@@ -33,6 +33,8 @@ export class LogView {
   stamp: string | null = null;
   /** When the head was first seen as it is, by the monotonic clock. */
   headSeen = 0;
+  /** Its position lies within a frame, and not at the end of one: it has seen another log. */
+  #strayed = false;
 
   constructor(
     private readonly kv: KvClient,
@@ -89,9 +91,9 @@ export class LogView {
     this.deploymentId = new TextDecoder().decode(entry.value);
   }
 
-  /** The store is an older copy of the one that this instance has seen. */
+  /** The store went on from an older copy of what this instance has seen. */
   isOlder(head: LogHead): boolean {
-    return head.next <= this.log.position || lacks(head, this.head);
+    return this.#strayed || head.next <= this.log.position || lacks(head, this.head);
   }
 
   /** Delivers what others wrote up to the head; false where that head is no more. */
@@ -103,6 +105,10 @@ export class LogView {
       const from = this.log.position + 1;
       const frames = await this.reader.frames(from, now.head.next);
       const first = frames[0]?.firstOffset ?? now.head.next;
+      if (first < from) {
+        this.#strayed = true;
+        return false;
+      }
       if (first > from || !endsAs(frames, now.head)) {
         // Deleted while it was read, or of another database: the head tells.
         const again = await this.reader.head();
@@ -182,6 +188,7 @@ export class LogView {
     for (const last of lasts) this.log.restoreLast(last);
     this.ages.clear();
     this.lasts.reset(position);
+    this.#strayed = false;
   }
 
   #unpack(frame: StoredFrame): Publication[] {
