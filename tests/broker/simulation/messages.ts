@@ -29,24 +29,28 @@ export class Messages {
 
   constructor(private readonly options: { findings: Findings; recentMaxBytes: number }) {}
 
-  /** An instance publishes; returns what has to be called once that is resolved. */
-  publish(writer: string, batch: readonly Entry[]): () => void {
+  /** An instance publishes; returns what has to be called once that is resolved, or refused. */
+  publish(writer: string, batch: readonly Entry[]): { stored(): void; refused(): void } {
     const published = this.#of(writer);
     const first = published.keys.length;
     for (const entry of batch) {
       published.keys.push(keyOf(entry));
       this.#jobs.set(keyOf(entry), entry.job !== undefined);
     }
-    return () =>
-      batch.forEach((entry, i) => {
-        const isStored = entry.uuid === undefined && !this.#forgot
-          ? published.isStored[first + i]
-          : this.#stored.has(keyOf(entry));
-        this.options.findings.check(
-          isStored === true,
-          () => `a publish resolved, and its message is not in the log: ${short(keyOf(entry))}`,
-        );
-      });
+    const check = (entry: Entry, i: number) => {
+      const isAlone = entry.uuid === undefined && !entry.mark && !this.#forgot;
+      this.options.findings.check(
+        isAlone ? published.isStored[first + i] === true : this.#stored.has(keyOf(entry)),
+        () => `a publish resolved, and its message is not in the log: ${short(keyOf(entry))}`,
+      );
+    };
+    return {
+      stored: () => batch.forEach(check),
+      refused: () =>
+        batch.forEach((_, i) => {
+          if (!published.isStored[first + i]) published.keys[first + i] = "";
+        }),
+    };
   }
 
   /** One commit stores `messages`. */

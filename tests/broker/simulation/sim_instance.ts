@@ -1,8 +1,9 @@
 /** One instance: a fanout in a process of its own, and what its listener is told. */
 
 import { Interest } from "../../../broker/interest.ts";
+import { type FanoutListener, LeaseLostError } from "../../../broker/fanout.ts";
 import { KvFanout, type KvFanoutOptions } from "../../../broker/kv_fanout.ts";
-import type { FanoutListener } from "../../../broker/fanout.ts";
+import { Lease } from "../../../broker/lease.ts";
 import type { Entry, Publication } from "../../../broker/message.ts";
 import type { Findings } from "./findings.ts";
 import type { History } from "./history.ts";
@@ -17,6 +18,8 @@ export interface SimInstanceOptions {
   readonly history: History;
   readonly messages: Messages;
   readonly findings: Findings;
+  /** It publishes as the owner of the ingest lease alone. */
+  readonly leased: boolean;
 }
 
 export class SimInstance implements FanoutListener {
@@ -24,10 +27,12 @@ export class SimInstance implements FanoutListener {
   readonly process: SimProcess;
   readonly kv: SimKv;
   readonly signal = new AbortController();
+  readonly lease: Lease | undefined;
   started = false;
   closed = false;
   /** How often its sessions were told to start anew. */
   resets = 0;
+  onRefused: (batch: readonly Entry[]) => void = () => {};
   /** What was published here and is not known to be stored, in order. */
   readonly unanswered = new Set<readonly Entry[]>();
   readonly #options: SimInstanceOptions;
@@ -39,7 +44,17 @@ export class SimInstance implements FanoutListener {
     this.#options = options;
     this.process = options.process;
     this.kv = options.kv;
-    this.fanout = new KvFanout(options.kv, { ...options.fanout, clock: options.process.clock });
+    const { clock } = options.process;
+    const fanout = this.fanout = new KvFanout(options.kv, { ...options.fanout, clock });
+    if (!options.leased) return;
+    const lease = this.lease = new Lease(options.kv, {
+      instance: fanout.writer,
+      fence: (change) => fanout.fence(change),
+      onAcquired: () => {},
+      onLost: () => {},
+      clock,
+    });
+    fanout.leaseProof = () => lease.prove();
   }
 
   get running(): boolean {
@@ -57,20 +72,33 @@ export class SimInstance implements FanoutListener {
         this.#position = this.fanout.log.position;
         this.#epoch = this.fanout.epoch.id;
         this.checkLasts("at its start");
+        if (!this.closed) this.lease?.start();
       }, this.#unlessClosed);
     });
   }
 
-  publish(batch: readonly Entry[]): void {
+  /** Whether its sources may be consumed. */
+  get mayPublish(): boolean {
+    return !this.lease || this.lease.held;
+  }
+
+  publish(batch: readonly Entry[], onStored: () => void = () => {}): void {
     const { messages } = this.#options;
     this.process.after(0, () => {
       if (this.closed) return;
-      const stored = messages.publish(this.fanout.writer, batch);
+      const { stored, refused } = messages.publish(this.fanout.writer, batch);
       this.unanswered.add(batch);
-      this.fanout.publish(batch).then(() => {
+      this.fanout.publish(batch, { leased: this.lease !== undefined }).then(() => {
         stored();
         this.unanswered.delete(batch);
-      }, this.#unlessClosed);
+        onStored();
+      }, (error) => {
+        if (!(error instanceof LeaseLostError)) return this.#unlessClosed(error);
+        // The source sends it to the instance that has the lease now.
+        refused();
+        this.unanswered.delete(batch);
+        this.onRefused(batch);
+      });
     });
   }
 
@@ -79,7 +107,9 @@ export class SimInstance implements FanoutListener {
     this.closed = true;
     this.signal.abort();
     this.process.after(0, () => {
-      this.fanout[Symbol.asyncDispose]().catch((error) => this.#fail(`cannot close: ${error}`));
+      Promise.resolve(this.lease?.[Symbol.asyncDispose]())
+        .then(() => this.fanout[Symbol.asyncDispose]())
+        .catch((error) => this.#fail(`cannot close: ${error}`));
     });
   }
 

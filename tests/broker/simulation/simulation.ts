@@ -1,8 +1,10 @@
 /** One run: instances, sources and clients in bad weather, and then the calm in which all is right. */
 
 import { Epoch } from "../../../broker/message.ts";
+import { LEASE } from "../../../broker/kv_keys.ts";
+import { decodeJson } from "../../../broker/log_head.ts";
 import { Findings } from "./findings.ts";
-import { History } from "./history.ts";
+import { History, type Logged } from "./history.ts";
 import { Messages } from "./messages.ts";
 import { Random } from "./random.ts";
 import { ReplayProbe } from "./replay_probe.ts";
@@ -11,7 +13,9 @@ import { SimInstance } from "./sim_instance.ts";
 import { SimKv } from "./sim_kv.ts";
 import { SimProcess } from "./sim_process.ts";
 import { SimStore } from "./sim_store.ts";
-import { type Outage, Weather } from "./weather.ts";
+import { Storm } from "./storm.ts";
+import { Upstream } from "./upstream.ts";
+import { Weather } from "./weather.ts";
 import { Workload } from "./workload.ts";
 
 export interface SimulationResult {
@@ -19,15 +23,20 @@ export interface SimulationResult {
   readonly steps: number;
   readonly messages: number;
   readonly simulatedMs: number;
+  /** Differs where anything was stored otherwise. */
+  readonly digest: number;
 }
 
 export interface SimulationOptions {
   /** The database is replaced by an empty one, or by an older copy of it. */
   readonly replaced?: boolean;
+  /** Only the owner of the ingest lease publishes. */
+  readonly leased?: boolean;
+  /** What is published comes from a partitioned log upstream, whose records have marks. */
+  readonly marked?: boolean;
 }
 
 const SETTLE_MS = 90_000;
-const OUTAGES: readonly Outage[] = ["refused", "silent", "deaf"];
 
 export class Simulation {
   readonly #random: Random;
@@ -35,6 +44,7 @@ export class Simulation {
   readonly #findings = new Findings();
   readonly #store = new SimStore();
   readonly #weather: Weather;
+  readonly #storm: Storm;
   readonly #workload: Workload;
   readonly #history: History;
   readonly #messages: Messages;
@@ -44,14 +54,15 @@ export class Simulation {
     pollMs: number;
     flushMs: number;
   };
-  readonly #replaced: boolean;
+  readonly #options: SimulationOptions;
+  readonly #upstream: Upstream | undefined;
   #instances: SimInstance[] = [];
   #cursors: string[] = [];
   #probes = 0;
   #stored = 0;
-  #stormy = true;
+  #digest = 0;
 
-  constructor(seed: number, { replaced = false }: SimulationOptions = {}) {
+  constructor(seed: number, options: SimulationOptions = {}) {
     const random = this.#random = new Random(seed);
     this.#weather = new Weather(random);
     this.#workload = new Workload(random);
@@ -61,7 +72,14 @@ export class Simulation {
       pollMs: random.pick([50, 300, 1_000]),
       flushMs: random.pick([100, 500, 2_000]),
     };
-    this.#replaced = replaced;
+    this.#options = options;
+    this.#storm = new Storm({
+      scheduler: this.#scheduler,
+      random,
+      weather: this.#weather,
+      instances: () => this.#instances,
+      onEnd: (instance) => this.#replace(instance),
+    });
     const findings = this.#findings;
     this.#messages = new Messages({ findings, recentMaxBytes: this.#fanout.recentMaxBytes });
     this.#history = new History({
@@ -72,9 +90,22 @@ export class Simulation {
       onEpoch: () => this.#messages.forget(),
       onLogged: (messages, before, commit) => {
         this.#stored += messages.length;
-        for (const { epoch, offset } of messages) this.#noteCursor(epoch, offset);
+        for (const { epoch, offset, writer, at } of messages) {
+          this.#noteCursor(epoch, offset);
+          this.#digest = hash(this.#digest, `${offset} ${writer} ${at}`);
+        }
         this.#messages.logged(messages, before, commit);
+        if (options.leased) this.#checkOwner(messages);
+        if (this.#upstream) { for (const { payload } of messages) this.#upstream.logged(payload); }
       },
+    });
+    if (!options.marked) return;
+    this.#upstream = new Upstream({
+      scheduler: this.#scheduler,
+      random,
+      findings,
+      instances: () => this.#instances,
+      running: () => this.#storm.lasting && !findings.any,
     });
   }
 
@@ -85,9 +116,10 @@ export class Simulation {
     };
     globalThis.addEventListener("unhandledrejection", stray);
     try {
-      await this.#storm();
+      await this.#rage();
       if (!this.#findings.any) await this.#calm();
-      if (!this.#findings.any && this.#fanout.retentionMs < 10_000 && this.#random.chance(0.3)) {
+      const hasTail = this.#fanout.retentionMs < 10_000 && !this.#upstream;
+      if (!this.#findings.any && hasTail && this.#random.chance(0.3)) {
         await this.#tail();
       }
     } finally {
@@ -99,30 +131,22 @@ export class Simulation {
       steps: this.#scheduler.steps,
       messages: this.#stored,
       simulatedMs: this.#scheduler.now,
+      digest: this.#digest,
     };
   }
 
-  async #storm(): Promise<void> {
+  async #rage(): Promise<void> {
     const random = this.#random;
     const count = random.int(1, 4);
     for (let i = 0; i < count; i++) {
       this.#scheduler.after(random.pick([0, 0, 2_000]), () => this.#spawn());
     }
-    const durationMs = random.pick([2_000, 8_000, 20_000]);
-    this.#repeat(random.pick([100, 500, 3_000]), () => this.#trouble(durationMs));
-    this.#repeat(random.pick([50, 300]), () => this.#probe());
-    if (this.#replaced) this.#planReplacement(durationMs);
-    await this.#scheduler.run(() => this.#findings.any, durationMs);
-    this.#stormy = false;
-  }
-
-  /** Calls `action` now and then while the storm lasts. */
-  #repeat(meanMs: number, action: () => void): void {
-    this.#scheduler.after(this.#random.between(0, 2 * meanMs), () => {
-      if (!this.#stormy) return;
-      action();
-      this.#repeat(meanMs, action);
-    });
+    this.#storm.begin();
+    this.#storm.repeat(random.pick([50, 300]), () => this.#probe());
+    this.#upstream?.start();
+    if (this.#options.replaced) this.#planReplacement(this.#storm.durationMs);
+    await this.#scheduler.run(() => this.#findings.any, this.#storm.durationMs);
+    this.#storm.end();
   }
 
   #spawn(): void {
@@ -142,52 +166,28 @@ export class Simulation {
       history: this.#history,
       messages: this.#messages,
       findings: this.#findings,
+      leased: this.#options.leased === true,
     });
+    instance.onRefused = (batch) => this.#workload.orphans.push(...batch);
     this.#instances.push(instance);
     instance.start();
-    this.#feed(instance, random.pick([20, 100, 400, 1_000]));
+    if (!this.#upstream) this.#feed(instance, random.pick([20, 100, 400, 1_000]));
   }
 
   /** A source of this instance publishes while the storm lasts. */
   #feed(instance: SimInstance, meanMs: number): void {
     this.#scheduler.after(this.#random.between(0, 2 * meanMs), () => {
-      if (!instance.alive || !this.#stormy) return;
-      if (instance.unanswered.size < 30) instance.publish(this.#workload.batch());
+      if (!instance.alive || !this.#storm.lasting) return;
+      if (instance.unanswered.size < 30 && instance.mayPublish) {
+        instance.publish(this.#workload.batch());
+      }
       this.#feed(instance, meanMs);
     });
   }
 
-  #trouble(durationMs: number): void {
-    const random = this.#random;
-    const alive = this.#instances.filter((instance) => instance.running);
-    if (alive.length === 0) return;
-    const instance = random.pick(alive);
-    const { process, kv } = instance;
-    const lasts = random.pick([50, 500, 3_000, Math.min(12_000, durationMs)]) * random.next();
-    const outage = random.pick(OUTAGES);
-    random.pick([
-      () => {
-        process.pause();
-        this.#scheduler.after(lasts, () => process.resume());
-      },
-      () => this.#end(instance, () => instance.kill()),
-      () => this.#end(instance, () => instance.close()),
-      () => {
-        this.#weather.outage = outage;
-        this.#scheduler.after(lasts / 3, () => this.#weather.outage = "none");
-      },
-      () => {
-        kv.partition = outage;
-        this.#scheduler.after(lasts, () => kv.partition = "none");
-      },
-      () => process.jumpWall(random.between(-4e6, 4e6)),
-    ])();
-  }
-
   /** Its sources send elsewhere what they had no answer for, and another instance is started. */
-  #end(instance: SimInstance, end: () => void): void {
-    this.#workload.orphans.push(...[...instance.unanswered].flat());
-    end();
+  #replace(instance: SimInstance): void {
+    if (!this.#upstream) this.#workload.orphans.push(...[...instance.unanswered].flat());
     this.#scheduler.after(this.#random.between(0, 2_000), () => this.#spawn());
   }
 
@@ -245,14 +245,9 @@ export class Simulation {
 
   /** Everything works again: all instances come to have everything. */
   async #calm(): Promise<void> {
-    this.#weather.clear();
-    for (const instance of this.#instances) {
-      instance.kv.partition = "none";
-      instance.process.resume();
-    }
     if (!this.#instances.some((instance) => instance.alive)) this.#spawn();
     const alive = () => this.#instances.filter((instance) => instance.alive);
-    const settled = () => alive().every((instance) => instance.settled);
+    const settled = () => alive().every((instance) => instance.settled) && this.#isOwned();
     const done = () => this.#findings.any || settled();
     if (!await this.#scheduler.run(done, SETTLE_MS)) {
       const { head } = this.#history;
@@ -269,6 +264,29 @@ export class Simulation {
     this.#checkStored();
   }
 
+  /** What came from leased sources is stored by the owner alone. */
+  #checkOwner(messages: readonly Logged[]): void {
+    const owner = this.#owner();
+    // Nobody has it: it was given up, and what its owner had published may still be stored.
+    const stranger = owner === "" ? undefined : messages.find(({ writer }) => writer !== owner);
+    this.#findings.check(
+      !stranger,
+      () => `${stranger?.writer} stores ${stranger?.offset}, and ${owner} has the lease`,
+    );
+  }
+
+  #owner(): string | undefined {
+    const entry = this.#store.get(LEASE);
+    return entry && (decodeJson(entry.value) as { owner: string }).owner;
+  }
+
+  /** One living instance has the lease, and knows it. */
+  #isOwned(): boolean {
+    if (!this.#options.leased) return true;
+    const holders = this.#instances.filter(({ alive, lease }) => alive && lease?.held);
+    return holders.length === 1 && holders[0]!.fanout.writer === this.#owner();
+  }
+
   /** The log goes on slowly: what is old goes. */
   async #tail(): Promise<void> {
     const random = this.#random;
@@ -278,7 +296,8 @@ export class Simulation {
     const end = this.#scheduler.now + retentionMs + slackMs;
     while (this.#scheduler.now < end) {
       const alive = this.#instances.filter((instance) => instance.alive);
-      random.pick(alive).publish(this.#workload.batch());
+      const able = alive.filter(({ mayPublish }) => mayPublish);
+      if (able.length > 0) random.pick(able).publish(this.#workload.batch());
       await this.#scheduler.run(() => this.#findings.any, everyMs);
       if (this.#findings.any) return;
     }
@@ -291,7 +310,8 @@ export class Simulation {
     if (!head) return;
     const frames = this.#store.list({ prefix: ["log"] }, { limit: 1_000 });
     const first = Number(frames[0]?.key[1] ?? head.next);
-    const whole = first === head.floor || (oldestAt === undefined && this.#replaced);
+    const whole = first === head.floor ||
+      (oldestAt === undefined && this.#options.replaced === true);
     this.#findings.check(
       whole,
       () => `the oldest frame is ${first}, and the floor ${head.floor}`,
@@ -303,4 +323,9 @@ export class Simulation {
         `${frames.length} frames are kept, the oldest for ${this.#scheduler.now - oldest!.at} ms`,
     );
   }
+}
+
+function hash(digest: number, text: string): number {
+  for (let i = 0; i < text.length; i++) digest = Math.imul(digest, 31) + text.charCodeAt(i) | 0;
+  return digest;
 }
