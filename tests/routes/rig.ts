@@ -183,6 +183,13 @@ export class Flow implements AsyncDisposable {
   }
 }
 
+/** A test that waits for time to pass: on both transports at once. */
+export function onBoth(title: string, run: (transport: "ws" | "sse") => Promise<void>): void {
+  Deno.test(`ws and sse: ${title}`, async () => {
+    await Promise.all([run("ws"), run("sse")]);
+  });
+}
+
 /** Runs with chance from a seed, which a failure names. */
 export async function seeded(
   run: (below: (limit: number) => number) => Promise<void>,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import type { Received } from "../kit/received.ts";
-import { numbered, numbersOf, range, Rig } from "./rig.ts";
+import { numbered, numbersOf, onBoth, range, Rig } from "./rig.ts";
 
 interface Item {
   data: { device_id: string; n: number };
@@ -111,44 +111,6 @@ for (const transport of ["ws", "sse"] as const) {
       assert.deepEqual(client.payloads, [numbered("odd", 1999), numbered("even", 2000)]);
     }
   });
-
-  Deno.test(`${transport}: max_rate lets each device's messages through at its rate, the last one always`, async () => {
-    await using rig = await Rig.start();
-    await using client = await rig.open(transport, "device_ids=A,B,slow&max_rate=5");
-    const start = performance.now();
-    let n = 0;
-    while (performance.now() - start < 900) {
-      n++;
-      rig.publish("A", n);
-      rig.publish("B", n);
-      if (n === 1) rig.publish("slow", 1);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    await client.waitFor(({ data }) => data === numbered("A", n));
-    await client.waitFor(({ data }) => data === numbered("B", n));
-    const seconds = (performance.now() - start) / 1000;
-    for (const id of ["A", "B"]) {
-      const of = client.payloads.filter((text) => text.includes(`"${id}"`));
-      assert.equal(newest(of)[id], n);
-      assert.ok(of.length >= 4 && of.length <= 1 + seconds * 5, `${of.length} in ${seconds} s`);
-    }
-    assert.equal(client.payloads.filter((text) => text.includes("slow")).length, 1);
-    // A device that was quiet is not made to wait.
-    rig.publish("slow", 2);
-    await client.waitFor(({ data }) => data === numbered("slow", 2), { timeoutMs: 1000 });
-  });
-
-  Deno.test(`${transport}: max_rate holds over the seam between replay and live`, async () => {
-    await using rig = await Rig.start();
-    rig.publish("A", 1, 2, 3);
-    const query = `device_ids=A&max_rate=1&since=${rig.cursorAt(0)}`;
-    await using client = await rig.open(transport, query);
-    const first = await client.waitForEvent("message");
-    rig.publish("A", 4, 5);
-    const second = await client.waitFor(({ data }) => data === numbered("A", 5));
-    assert.ok(second.at - first.at > 900, `${second.at - first.at} ms`);
-    assert.deepEqual(numbersOf(client.payloads), [3, 5]);
-  });
 }
 
 Deno.test("batch_ms: messages of that time come in one frame, a single one too, as they were sent", async () => {
@@ -236,4 +198,45 @@ Deno.test("batch_ms: what is collected of a device that is not wanted any more d
   await client.waitForEvent("batch");
   assert.deepEqual(batches(client.events.items).flat().map(({ data }) => data.n), [2]);
   await eventually("nothing waits", () => rig.hub.waitingSessions === 0);
+});
+
+onBoth(
+  "max_rate lets each device's messages through at its rate, the last one always",
+  async (transport) => {
+    await using rig = await Rig.start();
+    await using client = await rig.open(transport, "device_ids=A,B,slow&max_rate=5");
+    const start = performance.now();
+    let n = 0;
+    while (performance.now() - start < 900) {
+      n++;
+      rig.publish("A", n);
+      rig.publish("B", n);
+      if (n === 1) rig.publish("slow", 1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await client.waitFor(({ data }) => data === numbered("A", n));
+    await client.waitFor(({ data }) => data === numbered("B", n));
+    const seconds = (performance.now() - start) / 1000;
+    for (const id of ["A", "B"]) {
+      const of = client.payloads.filter((text) => text.includes(`"${id}"`));
+      assert.equal(newest(of)[id], n);
+      assert.ok(of.length >= 4 && of.length <= 1 + seconds * 5, `${of.length} in ${seconds} s`);
+    }
+    assert.equal(client.payloads.filter((text) => text.includes("slow")).length, 1);
+    // A device that was quiet is not made to wait.
+    rig.publish("slow", 2);
+    await client.waitFor(({ data }) => data === numbered("slow", 2), { timeoutMs: 1000 });
+  },
+);
+
+onBoth("max_rate holds over the seam between replay and live", async (transport) => {
+  await using rig = await Rig.start();
+  rig.publish("A", 1, 2, 3);
+  const query = `device_ids=A&max_rate=1&since=${rig.cursorAt(0)}`;
+  await using client = await rig.open(transport, query);
+  const first = await client.waitForEvent("message");
+  rig.publish("A", 4, 5);
+  const second = await client.waitFor(({ data }) => data === numbered("A", 5));
+  assert.ok(second.at - first.at > 900, `${second.at - first.at} ms`);
+  assert.deepEqual(numbersOf(client.payloads), [3, 5]);
 });

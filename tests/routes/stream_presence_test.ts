@@ -2,47 +2,11 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { numbered, range, Rig } from "./rig.ts";
+import { numbered, onBoth, range, Rig } from "./rig.ts";
 
 const SOON_STALE = { env: { STALE_SECONDS: "1" } };
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: presence=1 tells online before the first message, and stale after silence`, async () => {
-    await using rig = await Rig.start(SOON_STALE);
-    await using client = await rig.open(transport, "device_ids=A,p*&presence=1");
-    await using plain = await rig.open(transport, "device_ids=A");
-    for (const id of ["A", "B", "p1"]) rig.publish(id, 1);
-    await client.waitFor(({ data }) => data === '{"device_id":"p1","state":"stale"}');
-    const events = client.events.items.map(({ event, data, id }) => [event, data, id]);
-    assert.deepEqual(events, [
-      ["presence", '{"device_id":"A","state":"online"}', undefined],
-      ["message", numbered("A", 1), rig.cursorAt(1)],
-      ["presence", '{"device_id":"p1","state":"online"}', undefined],
-      ["message", numbered("p1", 1), rig.cursorAt(3)],
-      ["presence", '{"device_id":"A","state":"stale"}', undefined],
-      ["presence", '{"device_id":"p1","state":"stale"}', undefined],
-    ]);
-    rig.publish("A", 2);
-    await client.waitFor(({ data }) => data.includes("online"), { from: 6 });
-    await plain.waitForMessages(2);
-    assert.ok(plain.events.items.every(({ event }) => event === "message"));
-  });
-
-  Deno.test(`${transport}: with a snapshot the state of each known device follows it`, async () => {
-    await using rig = await Rig.start(SOON_STALE);
-    rig.publish("A", 1);
-    await eventually("A is stale", () => rig.hub.presence.of("A") === "stale");
-    rig.publish("B", 1);
-    await using client = await rig.open(transport, "device_ids=A,B,C&presence=1&snapshot=1");
-    await client.events.waitForCount(4);
-    assert.deepEqual(client.events.items.map(({ event, data }) => [event, data]), [
-      ["snapshot", numbered("A", 1)],
-      ["snapshot", numbered("B", 1)],
-      ["presence", '{"device_id":"A","state":"stale"}'],
-      ["presence", '{"device_id":"B","state":"online"}'],
-    ]);
-  });
-
   Deno.test(`${transport}: a change while the stream is still being replayed is told after it`, async () => {
     await using rig = await Rig.start();
     const filler = "x".repeat(2000);
@@ -89,4 +53,43 @@ Deno.test("presence of a client that does not read waits, and only the newest st
   await client.read((events) => events.at(-1)!.data === numbered("end", 1));
   const told = client.events.filter(({ data }) => data.includes('"B"'));
   assert.deepEqual(told.map(({ data }) => data), ['{"device_id":"B","state":"online"}']);
+});
+
+onBoth(
+  "presence=1 tells online before the first message, and stale after silence",
+  async (transport) => {
+    await using rig = await Rig.start(SOON_STALE);
+    await using client = await rig.open(transport, "device_ids=A,p*&presence=1");
+    await using plain = await rig.open(transport, "device_ids=A");
+    for (const id of ["A", "B", "p1"]) rig.publish(id, 1);
+    await client.waitFor(({ data }) => data === '{"device_id":"p1","state":"stale"}');
+    const events = client.events.items.map(({ event, data, id }) => [event, data, id]);
+    assert.deepEqual(events, [
+      ["presence", '{"device_id":"A","state":"online"}', undefined],
+      ["message", numbered("A", 1), rig.cursorAt(1)],
+      ["presence", '{"device_id":"p1","state":"online"}', undefined],
+      ["message", numbered("p1", 1), rig.cursorAt(3)],
+      ["presence", '{"device_id":"A","state":"stale"}', undefined],
+      ["presence", '{"device_id":"p1","state":"stale"}', undefined],
+    ]);
+    rig.publish("A", 2);
+    await client.waitFor(({ data }) => data.includes("online"), { from: 6 });
+    await plain.waitForMessages(2);
+    assert.ok(plain.events.items.every(({ event }) => event === "message"));
+  },
+);
+
+onBoth("with a snapshot the state of each known device follows it", async (transport) => {
+  await using rig = await Rig.start(SOON_STALE);
+  rig.publish("A", 1);
+  await eventually("A is stale", () => rig.hub.presence.of("A") === "stale");
+  rig.publish("B", 1);
+  await using client = await rig.open(transport, "device_ids=A,B,C&presence=1&snapshot=1");
+  await client.events.waitForCount(4);
+  assert.deepEqual(client.events.items.map(({ event, data }) => [event, data]), [
+    ["snapshot", numbered("A", 1)],
+    ["snapshot", numbered("B", 1)],
+    ["presence", '{"device_id":"A","state":"stale"}'],
+    ["presence", '{"device_id":"B","state":"online"}'],
+  ]);
 });
