@@ -1,0 +1,39 @@
+/** What a message costs an instance whose clients asked for others. */
+
+import { Hub } from "../../broker/hub.ts";
+import { Interest } from "../../broker/interest.ts";
+import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { Publication } from "../../broker/message.ts";
+import { FakeSink } from "../broker/fake_sink.ts";
+
+const CLIENTS = 1_000;
+const DEVICES = 1_000;
+const BATCH = 100;
+const BATCHES = 2_000;
+
+/** Microseconds for one message, of a hub with clients of other devices. */
+export function hubMicroseconds(): number {
+  const fanout = new MemoryFanout({ retentionMs: 60_000, recentMaxBytes: 1_000_000 });
+  using hub = new Hub(fanout, {
+    limits: { maxPerDevice: 100, maxBytes: 1_000_000 },
+    keepaliveSeconds: 60,
+    staleSeconds: 300,
+    onDrop: () => {},
+  });
+  for (let i = 0; i < CLIENTS; i++) {
+    hub.attach(hub.open(new FakeSink(i % 2 ? "ws" : "sse"), Interest.device(`wanted-${i}`)));
+  }
+  const batches = Array.from(
+    { length: BATCHES },
+    (_, b) =>
+      Array.from({ length: BATCH }, (_, i) => {
+        const n = b * BATCH + i;
+        return new Publication(fanout.epoch, n + 1, `bus-${n % DEVICES}`, "{}", false, 0);
+      }),
+  );
+  const half = batches.length / 2;
+  for (const batch of batches.slice(0, half)) hub.onPublications(batch);
+  const start = performance.now();
+  for (const batch of batches.slice(half)) hub.onPublications(batch);
+  return (performance.now() - start) * 1000 / (half * BATCH);
+}
