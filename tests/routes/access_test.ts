@@ -14,9 +14,9 @@ function sign(claims: JWTPayload, { secret = SECRET, alg = "HS256" } = {}): Prom
   return new SignJWT(claims).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
 }
 
-/** A token for the devices A, and those that begin with p. */
+/** A token for the devices A, and those that begin with p or longer. */
 const token = (more: JWTPayload = {}) =>
-  sign({ scope: "stream", device_ids: ["A", "p*"], ...more });
+  sign({ scope: "stream", device_ids: ["A", "p*", "longer*"], ...more });
 
 const bearer = (text: string) => ({ headers: { authorization: `Bearer ${text}` } });
 
@@ -131,7 +131,22 @@ Deno.test("a token comes in the header, in the query, or as a subprotocol, which
 Deno.test("a stream of devices that are not granted is 403, on both transports", async () => {
   await using rig = await Rig.start(GUARDED);
   const text = await token();
-  const tricks = ["B", "A,B", "AB", "A*", "*,B", "o*", "a", " B ", "A,A*", "%42", "q*", "P1"];
+  const tricks = [
+    "B",
+    "A,B",
+    "AB",
+    "A*",
+    "*,B",
+    "o*",
+    "a",
+    " B ",
+    "A,A*",
+    "%42",
+    "q*",
+    "P1",
+    "long*",
+    "long",
+  ];
   for (const ids of tricks) {
     const path = `/api/v1/stream?device_ids=${ids}`;
     const response = await rig.fetch(path, bearer(text));
@@ -152,6 +167,9 @@ Deno.test("a stream of devices that are not granted is 403, on both transports",
     assert.equal(response.status, 403, JSON.stringify(device_ids));
   }
   assert.equal(rig.hub.totals.sse.connections + rig.hub.totals.ws.connections, 0);
+  const within = "A,p,p*,p1,p1*,pp*,longer,longer*,longer2*";
+  await using client = await rig.sse(`device_ids=${within}`, bearer(text));
+  assert.equal(client.response.status, 200);
 });
 
 for (const transport of ["ws", "sse"] as const) {
@@ -192,7 +210,7 @@ Deno.test("a command for a device that is not granted is an error frame, and cha
   }
   client.send({ action: "subscribe", device_ids: ["*"], since: rig.cursorAt(0), snapshot: true });
   const { data } = await client.waitForEvent("subscribed");
-  assert.equal(data, '{"device_ids":["A","p*"]}');
+  assert.equal(data, '{"device_ids":["A","p*","longer*"]}');
   await client.waitForEvent("resumed");
   rig.publish("B", 2);
   rig.publish("p1", 2);

@@ -141,6 +141,22 @@ Deno.test("messages: pages by limit and since to the end, with no gap and no rep
   assert.deepEqual([whole.messages.length, whole.next], [105, null]);
 });
 
+Deno.test("messages: pages of large messages, read in several steps, lose none between", async () => {
+  await using rig = await Rig.start();
+  const filler = "x".repeat(60_000);
+  for (const n of range(1, 12)) rig.publish("A", JSON.stringify({ n, filler }));
+  for (const limit of [1, 4, 5, 6]) {
+    const seen: number[] = [];
+    let since = "";
+    do {
+      const page = await messages(rig, "A", `limit=${limit}${since && `&since=${since}`}`);
+      seen.push(...page.messages.map(({ n }: { n: number }) => n));
+      since = page.next ?? "";
+    } while (since);
+    assert.deepEqual(seen, range(1, 12));
+  }
+});
+
 Deno.test("messages: since takes a stream's cursor, and a page's next is one for a stream", async () => {
   await using rig = await Rig.start();
   rig.publish("A", 1);
