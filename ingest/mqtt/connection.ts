@@ -65,6 +65,8 @@ interface Internals {
 }
 
 const noop = () => {};
+/** AWS IoT Core takes no more. */
+const TOPICS_A_PACKET = 8;
 
 /** Connects when it is made; over when {@linkcode closed} resolves. */
 export class Connection {
@@ -119,8 +121,15 @@ export class Connection {
    * Subscribes, without retained messages that an existing subscription has sent before (MQTT 5).
    * Resolves with the topics that the broker refused.
    */
-  subscribe(topics: readonly string[], qos: 0 | 1 | 2): Promise<string[]> {
-    if (topics.length === 0) return Promise.resolve([]);
+  async subscribe(topics: readonly string[], qos: 0 | 1 | 2): Promise<string[]> {
+    const packets: Promise<string[]>[] = [];
+    for (let i = 0; i < topics.length; i += TOPICS_A_PACKET) {
+      packets.push(this.#subscribe(topics.slice(i, i + TOPICS_A_PACKET), qos));
+    }
+    return (await Promise.all(packets)).flat();
+  }
+
+  #subscribe(topics: readonly string[], qos: 0 | 1 | 2): Promise<string[]> {
     const options = this.version === 5 ? { qos, rh: 1 } : { qos };
     return new Promise((resolve, reject) => {
       this.#client.subscribe([...topics], options, (error, _granted, packet) => {

@@ -230,8 +230,10 @@ Deno.test("AWS IoT: a message that ends every connection is given up, and the ot
   await eventually("the end of the buffer", () => service.status().buffered === 0);
 });
 
-Deno.test("AWS IoT: port 443's ALPN is what the client asks for", async () => {
+Deno.test("AWS IoT: port 443's ALPN is asked for, and no more than 8 topics at once", async () => {
   await using plain = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
+  const packets: number[] = [];
+  plain.aedes.on("subscribe", (topics) => packets.push(topics.length));
   await using certificates = await Certificates.create();
   await using front = await TlsFront.start(
     await certificates.server(),
@@ -245,7 +247,7 @@ Deno.test("AWS IoT: port 443's ALPN is what the client asks for", async () => {
       caPath: certificates.caPath,
       ...pair,
       clientId: DEVICE,
-      topics: ["bombercat/commands/#"],
+      topics: Array.from({ length: 20 }, (_, n) => `bombercat/commands/${n}`),
       clean: true,
       gzipBytes: 0,
       alpnProtocols: ["x-amzn-mqtt-ca"],
@@ -253,4 +255,5 @@ Deno.test("AWS IoT: port 443's ALPN is what the client asks for", async () => {
   );
   await probe.connected();
   assert.deepEqual(front.alpn.at(-1), "x-amzn-mqtt-ca");
+  assert.deepEqual(packets, [8, 8, 4]);
 });

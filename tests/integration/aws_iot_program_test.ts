@@ -286,44 +286,52 @@ Deno.test("AWS IoT: what was buffered survives kill -9 of Telecast, and goes out
   await stream.waitFor(({ data }) => data.includes('"n":19'));
 });
 
-Deno.test("AWS IoT: another instance publishes over its own connection, and the owner sends what it keeps", async () => {
-  await using broker = await AwsBroker.start();
-  await using dir = await TempDir.create();
-  await using subscriber = await broker.subscribe("bombercat/telemetry");
-  await using owner = await start(broker, { cwd: dir.path });
-  await owner.waitForSource("aws_iot");
-  await using other = await start(broker, { cwd: dir.path });
-  await using stream = await SseClient.open(owner.sseUrl("device_ids=bombercat-001"));
-  const connections = () =>
-    [...broker.mosquitto.process.output.matchAll(
-      /New client connected from .* as (bombercat-device\S*)/g,
-    )]
-      .map(([, id]) => id!);
-  assert.deepEqual(connections(), [DEVICE], "on demand");
-  assert.equal((await other.json("/api/v1/iot/status")).connection_status, "standby");
-  for (const n of upTo(10)) {
-    assert.equal((await post(other, "iot/telemetry", telemetry(n))).status, 200);
-  }
-  const { instance } = await other.json("/api/v1/stats");
-  assert.deepEqual(connections(), [DEVICE, `${DEVICE}-pub-${instance}`]);
-  await broker.mosquitto.stop("SIGKILL");
-  await eventually("the loss", async () => !(await other.json("/api/v1/iot/status")).connected);
-  for (const n of upTo(20).slice(10)) {
-    assert.equal((await post(other, "iot/telemetry", telemetry(n))).status, 202);
-  }
-  await broker.mosquitto.start();
-  await eventually("an empty buffer", async () => (await buffered(dir.path)).length === 0, {
-    timeoutMs: 20_000,
+for (const mode of ["lease", "shared"]) {
+  Deno.test(`AWS IoT: another instance publishes over its own connection, and the owner sends what it keeps (${mode})`, async () => {
+    const env = { INGEST_MODE: mode };
+    await using broker = await AwsBroker.start();
+    await using dir = await TempDir.create();
+    await using subscriber = await broker.subscribe("bombercat/telemetry");
+    await using owner = await start(broker, { cwd: dir.path, env });
+    await owner.waitForSource("aws_iot");
+    await using other = await start(broker, { cwd: dir.path, env });
+    await using stream = await SseClient.open(owner.sseUrl("device_ids=bombercat-001"));
+    const connections = () =>
+      [...broker.mosquitto.process.output.matchAll(
+        /New client connected from .* as (bombercat-device\S*)/g,
+      )]
+        .map(([, id]) => id!);
+    assert.deepEqual(connections(), [DEVICE], "on demand");
+    assert.equal((await other.json("/api/v1/iot/status")).connection_status, "standby");
+    for (const n of upTo(10)) {
+      assert.equal((await post(other, "iot/telemetry", telemetry(n))).status, 200);
+    }
+    const { instance } = await other.json("/api/v1/stats");
+    assert.deepEqual(connections(), [DEVICE, `${DEVICE}-pub-${instance}`]);
+    await broker.mosquitto.stop("SIGKILL");
+    await eventually("the loss", async () => !(await other.json("/api/v1/iot/status")).connected);
+    for (const n of upTo(20).slice(10)) {
+      assert.equal((await post(other, "iot/telemetry", telemetry(n))).status, 202);
+    }
+    await broker.mosquitto.start();
+    await eventually("an empty buffer", async () => (await buffered(dir.path)).length === 0, {
+      timeoutMs: 20_000,
+    });
+    await stream.waitForMessages(20);
+    assert.deepEqual(numbersOf(stream.payloads), upTo(20));
+    assert.deepEqual(numbersOf(subscriber.payloads).slice(0, 10), upTo(10));
+    // The other one takes over, with the client id of the deployment.
+    await owner.kill("SIGKILL");
+    await other.waitForSource("aws_iot");
+    assert.equal((await post(other, "iot/telemetry", telemetry(20))).status, 200);
+    assert.ok(connections().slice(2).includes(DEVICE));
+    await eventually(
+      "the end of the connection that only publishes",
+      () =>
+        broker.mosquitto.process.output.includes(`Client ${DEVICE}-pub-${instance} disconnected`),
+    );
   });
-  await stream.waitForMessages(20);
-  assert.deepEqual(numbersOf(stream.payloads), upTo(20));
-  assert.deepEqual(numbersOf(subscriber.payloads).slice(0, 10), upTo(10));
-  // The other one takes over, with the client id of the deployment.
-  await owner.kill("SIGKILL");
-  await other.waitForSource("aws_iot");
-  assert.equal((await post(other, "iot/telemetry", telemetry(20))).status, 200);
-  assert.ok(connections().slice(2).includes(DEVICE));
-});
+}
 
 Deno.test("AWS IoT: a broker that is away degrades readiness, and the program serves on", async () => {
   await using broker = await AwsBroker.start({ down: true });
