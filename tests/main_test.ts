@@ -137,6 +137,39 @@ Deno.test("--no-http serves nothing, and ends on a signal", async () => {
   assert.match(program.output, /stopped/);
 });
 
+Deno.test("WEB_CONCURRENCY: threads share port, log and figures, and all say goodbye", async () => {
+  await using telecast = await Telecast.start({
+    args: ["--dev"],
+    env: { WEB_CONCURRENCY: "2", DRAIN_SECONDS: "1" },
+  });
+  await using stack = new AsyncDisposableStack();
+  const clients: WsClient[] = [];
+  const instances = async (): Promise<{ subscribers: number }[]> =>
+    (await telecast.json("/api/v1/stats")).instances;
+  await eventually("both know of each other", async () => (await instances()).length === 2);
+  for (let i = 0; i < 16; i++) {
+    clients.push(stack.use(await WsClient.open(telecast.wsUrl("device_ids=*"))));
+  }
+  await eventually("all of them are counted, some on each", async () => {
+    const stats = await telecast.json("/api/v1/stream/stats?scope=cluster");
+    assert.equal(stats.active_subscribers, clients.length);
+    return (await instances()).every(({ subscribers }) => subscribers > 0);
+  });
+  for (const client of clients) await client.waitForMessages(3);
+  // Each client sees one order, whichever thread serves it.
+  const [first, ...others] = clients.map(({ events }) =>
+    events.items.filter(({ event }) => event === "message").map(({ id }) => id)
+  );
+  const common = others.map((ids) => ids.filter((id) => first!.includes(id)));
+  for (const ids of common) {
+    const from = first!.indexOf(ids[0]);
+    assert.deepEqual(first!.slice(from, from + ids.length), ids);
+  }
+  telecast.process.kill("SIGTERM");
+  for (const client of clients) await client.waitForEvent("goodbye");
+  assert.equal((await telecast.process.waitForExit({ timeoutMs: 8000 })).code, 0);
+});
+
 Deno.test("LOG_FORMAT=json: each line has timestamp, level, module and message", async () => {
   await using telecast = await Telecast.start({ env: { ...MEMORY, LOG_FORMAT: "json" } });
   await using client = await WsClient.open(telecast.wsUrl("device_ids=A"));
