@@ -14,6 +14,7 @@ import type { Interest } from "./interest.ts";
 import { type KvClient, StoreDamagedError } from "./kv_client.ts";
 import { HEAD } from "./kv_keys.ts";
 import { Append, type Waiting } from "./log_append.ts";
+import { PROMPT_MS } from "./log_clock.ts";
 import { WRITER_CHARS } from "./log_frame.ts";
 import { decodeHead, encodeHead, type LogHead } from "./log_head.ts";
 import { LogView } from "./log_view.ts";
@@ -35,8 +36,6 @@ export interface KvFanoutOptions {
   readonly clock?: Clock;
 }
 
-/** The log's clock follows a writer's by at most this much a commit. */
-const MAX_LOG_STEP_MS = 10_000;
 /** Another instance writes the last messages behind, unless it has stopped for so long. */
 const FOREIGN_FLUSH_MS = 10_000;
 const RETRY = { baseMs: 50, maxMs: 2_000 };
@@ -218,12 +217,10 @@ export class KvFanout implements Fanout {
     const append = new Append(this.#waiting, this.#view.log, this.#marks);
     this.#waiting = this.#waiting.filter(({ entries, taken }) => taken < entries.length);
     if (append.entries.length === 0) return this.#settle(append);
-    const now = this.#clock.monotonic();
-    const logTime = this.#view.head.logTime +
-      Math.max(0, Math.min(MAX_LOG_STEP_MS, now - this.#view.headSeen));
+    const logTime = this.#view.time.next(this.#view.head.logTime);
     const { deletes, floor } = this.#view.ages.expired({
       floor: this.#view.head.floor,
-      olderThan: logTime - this.#options.retentionMs,
+      olderThan: logTime - this.#options.retentionMs - PROMPT_MS,
       upTo: this.#view.lasts.upto,
     });
     append.freeze(this.#view.head, this.#view.stamp, {

@@ -5,6 +5,7 @@ import type { FanoutListener } from "./fanout.ts";
 import type { KvClient } from "./kv_client.ts";
 import { HEAD, ID, LAST_UPTO } from "./kv_keys.ts";
 import { LastStore } from "./last_store.ts";
+import { LogClock } from "./log_clock.ts";
 import { LogFloor } from "./log_floor.ts";
 import { unpackFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, lacks, type LogHead } from "./log_head.ts";
@@ -31,18 +32,18 @@ export class LogView {
   head!: LogHead;
   /** Versionstamp of the head. */
   stamp: string | null = null;
-  /** When the head was first seen as it is, by the monotonic clock. */
-  headSeen = 0;
+  readonly time: LogClock;
   /** Its position lies within a frame, and not at the end of one: it has seen another log. */
   #strayed = false;
 
   constructor(
     private readonly kv: KvClient,
-    private readonly clock: Clock,
+    clock: Clock,
     { recentMaxBytes }: { readonly recentMaxBytes: number },
   ) {
     this.log = new MessageLog({ maxBytes: recentMaxBytes });
     this.reader = new LogReader(kv);
+    this.time = new LogClock(clock);
     this.lasts = new LastStore(kv, this.log);
   }
 
@@ -172,7 +173,7 @@ export class LogView {
   seen({ head, versionstamp }: StampedHead): void {
     this.head = head;
     this.stamp = versionstamp;
-    this.headSeen = this.clock.monotonic();
+    this.time.saw(head.logTime);
     this.ages.advance(head.floor);
     this.log.trim(head.floor - 1);
   }
