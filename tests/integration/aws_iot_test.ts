@@ -62,7 +62,7 @@ for (const algorithm of ["rsa", "ec"] as const) {
   }
 }
 
-Deno.test("AWS IoT: a subscriber sees exactly the seed system's payloads", async () => {
+Deno.test("AWS IoT: a subscriber sees exactly the payloads that consumers know", async () => {
   await using broker = await AwsBroker.start();
   await using subscriber = await broker.subscribe("bombercat/#");
   const clock = new ManualClock(1_234_567_890_123);

@@ -12,7 +12,7 @@ import {
 
 const OPTIONS = { deviceId: "bombercat-001", at: 1_234_567_890_123 };
 
-Deno.test("payloads have the seed system's fields, in its order, and nothing else", () => {
+Deno.test("payloads have the fields that consumers know, in their order, and nothing else", () => {
   assert.equal(
     telemetryPayload({ temperature: 25.5, custom_field: "valor", n: null }, OPTIONS),
     '{"timestamp":1234567890.123,"device_id":"bombercat-001",' +
