@@ -15,6 +15,9 @@ import { MessageLog } from "./message_log.ts";
 
 /** At a start at least this much of the log is read, to know what is a repeat. */
 const WARM_BYTES = 4_000_000;
+/** What others wrote is delivered in turns of so many bytes. */
+const TURN_BYTES = 262_144;
+const NEVER = new AbortController().signal;
 
 /**
  * Follows the log as others write it, and as this instance does. Used by one loop, one call at a
@@ -38,7 +41,7 @@ export class LogView {
 
   constructor(
     private readonly kv: KvClient,
-    clock: Clock,
+    private readonly clock: Clock,
     { recentMaxBytes }: { readonly recentMaxBytes: number },
   ) {
     this.log = new MessageLog({ maxBytes: recentMaxBytes });
@@ -102,6 +105,7 @@ export class LogView {
     if (now.head.floor > this.log.position + 1) {
       await this.#restart("the log moved on while this instance was away", now.head.floor - 1);
     }
+    let bytes = 0;
     while (this.log.position + 1 < now.head.next) {
       const from = this.log.position + 1;
       const frames = await this.reader.frames(from, now.head.next);
@@ -124,6 +128,11 @@ export class LogView {
         if (frame.firstOffset > this.log.position + 1) break;
         this.deliver(this.#unpack(frame));
         this.ages.add([frame]);
+        bytes += frame.bytes.length;
+        if (bytes < TURN_BYTES) continue;
+        // Sockets that are read take in what they got, before they get more.
+        bytes = 0;
+        await this.clock.sleep(0, NEVER);
       }
     }
     return true;
