@@ -96,7 +96,7 @@ async function arrive(
 ): Promise<AsyncDisposable> {
   const device = () => `D${Math.floor(Math.random() * DEVICES)}`;
   const query = `device_ids=${device()},${device()}`;
-  const timeoutMs = 30_000;
+  const timeoutMs = 90_000;
   if (Math.random() < 0.25) return await SlowClient.open({ port: telecast.port, transport, query });
   return transport === "ws"
     ? await WsClient.open(telecast.wsUrl(query), { onFrame: onMessage, timeoutMs })
