@@ -32,6 +32,8 @@ export class SimInstance implements FanoutListener {
   closed = false;
   /** How often its sessions were told to start anew. */
   resets = 0;
+  /** Clients that are being replayed to. */
+  probes = 0;
   onRefused: (batch: readonly Entry[]) => void = () => {};
   /** What was published here and is not known to be stored, in order. */
   readonly unanswered = new Set<readonly Entry[]>();
@@ -139,7 +141,8 @@ export class SimInstance implements FanoutListener {
       if (!known) {
         this.#fail(`is reset when it is at ${log.position}, and was given ${this.#position}`);
       }
-      const lost = head?.epoch !== epoch.id || head.floor > log.position + 1;
+      const lost = head?.epoch !== epoch.id || head.floor > log.position + 1 ||
+        history.isForked(epoch.id);
       if (!lost) this.#fail(`is reset at ${log.position}, and nothing is lost: ${reason}`);
     }
     this.#position = undefined;
@@ -175,7 +178,8 @@ export class SimInstance implements FanoutListener {
   toString(): string {
     const { fanout } = this;
     return `${fanout.writer} (${this.process.state}, ${fanout.state.state}, at ` +
-      `${fanout.log.position}, ${fanout.pending} pending, ${this.unanswered.size} unanswered)`;
+      `${fanout.log.position}, ${fanout.pending} pending, ${this.unanswered.size} unanswered, ` +
+      `${this.probes} clients)`;
   }
 
   /** Any interest of a client. */

@@ -27,8 +27,13 @@ type CommitResult = { ok: true; versionstamp: string } | { ok: false };
 export class SimKv implements KvClient {
   /** Of this process alone. */
   partition: Outage = "none";
+  /** How much farther away than others this process is, each way. */
+  farMs: number;
 
-  constructor(private readonly options: SimKvOptions) {}
+  constructor(private readonly options: SimKvOptions) {
+    const { random, weather } = options;
+    this.farMs = random.chance(0.2) ? random.between(0, weather.limitMs / 3) : 0;
+  }
 
   get(key: KvKey): Promise<KvEntry | undefined> {
     return this.#call(() => this.options.store.get(key), this.#fate("read"));
@@ -60,7 +65,7 @@ export class SimKv implements KvClient {
     let ended: Error | "end" | undefined;
     let wake = () => {};
     const bring = (value: (KvEntry | undefined)[] | Error | "end") =>
-      process.after(weather.delayMs(), () => {
+      process.after(this.farMs + weather.delayMs(), () => {
         if (Array.isArray(value)) newest = value;
         else ended = value;
         wake();
@@ -111,6 +116,7 @@ export class SimKv implements KvClient {
     forced?: { afterMs: number; value: T },
   ): Promise<T> {
     const { scheduler, process, weather } = this.options;
+    const { farMs } = this;
     return new Promise((resolve, reject) => {
       let answered = false;
       const answer = (afterMs: number, give: () => void) =>
@@ -125,7 +131,7 @@ export class SimKv implements KvClient {
       if (refusedMs !== undefined) answer(refusedMs, () => reject(new Error("refused")));
       if (forced) answer(forced.afterMs, () => resolve(forced.value));
       for (const { requestMs, answerMs, broken } of attempts) {
-        scheduler.after(requestMs, () => {
+        scheduler.after(farMs + requestMs, () => {
           let give: () => void;
           try {
             const value = apply();
@@ -134,7 +140,7 @@ export class SimKv implements KvClient {
             give = () => reject(error);
           }
           if (broken) give = () => reject(new Error("connection reset"));
-          if (answerMs !== undefined) answer(answerMs, give);
+          if (answerMs !== undefined) answer(farMs + answerMs, give);
           return false;
         });
       }

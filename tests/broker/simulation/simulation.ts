@@ -58,7 +58,6 @@ export class Simulation {
   readonly #upstream: Upstream | undefined;
   #instances: SimInstance[] = [];
   #cursors: string[] = [];
-  #probes = 0;
   #stored = 0;
   #digest = 0;
 
@@ -213,8 +212,9 @@ export class Simulation {
   #probe(): void {
     const random = this.#random;
     const running = this.#instances.filter((instance) => instance.running && instance.started);
-    if (running.length === 0 || this.#probes > 20) return;
+    if (running.length === 0) return;
     const instance = random.pick(running);
+    if (instance.probes > 5) return;
     const { epoch, log } = instance.fanout;
     const cursor = random.pick([
       () => epoch.cursor(0),
@@ -235,11 +235,11 @@ export class Simulation {
       cursor,
       interest,
     });
-    this.#probes++;
+    instance.probes++;
     instance.process.after(0, () => {
       instance.checkLasts("meanwhile");
       probe.run().catch((error) => this.#findings.check(false, () => `a probe fails: ${error}`))
-        .finally(() => this.#probes--);
+        .finally(() => instance.probes--);
     });
   }
 
@@ -247,7 +247,8 @@ export class Simulation {
   async #calm(): Promise<void> {
     if (!this.#instances.some((instance) => instance.alive)) this.#spawn();
     const alive = () => this.#instances.filter((instance) => instance.alive);
-    const settled = () => alive().every((instance) => instance.settled) && this.#isOwned();
+    const settled = () =>
+      alive().every((instance) => instance.settled && instance.probes === 0) && this.#isOwned();
     const done = () => this.#findings.any || settled();
     if (!await this.#scheduler.run(done, SETTLE_MS)) {
       const { head } = this.#history;

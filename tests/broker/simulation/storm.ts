@@ -48,6 +48,7 @@ export class Storm {
     this.options.weather.clear();
     for (const { kv, process } of this.options.instances()) {
       kv.partition = "none";
+      kv.farMs = 0;
       process.resume();
     }
   }

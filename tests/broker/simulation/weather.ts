@@ -31,7 +31,7 @@ export class Weather {
   /** Of everybody. */
   outage: Outage = "none";
   readonly limitMs: number;
-  readonly #slowMs: number;
+  #slowMs: number;
 
   constructor(private readonly random: Random) {
     this.trouble = random.pick([0, 0.02, 0.1, 0.3]);
@@ -42,6 +42,7 @@ export class Weather {
   clear(): void {
     this.trouble = 0;
     this.outage = "none";
+    this.#slowMs = 5;
   }
 
   delayMs(): number {
@@ -59,7 +60,10 @@ export class Weather {
     const whole = { requestMs: this.delayMs(), answerMs: this.delayMs() };
     if (!random.chance(this.trouble)) return { attempts: [whole] };
     const unanswered = { requestMs: this.delayMs() };
-    const late = { requestMs: this.limitMs + random.between(0, 8 * this.limitMs) };
+    // Applied once its time is over: about when it is looked for, or much later.
+    const late = {
+      requestMs: this.limitMs + random.between(0, random.pick([100, 8 * this.limitMs])),
+    };
     const slow = { requestMs: random.between(0, this.limitMs), answerMs: this.delayMs() };
     const fates: Fate[] = [
       { attempts: [] },
