@@ -135,7 +135,10 @@ export class KvBuffer implements OutboundBuffer {
           ],
           deletes: over.map(keyOf),
         });
-        if (!result.ok) continue;
+        if (!result.ok) {
+          await apart(tries);
+          continue;
+        }
         if (over.length > 0) {
           this.#seen(over.at(-1)! + 1);
           this.options.onDropped?.(over.length, "too many");
@@ -194,4 +197,10 @@ function encode(message: Outbound): Uint8Array {
 function decode(value: Uint8Array): Outbound {
   const bytes = value[0] === 0x1f ? new Uint8Array(gunzipSync(value)) : value;
   return decodeJson(bytes) as Outbound;
+}
+
+/** Writers that met at the buffer's end wait for different times, or they would meet again. */
+function apart(tries: number): Promise<void> {
+  const ms = Math.random() * Math.min(50, 1 + tries);
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
