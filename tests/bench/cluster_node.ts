@@ -23,6 +23,7 @@ export interface NodeTask {
 
 export interface ReadResult {
   readonly count: number;
+  /** From the first publish() in another process to the last message in this one. */
   readonly seconds: number;
   /** Milliseconds from publish() in one process to the listener in this one. */
   readonly p50: number;
@@ -102,32 +103,31 @@ function entry(n: number): Entry {
 
 /** Collects the ages at which messages arrive. */
 class Reader {
-  #first: number | undefined;
+  #first = Infinity;
   #last = 0;
-  #count = 0;
   readonly #ages: number[] = [];
 
   take(batch: readonly Publication[]): void {
     const arrived = now();
-    this.#first ??= arrived;
     this.#last = arrived;
-    this.#count += batch.length;
     for (const { payload } of batch) {
-      this.#ages.push(arrived - Number(payload.slice(AT.length, payload.indexOf(","))));
+      const at = Number(payload.slice(AT.length, payload.indexOf(",")));
+      this.#first = Math.min(this.#first, at);
+      this.#ages.push(arrived - at);
     }
   }
 
   /** Resolves when no more comes, or after `maxSeconds`. */
   async result(maxSeconds: number): Promise<ReadResult> {
     const end = now() + maxSeconds * 1000;
-    while (now() < end && (this.#count === 0 || now() - this.#last < QUIET_MS)) {
+    while (now() < end && (this.#ages.length === 0 || now() - this.#last < QUIET_MS)) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const ages = this.#ages.slice(Math.floor(this.#ages.length * WARM_UP)).sort((a, b) => a - b);
     const at = (part: number) => ages[Math.floor(ages.length * part)] ?? NaN;
     return {
-      count: this.#count,
-      seconds: (this.#last - (this.#first ?? this.#last)) / 1000,
+      count: this.#ages.length,
+      seconds: (this.#last - this.#first) / 1000,
       p50: at(0.5),
       p99: at(0.99),
     };
