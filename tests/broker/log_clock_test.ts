@@ -1,52 +1,20 @@
 import assert from "node:assert/strict";
 import { KvFanout } from "../../broker/kv_fanout.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
+import { DistantKv } from "../kit/distant_kv.ts";
 import { FakeClock } from "../kit/fake_clock.ts";
 
-const COMMIT_MS = 40;
-const READ_MS = 5;
+const DISTANCES = { readMs: 5, commitMs: 40 };
 const PAUSE_MS = 10;
 const RETENTION_MS = 2_000;
 const SECONDS = 30;
-
-/** Like a store over a network: each call takes its time. */
-class DistantKv extends MemoryKv {
-  constructor(private readonly store: MemoryKv, private readonly clock: FakeClock) {
-    super();
-  }
-
-  override async get(...args: Parameters<MemoryKv["get"]>) {
-    await this.#travel(READ_MS);
-    return await this.store.get(...args);
-  }
-
-  override async list(...args: Parameters<MemoryKv["list"]>) {
-    await this.#travel(READ_MS);
-    return await this.store.list(...args);
-  }
-
-  override async commit(...args: Parameters<MemoryKv["commit"]>) {
-    await this.#travel(COMMIT_MS / 2);
-    const result = await this.store.commit(...args);
-    await this.#travel(COMMIT_MS / 2);
-    return result;
-  }
-
-  override watch(...args: Parameters<MemoryKv["watch"]>) {
-    return this.store.watch(...args);
-  }
-
-  #travel(ms: number): Promise<void> {
-    return this.clock.sleep(ms, new AbortController().signal);
-  }
-}
 
 for (const writers of [1, 3]) {
   Deno.test(`KvFanout: the log's clock runs as time does while ${writers} write without a pause`, async () => {
     const [store, clock] = [new MemoryKv(), new FakeClock()];
     const fanouts: KvFanout[] = [];
     for (let i = 0; i < writers; i++) {
-      const fanout = new KvFanout(new DistantKv(store, clock), {
+      const fanout = new KvFanout(new DistantKv(store, clock, DISTANCES), {
         retentionMs: RETENTION_MS,
         recentMaxBytes: 1_000_000,
         clock,
