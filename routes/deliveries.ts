@@ -1,17 +1,20 @@
 /** Work for the backend and WhatsApp: what failed for good, and another try. */
 
 import { Hono } from "hono";
+import { z } from "zod";
 import type { AppDeps } from "./deps.ts";
 import { problem } from "./problem.ts";
-import { QueryError } from "./stream_query.ts";
+import { parseQuery, word } from "./query.ts";
+
+export const deliveriesQuerySchema = z.object({
+  state: word(["dead", "waiting"], "may be dead or waiting").default("dead")
+    .describe("`dead`: what failed for good"),
+});
 
 export function deliveryRoutes({ deliveries }: AppDeps): Hono {
   return new Hono()
     .get("/api/v1/deliveries", async (c) => {
-      const state = c.req.query("state") ?? "dead";
-      if (state !== "dead" && state !== "waiting") {
-        throw new QueryError("bad_state", "state may be dead or waiting");
-      }
+      const { state } = parseQuery(new URL(c.req.url).searchParams, deliveriesQuerySchema);
       return c.json({ deliveries: await deliveries?.list(state) ?? [] });
     })
     .post("/api/v1/deliveries/:id/retry", async (c) => {

@@ -1,18 +1,32 @@
 /** Devices, their last message, and what is kept of their history. */
 
 import { type Context, Hono } from "hono";
+import { z } from "zod";
 import { Interest } from "../broker/interest.ts";
 import type { Publication } from "../broker/message.ts";
 import { grantOf, requireDevice } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
 import { ProblemError } from "./problem.ts";
-import { whole } from "./stream_query.ts";
+import { parseQuery, whole } from "./query.ts";
 
 const PAGE = 100;
 const MAX_PAGE = 1000;
 const STEP_BYTES = 262_144;
 /** How long a cursor may wait for a store that is away. */
 const READ_MS = 5_000;
+
+const limit = whole(1, MAX_PAGE).default(PAGE).describe("How many on a page");
+
+export const devicesQuerySchema = z.object({
+  limit,
+  next: whole(0, 999_999_999).default(0).describe("`next` of the page before"),
+});
+
+export const messagesQuerySchema = z.object({
+  limit,
+  since: z.string().meta({ allowEmptyValue: true }).optional()
+    .describe("A cursor: only what came after it; `next` of the page before is one"),
+});
 
 export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
   const describe = ({ deviceId, time }: Publication) => ({
@@ -23,8 +37,7 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
 
   return new Hono()
     .get("/api/v1/devices", (c) => {
-      const limit = pageSize(c);
-      const skip = number(c, "next", 0, 999_999_999) ?? 0;
+      const { limit, next: skip } = queryOf(c, devicesQuerySchema);
       const { devices } = grantOf(c);
       const page = fanout.log.lastOfAll()
         .filter(({ deviceId }) => devices.matches(deviceId))
@@ -41,8 +54,10 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
     })
     .get("/api/v1/devices/:id/messages", async (c) => {
       const { deviceId } = lastOf(c);
-      const limit = pageSize(c);
-      const since = c.req.query("since") || fanout.epoch.cursor(fanout.floor - 1);
+      const { limit, since = fanout.epoch.cursor(fanout.floor - 1) } = queryOf(
+        c,
+        messagesQuerySchema,
+      );
       const signal = AbortSignal.timeout(READ_MS);
       const replay = await fanout.since(since, Interest.device(deviceId), signal);
       const found: Publication[] = [];
@@ -68,10 +83,8 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
   }
 }
 
-const pageSize = (c: Context) => number(c, "limit", 1, MAX_PAGE) ?? PAGE;
-
-function number(c: Context, name: string, min: number, max: number): number | undefined {
-  return whole(new URL(c.req.url).searchParams, name, min, max);
+function queryOf<T extends z.ZodRawShape>(c: Context, schema: z.ZodObject<T>) {
+  return parseQuery(new URL(c.req.url).searchParams, schema);
 }
 
 function json(text: string): Response {

@@ -1,9 +1,15 @@
 /** Figures of this instance. */
 
 import { Hono } from "hono";
+import { z } from "zod";
 import type { InstanceFigures } from "../broker/instances.ts";
 import type { AppDeps } from "./deps.ts";
-import { QueryError } from "./stream_query.ts";
+import { parseQuery, word } from "./query.ts";
+
+export const statsQuerySchema = z.object({
+  scope: word(["instance", "cluster"], "may be cluster, or left out").default("instance")
+    .describe("`cluster`: sums over all instances that live"),
+});
 
 export function statsRoutes(
   { hub, fanout, sources, instance, instances, leaseOwner, companies, deliveries }: AppDeps,
@@ -11,10 +17,7 @@ export function statsRoutes(
   const started = performance.now();
   return new Hono()
     .get("/api/v1/stream/stats", (c) => {
-      const scope = c.req.query("scope") ?? "instance";
-      if (scope !== "instance" && scope !== "cluster") {
-        throw new QueryError("bad_scope", "scope may be cluster, or left out");
-      }
+      const { scope } = parseQuery(new URL(c.req.url).searchParams, statsQuerySchema);
       const [self, ...others] = instances.live;
       const counted = scope === "cluster" ? [self!, ...others] : [self!];
       const sum = (key: keyof InstanceFigures) =>

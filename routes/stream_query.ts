@@ -1,7 +1,11 @@
 /** The query of a stream: what the client asks for, checked. */
 
+import { z } from "zod";
 import { Interest, InterestError } from "../broker/interest.ts";
 import type { SessionMode } from "../broker/session.ts";
+import { flag, parseQuery, QueryError, whole, word } from "./query.ts";
+
+export { QueryError };
 
 export interface StreamQuery {
   readonly interest: Interest;
@@ -10,13 +14,21 @@ export interface StreamQuery {
   readonly mode: SessionMode;
 }
 
-/** A parameter that is wrong; `code` is stable. */
-export class QueryError extends Error {
-  override readonly name = "QueryError";
-  constructor(readonly code: string, message: string) {
-    super(message);
-  }
-}
+const RATE = "must be a number above 0, and at most 1000";
+
+/** What a stream takes besides `device_ids`, which {@linkcode parseInterest} checks. */
+export const streamQuerySchema = z.object({
+  batch_ms: whole(1, 1000).optional()
+    .describe("WebSocket: messages of so many milliseconds in one frame"),
+  mode: word(["latest"], "may be latest, or left out").meta({ allowEmptyValue: true }).optional()
+    .describe("`latest`: only the newest message of each device, for who cannot keep up"),
+  max_rate: z.string().regex(/^\d{1,6}(\.\d{1,6})?$/, RATE).transform(Number)
+    .pipe(z.number().gt(0, RATE).max(1000, RATE))
+    .meta({ allowEmptyValue: true }).optional()
+    .describe("At most so many messages a second for each device; implies `mode=latest`"),
+  snapshot: flag().describe("First the last known message of each device"),
+  presence: flag().describe("`presence` events too"),
+});
 
 export interface QueryOptions {
   readonly transport: "ws" | "sse";
@@ -31,26 +43,19 @@ const IDS_REQUIRED = "Debe especificar al menos un device_id en los query params
 /** @throws {QueryError} for the first parameter that is wrong. */
 export function parseStreamQuery(url: URL, headers: Headers, options: QueryOptions): StreamQuery {
   const query = url.searchParams;
-  const batchMs = whole(query, "batch_ms", 1, 1000);
+  const { batch_ms: batchMs, mode, max_rate: maxRate, snapshot, presence } = parseQuery(
+    query,
+    streamQuerySchema,
+  );
   if (batchMs !== undefined && options.transport === "sse") {
     throw new QueryError("bad_batch_ms", "batch_ms is for WebSockets: leave it out");
   }
-  const mode = query.get("mode") ?? "";
-  if (mode !== "" && mode !== "latest") {
-    throw new QueryError("bad_mode", "mode may be latest, or left out");
-  }
-  const maxRate = rate(query, "max_rate");
   const lastEventId = options.transport === "sse" ? headers.get("last-event-id") : null;
   return {
     interest: interestOf(query.getAll("device_ids"), options),
     cursor: lastEventId || query.get("since") || undefined,
-    snapshot: flag(query, "snapshot"),
-    mode: {
-      presence: flag(query, "presence"),
-      latest: mode === "latest" || maxRate !== undefined,
-      maxRate,
-      batchMs,
-    },
+    snapshot,
+    mode: { presence, latest: mode === "latest" || maxRate !== undefined, maxRate, batchMs },
   };
 }
 
@@ -69,33 +74,4 @@ export function parseInterest(lists: readonly string[], maxIds: number): Interes
     if (error instanceof InterestError) throw new QueryError(error.code, error.message);
     throw error;
   }
-}
-
-function flag(query: URLSearchParams, name: string): boolean {
-  const value = query.get(name) ?? "";
-  if (value === "1" || value === "true") return true;
-  if (value === "0" || value === "false" || value === "") return false;
-  throw new QueryError(`bad_${name}`, `${name} may be 1 or 0`);
-}
-
-/** A whole number from `min` to `max`; undefined where the parameter is left out. */
-export function whole(
-  query: URLSearchParams,
-  name: string,
-  min: number,
-  max: number,
-): number | undefined {
-  const value = query.get(name) ?? "";
-  if (value === "") return undefined;
-  const number = Number(value);
-  if (/^\d{1,9}$/.test(value) && number >= min && number <= max) return number;
-  throw new QueryError(`bad_${name}`, `${name} must be a whole number from ${min} to ${max}`);
-}
-
-function rate(query: URLSearchParams, name: string): number | undefined {
-  const value = query.get(name) ?? "";
-  if (value === "") return undefined;
-  const number = Number(value);
-  if (/^\d{1,6}(\.\d{1,6})?$/.test(value) && number > 0 && number <= 1000) return number;
-  throw new QueryError(`bad_${name}`, `${name} must be a number above 0, and at most 1000`);
 }
