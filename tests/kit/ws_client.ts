@@ -7,6 +7,8 @@ import { Recorder, type WaitOptions } from "./recorder.ts";
 export interface WsClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
+  /** For servers whose certificate this machine does not know. */
+  readonly client?: Deno.HttpClient;
   /** Called with every frame in place of recording it: for clients that see millions. */
   readonly onFrame?: (text: string) => void;
   readonly timeoutMs?: number;
@@ -15,7 +17,7 @@ export interface WsClientOptions {
 /** Deno's own constructor: where a page's code is checked too, TypeScript knows the browsers' only. */
 const Socket = WebSocket as unknown as new (
   url: string,
-  options: { headers?: Record<string, string>; protocols?: string[] },
+  options: { headers?: Record<string, string>; protocols?: string[]; client?: Deno.HttpClient },
 ) => WebSocket;
 
 export class WsClient implements AsyncDisposable {
@@ -36,6 +38,7 @@ export class WsClient implements AsyncDisposable {
     this.#socket = new Socket(url, {
       ...(options.headers && { headers: { ...options.headers } }),
       ...(options.protocols && { protocols: [...options.protocols] }),
+      ...(options.client && { client: options.client }),
     });
     const opened = Promise.withResolvers<void>();
     const closed = Promise.withResolvers<{ code: number; reason: string }>();
