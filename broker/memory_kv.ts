@@ -19,12 +19,21 @@ export class MemoryKv implements KvClient {
     range: KvRange | { readonly prefix: KvKey },
     { limit, reverse = false, after }: { limit: number; reverse?: boolean; after?: KvKey },
   ): Promise<KvEntry[]> {
-    const page = this.#entries.filter(({ key }) => {
-      if (after && compareKeys(key, after) <= 0) return false;
-      return "prefix" in range
-        ? range.prefix.every((part, i) => key[i] === part) && key.length > range.prefix.length
-        : compareKeys(key, range.start) >= 0 && compareKeys(key, range.end) < 0;
-    });
+    // From the first key that may be in it: a queue is read from its start, again and again.
+    const first = "prefix" in range ? range.prefix : range.start;
+    const from = after && compareKeys(after, first) > 0 ? after : first;
+    const page: KvEntry[] = [];
+    for (let at = this.#find(from); at < this.#entries.length; at++) {
+      const entry = this.#entries[at]!;
+      const { key } = entry;
+      const inside = "prefix" in range
+        ? range.prefix.every((part, i) => key[i] === part)
+        : compareKeys(key, range.end) < 0;
+      if (!inside || (!reverse && page.length === limit)) break;
+      if (after && compareKeys(key, after) <= 0) continue;
+      if ("prefix" in range && key.length === range.prefix.length) continue;
+      page.push(entry);
+    }
     return Promise.resolve((reverse ? page.reverse() : page).slice(0, limit));
   }
 

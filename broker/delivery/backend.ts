@@ -1,9 +1,6 @@
-/** The backend that alarms are sent to. */
+/** The backend that alarms, and messages from people, are handed to. */
 
-import { circuitBreaker, CircuitBreakerPolicy, ConsecutiveBreaker, handleWhen } from "cockatiel";
-import { BrokenCircuitError } from "cockatiel";
-import { DeliveryError } from "./delivery.ts";
-import { callJson, type HttpCall } from "./http_call.ts";
+import { Service } from "./service.ts";
 
 export interface BackendOptions {
   /** Without a slash at its end. */
@@ -14,68 +11,53 @@ export interface BackendOptions {
 }
 
 const TIMEOUT_MS = 10_000;
-const FAILURES = 5;
-const HALF_OPEN_MS = 5_000;
 const PATH = "/api/mqtt-alerts";
+/** More numbers than a stored step has room for are a mistake of the backend's. */
+const MAX_RECIPIENTS = 500;
 
-/** Failures that may pass open a circuit breaker; a refused message says nothing of the backend. */
+/** All methods throw a DeliveryError. */
 export class Backend {
-  readonly #breaker: CircuitBreakerPolicy;
-  readonly #options: BackendOptions;
+  readonly #service: Service;
+  readonly #url: string;
 
-  constructor(options: BackendOptions) {
-    this.#options = options;
-    this.#breaker = circuitBreaker(
-      handleWhen((error) => error instanceof DeliveryError && !error.permanent),
-      { halfOpenAfter: HALF_OPEN_MS, breaker: new ConsecutiveBreaker(FAILURES) },
-    );
-    this.#breaker.onBreak(() => options.onAway?.(true));
-    this.#breaker.onReset(() => options.onAway?.(false));
+  constructor({ url, timeoutMs = TIMEOUT_MS, onAway }: BackendOptions) {
+    this.#url = url + PATH;
+    this.#service = new Service({ name: "the backend", timeoutMs, onAway });
   }
 
   /** Hands a message over; `id` tells repeats. Returns the recipients that it names. */
   async process(message: unknown, id: string, signal: AbortSignal): Promise<string[]> {
-    const answer = await this.#call({
+    const answer = await this.#service.call({
       method: "POST",
-      path: `${PATH}/process`,
+      url: `${this.#url}/process`,
       headers: { "idempotency-key": id },
       body: message,
     }, signal);
     return recipientsOf(answer);
   }
 
-  /** Whether the company has the site. */
+  /** What the backend says of a company (`empresa`) and its site (`sede`). */
   verifyCompanySite(company: string, site: string): Promise<unknown> {
     const query = new URLSearchParams({ empresa: company, sede: site });
-    return this.#call({ method: "GET", path: `${PATH}/verify-empresa-sede?${query}` });
+    return this.#get(`/verify-empresa-sede?${query}`);
   }
 
   alerts(): Promise<unknown> {
-    return this.#call({ method: "GET", path: PATH });
+    return this.#get("");
   }
 
   alert(id: string): Promise<unknown> {
-    return this.#call({ method: "GET", path: `${PATH}/${encodeURIComponent(id)}` });
+    return this.#get(`/${encodeURIComponent(id)}`);
   }
 
-  async #call(
-    { path, ...call }: Pick<HttpCall, "method" | "headers" | "body"> & { readonly path: string },
-    signal?: AbortSignal,
-  ): Promise<unknown> {
-    const { url, timeoutMs = TIMEOUT_MS } = this.#options;
-    try {
-      return await this.#breaker.execute(() =>
-        callJson({ ...call, url: url + path, timeoutMs, service: "the backend" }, signal)
-      );
-    } catch (error) {
-      if (!(error instanceof BrokenCircuitError)) throw error;
-      throw new DeliveryError("the backend is away", { retryAfterMs: HALF_OPEN_MS });
-    }
+  #get(path: string): Promise<unknown> {
+    return this.#service.call({ method: "GET", url: this.#url + path });
   }
 }
 
 function recipientsOf(answer: unknown): string[] {
   const { recipients } = (answer ?? {}) as { recipients?: unknown };
   if (!Array.isArray(recipients)) return [];
-  return recipients.map(String).filter((number) => /^\+?\d{6,15}$/.test(number));
+  const numbers = recipients.map(String).filter((number) => /^\+?\d{6,15}$/.test(number));
+  return numbers.slice(0, MAX_RECIPIENTS);
 }

@@ -31,6 +31,8 @@ export type DeliveryHandler = (
 export interface DeliveryErrorOptions {
   /** Trying again cannot help. */
   readonly permanent?: boolean;
+  /** The other side is away: it says nothing of this work, and is no try of it. */
+  readonly away?: boolean;
   /** The other side named a time, in ms from now. */
   readonly retryAfterMs?: number | undefined;
 }
@@ -39,11 +41,16 @@ export interface DeliveryErrorOptions {
 export class DeliveryError extends Error {
   override readonly name = "DeliveryError";
   readonly permanent: boolean;
+  readonly away: boolean;
   readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, { permanent = false, retryAfterMs }: DeliveryErrorOptions = {}) {
+  constructor(
+    message: string,
+    { permanent = false, away = false, retryAfterMs }: DeliveryErrorOptions = {},
+  ) {
     super(message);
     this.permanent = permanent;
+    this.away = away;
     this.retryAfterMs = retryAfterMs;
   }
 }

@@ -13,6 +13,8 @@ export interface HttpCall {
   readonly service: string;
 }
 
+/** Said by what stands before a service that is down. */
+const GATEWAY_STATUS = new Set([502, 503, 504]);
 const MAX_RETRY_AFTER_MS = 3_600_000;
 const MAX_ANSWER_BYTES = 1_048_576;
 
@@ -41,13 +43,14 @@ export async function callJson(call: HttpCall, signal?: AbortSignal): Promise<un
   } catch {
     // The error of fetch names the URL, which may hold what is not for logs.
     const why = limit.aborted ? `did not answer within ${timeoutMs} ms` : "cannot be reached";
-    throw new DeliveryError(`${service} ${why}`);
+    throw new DeliveryError(`${service} ${why}`, { away: true });
   }
   const { status } = response;
   if (response.ok) return parse(text);
   const mayPass = status >= 500 || status === 429 || status === 408;
   throw new DeliveryError(`${service} answered ${status}`, {
     permanent: !mayPass,
+    away: GATEWAY_STATUS.has(status),
     retryAfterMs: retryAfterMs(response.headers.get("retry-after")),
   });
 }

@@ -12,6 +12,9 @@ export interface ClaimTiming {
   readonly clock: Clock;
 }
 
+/** Lanes of others that are watched; more than this, and the watch begins anew. */
+const MAX_SEEN = 10_000;
+
 interface Sighting {
   readonly versionstamp: string;
   /** When it was seen first, by this instance's clock. */
@@ -36,6 +39,7 @@ export class LaneClaims {
     if (held) {
       const seen = this.#seen.get(lane);
       if (seen?.versionstamp !== held.versionstamp) {
+        if (this.#seen.size >= MAX_SEEN) this.#seen.clear();
         this.#seen.set(lane, { versionstamp: held.versionstamp, since: now });
         return undefined;
       }

@@ -11,15 +11,21 @@ export interface LaneWorkerOptions {
   readonly handler: DeliveryHandler;
   readonly clock: Clock;
   readonly maxAttempts: number;
+  /** Age at which work is given up that waits for a service which is away. */
+  readonly maxAgeMs: number;
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
   /** How often the claim is renewed. */
   readonly renewMs: number;
   readonly onDone: () => void;
   readonly onRetry: (job: StoredJob, reason: string) => void;
   readonly onDead: (job: StoredJob, reason: string) => void;
+  /** Asked for each job that failed for good: false where too many are kept already. */
+  readonly keepDead: () => boolean;
 }
 
-/** Runs until the lane is empty, the claim is lost, or the signal aborts. */
+const MAX_REASON_CHARS = 500;
+
+/** Runs until no job of the lane is due, the claim is lost, or the signal aborts. */
 export class LaneWorker {
   constructor(
     private readonly lane: string,
@@ -31,10 +37,8 @@ export class LaneWorker {
     const { claim } = this;
     while (!signal.aborted && !claim.lost) {
       const job = await this.#first();
-      if (!job) break;
-      const wait = (job.value.notBefore ?? 0) - this.options.clock.wall();
-      if (wait > 0) await this.#wait(wait, signal);
-      else await this.#work(job, signal);
+      if (!job || !job.isDue(this.options.clock.wall())) break;
+      await this.#work(job, signal);
     }
     await claim.release();
   }
@@ -45,12 +49,6 @@ export class LaneWorker {
       { limit: 1 },
     );
     return entry && new StoredJob(entry);
-  }
-
-  /** Waits a part of the time at most, then looks again: an operator may have changed the job. */
-  async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    await this.options.clock.sleep(Math.min(ms, this.options.renewMs), signal);
-    if (!signal.aborted) await this.claim.renew();
   }
 
   async #work(job: StoredJob, signal: AbortSignal): Promise<void> {
@@ -93,16 +91,20 @@ export class LaneWorker {
   }
 
   async #failed(job: StoredJob, error: unknown): Promise<void> {
-    const { clock, maxAttempts, retry, onRetry, onDead } = this.options;
-    const reason = error instanceof Error ? error.message : String(error);
-    const attempts = (job.value.attempts ?? 0) + 1;
-    const permanent = error instanceof DeliveryError && error.permanent;
-    if (permanent || attempts >= maxAttempts) {
+    const { clock, maxAttempts, maxAgeMs, retry, onRetry, onDead } = this.options;
+    const text = error instanceof Error ? error.message : String(error);
+    const reason = text.slice(0, MAX_REASON_CHARS);
+    const { permanent = false, away = false, retryAfterMs } = error instanceof DeliveryError
+      ? error
+      : {};
+    const attempts = (job.value.attempts ?? 0) + (away ? 0 : 1);
+    const isTooOld = clock.wall() - (job.value.time ?? Infinity) > maxAgeMs;
+    if (permanent || attempts >= maxAttempts || (away && isTooOld)) {
       if (await this.#bury(job, job.with({ attempts, reason }))) onDead(job, reason);
       return;
     }
-    const asked = error instanceof DeliveryError ? error.retryAfterMs : undefined;
-    const wait = asked ?? backoffMs(attempts - 1, { ...retry, random: clock.random });
+    const tries = Math.max(0, attempts - 1);
+    const wait = retryAfterMs ?? backoffMs(tries, { ...retry, random: clock.random });
     const notBefore = clock.wall() + wait;
     if (await this.#change(job, job.with({ attempts, notBefore, reason }))) onRetry(job, reason);
   }
@@ -123,7 +125,7 @@ export class LaneWorker {
     const { key } = job.entry;
     const result = await this.options.kv.commit({
       checks: [job.check, this.claim.check],
-      sets: [{ key: [...DEAD_PREFIX, job.lane, job.offset], value }],
+      sets: this.options.keepDead() ? [{ key: [...DEAD_PREFIX, job.lane, job.offset], value }] : [],
       deletes: [key],
     });
     return result.ok;

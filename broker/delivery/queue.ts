@@ -2,7 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import { Doorbell } from "../doorbell.ts";
-import type { KvClient } from "../kv_client.ts";
+import type { KvClient, KvKey } from "../kv_client.ts";
 import type { DeliveryHandler, DeliveryInfo } from "./delivery.ts";
 import { LaneClaims } from "./lane_claim.ts";
 import { LaneWorker, type LaneWorkerOptions } from "./lane_worker.ts";
@@ -15,7 +15,13 @@ export interface DeliveryQueueOptions {
   readonly onRetry?: (info: DeliveryInfo, reason: string) => void;
   readonly onDead?: (info: DeliveryInfo, reason: string) => void;
   readonly maxAttempts?: number;
+  /** Age at which work is given up that waits for a service which is away; a day unless given. */
+  readonly maxAgeMs?: number;
   readonly retry?: { readonly baseMs: number; readonly maxMs: number };
+  /** Jobs that may wait; more are refused. */
+  readonly maxWaiting?: number;
+  /** Jobs that failed for good and are kept; more are let go. */
+  readonly maxDead?: number;
   /** How often lanes are looked for where nothing rang. */
   readonly pollMs?: number;
   readonly claimMs?: number;
@@ -26,19 +32,30 @@ export interface DeliveryTotals {
   done: number;
   retried: number;
   dead: number;
+  /** Refused, as too much waited. */
+  refused: number;
+  /** Failed for good and not kept, as too many were. */
+  lost: number;
 }
 
 const MAX_LANES = 32;
 const MAX_LISTED = 1_000;
+const MAX_PAGE = 64;
+/** Where more than {@linkcode MAX_LISTED} wait they are counted no more often than this. */
+const COUNT_MS = 10_000;
+const DAY_MS = 86_400_000;
 
 /**
  * Jobs come into the store in the commit of the messages that caused them. A lane belongs to the
- * instance that claimed it; where that falls silent, another goes on with its first job.
+ * instance that claimed it; where that falls silent, another goes on with its first job. A lane
+ * whose first job waits for its next try belongs to nobody.
  */
 export class DeliveryQueue implements AsyncDisposable {
-  readonly totals: DeliveryTotals = { done: 0, retried: 0, dead: 0 };
-  /** Jobs that wait, as of the last look; at most {@linkcode MAX_LISTED} are counted. */
+  readonly totals: DeliveryTotals = { done: 0, retried: 0, dead: 0, refused: 0, lost: 0 };
+  /** Jobs that wait, on all instances together, as of the last count. */
   depth = 0;
+  /** Jobs that failed for good, as of the last count. */
+  deadDepth = 0;
   /** Age of the oldest that waits, in ms, as of the last look. */
   oldestMs = 0;
   readonly #kv: KvClient;
@@ -49,10 +66,14 @@ export class DeliveryQueue implements AsyncDisposable {
   readonly #working = new Map<string, Promise<void>>();
   readonly #bell = new Doorbell();
   readonly #closed = new AbortController();
+  #alarm = new AbortController();
+  /** Jobs that were let in since the last count. */
+  #admitted = 0;
+  #countedAt = -Infinity;
   #run: Promise<unknown> = Promise.resolve();
 
   constructor(kv: KvClient, options: DeliveryQueueOptions) {
-    const { claimMs = 10_000, clock = SYSTEM_CLOCK, onRetry, onDead } = options;
+    const { claimMs = 10_000, clock = SYSTEM_CLOCK, onRetry, onDead, maxDead = 10_000 } = options;
     this.#kv = kv;
     this.#options = options;
     this.#clock = clock;
@@ -62,6 +83,7 @@ export class DeliveryQueue implements AsyncDisposable {
       clock,
       handler: options.handler,
       maxAttempts: options.maxAttempts ?? 20,
+      maxAgeMs: options.maxAgeMs ?? DAY_MS,
       retry: options.retry ?? { baseMs: 1_000, maxMs: 300_000 },
       renewMs: claimMs / 3,
       onDone: () => this.totals.done++,
@@ -73,6 +95,12 @@ export class DeliveryQueue implements AsyncDisposable {
         this.totals.dead++;
         onDead?.(job.info("dead"), reason);
       },
+      keepDead: () => {
+        const kept = this.deadDepth < maxDead;
+        if (kept) this.deadDepth++;
+        else this.totals.lost++;
+        return kept;
+      },
     };
   }
 
@@ -83,6 +111,20 @@ export class DeliveryQueue implements AsyncDisposable {
   /** Something was stored that has to be done. */
   ring(): void {
     this.#bell.ring();
+  }
+
+  /** Asked before a job is stored: false, and counted, where as many wait as may. */
+  admit(): boolean {
+    if (this.isFull) {
+      this.totals.refused++;
+      return false;
+    }
+    this.#admitted++;
+    return true;
+  }
+
+  get isFull(): boolean {
+    return this.depth + this.#admitted >= (this.#options.maxWaiting ?? 100_000);
   }
 
   async list(state: DeliveryInfo["state"]): Promise<DeliveryInfo[]> {
@@ -102,7 +144,7 @@ export class DeliveryQueue implements AsyncDisposable {
       checks: [job.check],
       sets: [{
         key: [...DELIVERY_PREFIX, place.lane, place.offset],
-        value: job.with({ attempts: 0, notBefore: 0 }),
+        value: job.with({ attempts: 0, notBefore: 0, time: this.#clock.wall() }),
       }],
       deletes: [entry.key],
     });
@@ -112,6 +154,7 @@ export class DeliveryQueue implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
+    this.#alarm.abort();
     this.#bell.ring();
     await this.#run;
     await Promise.allSettled(this.#working.values());
@@ -137,23 +180,71 @@ export class DeliveryQueue implements AsyncDisposable {
     }
   }
 
-  /** Finds the lanes by their first jobs, each with one look behind the lane before. */
+  /** Starts on each lane whose first job is due, and sets the alarm for the first that will be. */
   async #startLanes(): Promise<void> {
-    let oldest = Infinity;
-    let after: readonly (string | number)[] | undefined;
-    while (!this.#closed.signal.aborted) {
-      const [entry] = await this.#kv.list(
-        { prefix: DELIVERY_PREFIX },
-        { limit: 1, ...(after ? { after } : {}) },
-      );
-      if (!entry) break;
-      const { lane, value } = new StoredJob(entry);
-      oldest = Math.min(oldest, value.time ?? Infinity);
-      after = [...DELIVERY_PREFIX, lane, Number.MAX_VALUE];
-      if (!this.#working.has(lane) && this.#working.size < MAX_LANES) this.#startLane(lane);
+    const now = this.#clock.wall();
+    let oldest = now;
+    let next = Infinity;
+    for await (const job of this.#firstJobs()) {
+      oldest = Math.min(oldest, job.value.time ?? now);
+      if (this.#working.has(job.lane)) continue;
+      if (!job.isDue(now)) next = Math.min(next, job.value.notBefore ?? 0);
+      else if (this.#working.size < MAX_LANES) this.#startLane(job.lane);
     }
-    this.oldestMs = oldest === Infinity ? 0 : Math.max(0, this.#clock.wall() - oldest);
-    this.depth = (await this.#kv.list({ prefix: DELIVERY_PREFIX }, { limit: MAX_LISTED })).length;
+    this.oldestMs = now - oldest;
+    this.#wakeAt(next);
+    await this.#count();
+  }
+
+  /** The first job of every lane. */
+  async *#firstJobs(): AsyncGenerator<StoredJob> {
+    let after: KvKey | undefined;
+    // Lanes of one job come many at a time; of a long lane not more than its first is read.
+    for (let limit = 1; !this.#closed.signal.aborted;) {
+      const options = { limit, ...(after ? { after } : {}) };
+      const page = await this.#kv.list({ prefix: DELIVERY_PREFIX }, options);
+      const lanes = new Set<string>();
+      for (const entry of page) {
+        const job = new StoredJob(entry);
+        if (!lanes.has(job.lane)) yield job;
+        lanes.add(job.lane);
+      }
+      if (page.length < limit) return;
+      after = [...DELIVERY_PREFIX, String(page.at(-1)!.key[1]), Number.MAX_VALUE];
+      limit = lanes.size === page.length ? Math.min(MAX_PAGE, limit * 2) : 1;
+    }
+  }
+
+  #wakeAt(time: number): void {
+    this.#alarm.abort();
+    if (time === Infinity || this.#closed.signal.aborted) return;
+    const { signal } = this.#alarm = new AbortController();
+    this.#clock.sleep(Math.max(0, time - this.#clock.wall()), signal).then(() => {
+      if (!signal.aborted) this.ring();
+    });
+  }
+
+  async #count(): Promise<void> {
+    const now = this.#clock.monotonic();
+    const many = this.depth + this.deadDepth > MAX_LISTED;
+    if (many && now - this.#countedAt < COUNT_MS) return;
+    this.#countedAt = now;
+    const admitted = this.#admitted;
+    this.depth = await this.#countOf(DELIVERY_PREFIX);
+    this.#admitted -= admitted;
+    this.deadDepth = await this.#countOf(DEAD_PREFIX);
+  }
+
+  async #countOf(prefix: KvKey): Promise<number> {
+    let count = 0;
+    let after: KvKey | undefined;
+    for (;;) {
+      const options = { limit: MAX_LISTED, ...(after ? { after } : {}) };
+      const page = await this.#kv.list({ prefix }, options);
+      count += page.length;
+      if (page.length < MAX_LISTED || this.#closed.signal.aborted) return count;
+      after = page.at(-1)!.key;
+    }
   }
 
   #startLane(lane: string): void {

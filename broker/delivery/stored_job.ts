@@ -39,6 +39,11 @@ export class StoredJob {
     return { key: this.entry.key, versionstamp: this.entry.versionstamp };
   }
 
+  /** Whether it may be tried at `now`, in ms since 1970. */
+  isDue(now: number): boolean {
+    return (this.value.notBefore ?? 0) <= now;
+  }
+
   get delivery(): Delivery {
     const { id, lane, value: { kind, data, attempts = 0 } } = this;
     return { id, lane, kind, data, attempts };

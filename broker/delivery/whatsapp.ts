@@ -1,12 +1,14 @@
 /** Messages to people over the WhatsApp Cloud API. */
 
-import { callJson } from "./http_call.ts";
+import { Service } from "./service.ts";
 
 export interface WhatsAppOptions {
   /** Of the phone number, e.g. `https://graph.facebook.com/v20.0/1234567890`. */
   readonly url: string;
   readonly token: string;
   readonly timeoutMs?: number;
+  /** Called once when WhatsApp is found to be away, and once when it is back. */
+  readonly onAway?: (away: boolean) => void;
 }
 
 export type WhatsAppMessage =
@@ -23,18 +25,21 @@ export type WhatsAppMessage =
 const TIMEOUT_MS = 10_000;
 
 export class WhatsApp {
-  constructor(private readonly options: WhatsAppOptions) {}
+  readonly #service: Service;
+
+  constructor(private readonly options: WhatsAppOptions) {
+    const { timeoutMs = TIMEOUT_MS, onAway } = options;
+    this.#service = new Service({ name: "WhatsApp", timeoutMs, onAway });
+  }
 
   /** @throws {DeliveryError} whose message names neither the number nor the token. */
   async send(to: string, message: WhatsAppMessage, signal: AbortSignal): Promise<void> {
-    const { url, token, timeoutMs = TIMEOUT_MS } = this.options;
-    await callJson({
+    const { url, token } = this.options;
+    await this.#service.call({
       method: "POST",
       url: url.endsWith("/messages") ? url : `${url.replace(/\/$/, "")}/messages`,
       headers: { authorization: `Bearer ${token}` },
       body: { messaging_product: "whatsapp", to: to.replace(/^\+/, ""), ...bodyOf(message) },
-      timeoutMs,
-      service: "WhatsApp",
     }, signal);
   }
 }
