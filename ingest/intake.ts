@@ -114,7 +114,7 @@ export class BatchingIntake implements Intake {
     }
     batch.jobs.push(
       botonera.kind === "message"
-        ? botoneraJob(message, botonera.message, value)
+        ? botoneraJob(message, botonera.message)
         : this.options.jobOf?.(value, origin),
     );
     batch.marks.push(origin.mark);

@@ -1,13 +1,16 @@
 /** The work that a panic button's message causes. */
 
-import { PROCESS, type ProcessStep } from "../../broker/delivery/alarm_handler.ts";
+import { PROCESS } from "../../broker/delivery/alarm_handler.ts";
 import type { Job, Message } from "../../broker/message.ts";
 import type { BotoneraMessage } from "./message_types.ts";
 
-/** In order by company, or by device where the message names none. */
-export function botoneraJob(message: Message, botonera: BotoneraMessage, value: object): Job {
-  const { company, notifies } = botonera;
-  const data: ProcessStep = { message: value as ProcessStep["message"], company, notifies };
-  const body = JSON.stringify({ kind: PROCESS, data, time: Date.now() });
+/**
+ * In order by company, or by device where the message names none. The message stays the text that
+ * it is: parsed and written again, a number such as 1e20 is longer, and a value has its limit.
+ */
+export function botoneraJob(message: Message, { company, notifies }: BotoneraMessage): Job {
+  const named = company === undefined ? "" : `"company":${JSON.stringify(company)},`;
+  const data = `{${named}"notifies":${notifies},"message":${message.payload}}`;
+  const body = `{"kind":${JSON.stringify(PROCESS)},"time":${Date.now()},"data":${data}}`;
   return { lane: company ?? message.deviceId, body, company };
 }
