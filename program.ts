@@ -3,6 +3,8 @@
 import { Companies } from "./broker/companies.ts";
 import { alarmHandler } from "./broker/delivery/alarm_handler.ts";
 import { Backend } from "./broker/delivery/backend.ts";
+import { InboundServer } from "./broker/delivery/inbound_server.ts";
+import { Inbox } from "./broker/delivery/inbox.ts";
 import { DeliveryQueue } from "./broker/delivery/queue.ts";
 import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import { Hub } from "./broker/hub.ts";
@@ -60,7 +62,13 @@ export async function startProgram(
   });
   const companies = new Companies(store.work);
   const deliveries = openDeliveries(config, store, instance);
-  const ingest = new Ingest({ config, store, health, instance, companies, deliveries });
+  const inbox = deliveries && new Inbox(store.work, { onQueued: () => deliveries.ring() });
+  const inbound = inbox && new InboundServer({
+    inbox,
+    maxMessageBytes: config.maxMessageBytes,
+    admit: () => deliveries.admit(),
+  });
+  const ingest = new Ingest({ config, store, health, instance, companies, deliveries, inbox });
   const instances = new Instances(store.kv, {
     id: instance,
     figures: () => ({
@@ -80,6 +88,7 @@ export async function startProgram(
     sources: () => ingest.status(),
     companies,
     deliveries,
+    inbound,
     publish: config.mqtt && ((message, timeoutMs) => ingest.publish(message, timeoutMs)),
     awsIot: ingest.awsIot,
   });
@@ -90,6 +99,9 @@ export async function startProgram(
         "connections.sse": hub.totals.sse.connected,
         "devices": fanout.log.deviceCount,
         "pending": fanout.pending,
+        "deliveries.waiting": deliveries?.depth ?? 0,
+        "deliveries.dead": deliveries?.deadDepth ?? 0,
+        "deliveries.oldest_ms": deliveries?.oldestMs ?? 0,
         ...ingest.awsIot?.figures().gauges,
       },
       counters: {
@@ -125,7 +137,12 @@ export async function startProgram(
   async function stop(): Promise<void> {
     health.phase = "draining";
     // Side by side: `deno serve` closes WebSockets at the signal, and goodbyes must be out before.
-    await Promise.all([drain(hub, config.drainSeconds), ingest.stop()]);
+    await Promise.all([
+      drain(hub, config.drainSeconds),
+      inbound?.drain(config.drainSeconds),
+      ingest.stop(),
+    ]);
+    await inbox?.[Symbol.asyncDispose]();
     await deliveries?.[Symbol.asyncDispose]();
     await companies[Symbol.asyncDispose]();
     await instances[Symbol.asyncDispose]();
@@ -137,25 +154,26 @@ export async function startProgram(
   }
 }
 
-/** Undefined where there is nobody to deliver to, and beside a system that delivers itself. */
+/** Undefined beside a system that delivers itself. */
 function openDeliveries(
-  config: Config,
+  { backendUrl, whatsapp, shadow }: Config,
   { work }: OpenStore,
   instance: string,
 ): DeliveryQueue | undefined {
-  const { backendUrl, whatsapp, shadow } = config;
-  if (shadow || (backendUrl === undefined && !whatsapp)) return undefined;
+  if (shadow) return undefined;
   const log = getLogger("delivery");
+  const onAway = (name: string, variable: string) => (away: boolean) =>
+    away
+      ? log.warning("{name} is away: what is for it waits; check {variable}", { name, variable })
+      : log.info("{name} is back", { name });
   const backend = backendUrl === undefined ? undefined : new Backend({
     url: backendUrl.replace(/\/$/, ""),
-    onAway: (away) =>
-      away
-        ? log.warning("the backend is away: messages for it wait; check BACKEND_URL")
-        : log.info("the backend is back"),
+    onAway: onAway("the backend", "BACKEND_URL"),
   });
   const handler = alarmHandler({
     backend,
-    whatsapp: whatsapp && new WhatsApp(whatsapp),
+    whatsapp: whatsapp &&
+      new WhatsApp({ ...whatsapp, onAway: onAway("WhatsApp", "WHATSAPP_API_URL") }),
     recipients: whatsapp?.recipients ?? {},
   });
   return new DeliveryQueue(work, {

@@ -6,8 +6,6 @@ import type { KvKey } from "./kv_client.ts";
 export const logKey = (firstOffset: number): KvKey => ["log", firstOffset];
 /** State of the log; changed by every append: doorbell and fence. */
 export const HEAD: KvKey = ["head"];
-/** Which writer the others are to wait for. */
-export const TURN: KvKey = ["turn"];
 /** Rung for changes beside the log: companies, revocations, deliveries. */
 export const BELL: KvKey = ["bell"];
 /** Id of the deployment. */
@@ -21,6 +19,9 @@ export const LAST_UPTO: KvKey = ["last_upto"];
 export const markKey = (key: readonly string[]): KvKey => ["mark", ...key];
 /** Work to be done once. */
 export const deliveryKey = (lane: string, offset: number): KvKey => ["delivery", lane, offset];
+/** What is remembered of one who sends messages in, by the lane. */
+export const inboundKey = (lane: string): KvKey => ["inbound", lane];
+export const INBOUND_PREFIX: KvKey = ["inbound"];
 /** A fact that outlives a process. */
 export const settingKey = (name: string): KvKey => ["setting", name];
 /** Who consumes the sources; changed at a takeover only. */

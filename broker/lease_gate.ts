@@ -44,12 +44,10 @@ export class LeaseGate {
   }
 
   /** Commits the next change by `commit`, and answers who asked for it. */
-  async commitNext(commit: (change: LeaseChange) => Promise<boolean>): Promise<boolean> {
+  async commitNext(commit: (change: LeaseChange) => Promise<boolean>): Promise<void> {
     const { change, resolve, reject } = this.#fences.shift()!;
     try {
-      const done = await commit(change);
-      resolve(done);
-      return done;
+      resolve(await commit(change));
     } catch (error) {
       reject(error);
       throw error;

@@ -1,5 +1,7 @@
 /** What a device sent, from the moment it was checked until a client reads it. */
 
+import type { InboundMessage } from "./delivery/inbound_message.ts";
+
 /** A checked message that has no position in the log yet. */
 export interface Message {
   /** The device's id: 1 to 128 characters, well-formed, trimmed. */
@@ -32,6 +34,8 @@ export interface Mark {
 export interface Entry extends Message {
   readonly job?: Job | undefined;
   readonly mark?: Mark | undefined;
+  /** Not of a device but from a person: it becomes work, and is in no stream. */
+  readonly inbound?: InboundMessage | undefined;
 }
 
 /** One life of a log: offsets of different epochs cannot be compared. */

@@ -13,6 +13,7 @@ import { dashboardRoutes } from "./dashboard/assets.ts";
 import { deliveryRoutes } from "./deliveries.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
+import { inboundRoutes } from "./inbound.ts";
 import { iotRoutes } from "./iot.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { problem, ProblemError } from "./problem.ts";
@@ -31,6 +32,7 @@ const SCOPES: readonly (readonly [string, Scope])[] = [
   ["/api/v1/devices/:id", "stream"],
   ["/api/v1/devices/:id/messages", "stream"],
   ["/api/v1/devices/:id/commands", "publish"],
+  ["/ws", "publish"],
   ["/api/v1/iot/telemetry", "publish"],
   ["/api/v1/iot/events", "publish"],
   ["/api/v1/iot/status", "admin"],
@@ -77,6 +79,7 @@ export function createApp(deps: AppDeps): Hono {
     iotRoutes(deps),
     companyRoutes(deps, access),
     deliveryRoutes(deps),
+    inboundRoutes(deps),
     asyncapiRoutes(),
     metricsRoutes(deps),
     dashboardRoutes({

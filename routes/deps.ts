@@ -1,6 +1,7 @@
 /** What the routes need of the program. */
 
 import type { Companies } from "../broker/companies.ts";
+import type { InboundServer } from "../broker/delivery/inbound_server.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Instances } from "../broker/instances.ts";
 import type { Hub } from "../broker/hub.ts";
@@ -23,8 +24,10 @@ export interface AppDeps {
   /** Who has the ingest lease; undefined where none is used. */
   leaseOwner(): string | undefined;
   readonly companies: Companies;
-  /** Work for the backend and WhatsApp; undefined where neither is configured. */
+  /** Work for the backend and WhatsApp; undefined beside a system that does it. */
   readonly deliveries: DeliveryQueue | undefined;
+  /** Takes messages from people; undefined where nothing is delivered. */
+  readonly inbound: InboundServer | undefined;
   sources(): readonly SourceStatus[];
   /** Publishes at the MQTT broker, resolves after its ack; undefined where there is none. */
   readonly publish?: ((message: Outgoing, timeoutMs: number) => Promise<void>) | undefined;

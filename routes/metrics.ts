@@ -33,7 +33,7 @@ export function metricsRoutes(deps: AppDeps): Hono {
 }
 
 function metricsRegistry(
-  { hub, fanout, sources, deliveries, companies, leaseOwner, instance, awsIot }: AppDeps,
+  { hub, fanout, sources, deliveries, inbound, companies, leaseOwner, instance, awsIot }: AppDeps,
 ): Registry {
   const registry = new Registry();
   const labelsOf = (samples: readonly Sample[]) => Object.keys(samples[0]?.[0] ?? {});
@@ -124,6 +124,7 @@ function metricsRegistry(
   counter("companies_refused", "Messages of unknown companies", () => one(companies.refusedCount));
   if (deliveries) {
     gauge("deliveries_waiting", "Work that waits", () => one(deliveries.depth));
+    gauge("deliveries_dead", "Work that failed for good", () => one(deliveries.deadDepth));
     gauge(
       "deliveries_oldest_seconds",
       "Age of the oldest that waits",
@@ -134,6 +135,14 @@ function metricsRegistry(
       "Work by how it ended",
       () =>
         Object.entries(deliveries.totals).map(([outcome, count]): Sample => [{ outcome }, count]),
+    );
+  }
+  if (inbound) {
+    gauge("inbound_peers", "Peers that hand in messages", () => one(inbound.peers.size));
+    counter(
+      "inbound",
+      "Messages from people over /ws, by what became of them",
+      () => Object.entries(inbound.totals).map(([outcome, count]): Sample => [{ outcome }, count]),
     );
   }
   if (awsIot) {

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { AppDeps } from "./deps.ts";
 import { jsonBody } from "./json_body.ts";
 import { problem } from "./problem.ts";
-import { rawMembers } from "./raw_json.ts";
+import { rawMembers } from "../broker/raw_json.ts";
 
 const ACK_TIMEOUT_MS = 5000;
 

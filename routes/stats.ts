@@ -12,7 +12,8 @@ export const statsQuerySchema = z.object({
 });
 
 export function statsRoutes(
-  { hub, fanout, sources, instance, instances, leaseOwner, companies, deliveries }: AppDeps,
+  { hub, fanout, sources, instance, instances, leaseOwner, companies, deliveries, inbound }:
+    AppDeps,
 ): Hono {
   const started = performance.now();
   return new Hono()
@@ -49,8 +50,14 @@ export function statsRoutes(
           refused: Object.fromEntries(companies.refused),
         },
         deliveries: deliveries
-          ? { waiting: deliveries.depth, oldest_ms: deliveries.oldestMs, ...deliveries.totals }
+          ? {
+            waiting: deliveries.depth,
+            oldest_ms: deliveries.oldestMs,
+            kept_dead: deliveries.deadDepth,
+            ...deliveries.totals,
+          }
           : null,
+        inbound: inbound ? { peers: inbound.peers.size, ...inbound.totals } : null,
         queued: queued(),
         fanout: {
           ...fanout.state,

@@ -9,6 +9,7 @@ import { getLogger } from "../log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
 import { AddressCounts, clientAddress } from "./client_address.ts";
 import type { AppDeps } from "./deps.ts";
+import { requireOrigin } from "./origin.ts";
 import { problem, ProblemError } from "./problem.ts";
 import { StreamCommands } from "./stream_commands.ts";
 import { parseStreamQuery, QueryError, type StreamQuery } from "./stream_query.ts";
@@ -60,22 +61,7 @@ function mayConnect({ config, health }: AppDeps, streams: number, c: Context): v
   if (streams >= config.maxConnections) {
     refuse("too_many_connections", "The server has as many streams as it may: try again later");
   }
-  const origin = c.req.header("origin");
-  const { corsOrigins } = config;
-  const allowed = origin === undefined || corsOrigins.includes("*") ||
-    corsOrigins.includes(origin) || isOwn(origin, c);
-  if (!allowed) {
-    throw new ProblemError({
-      status: 403,
-      code: "origin_not_allowed",
-      detail: "Pages of this origin may not connect: see CORS_ORIGINS",
-    });
-  }
-}
-
-/** Whether the page that connects came from this server; a proxy in front may speak TLS. */
-function isOwn(origin: string, c: Context): boolean {
-  return origin.replace(/^https?:\/\//, "") === c.req.header("host");
+  requireOrigin(c, config.corsOrigins);
 }
 
 function serveEvents(deps: AppDeps, c: Context, client: Client): Response {

@@ -1,4 +1,4 @@
-/** What is done with a message of a panic button: the backend first, then people. */
+/** What is done with a message: a panic button's goes to the backend and then to people. */
 
 import type { Backend } from "./backend.ts";
 import { type Delivery, DeliveryError, type DeliveryHandler, type NextStep } from "./delivery.ts";
@@ -9,6 +9,11 @@ export interface ProcessStep {
   readonly message: Readonly<Record<string, unknown>>;
   readonly company?: string | undefined;
   readonly notifies: boolean;
+}
+
+/** A message from a person that waits for the backend. */
+export interface InboundStep {
+  readonly message: unknown;
 }
 
 /** People who have not been told yet. */
@@ -28,12 +33,16 @@ export interface AlarmHandlerOptions {
 
 export const PROCESS = "process";
 export const NOTIFY = "notify";
+export const INBOUND = "inbound";
+/** How often work looks whether somebody is there to do it, where nobody is configured. */
+const UNCONFIGURED_MS = 60_000;
 
 /** Each step is noted before the next begins, so that a retry does not repeat what was done. */
 export function alarmHandler(options: AlarmHandlerOptions): DeliveryHandler {
   return async (delivery, signal) => {
     if (delivery.kind === PROCESS) return await process(delivery, options, signal);
     if (delivery.kind === NOTIFY) return await notify(delivery, options, signal);
+    if (delivery.kind === INBOUND) return await receive(delivery, options, signal);
     throw new DeliveryError(`nothing is known of work of kind ${delivery.kind}`, {
       permanent: true,
     });
@@ -52,6 +61,21 @@ async function process(
   if (people.length === 0) return undefined;
   const step: NotifyStep = { text: textOf(message), recipients: [...new Set(people)] };
   return { kind: NOTIFY, data: step };
+}
+
+async function receive(
+  { id, data }: Delivery,
+  { backend }: AlarmHandlerOptions,
+  signal: AbortSignal,
+): Promise<undefined> {
+  if (!backend) {
+    throw new DeliveryError("there is nobody to hand it to: set BACKEND_URL", {
+      away: true,
+      retryAfterMs: UNCONFIGURED_MS,
+    });
+  }
+  await backend.process((data as InboundStep).message, id, signal);
+  return undefined;
 }
 
 async function notify(

@@ -39,6 +39,7 @@ Deno.test("every route asks for a token and its scope, but those that are open t
     ["GET", "/api/v1/deliveries", "admin"],
     ["POST", "/api/v1/deliveries/x/retry", "admin"],
     ["GET", "/metrics", "admin"],
+    ["GET", "/ws", "publish"],
   ];
   for (const [method, path, scope] of routes) {
     const none = await rig.fetch(path, { method });

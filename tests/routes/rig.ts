@@ -1,6 +1,9 @@
 /** The routes on a real port, over a fanout in memory: a whole server without sources. */
 
 import { Companies } from "../../broker/companies.ts";
+import { InboundServer } from "../../broker/delivery/inbound_server.ts";
+import { Inbox } from "../../broker/delivery/inbox.ts";
+import type { KvClient } from "../../broker/kv_client.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
 import { Hub } from "../../broker/hub.ts";
 import { Instances } from "../../broker/instances.ts";
@@ -21,6 +24,7 @@ export interface RigOptions {
   readonly sources?: AppDeps["sources"];
   readonly instances?: Instances;
   readonly recentMaxBytes?: number;
+  readonly work?: KvClient;
 }
 
 export class Rig implements AsyncDisposable {
@@ -28,6 +32,11 @@ export class Rig implements AsyncDisposable {
   readonly fanout: MemoryFanout;
   readonly hub: Hub;
   readonly health = new Health();
+  /** Where what comes in is queued; nobody works on it. */
+  readonly work: KvClient;
+  readonly inbound: InboundServer;
+  /** Whether there is room for more work. */
+  admits = true;
   /** Devices of the messages that were dropped, one entry for each message. */
   readonly drops: string[] = [];
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
@@ -36,6 +45,7 @@ export class Rig implements AsyncDisposable {
     const result = readConfig((name) => options.env?.[name]);
     if (!result.ok) throw new Error(`Cannot use this configuration: ${JSON.stringify(result)}`);
     const config = this.config = result.config;
+    this.work = options.work ?? new MemoryKv();
     this.fanout = new MemoryFanout({
       retentionMs: config.retentionSeconds * 1000,
       recentMaxBytes: options.recentMaxBytes ?? 64_000_000,
@@ -60,6 +70,11 @@ export class Rig implements AsyncDisposable {
       instances: options.instances ?? new Instances(undefined, { id: "this-one", figures }),
       companies: new Companies(new MemoryKv()),
       deliveries: undefined,
+      inbound: this.inbound = new InboundServer({
+        inbox: new Inbox(this.work),
+        maxMessageBytes: config.maxMessageBytes,
+        admit: () => this.admits,
+      }),
       leaseOwner: () => undefined,
       sources: options.sources ?? (() => []),
       publish: options.publish,

@@ -1,0 +1,106 @@
+/** A message from a person, as a peer hands it over: WhatsApp's webhook, or one message by itself. */
+
+/** What the queue needs to know of it. */
+export interface InboundMessage {
+  /** What tells a repeat; undefined where the message has no id: then nothing is a repeat. */
+  readonly id: string | undefined;
+  /** Messages of one sender are done one after another. */
+  readonly sender: string;
+  /** JSON text that the backend gets. */
+  readonly body: string;
+}
+
+export type InboundCheck =
+  /** None where a webhook tells of something else, e.g. that a message was read. */
+  | { readonly kind: "messages"; readonly messages: readonly InboundMessage[] }
+  /** `field` is missing or wrong. */
+  | { readonly kind: "bad"; readonly field: string; readonly id: string | undefined };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const SENDERS = ["from", "sender", "wa_id", "phone", "telefono", "numero", "remitente"];
+const IDS = ["id", "message_id", "messageId", "wamid", "uuid"];
+const MAX_CHARS = 256;
+/** What a job may hold; a webhook that is taken apart repeats what its messages share. */
+const MAX_BODY_BYTES = 60_000;
+const MAX_OF_WEBHOOK = 100;
+
+/** Whether it claims to be from a person, well-formed or not. */
+export function looksInbound(value: unknown): boolean {
+  return isFields(value) &&
+    (isWebhook(value) || SENDERS.some((name) => Object.hasOwn(value, name)));
+}
+
+/** Reads a parsed message; `text` is the JSON that it came from. */
+export function checkInbound(value: unknown, text: string): InboundCheck {
+  if (!isFields(value)) return { kind: "bad", field: "the message", id: undefined };
+  if (isWebhook(value)) return checkWebhook(value);
+  const message = readMessage(value, text);
+  return "field" in message
+    ? { kind: "bad", ...message }
+    : { kind: "messages", messages: [message] };
+}
+
+function isWebhook(value: Fields): boolean {
+  return Array.isArray(value.entry) &&
+    (value.object === undefined || typeof value.object === "string");
+}
+
+/** One message of several that a webhook may carry; the backend gets each in a webhook of its own. */
+function checkWebhook(value: Fields): InboundCheck {
+  const messages: InboundMessage[] = [];
+  for (const entry of arrayOf(value.entry)) {
+    for (const change of arrayOf(entry.changes)) {
+      const inner = isFields(change.value) ? change.value : {};
+      for (const one of arrayOf(inner.messages)) {
+        const alone = {
+          ...value,
+          entry: [{ ...entry, changes: [{ ...change, value: { ...inner, messages: [one] } }] }],
+        };
+        const message = readMessage(one, JSON.stringify(alone));
+        if ("field" in message) {
+          const field = `entry.changes.value.messages.${message.field}`;
+          return { kind: "bad", field, id: message.id };
+        }
+        messages.push(message);
+        if (messages.length > MAX_OF_WEBHOOK) {
+          return { kind: "bad", field: "entry: more than 100 messages", id: undefined };
+        }
+      }
+    }
+  }
+  return { kind: "messages", messages };
+}
+
+function readMessage(
+  value: Fields,
+  body: string,
+): InboundMessage | { readonly field: string; readonly id: string | undefined } {
+  const id = textOf(value, IDS);
+  if (id === null) return { field: "id", id: undefined };
+  const sender = textOf(value, SENDERS);
+  if (sender === undefined || sender === null) return { field: "from", id };
+  if (body.length * 3 > MAX_BODY_BYTES && new TextEncoder().encode(body).length > MAX_BODY_BYTES) {
+    return { field: "the message: more than 60,000 bytes", id };
+  }
+  return { id, sender: sender.replace(/^\+/, ""), body };
+}
+
+/** The first of the fields that is there; null where it is no text of 1 to 256 characters. */
+function textOf(value: Fields, names: readonly string[]): string | undefined | null {
+  const name = names.find((name) => value[name] !== undefined && value[name] !== null);
+  if (name === undefined) return undefined;
+  const found = value[name];
+  if (typeof found === "number") return String(found);
+  if (typeof found !== "string") return null;
+  const text = found.trim();
+  return text === "" || text.length > MAX_CHARS ? null : text;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function arrayOf(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isFields) : [];
+}

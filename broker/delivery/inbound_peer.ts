@@ -1,0 +1,156 @@
+/** One connection that hands messages in: each is answered once it is durable, in their order. */
+
+import { checkInbound, type InboundMessage } from "./inbound_message.ts";
+import type { InboundServer } from "./inbound_server.ts";
+
+/** What a peer needs of its WebSocket. */
+export interface PeerSocket {
+  readonly bufferedAmount: number;
+  send(text: string): void;
+  close(code: number, reason: string): void;
+}
+
+const MAX_FRAME_BYTES = 65_536;
+const MAX_ERRORS_A_MINUTE = 100;
+/** Messages, and their bytes, that may wait for their answer. */
+const MAX_UNANSWERED = 10_000;
+const MAX_UNANSWERED_BYTES = 8_388_608;
+/** Answers that the peer has not read. */
+const MAX_BUFFERED_BYTES = 1_048_576;
+
+const POLICY_VIOLATION = 1008;
+const TOO_BIG = 1009;
+const TRY_AGAIN_LATER = 1013;
+
+interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly id?: string | undefined;
+}
+
+export class InboundPeer {
+  readonly #gone = new AbortController();
+  #unanswered = 0;
+  #unansweredBytes = 0;
+  #last: Promise<void> = Promise.resolve();
+  #errors = 0;
+  #minute = 0;
+  #leaving = false;
+
+  constructor(private readonly socket: PeerSocket, private readonly server: InboundServer) {}
+
+  /** Takes a frame; never throws. */
+  receive(data: unknown): void {
+    if (this.#gone.signal.aborted || this.#leaving) return;
+    const bytes = bytesOf(data);
+    if (bytes > MAX_FRAME_BYTES) return this.close(TOO_BIG, "frame too big");
+    this.server.totals.received++;
+    const messages = this.#read(data, bytes);
+    if ("code" in messages) {
+      this.server.totals.refused++;
+      return this.#answer(Promise.resolve(messages), bytes);
+    }
+    if (messages.length === 0) return this.#answer(Promise.resolve({ id: null }), bytes);
+    for (const message of messages) {
+      this.#answer(this.#store(message), message.body.length);
+    }
+  }
+
+  /** Ends the connection when what was received is answered, or when the signal aborts. */
+  async leave(reason: string, reconnectMs: number, signal: AbortSignal): Promise<void> {
+    this.#leaving = true;
+    const stop = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    await Promise.race([this.#last, ...(signal.aborted ? [] : [stop])]);
+    this.#send("goodbye", { reason, reconnect_ms: reconnectMs });
+    this.close(1001, "going away");
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#gone.signal.aborted) return;
+    this.end();
+    this.socket.close(code, reason);
+  }
+
+  /** The connection is gone: what is not durable yet will not be answered. */
+  end(): void {
+    this.#gone.abort(new Error("the peer is gone"));
+  }
+
+  #read(data: unknown, bytes: number): readonly InboundMessage[] | Refusal {
+    if (bytes > this.server.maxMessageBytes) {
+      return {
+        code: "too_large",
+        message: `a message may have ${this.server.maxMessageBytes} bytes`,
+      };
+    }
+    let text: string;
+    let value: unknown;
+    try {
+      text = typeof data === "string" ? data : new TextDecoder("utf-8", { fatal: true }).decode(
+        data as ArrayBuffer,
+      );
+      value = JSON.parse(text);
+    } catch {
+      return { code: "bad_json", message: "a message is JSON text" };
+    }
+    const checked = checkInbound(value, text);
+    if (checked.kind === "messages") return checked.messages;
+    return {
+      code: "bad_message",
+      message: `${checked.field} is missing or wrong: a message has id, from and its content`,
+      id: checked.id,
+    };
+  }
+
+  async #store(message: InboundMessage): Promise<{ id: string | null; status: string } | Refusal> {
+    const { id } = message;
+    if (!this.server.admit()) {
+      return { code: "queue_full", message: "too much work waits: send it again later", id };
+    }
+    const status = await this.server.inbox.store(message, this.#gone.signal);
+    this.server.totals[status]++;
+    return { id: id ?? null, status };
+  }
+
+  /** Says what became of a message, after those before it. */
+  #answer(outcome: Promise<Refusal | { readonly id: string | null }>, bytes: number): void {
+    this.#unanswered++;
+    this.#unansweredBytes += bytes;
+    if (this.#unanswered > MAX_UNANSWERED || this.#unansweredBytes > MAX_UNANSWERED_BYTES) {
+      this.server.totals.overflowed++;
+      outcome.catch(() => {});
+      return this.close(TRY_AGAIN_LATER, "too many unanswered messages");
+    }
+    this.#last = Promise.all([outcome, this.#last]).then(([said]) => {
+      this.#unanswered--;
+      this.#unansweredBytes -= bytes;
+      if ("code" in said) this.#error(said);
+      else this.#send("ack", said);
+    }).catch(() => {
+      // The peer is gone, or the program ends: it sends again what was not answered.
+    });
+  }
+
+  #error(refusal: Refusal): void {
+    this.#send("error", refusal);
+    const minute = Math.floor(performance.now() / 60_000);
+    if (minute !== this.#minute) this.#errors = 0;
+    this.#minute = minute;
+    if (++this.#errors > MAX_ERRORS_A_MINUTE) this.close(POLICY_VIOLATION, "too many errors");
+  }
+
+  #send(event: string, data: unknown): void {
+    if (this.#gone.signal.aborted) return;
+    if (this.socket.bufferedAmount > MAX_BUFFERED_BYTES) {
+      return this.close(POLICY_VIOLATION, "answers are not read");
+    }
+    this.socket.send(JSON.stringify({ event, data }));
+  }
+}
+
+function bytesOf(data: unknown): number {
+  if (typeof data === "string") {
+    return data.length * 3 <= MAX_FRAME_BYTES ? data.length : new TextEncoder().encode(data).length;
+  }
+  return data instanceof ArrayBuffer ? data.byteLength : 0;
+}

@@ -1,0 +1,225 @@
+/** Takes in messages from people: each becomes a job of its sender's lane, once, and durably. */
+
+import { createHash } from "node:crypto";
+import { backoffMs, type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import type { KvClient, KvKey } from "../kv_client.ts";
+import { deliveryKey, INBOUND_PREFIX, inboundKey } from "../kv_keys.ts";
+import { decodeJson, encodeJson } from "../log_head.ts";
+import { INBOUND } from "./alarm_handler.ts";
+import type { InboundMessage } from "./inbound_message.ts";
+
+export type InboundOutcome = "queued" | "repeat";
+
+export interface InboxOptions {
+  /** Called when jobs were stored. */
+  readonly onQueued?: () => void;
+  readonly clock?: Clock;
+}
+
+/** What is remembered of a sender. */
+interface Sender {
+  /** Digests of the ids of its last messages. */
+  readonly ids: readonly string[];
+  /** Place of its last job. */
+  readonly last: number;
+  /** When it wrote last, in ms since 1970. */
+  readonly time: number;
+}
+
+interface Known extends Sender {
+  readonly versionstamp: string | null;
+}
+
+interface Waiting {
+  readonly message: InboundMessage;
+  readonly lane: string;
+  readonly digest: string;
+  readonly signal: AbortSignal;
+  readonly resolve: (outcome: InboundOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Ids by which a sender's repeats are known. */
+const REMEMBERED = 200;
+/** Fewer than are remembered: a commit of unknown fate is found again by the ids it wrote. */
+const MAX_OF_SENDER = 100;
+const MAX_SENDERS = 50;
+const MAX_CHARS = 200_000;
+const MAX_CACHED = 1_000;
+const FORGET_MS = 7 * 86_400_000;
+const SWEEP_MS = 3_600_000;
+const SWEEP_PAGE = 500;
+const RETRY = { baseMs: 50, maxMs: 2_000 };
+
+/**
+ * - Order: messages of one sender are queued in the order of their store() calls.
+ * - Repeats: an id that is among the sender's last 200, on any instance, is queued no second time.
+ * - While the store is away store() waits. One commit is in flight, and takes all that waits.
+ */
+export class Inbox implements AsyncDisposable {
+  #waiting: Waiting[] = [];
+  #run: Promise<void> | undefined;
+  readonly #closed = new AbortController();
+  readonly #known = new Map<string, Known>();
+  readonly #clock: Clock;
+  #sweptAt: number;
+  #sweptTo: KvKey | undefined;
+
+  constructor(private readonly kv: KvClient, private readonly options: InboxOptions = {}) {
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#sweptAt = this.#clock.monotonic();
+  }
+
+  /** Resolves when the message is durable; rejects only where the signal aborts before. */
+  store(message: InboundMessage, signal: AbortSignal): Promise<InboundOutcome> {
+    return new Promise((resolve, reject) => {
+      const lane = laneOf(message.sender);
+      const digest = digestOf(message.id ?? crypto.randomUUID());
+      if (this.#closed.signal.aborted) return reject(this.#closed.signal.reason);
+      this.#waiting.push({ message, lane, digest, signal, resolve, reject });
+      this.#run ??= this.#work();
+    });
+  }
+
+  /** Messages that wait to be durable. */
+  get pending(): number {
+    return this.#waiting.length;
+  }
+
+  /** What is not durable yet is let go. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort(new Error("Cannot store: the inbox is closed"));
+    await this.#run;
+  }
+
+  async #work(): Promise<void> {
+    for (let failures = 0; this.#waiting.length > 0;) {
+      const [batch, lanes] = this.#take();
+      try {
+        const outcomes = await this.#commit(batch, lanes);
+        this.#waiting.splice(0, batch.length);
+        batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
+        if (outcomes.includes("queued")) this.options.onQueued?.();
+        failures = 0;
+      } catch {
+        // The store is away; whether the commit landed is found out by the ids, at the next try.
+        for (const lane of lanes) this.#known.delete(lane);
+        await this.#pause(failures++);
+      }
+    }
+    this.#run = undefined;
+    await this.#sweep().catch(() => {});
+  }
+
+  /** What one commit takes of what waits, from its start. */
+  #take(): [readonly Waiting[], ReadonlySet<string>] {
+    const counts = new Map<string, number>();
+    let chars = 0;
+    let end = 0;
+    for (const { message, lane } of this.#waiting) {
+      const count = (counts.get(lane) ?? 0) + 1;
+      chars += message.body.length;
+      const full = count > MAX_OF_SENDER || chars > MAX_CHARS ||
+        (count === 1 && counts.size === MAX_SENDERS);
+      if (full && end > 0) break;
+      counts.set(lane, count);
+      end++;
+    }
+    return [this.#waiting.slice(0, end), new Set(counts.keys())];
+  }
+
+  async #commit(batch: readonly Waiting[], lanes: ReadonlySet<string>): Promise<InboundOutcome[]> {
+    for (let tries = 0;; tries++) {
+      await Promise.all([...lanes].map((lane) => this.#load(lane)));
+      const next = new Map([...lanes].map((lane) => [lane, { ...this.#known.get(lane)! }]));
+      const time = this.#clock.wall();
+      const jobs: { key: KvKey; value: Uint8Array }[] = [];
+      const outcomes = batch.map(({ lane, digest, message }): InboundOutcome => {
+        const sender = next.get(lane)!;
+        if (sender.ids.includes(digest)) return "repeat";
+        const last = Math.max(sender.last + 1, time * 1000);
+        next.set(lane, { ...sender, ids: [...sender.ids, digest].slice(-REMEMBERED), last, time });
+        jobs.push({ key: deliveryKey(lane, last), value: jobOf(message, time) });
+        return "queued";
+      });
+      if (jobs.length === 0) return outcomes;
+      const senders = [...next].map(([lane, { ids, last, time }]) => ({
+        key: inboundKey(lane),
+        value: encodeJson({ ids, last, time } satisfies Sender),
+      }));
+      const result = await this.kv.commit({
+        checks: [...next].map(([lane, { versionstamp }]) => ({
+          key: inboundKey(lane),
+          versionstamp,
+        })),
+        sets: [...senders, ...jobs],
+      });
+      for (const [lane, sender] of next) {
+        if (result.ok) this.#remember(lane, { ...sender, versionstamp: result.versionstamp });
+        else this.#known.delete(lane);
+      }
+      if (result.ok) return outcomes;
+      if (tries > 0) await this.#clock.sleep(5 * tries * this.#clock.random(), this.#closed.signal);
+    }
+  }
+
+  async #load(lane: string): Promise<void> {
+    if (this.#known.has(lane)) return;
+    const entry = await this.kv.get(inboundKey(lane));
+    this.#known.set(
+      lane,
+      entry
+        ? { ...decodeJson(entry.value) as Sender, versionstamp: entry.versionstamp }
+        : { ids: [], last: 0, time: 0, versionstamp: null },
+    );
+  }
+
+  #remember(lane: string, sender: Known): void {
+    this.#known.delete(lane);
+    this.#known.set(lane, sender);
+    if (this.#known.size > MAX_CACHED) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  /** Between two tries; who gave up meanwhile is let go. */
+  async #pause(failures: number): Promise<void> {
+    const closed = this.#closed.signal;
+    await this.#clock.sleep(backoffMs(failures, { ...RETRY, random: this.#clock.random }), closed);
+    this.#waiting = this.#waiting.filter(({ signal, reject }) => {
+      const gone = [closed, signal].find(({ aborted }) => aborted);
+      if (gone) reject(gone.reason);
+      return !gone;
+    });
+  }
+
+  /** Once an hour, forgets some of the senders that were silent for a week. */
+  async #sweep(): Promise<void> {
+    if (this.#clock.monotonic() - this.#sweptAt < SWEEP_MS) return;
+    this.#sweptAt = this.#clock.monotonic();
+    const after = this.#sweptTo;
+    const page = await this.kv.list(
+      { prefix: INBOUND_PREFIX },
+      { limit: SWEEP_PAGE, ...(after ? { after } : {}) },
+    );
+    this.#sweptTo = page.length < SWEEP_PAGE ? undefined : page.at(-1)!.key;
+    for (const { key, value, versionstamp } of page) {
+      if ((decodeJson(value) as Sender).time > this.#clock.wall() - FORGET_MS) continue;
+      await this.kv.commit({ checks: [{ key, versionstamp }], sets: [], deletes: [key] });
+    }
+  }
+}
+
+/** The body stays the text that it is: parsed and written again it could grow. */
+function jobOf({ body }: InboundMessage, time: number): Uint8Array {
+  return new TextEncoder().encode(
+    `{"kind":${JSON.stringify(INBOUND)},"time":${time},"data":{"message":${body}}}`,
+  );
+}
+
+/** Names no number: lanes stand in the ids of deliveries, and those in logs. */
+function laneOf(sender: string): string {
+  return `inbound:${digestOf(sender)}`;
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("base64url").slice(0, 16);
+}

@@ -1,0 +1,256 @@
+/** Messages from people over `WS /ws`. */
+
+import assert from "node:assert/strict";
+import { SignJWT } from "jose";
+import { DELIVERY_PREFIX, StoredJob } from "../../broker/delivery/stored_job.ts";
+import type { KvClient } from "../../broker/kv_client.ts";
+import { MemoryKv } from "../../broker/memory_kv.ts";
+import { eventually } from "../kit/eventually.ts";
+import { WsClient, type WsClientOptions } from "../kit/ws_client.ts";
+import { HANDSHAKE, RawConnection } from "./raw.ts";
+import { range, Rig } from "./rig.ts";
+
+const SECRET = "a secret of at least thirty-two bytes";
+
+function connect(rig: Rig, query = "", options: WsClientOptions = {}): Promise<WsClient> {
+  return WsClient.open(`${rig.url.replace("http", "ws")}/ws${query}`, options);
+}
+
+const message = (id: string, from = "573001112233") => ({
+  from,
+  id,
+  timestamp: "1732560000",
+  type: "text",
+  text: { body: `hola ${id}` },
+});
+
+const webhook = (...messages: unknown[]) => ({
+  object: "whatsapp_business_account",
+  entry: [{
+    id: "1",
+    changes: [{ field: "messages", value: { messaging_product: "whatsapp", messages } }],
+  }],
+});
+
+/** Jobs in the queue, by lane, in their order. */
+async function jobs(kv: KvClient): Promise<StoredJob[]> {
+  return (await kv.list({ prefix: DELIVERY_PREFIX }, { limit: 1000 })).map((entry) =>
+    new StoredJob(entry)
+  );
+}
+
+// deno-lint-ignore no-explicit-any -- answers of two kinds
+async function answers(client: WsClient, count: number): Promise<any[]> {
+  await client.frames.waitForCount(count);
+  return client.frames.items.map((text) => JSON.parse(text));
+}
+
+Deno.test("WS /ws acks a message once it is stored, as WhatsApp's webhook or by itself", async () => {
+  await using rig = await Rig.start();
+  await using peer = await connect(rig);
+  peer.send(message("wamid.1"));
+  peer.send(webhook(message("wamid.2"), message("wamid.3", "57300")));
+  peer.send({ message_id: "m4", sender: "+57300", text: "hola" });
+  peer.send(webhook());
+  assert.deepEqual(await answers(peer, 5), [
+    { event: "ack", data: { id: "wamid.1", status: "queued" } },
+    { event: "ack", data: { id: "wamid.2", status: "queued" } },
+    { event: "ack", data: { id: "wamid.3", status: "queued" } },
+    { event: "ack", data: { id: "m4", status: "queued" } },
+    { event: "ack", data: { id: null } },
+  ]);
+  const stored = await jobs(rig.work);
+  const bodies = stored.map(({ value }) => (value.data as { message: unknown }).message);
+  assert.equal(new Set(stored.map(({ lane }) => lane)).size, 2, "one lane for each sender");
+  for (const body of [message("wamid.1"), webhook(message("wamid.2"))]) {
+    assert.ok(bodies.some((other) => JSON.stringify(other) === JSON.stringify(body)));
+  }
+  assert.ok(
+    !stored.some(({ id }) => atob(id.split(".")[1]!).includes("57300")),
+    "no number in ids",
+  );
+});
+
+Deno.test("WS /ws queues a message once, however often it comes, and in order by sender", async () => {
+  await using rig = await Rig.start();
+  await using one = await connect(rig);
+  await using two = await connect(rig);
+  const senders = ["1", "2", "3"];
+  for (const n of range(1, 150)) {
+    for (const from of senders) one.send(message(`${from}-${n}`, from));
+    if (n % 10 === 0) two.send(message(`1-${n}`, "1"));
+  }
+  const acks = await answers(one, 450);
+  await answers(two, 15);
+  assert.ok(acks.every(({ event }) => event === "ack"));
+  const again = { event: "ack", data: { id: "2-150", status: "repeat" } };
+  one.send(message("2-150", "2"));
+  assert.deepEqual((await answers(one, 451)).at(-1), again);
+  const byLane = Map.groupBy(await jobs(rig.work), ({ lane }) => lane);
+  assert.equal(byLane.size, 3);
+  for (const lane of byLane.values()) {
+    const ids = lane.map(({ value }) => (value.data as { message: { id: string } }).message.id);
+    const mine = ids.map((id) => Number(id.split("-")[1]));
+    if (ids[0]!.startsWith("1-")) assert.equal(new Set(mine).size, 150);
+    else assert.deepEqual(mine, range(1, 150));
+  }
+});
+
+Deno.test("WS /ws says what is wrong with a message, and goes on", async () => {
+  await using rig = await Rig.start();
+  await using peer = await connect(rig);
+  const cases: readonly (readonly [unknown, string, RegExp])[] = [
+    ["{", "bad_json", /JSON/],
+    ["[]", "bad_message", /the message/],
+    [{ id: "x", text: "hola" }, "bad_message", /from/],
+    [{ from: {}, text: "hola" }, "bad_message", /from/],
+    [{ from: "1", id: ["x"] }, "bad_message", /^id/],
+    [{ from: "1", id: "x".repeat(300) }, "bad_message", /^id/],
+    [webhook({ id: "x" }), "bad_message", /messages\.from/],
+    [{ from: "1", id: "x", text: "x".repeat(60_000) }, "too_large", /60000/],
+  ];
+  for (const [sent] of cases) peer.send(sent);
+  peer.send(message("wamid.9"));
+  const said = await answers(peer, cases.length + 1);
+  cases.forEach(([, code, text], i) => {
+    assert.deepEqual([said[i].event, said[i].data.code], ["error", code]);
+    assert.match(said[i].data.message, text);
+  });
+  assert.equal(said[2].data.id, "x");
+  assert.deepEqual(said.at(-1).data, { id: "wamid.9", status: "queued" });
+  assert.deepEqual(rig.inbound.totals, {
+    received: 9,
+    queued: 1,
+    repeat: 0,
+    refused: 8,
+    overflowed: 0,
+  });
+});
+
+Deno.test("WS /ws takes JSON in binary frames too", async () => {
+  await using rig = await Rig.start();
+  await using peer = await connect(rig);
+  peer.sendBytes(new TextEncoder().encode(JSON.stringify(message("wamid.1"))));
+  peer.sendBytes(new Uint8Array([0xff]));
+  const said = await answers(peer, 2);
+  assert.deepEqual(said.map(({ event }) => event), ["ack", "error"]);
+});
+
+Deno.test("WS /ws closes on a frame over 64 KiB and on more than 100 errors a minute", async () => {
+  await using rig = await Rig.start();
+  await using large = await connect(rig);
+  large.send("x".repeat(65_537));
+  assert.equal((await large.waitForClose()).code, 1009);
+  await using noisy = await connect(rig);
+  for (const _ of range(1, 250)) noisy.send("no json");
+  assert.equal((await noisy.waitForClose()).code, 1008);
+  // A minute may begin in between.
+  assert.ok(noisy.frames.items.length <= 202);
+  await eventually("both are forgotten", () => rig.inbound.peers.size === 0);
+});
+
+Deno.test("WS /ws refuses what there is no room for, and says so", async () => {
+  await using rig = await Rig.start();
+  await using peer = await connect(rig);
+  rig.admits = false;
+  peer.send(message("wamid.1"));
+  const [said] = await answers(peer, 1);
+  assert.deepEqual([said.event, said.data.code, said.data.id], ["error", "queue_full", "wamid.1"]);
+  assert.deepEqual(await jobs(rig.work), []);
+});
+
+/** A store that can be away; what was begun then fails, after it was done or not. */
+class UnsteadyKv extends MemoryKv {
+  away = false;
+  loseAnswers = false;
+  override async commit(commit: Parameters<MemoryKv["commit"]>[0]) {
+    if (this.away) throw new Error("away");
+    const result = await super.commit(commit);
+    if (this.loseAnswers) throw new Error("the answer is lost");
+    return result;
+  }
+}
+
+Deno.test("WS /ws acks nothing that is not stored; what was stored unseen is stored once", async () => {
+  const work = new UnsteadyKv();
+  await using rig = await Rig.start({ work });
+  await using peer = await connect(rig);
+  work.away = true;
+  for (const n of range(1, 30)) peer.send(message(`w${n}`));
+  await eventually("they wait", () => rig.inbound.inbox.pending === 30);
+  work.away = false;
+  work.loseAnswers = true;
+  await eventually("a commit lands", async () => (await jobs(work)).length > 0);
+  assert.deepEqual(peer.frames.items, []);
+  work.loseAnswers = false;
+  const said = await answers(peer, 30);
+  assert.deepEqual(said.map(({ data }) => data.id), range(1, 30).map((n) => `w${n}`));
+  const ids = (await jobs(work)).map(({ value }) =>
+    (value.data as { message: { id: string } }).message.id
+  );
+  assert.deepEqual(ids, range(1, 30).map((n) => `w${n}`));
+});
+
+Deno.test("WS /ws closes on a peer that does not wait for its answers: what waits is bounded", async () => {
+  const work = new UnsteadyKv();
+  await using rig = await Rig.start({ work });
+  await using peer = await connect(rig);
+  work.away = true;
+  const text = "x".repeat(50_000);
+  // The last one is what is too much: frames in flight at the close could hide its code.
+  for (const n of range(1, 167)) peer.send({ ...message(`w${n}`), text });
+  await eventually("they wait", () => rig.inbound.inbox.pending === 167);
+  peer.send({ ...message("w168"), text });
+  assert.equal((await peer.waitForClose()).code, 1013);
+  assert.equal(rig.inbound.totals.overflowed, 1);
+  await eventually("what waited is let go", () => rig.inbound.inbox.pending === 0);
+  work.away = false;
+  assert.deepEqual(await jobs(work), []);
+});
+
+Deno.test("WS /ws asks for a token of the scope publish, and ends when it expires", async () => {
+  const env = { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "0" };
+  await using rig = await Rig.start({ env });
+  const sign = (scope: string, seconds: number) =>
+    new SignJWT({ scope, exp: Math.ceil(Date.now() / 1000) + seconds })
+      .setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET));
+  await assert.rejects(connect(rig));
+  const stream = await sign("stream", 60);
+  await assert.rejects(connect(rig, `?access_token=${stream}`));
+  const token = await sign("publish", 2);
+  await using peer = await connect(rig, "", { protocols: [`bearer.${token}`] });
+  assert.equal(peer.protocol, `bearer.${token}`);
+  peer.send(message("wamid.1"));
+  const goodbye = { event: "goodbye", data: { reason: "token_expired", reconnect_ms: 0 } };
+  assert.deepEqual((await answers(peer, 2))[1], goodbye);
+  assert.equal((await peer.waitForClose()).code, 1001);
+});
+
+Deno.test("WS /ws holds pages to CORS_ORIGINS, and answers what is no WebSocket", async () => {
+  await using rig = await Rig.start({ env: { CORS_ORIGINS: "https://good.example" } });
+  const status = async (origin: string) => {
+    await using raw = await RawConnection.open(rig.port);
+    await raw.request("/ws", [...HANDSHAKE, `Origin: ${origin}`]);
+    return (await raw.head()).status;
+  };
+  assert.equal(await status("https://bad.example"), 403);
+  assert.equal(await status("https://good.example"), 101);
+  const plain = await rig.fetch("/ws");
+  assert.deepEqual([plain.status, (await plain.json()).code], [426, "websocket_required"]);
+});
+
+Deno.test("WS /ws answers what it has before a drain ends the connection", async () => {
+  const work = new UnsteadyKv();
+  await using rig = await Rig.start({ work });
+  await using peer = await connect(rig);
+  work.away = true;
+  peer.send(message("wamid.1"));
+  await eventually("it waits", () => rig.inbound.inbox.pending === 1);
+  const drained = rig.inbound.drain(10);
+  work.away = false;
+  await drained;
+  const said = await answers(peer, 2);
+  assert.deepEqual(said.map(({ event }) => event), ["ack", "goodbye"]);
+  assert.equal(said[1].data.reason, "drain");
+  assert.equal((await peer.waitForClose()).code, 1001);
+});
