@@ -1,4 +1,4 @@
-/** The live page and the client library: everything that is served without a token. */
+/** Both pages and the client library: everything that is served without a token. */
 
 import { Hono } from "hono";
 import { Asset } from "./asset.ts";
@@ -16,24 +16,20 @@ export interface DashboardOptions {
 const REVALIDATE = { "cache-control": "no-cache" };
 const FOREVER = { "cache-control": "public, max-age=31536000, immutable" };
 
-/** `/`, its assets, `/client.js` and `/client.d.ts`. */
+/** `/`, `/ops`, their assets, `/client.js` and `/client.d.ts`. */
 export function dashboardRoutes(options: DashboardOptions = {}): Hono {
   let made: Site | undefined;
   // At the first request, since most that start a server never open the page.
   const site = () => made ??= makeSite(options);
-  const pageHeaders = {
-    ...REVALIDATE,
-    "content-security-policy": contentSecurityPolicy(options.mapTilesUrl),
-    "referrer-policy": "strict-origin-when-cross-origin",
-  };
   const scriptHeaders = { ...REVALIDATE, "x-typescript-types": "./client.d.ts" };
   return new Hono()
-    .get("/", (c) => site().page.respond(c, pageHeaders))
+    .get("/", (c) => site().live.respond(c, pageHeaders(options.mapTilesUrl)))
+    .get("/ops", (c) => site().ops.respond(c, pageHeaders(undefined)))
     .get("/client.js", (c) => site().script.respond(c, scriptHeaders))
     .get("/client.d.ts", (c) => site().types.respond(c, REVALIDATE))
-    .get("/assets/:version/:name", (c) => {
+    .get("/assets/:version/:folder/:name", (c) => {
       const { version, files } = pageFiles();
-      const file = files.get(c.req.param("name"));
+      const file = files.get(`${c.req.param("folder")}/${c.req.param("name")}`);
       if (!file) return c.notFound();
       // While a new version is rolled out, a page of the old one may ask here for its files.
       return file.respond(c, c.req.param("version") === version ? FOREVER : REVALIDATE);
@@ -41,18 +37,29 @@ export function dashboardRoutes(options: DashboardOptions = {}): Hono {
 }
 
 interface Site {
-  readonly page: Asset;
+  readonly live: Asset;
+  readonly ops: Asset;
   readonly script: Asset;
   readonly types: Asset;
 }
 
 function makeSite({ mapTilesUrl = "", deviceIdPath = [] }: DashboardOptions): Site {
-  const html = pageFiles().html.replace("MAP_TILES_URL", () => escapeHtml(mapTilesUrl))
+  const { live, ops } = pageFiles();
+  const html = live.replace("MAP_TILES_URL", () => escapeHtml(mapTilesUrl))
     .replace("DEVICE_ID_PATH", () => escapeHtml(deviceIdPath.join(".")));
   return {
-    page: new Asset("index.html", html),
+    live: new Asset("index.html", html),
+    ops: new Asset("ops.html", ops),
     script: new Asset("client.js", clientScript()),
     types: new Asset("client.d.ts", clientTypes()),
+  };
+}
+
+function pageHeaders(mapTilesUrl: string | undefined): Record<string, string> {
+  return {
+    ...REVALIDATE,
+    "content-security-policy": contentSecurityPolicy(mapTilesUrl),
+    "referrer-policy": "strict-origin-when-cross-origin",
   };
 }
 

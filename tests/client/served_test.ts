@@ -53,24 +53,32 @@ Deno.test("/client.d.ts describes what /client.js exports", async () => {
   }
 });
 
-Deno.test("the page's references lead to files, and nothing stands inline", async () => {
-  const response = await app.request("/");
-  const html = await response.text();
-  const links = [...html.matchAll(/(?:href|src)="([^"#]+)"/g)].map((match) => match[1]!);
-  assert(links.length > 20);
-  for (const link of links) assert.equal((await app.request(`/${link}`)).status, 200, link);
-  assert.equal(/<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/.test(html), false);
-  const policy = response.headers.get("content-security-policy")!;
-  assert.match(policy, /default-src 'none'/);
-  assert.equal(/unsafe/.test(policy), false);
-});
+for (const path of ["/", "/ops"]) {
+  Deno.test(`the references of ${path} lead to files, and nothing stands inline`, async () => {
+    const response = await app.request(path);
+    const html = await response.text();
+    const links = [...html.matchAll(/(?:href|src)="([^"#]+)"/g)].map((match) => match[1]!);
+    assert(links.length > 20);
+    for (const link of links) {
+      const target = new URL(link, `http://page${path}`).pathname;
+      assert.equal((await app.request(target)).status, 200, link);
+    }
+    assert.equal(/<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/.test(html), false);
+    assert.equal(/<!-- [A-Z_]+ -->|VERSION|MAP_TILES_URL/.test(html), false);
+    const policy = response.headers.get("content-security-policy")!;
+    assert.match(policy, /default-src 'none'/);
+    assert.equal(/unsafe/.test(policy), false);
+  });
+}
 
-Deno.test("every file of the page is served, without types", async () => {
+Deno.test("every file of the pages is served, without types", async () => {
   const { version, files } = pageFiles();
-  for await (const { name } of Deno.readDir("routes/dashboard/page")) {
-    if (name === "index.html") continue;
-    const served = name.replace(/\.ts$/, ".js");
-    assert(files.has(served) || name === "leaflet_module.ts", `${name} is not served`);
+  for (const folder of ["shared", "live", "ops"]) {
+    for await (const { name } of Deno.readDir(`routes/dashboard/${folder}`)) {
+      if (name.endsWith(".html") || name === "files.ts") continue;
+      const served = `${folder}/${name.replace(/\.ts$/, ".js")}`;
+      assert(files.has(served), `${served} is not served`);
+    }
   }
   for (const name of files.keys()) {
     if (!name.endsWith(".js")) continue;
@@ -84,7 +92,7 @@ Deno.test("every file of the page is served, without types", async () => {
 
 Deno.test("assets are compressed, cached for ever under their version, and answered with 304", async () => {
   const { version } = pageFiles();
-  const path = `/assets/${version}/leaflet.js`;
+  const path = `/assets/${version}/live/leaflet.js`;
   const plain = await text(path);
   const get = (headers: Record<string, string>, at = path) => app.request(at, { headers });
 
@@ -97,12 +105,12 @@ Deno.test("assets are compressed, cached for ever under their version, and answe
   assert.equal(gzip.headers.get("vary"), "accept-encoding");
 
   assert.match(br.headers.get("cache-control")!, /immutable/);
-  const older = await get({}, "/assets/older/leaflet.js");
+  const older = await get({}, "/assets/older/live/leaflet.js");
   assert.equal(older.headers.get("cache-control"), "no-cache");
   await older.body?.cancel();
   const unchanged = await get({ "if-none-match": `"x", ${br.headers.get("etag")}` });
   assert.equal(unchanged.status, 304);
-  assert.equal((await app.request("/assets/x/nothing.js")).status, 404);
+  assert.equal((await app.request("/assets/x/live/nothing.js")).status, 404);
 });
 
 Deno.test("MAP_TILES_URL and DEVICE_ID_PATH reach the page, which may load those tiles alone", async () => {

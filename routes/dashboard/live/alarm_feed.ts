@@ -1,7 +1,8 @@
 /// <reference lib="dom" />
-import { byId, element, setText } from "./dom.ts";
+import { formatClock } from "../shared/language.ts";
+import { byId, element, setText } from "../shared/dom.ts";
 import type { Alarm } from "./reading.ts";
-import { formatClock, text } from "./texts.ts";
+import { text } from "./texts.ts";
 import type { Vehicle } from "./vehicle.ts";
 
 const MAX_ALARMS = 200;

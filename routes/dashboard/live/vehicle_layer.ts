@@ -1,9 +1,9 @@
 /// <reference lib="dom" />
 import { CanvasLayer, type Projection } from "./canvas_layer.ts";
 import type { Fleet } from "./fleet.ts";
-import { palette } from "./palette.ts";
-import { onTheme } from "./preferences.ts";
-import { rootScale, Sprites, type SpriteStyle } from "./sprites.ts";
+import { palette, rootScale } from "../shared/palette.ts";
+import { onTheme } from "../shared/preferences.ts";
+import { Sprites, type SpriteStyle } from "./sprites.ts";
 import { joined } from "./trail_layer.ts";
 import type { Vehicle } from "./vehicle.ts";
 

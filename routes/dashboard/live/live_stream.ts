@@ -2,7 +2,7 @@
 import { Telecast } from "../../../client/telecast.ts";
 import type { TelecastState } from "../../../client/types.ts";
 import type { Fleet } from "./fleet.ts";
-import { storedToken, storeToken } from "./preferences.ts";
+import type { Api } from "../shared/api.ts";
 import type { Reading } from "./reading.ts";
 import type { Vehicle } from "./vehicle.ts";
 
@@ -27,13 +27,14 @@ export class LiveStream {
   readonly counts = { messages: 0, dropped: 0, resumed: 0 };
   lastResume: "full" | "partial" | "none" | undefined;
   latencyMs: number | undefined;
+  readonly #api: Api;
   readonly #fleet: Fleet;
   readonly #events: StreamEvents;
   #client: Telecast | undefined;
-  #token: string | undefined = storedToken();
   #described = false;
 
-  constructor(fleet: Fleet, events: StreamEvents) {
+  constructor(api: Api, fleet: Fleet, events: StreamEvents) {
+    this.#api = api;
     this.#fleet = fleet;
     this.#events = events;
     setInterval(() => void this.#measure(), PING_EVERY_MS);
@@ -42,31 +43,24 @@ export class LiveStream {
 
   /** Takes another token, and begins anew with it. */
   async useToken(token: string): Promise<void> {
-    this.#setToken(token);
+    this.#api.token = token;
     this.#described = false;
     await this.#client?.close();
     this.#open();
   }
 
-  /** Asks the server's API; the answer may be anything but 2xx. */
-  api(path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = new Headers(init.headers);
-    if (this.#token !== undefined) headers.set("authorization", `Bearer ${this.#token}`);
-    return fetch(new URL(`api/v1/${path}`, document.baseURI), { ...init, headers });
-  }
-
   #open(): void {
-    const client = new Telecast(new URL("api/v1/stream", document.baseURI), {
+    const client = new Telecast(this.#api.address("stream"), {
       deviceIds: "*",
       snapshot: true,
       presence: true,
       batchMs: BATCH_MS,
       token: async ({ unauthorized }) => {
         if (unauthorized) {
-          const refused = this.#token !== undefined;
-          this.#setToken(await this.#events.askForToken({ refused }));
+          const refused = this.#api.token !== undefined;
+          this.#api.token = await this.#events.askForToken({ refused });
         }
-        return this.#token;
+        return this.#api.token;
       },
     });
     this.#client = client;
@@ -105,7 +99,7 @@ export class LiveStream {
     let next: string | null = "";
     while (next !== null) {
       const path = `devices?limit=1000&next=${next}`;
-      const response: Response | undefined = await this.api(path).catch(() => undefined);
+      const response: Response | undefined = await this.#api.request(path).catch(() => undefined);
       if (!response?.ok) return;
       const page: DevicePage = await response.json();
       for (const { device_id, last_seen, state } of page.devices) {
@@ -114,10 +108,5 @@ export class LiveStream {
       }
       next = page.next;
     }
-  }
-
-  #setToken(token: string): void {
-    this.#token = token;
-    storeToken(token);
   }
 }

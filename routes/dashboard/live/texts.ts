@@ -1,4 +1,4 @@
-/// <reference lib="dom" />
+import { defineTexts, type Text } from "../shared/language.ts";
 
 const ES = {
   skipToList: "Ir a la lista de vehículos",
@@ -39,18 +39,6 @@ const ES = {
   partial: "con huecos",
   none: "desde cero",
   latencyHelp: "Tiempo que tarda el servidor en responder por el canal",
-  token: "Token de acceso",
-  tokenTitle: "Hace falta un token",
-  tokenHelp:
-    "El servidor pide un token de acceso. Se guarda solo en esta pestaña y se olvida al cerrarla.",
-  tokenRefused: "El servidor no aceptó ese token. Comprueba que esté completo y no haya caducado.",
-  cancel: "Cancelar",
-  connect: "Conectar",
-  theme: "Tema: {theme}",
-  themeAuto: "automático",
-  themeLight: "claro",
-  themeDark: "oscuro",
-  otherLanguage: "Switch to English",
   moving: "En marcha",
   idling: "Detenido",
   parked: "Apagado",
@@ -73,8 +61,6 @@ const ES = {
   deviceTime: "Hora del equipo",
   received: "Recibido",
   overTime: "En el tiempo",
-  plotSummary: "{name}: último {last}, mínimo {min}, máximo {max}",
-  noPlot: "Aún no hay datos para dibujar.",
   rawMessage: "Mensaje completo",
   copy: "Copiar",
   copied: "Copiado",
@@ -131,18 +117,6 @@ const EN: Record<Key, string> = {
   partial: "with gaps",
   none: "from now",
   latencyHelp: "Time that the server takes to answer through the stream",
-  token: "Access token",
-  tokenTitle: "A token is needed",
-  tokenHelp:
-    "The server asks for an access token. It is kept in this tab alone, until you close it.",
-  tokenRefused: "The server did not take that token. Check that it is whole and has not expired.",
-  cancel: "Cancel",
-  connect: "Connect",
-  theme: "Theme: {theme}",
-  themeAuto: "automatic",
-  themeLight: "light",
-  themeDark: "dark",
-  otherLanguage: "Cambiar a español",
   moving: "Moving",
   idling: "Stopped",
   parked: "Engine off",
@@ -165,8 +139,6 @@ const EN: Record<Key, string> = {
   deviceTime: "Device's time",
   received: "Received",
   overTime: "Over time",
-  plotSummary: "{name}: last {last}, lowest {min}, highest {max}",
-  noPlot: "Nothing to draw yet.",
   rawMessage: "Raw message",
   copy: "Copy",
   copied: "Copied",
@@ -181,68 +153,4 @@ const EN: Record<Key, string> = {
   newAlarm: "Alarm: {alarm}",
 };
 
-export type Language = "es" | "en";
-const TEXTS: Record<Language, Record<Key, string>> = { es: ES, en: EN };
-
-let language: Language = "en";
-const listeners = new Set<() => void>();
-
-export function currentLanguage(): Language {
-  return language;
-}
-
-/** The text in the current language, with `{name}` filled in. */
-export function text(key: Key, values: Record<string, string | number> = {}): string {
-  return TEXTS[language][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
-}
-
-/** Calls `listener` now and at each change of language. */
-export function onLanguage(listener: () => void): void {
-  listeners.add(listener);
-  listener();
-}
-
-/** Changes the language of all that is marked in the page, and of those who listen. */
-export function setLanguage(next: Language): void {
-  language = next;
-  document.documentElement.lang = next;
-  for (const node of document.querySelectorAll<HTMLElement>("[data-text]")) {
-    node.textContent = text(node.dataset.text as Key);
-  }
-  for (const node of document.querySelectorAll<HTMLElement>("[data-label]")) {
-    node.setAttribute("aria-label", text(node.dataset.label as Key));
-    if (node.matches("button")) node.title = text(node.dataset.label as Key);
-  }
-  for (const node of document.querySelectorAll<HTMLElement>("[data-placeholder]")) {
-    node.setAttribute("placeholder", text(node.dataset.placeholder as Key));
-  }
-  for (const listener of listeners) listener();
-}
-
-const numberFormats = new Map<string, Intl.NumberFormat>();
-
-export function formatNumber(value: number, digits = 0): string {
-  const key = `${language}${digits}`;
-  const format = numberFormats.get(key) ??
-    new Intl.NumberFormat(language, { maximumFractionDigits: digits });
-  numberFormats.set(key, format);
-  return format.format(value);
-}
-
-/** A span of time in its greatest unit: `5 s`, `3 min`, `2 h`, `4 d`. */
-export function formatSpan(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
-}
-
-/** The time of day, with seconds unless they are left out. */
-export function formatClock(timeMs: number, { seconds = true } = {}): string {
-  const parts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
-  return new Date(timeMs).toLocaleTimeString(
-    language,
-    seconds ? { ...parts, second: "2-digit" } : parts,
-  );
-}
+export const text: Text<Key> = defineTexts({ es: ES, en: EN });

@@ -1,18 +1,21 @@
 /// <reference lib="dom" />
+import { Api } from "../shared/api.ts";
+import { setLanguage } from "../shared/language.ts";
 import { AlarmFeed } from "./alarm_feed.ts";
 import { DeviceList } from "./device_list.ts";
 import { DevicePanel } from "./device_panel.ts";
-import { byId, metaContent, setText } from "./dom.ts";
+import { byId, metaContent, setText } from "../shared/dom.ts";
 import { Filters } from "./filters.ts";
 import { Fleet, type Order } from "./fleet.ts";
 import { loadHistory } from "./history.ts";
 import { LiveStream } from "./live_stream.ts";
 import { MapView } from "./map_view.ts";
-import { currentTheme, nextTheme, storedLanguage, storeLanguage } from "./preferences.ts";
+import { startPageTools } from "../shared/page_tools.ts";
+import { storedLanguage } from "../shared/preferences.ts";
 import { StatusBar } from "./status_bar.ts";
 import { Tabs } from "./tabs.ts";
-import { currentLanguage, onLanguage, setLanguage, text } from "./texts.ts";
-import { TokenDialog } from "./token_dialog.ts";
+import { text } from "./texts.ts";
+import { TokenDialog } from "../shared/token_dialog.ts";
 import type { Vehicle } from "./vehicle.ts";
 
 /** How often text is written; the map draws as often as it can. */
@@ -24,6 +27,7 @@ const HISTORIES_AFTER_MS = 500;
 
 setLanguage(storedLanguage());
 
+const api = new Api();
 const fleet = new Fleet(metaContent("device-id-path").split(".").filter(Boolean));
 const map = new MapView(byId("map"), fleet, (vehicle) => select(vehicle));
 const list = new DeviceList(fleet, (vehicle) => select(vehicle, { center: true }));
@@ -35,7 +39,7 @@ const alarms = new AlarmFeed((vehicle) => select(vehicle, { center: true }));
 const tabs = new Tabs(["vehicles", "alarms"], (name) => alarms.visible = name === "alarms");
 const status = new StatusBar(fleet);
 const dialog = new TokenDialog((token) => void stream.useToken(token));
-const stream = new LiveStream(fleet, {
+const stream = new LiveStream(api, fleet, {
   onState(state) {
     status.state = state;
     document.body.dataset.connection = state.state;
@@ -48,7 +52,7 @@ const stream = new LiveStream(fleet, {
   askForToken: (options) => dialog.ask(options),
 });
 const panel = new DevicePanel({
-  api: (path, init) => stream.api(path, init),
+  request: api.request,
   onClose: () => {
     select(undefined);
     byId("list").focus();
@@ -67,7 +71,7 @@ function select(vehicle: Vehicle | undefined, { center = false } = {}): void {
 
 async function showHistory(vehicle: Vehicle): Promise<void> {
   if (vehicle.historyLoaded) return;
-  await loadHistory(vehicle, (path) => stream.api(path));
+  await loadHistory(vehicle, api.request);
   map.redrawTrails();
 }
 
@@ -109,31 +113,7 @@ byId<HTMLSelectElement>("sort").addEventListener("change", (event) => {
   list.order = (event.target as HTMLSelectElement).value as Order;
 });
 
-const themeButton = byId("theme-button");
-function labelTheme(): void {
-  const theme =
-    ({ auto: "themeAuto", light: "themeLight", dark: "themeDark" } as const)[currentTheme()];
-  themeButton.title = text("theme", { theme: text(theme) });
-  themeButton.setAttribute("aria-label", themeButton.title);
-}
-themeButton.addEventListener("click", () => {
-  nextTheme();
-  labelTheme();
-});
-
-const languageButton = byId("language-button");
-languageButton.addEventListener("click", () => {
-  const language = currentLanguage() === "es" ? "en" : "es";
-  storeLanguage(language);
-  setLanguage(language);
-});
-onLanguage(() => {
-  labelTheme();
-  const other = currentLanguage() === "es" ? "EN" : "ES";
-  languageButton.textContent = other;
-  languageButton.title = text("otherLanguage");
-  languageButton.setAttribute("aria-label", `${other}: ${text("otherLanguage")}`);
-});
+startPageTools();
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,4 +1,4 @@
-import type { LiveStream } from "./live_stream.ts";
+import type { Api } from "../shared/api.ts";
 import { readPayload } from "./reading.ts";
 import type { Point } from "./track.ts";
 import { mercator, type Vehicle } from "./vehicle.ts";
@@ -12,7 +12,7 @@ interface HistoryPage {
 }
 
 /** Puts what the server still keeps of a vehicle's past before what the page has seen itself. */
-export async function loadHistory(vehicle: Vehicle, api: LiveStream["api"]): Promise<void> {
+export async function loadHistory(vehicle: Vehicle, request: Api["request"]): Promise<void> {
   if (vehicle.historyLoaded) return;
   vehicle.historyLoaded = true;
   // The server does not say when it got a message; what the device's clock is off is known from
@@ -24,7 +24,7 @@ export async function loadHistory(vehicle: Vehicle, api: LiveStream["api"]): Pro
   let since = "";
   for (let page = 0; page < MAX_PAGES; page++) {
     const path = `devices/${encodeURIComponent(vehicle.id)}/messages?limit=1000&since=${since}`;
-    const response = await api(path).catch(() => undefined);
+    const response = await request(path).catch(() => undefined);
     if (!response?.ok) break;
     const { messages, next }: HistoryPage = await response.json();
     for (const message of messages) {

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
-import { element, setText } from "./dom.ts";
-import type { LiveStream } from "./live_stream.ts";
+import { type Api, problemOf } from "../shared/api.ts";
+import { element, setText } from "../shared/dom.ts";
 import { text } from "./texts.ts";
 
 /** Sends a command to one device. */
@@ -14,7 +14,7 @@ export class CommandForm {
   });
   readonly #outcome = element("p", { id: "command-outcome", class: "outcome", role: "status" });
 
-  constructor(deviceId: string, api: LiveStream["api"]) {
+  constructor(deviceId: string, request: Api["request"]) {
     this.#input.value = '{"action":""}';
     const send = element("button", { type: "submit", class: "button primary" }, text("send"));
     this.node = element(
@@ -30,22 +30,20 @@ export class CommandForm {
       event.preventDefault();
       if (!isJsonObject(this.#input.value)) return this.#tell(text("notJson"), true);
       send.disabled = true;
-      await this.#send(`devices/${encodeURIComponent(deviceId)}/commands`, api);
+      await this.#send(`devices/${encodeURIComponent(deviceId)}/commands`, request);
       send.disabled = false;
     });
   }
 
-  async #send(path: string, api: LiveStream["api"]): Promise<void> {
+  async #send(path: string, request: Api["request"]): Promise<void> {
     try {
-      const response = await api(path, {
+      const response = await request(path, {
         method: "POST",
         body: this.#input.value,
         headers: { "content-type": "application/json" },
       });
       if (response.ok) return this.#tell(text(response.status === 202 ? "buffered" : "sent"));
-      const problem = await response.json().catch(() => ({}));
-      const reason = problem.detail ?? problem.title ?? `HTTP ${response.status}`;
-      this.#tell(text("notSent", { reason }), true);
+      this.#tell(text("notSent", { reason: await problemOf(response) }), true);
     } catch (error) {
       this.#tell(text("notSent", { reason: String(error) }), true);
     }

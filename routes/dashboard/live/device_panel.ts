@@ -1,10 +1,11 @@
 /// <reference lib="dom" />
+import type { Api } from "../shared/api.ts";
+import { formatNumber, formatSpan, onLanguage } from "../shared/language.ts";
 import { CommandForm } from "./command_form.ts";
 import { describe } from "./device_list.ts";
-import { byId, element, setText } from "./dom.ts";
-import type { LiveStream } from "./live_stream.ts";
+import { byId, element, icon, setText } from "../shared/dom.ts";
 import { Plots } from "./plots.ts";
-import { formatNumber, formatSpan, onLanguage, text, type TextKey } from "./texts.ts";
+import { text, type TextKey } from "./texts.ts";
 import type { Vehicle } from "./vehicle.ts";
 
 type Value = (vehicle: Vehicle) => string | undefined;
@@ -30,7 +31,7 @@ const VALUES: [TextKey, Value][] = [
 ];
 
 export interface PanelActions {
-  readonly api: LiveStream["api"];
+  readonly request: Api["request"];
   onClose(): void;
   onFollow(follow: boolean): void;
 }
@@ -92,13 +93,17 @@ export class DevicePanel {
     if (getSelection()?.isCollapsed !== false || !this.#raw.contains(getSelection()!.anchorNode)) {
       setText(this.#raw, JSON.stringify(vehicle.payload, null, 2) ?? "");
     }
-    void this.#plots.refresh();
+    this.#plots.show(vehicle);
   }
 
   #build(): void {
     const vehicle = this.#vehicle;
     if (!vehicle) return this.#node.replaceChildren();
-    const close = iconButton(text("close"), "M6 6l12 12M18 6 6 18");
+    const close = element(
+      "button",
+      { type: "button", class: "tool", title: text("close"), "aria-label": text("close") },
+      icon("M6 6l12 12M18 6 6 18"),
+    );
     close.addEventListener("click", () => this.#actions.onClose());
     this.#follow = element("button", { type: "button", class: "button" }, text("follow"));
     this.#follow.setAttribute("aria-pressed", "false");
@@ -121,7 +126,7 @@ export class DevicePanel {
     const raw = element("details", { class: "section", open: true });
     raw.append(element("summary", {}, text("rawMessage")), this.#raw, copy);
     const command = element("details", { class: "section" });
-    const form = new CommandForm(vehicle.id, this.#actions.api);
+    const form = new CommandForm(vehicle.id, this.#actions.request);
     command.append(element("summary", {}, text("command")), form.node);
     const titles = element("div", { class: "device-titles" }, heading, this.#status);
     this.#node.replaceChildren(
@@ -135,27 +140,9 @@ export class DevicePanel {
     );
     this.#version = -1;
     this.refresh();
-    this.#plots.show(vehicle);
   }
 }
 
 function unit(value: number | undefined, suffix: string, digits: number): string | undefined {
   return value === undefined ? undefined : formatNumber(value, digits) + suffix;
-}
-
-function iconButton(label: string, path: string): HTMLButtonElement {
-  const button = element("button", {
-    type: "button",
-    class: "tool",
-    title: label,
-    "aria-label": label,
-  });
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  line.setAttribute("d", path);
-  svg.append(line);
-  button.append(svg);
-  return button;
 }

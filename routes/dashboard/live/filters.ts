@@ -1,7 +1,8 @@
 /// <reference lib="dom" />
-import { byId, element, setText } from "./dom.ts";
+import { formatNumber, onLanguage } from "../shared/language.ts";
+import { byId, element, setText } from "../shared/dom.ts";
 import type { Fleet, Show } from "./fleet.ts";
-import { formatNumber, onLanguage, text, type TextKey } from "./texts.ts";
+import { text, type TextKey } from "./texts.ts";
 
 const SHOWS: [Show, TextKey][] = [
   ["all", "filterAll"],

@@ -1,7 +1,8 @@
 /// <reference lib="dom" />
-import { byId, element, setText } from "./dom.ts";
+import { formatNumber, formatSpan, onLanguage } from "../shared/language.ts";
+import { byId, element, setText } from "../shared/dom.ts";
 import type { Fleet, Order } from "./fleet.ts";
-import { formatNumber, formatSpan, onLanguage, text } from "./texts.ts";
+import { text } from "./texts.ts";
 import type { Vehicle } from "./vehicle.ts";
 
 /** Height of a row in rem; style sheet and list have to agree. */

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import { palette } from "./palette.ts";
+import { palette, rootScale } from "../shared/palette.ts";
 import type { Motion } from "./vehicle.ts";
 
 const HEADINGS = 72;
@@ -68,11 +68,6 @@ export class Sprites {
       size,
     );
   }
-}
-
-/** Markers grow with the text, as it does on a wall screen. */
-export function rootScale(): number {
-  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
 }
 
 function drawMarker(context: CanvasRenderingContext2D, motion: Motion, heading: number): void {

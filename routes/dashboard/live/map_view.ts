@@ -1,9 +1,10 @@
 /// <reference lib="dom" />
-import { metaContent } from "./dom.ts";
+import { onLanguage } from "../shared/language.ts";
+import { icon, metaContent } from "../shared/dom.ts";
 import type { Fleet } from "./fleet.ts";
 import { L, type leaflet } from "./leaflet_module.ts";
-import { onTheme } from "./preferences.ts";
-import { onLanguage, text } from "./texts.ts";
+import { onTheme } from "../shared/preferences.ts";
+import { text } from "./texts.ts";
 import { TrailLayer } from "./trail_layer.ts";
 import { geographic, type Vehicle } from "./vehicle.ts";
 import { VehicleLayer } from "./vehicle_layer.ts";
@@ -169,13 +170,7 @@ export class MapView {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "map-button";
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", "0 0 24 24");
-    svg.setAttribute("aria-hidden", "true");
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    line.setAttribute("d", path);
-    svg.append(line);
-    button.append(svg);
+    button.append(icon(path));
     button.addEventListener("click", act);
     onLanguage(() => {
       button.title = text(label);

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import { byId } from "./dom.ts";
+import { byId } from "../shared/dom.ts";
 
 /** Tabs that the arrow keys move between, as the ARIA practices have them. */
 export class Tabs<Name extends string> {

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import type { Language } from "./texts.ts";
+import type { Language } from "./language.ts";
 
 export type Theme = "auto" | "light" | "dark";
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];

@@ -1,8 +1,7 @@
 /// <reference lib="dom" />
 import { CanvasLayer, type Projection } from "./canvas_layer.ts";
 import type { Fleet } from "./fleet.ts";
-import { palette } from "./palette.ts";
-import { rootScale } from "./sprites.ts";
+import { palette, rootScale } from "../shared/palette.ts";
 import { geographic, mercator, type Vehicle } from "./vehicle.ts";
 
 /** Points that a full drawing may take: some 60 ms without a graphics card. */

@@ -47,3 +47,8 @@ export function palette(): Palette {
   }
   return current;
 }
+
+/** How much larger than 16 px the text is: what is painted grows with it, as on a wall screen. */
+export function rootScale(): number {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+}

@@ -1,9 +1,10 @@
 /// <reference lib="dom" />
+import { formatNumber, onLanguage } from "../shared/language.ts";
 import type { TelecastState } from "../../../client/types.ts";
-import { byId, element, setText } from "./dom.ts";
+import { byId, element, setText } from "../shared/dom.ts";
 import type { Fleet } from "./fleet.ts";
 import type { LiveStream } from "./live_stream.ts";
-import { formatNumber, onLanguage, text, type TextKey } from "./texts.ts";
+import { text, type TextKey } from "./texts.ts";
 
 const RATE_OVER_MS = 5_000;
 

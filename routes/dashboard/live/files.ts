@@ -1,0 +1,65 @@
+/** What the live page is made of, beside what both pages share. */
+
+import leafletStyle from "leaflet/dist/leaflet.css" with { type: "text" };
+import leaflet from "leaflet/dist/leaflet.js" with { type: "text" };
+import alarmFeed from "./alarm_feed.ts" with { type: "text" };
+import app from "./app.ts" with { type: "text" };
+import canvasLayer from "./canvas_layer.ts" with { type: "text" };
+import commandForm from "./command_form.ts" with { type: "text" };
+import deviceList from "./device_list.ts" with { type: "text" };
+import devicePanel from "./device_panel.ts" with { type: "text" };
+import filters from "./filters.ts" with { type: "text" };
+import finder from "./finder.css" with { type: "text" };
+import fleet from "./fleet.ts" with { type: "text" };
+import history from "./history.ts" with { type: "text" };
+import html from "./index.html" with { type: "text" };
+import layout from "./layout.css" with { type: "text" };
+import leafletModule from "./leaflet_module.ts" with { type: "text" };
+import lists from "./lists.css" with { type: "text" };
+import liveStream from "./live_stream.ts" with { type: "text" };
+import mapView from "./map_view.ts" with { type: "text" };
+import panel from "./panel.css" with { type: "text" };
+import plots from "./plots.ts" with { type: "text" };
+import reading from "./reading.ts" with { type: "text" };
+import sprites from "./sprites.ts" with { type: "text" };
+import statusBar from "./status_bar.ts" with { type: "text" };
+import tabs from "./tabs.ts" with { type: "text" };
+import texts from "./texts.ts" with { type: "text" };
+import track from "./track.ts" with { type: "text" };
+import trailLayer from "./trail_layer.ts" with { type: "text" };
+import vehicle from "./vehicle.ts" with { type: "text" };
+import vehicleLayer from "./vehicle_layer.ts" with { type: "text" };
+
+export const LIVE_HTML: string = html;
+
+/** By the name that each has in its folder; a module is served as `.js`. */
+export const LIVE_FILES: Readonly<Record<string, string>> = {
+  "alarm_feed.ts": alarmFeed,
+  "app.ts": app,
+  "canvas_layer.ts": canvasLayer,
+  "command_form.ts": commandForm,
+  "device_list.ts": deviceList,
+  "device_panel.ts": devicePanel,
+  "filters.ts": filters,
+  "finder.css": finder,
+  "fleet.ts": fleet,
+  "history.ts": history,
+  "layout.css": layout,
+  "leaflet_module.ts": leafletModule,
+  "lists.css": lists,
+  "live_stream.ts": liveStream,
+  "map_view.ts": mapView,
+  "panel.css": panel,
+  "plots.ts": plots,
+  "reading.ts": reading,
+  "sprites.ts": sprites,
+  "status_bar.ts": statusBar,
+  "tabs.ts": tabs,
+  "texts.ts": texts,
+  "track.ts": track,
+  "trail_layer.ts": trailLayer,
+  "vehicle.ts": vehicle,
+  "vehicle_layer.ts": vehicleLayer,
+  "leaflet.css": leafletStyle,
+  "leaflet.js": leaflet.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"),
+};

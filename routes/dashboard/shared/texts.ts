@@ -1,0 +1,40 @@
+import { defineTexts } from "./language.ts";
+
+const ES = {
+  token: "Token de acceso",
+  tokenTitle: "Hace falta un token",
+  tokenHelp:
+    "El servidor pide un token de acceso. Se guarda solo en esta pestaña y se olvida al cerrarla.",
+  tokenRefused: "El servidor no aceptó ese token. Comprueba que esté completo y no haya caducado.",
+  cancel: "Cancelar",
+  connect: "Conectar",
+  theme: "Tema: {theme}",
+  themeAuto: "automático",
+  themeLight: "claro",
+  themeDark: "oscuro",
+  otherLanguage: "Switch to English",
+  plotSummary: "{name}: último {last}, mínimo {min}, máximo {max}",
+  noPlot: "Aún no hay datos para dibujar.",
+};
+
+type Key = keyof typeof ES;
+export type { Key as SharedKey };
+
+const EN: Record<Key, string> = {
+  token: "Access token",
+  tokenTitle: "A token is needed",
+  tokenHelp:
+    "The server asks for an access token. It is kept in this tab alone, until you close it.",
+  tokenRefused: "The server did not take that token. Check that it is whole and has not expired.",
+  cancel: "Cancel",
+  connect: "Connect",
+  theme: "Theme: {theme}",
+  themeAuto: "automatic",
+  themeLight: "light",
+  themeDark: "dark",
+  otherLanguage: "Cambiar a español",
+  plotSummary: "{name}: last {last}, lowest {min}, highest {max}",
+  noPlot: "Nothing to draw yet.",
+};
+
+export const text = defineTexts({ es: ES, en: EN });

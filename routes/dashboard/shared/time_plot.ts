@@ -1,0 +1,127 @@
+/// <reference lib="dom" />
+import type uPlot from "uplot";
+import { element, setText } from "./dom.ts";
+import { formatClock, formatNumber, onLanguage } from "./language.ts";
+import { palette, rootScale } from "./palette.ts";
+import { onTheme } from "./preferences.ts";
+import { text } from "./texts.ts";
+
+export interface TimePlotOptions {
+  /** In the language of now. */
+  label(): string;
+  /** A value in words, with its unit. */
+  format(value: number): string;
+  /** A value on the axis; a number unless it is given. */
+  tick?(value: number): string;
+  readonly heightRem: number;
+  /** The least that the axis reaches to. */
+  readonly least: number;
+  /** Plots of the same name share their cursor. */
+  readonly sync: string;
+}
+
+type Values = readonly (number | null)[];
+
+let library: typeof uPlot | undefined;
+
+/** One line over time, with its last, lowest and highest value in words above it. */
+export class TimePlot {
+  readonly #title = element("p", { class: "plot-title" });
+  readonly #chart = element("div", { class: "plot", "aria-hidden": "true" });
+  readonly node: HTMLElement = element("div", { class: "time-plot" }, this.#title, this.#chart);
+  readonly #options: TimePlotOptions;
+  #plot: uPlot | undefined;
+  #times: number[] = [];
+  #values: Values = [];
+
+  constructor(options: TimePlotOptions) {
+    this.#options = options;
+    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.node);
+    onTheme(() => this.#remake());
+    onLanguage(() => this.#remake());
+  }
+
+  /** Draws them; the library is loaded when it is first needed. Times are seconds since 1970. */
+  async show(times: number[], values: Values): Promise<void> {
+    this.#times = times;
+    this.#values = values;
+    setText(this.#title, this.#summary());
+    library ??= (await import(libraryAddress())).default as typeof uPlot;
+    if (!this.#plot) this.#remake();
+    this.#plot?.setData([this.#times, [...this.#values]]);
+  }
+
+  #remake(): void {
+    setText(this.#title, this.#summary());
+    if (!library) return;
+    this.#plot?.destroy();
+    const data: uPlot.AlignedData = [this.#times, [...this.#values]];
+    this.#plot = new library(this.#plotOptions(), data, this.#chart);
+  }
+
+  #size(): { width: number; height: number } {
+    const height = this.#options.heightRem * 16 * rootScale();
+    return { width: Math.max(160, this.node.clientWidth), height };
+  }
+
+  /** The plot in words, for those who cannot see it, and its title for all. */
+  #summary(): string {
+    const { label, format } = this.#options;
+    const known = this.#values.filter((value) => value !== null);
+    if (known.length === 0) return `${label()}: ${text("noPlot")}`;
+    return text("plotSummary", {
+      name: label(),
+      last: format(known.at(-1)!),
+      min: format(Math.min(...known)),
+      max: format(Math.max(...known)),
+    });
+  }
+
+  #plotOptions(): uPlot.Options {
+    const { label, least, sync, tick = (value) => formatNumber(value, 1) } = this.#options;
+    const { accent, grid, muted } = palette();
+    const axis = {
+      stroke: muted,
+      grid: { stroke: grid, width: 1 },
+      ticks: { stroke: grid, width: 1, size: 4 },
+      font: `${11 * rootScale()}px system-ui, sans-serif`,
+    };
+    return {
+      ...this.#size(),
+      legend: { show: false },
+      cursor: { sync: { key: sync }, y: false },
+      scales: {
+        y: { range: (_, min, max) => [Math.min(0, min ?? 0), Math.max(least, (max ?? 0) * 1.1)] },
+      },
+      series: [{}, {
+        label: label(),
+        stroke: accent,
+        fill: `${accent}22`,
+        width: 2,
+        spanGaps: true,
+        points: { show: false },
+      }],
+      axes: [
+        {
+          ...axis,
+          size: 24 * rootScale(),
+          space: 90 * rootScale(),
+          values: (_, ticks) =>
+            ticks.map((time) =>
+              formatClock(time * 1000, { seconds: ticks.at(-1)! - ticks[0]! < 600 })
+            ),
+        },
+        {
+          ...axis,
+          size: 40 * rootScale(),
+          space: 24 * rootScale(),
+          values: (_, ticks) => ticks.map(tick),
+        },
+      ],
+    };
+  }
+}
+
+function libraryAddress(): string {
+  return new URL("uplot.js", import.meta.url).href;
+}
