@@ -75,6 +75,15 @@ export async function startProgram(
       messages: fanout.stored,
       subscribers: hub.sessions.size,
       devices: hub.devicesMonitored,
+      sent: hub.totals.ws.sent + hub.totals.sse.sent,
+      dropped: hub.totals.ws.dropped + hub.totals.sse.dropped,
+      sources: ingest.status().map(({ name, state, reason, received, detail }) => ({
+        name,
+        state,
+        reason,
+        received,
+        lag: (detail as { lag?: number } | undefined)?.lag,
+      })),
     }),
   });
   const app = createApp({

@@ -5,14 +5,31 @@ import type { KvClient } from "./kv_client.ts";
 import { INSTANCE_PREFIX, instanceKey } from "./kv_keys.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";
 
-/** What an instance tells of itself. */
+/** What an instance counts. */
 export interface InstanceFigures {
   readonly messages: number;
   readonly subscribers: number;
   readonly devices: number;
 }
 
-export interface InstanceInfo extends InstanceFigures {
+/** A source as its instance sees it. */
+export interface InstanceSource {
+  readonly name: string;
+  readonly state: string;
+  readonly reason?: string | undefined;
+  readonly received: number;
+  /** Messages that it has still to read, where it knows. */
+  readonly lag?: number | undefined;
+}
+
+/** What an instance tells of itself; the last three are missing from one of an older version. */
+export interface InstanceReport extends InstanceFigures {
+  readonly sent?: number;
+  readonly dropped?: number;
+  readonly sources?: readonly InstanceSource[];
+}
+
+export interface InstanceInfo extends InstanceReport {
   readonly id: string;
 }
 
@@ -37,7 +54,7 @@ export class Instances implements AsyncDisposable {
 
   constructor(
     private readonly kv: KvClient | undefined,
-    private readonly self: { id: string; figures: () => InstanceFigures },
+    private readonly self: { id: string; figures: () => InstanceReport },
     private readonly clock: Clock = SYSTEM_CLOCK,
   ) {}
 
@@ -52,6 +69,13 @@ export class Instances implements AsyncDisposable {
       info.id !== this.self.id && now - at < GONE_MS
     );
     return [{ id: this.self.id, ...this.self.figures() }, ...others.map(({ info }) => info)];
+  }
+
+  /** How long each other instance has said nothing, in ms; those that crashed are among them. */
+  get silence(): Map<string, number> {
+    const now = this.clock.monotonic();
+    const others = [...this.#seen].filter(([id]) => id !== this.self.id);
+    return new Map(others.map(([id, { at }]) => [id, now - at]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

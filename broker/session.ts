@@ -56,6 +56,10 @@ export class Session {
   onClosed: (() => void) | undefined;
   sent = 0;
   dropped = 0;
+  /** By the monotonic clock, in ms. */
+  readonly openedAt = performance.now();
+  /** The network that the client came from, for operators. */
+  network = "";
 
   constructor(readonly sink: Sink, public interest: Interest, options: SessionOptions) {
     const { mode, limits, events } = options;

@@ -15,6 +15,15 @@ export function clientAddress(c: Context, trustProxy: boolean): string {
   return address && "hostname" in address ? address.hostname : "unknown";
 }
 
+/** The network of an address, so that operators see where a client is and not who it is. */
+export function networkOf(address: string): string {
+  const ipv4 = /^(?:::ffff:)?(\d+\.\d+\.\d+)\.\d+$/i.exec(address);
+  if (ipv4) return `${ipv4[1]}.x`;
+  if (!address.includes(":")) return "unknown";
+  const groups = address.split("::")[0]!.split(":").filter(Boolean);
+  return `${groups.slice(0, 3).join(":")}::x`;
+}
+
 /** Counts what each address has open. */
 export class AddressCounts {
   readonly #counts = new Map<string, number>();

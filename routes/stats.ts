@@ -5,11 +5,14 @@ import { z } from "zod";
 import type { InstanceFigures } from "../broker/instances.ts";
 import type { AppDeps } from "./deps.ts";
 import { parseQuery, word } from "./query.ts";
+import { slowest } from "./slowest_connections.ts";
 
 export const statsQuerySchema = z.object({
   scope: word(["instance", "cluster"], "may be cluster, or left out").default("instance")
     .describe("`cluster`: sums over all instances that live"),
 });
+
+const MAX_SLOWEST = 20;
 
 export function statsRoutes(
   { hub, fanout, sources, instance, instances, leaseOwner, companies, deliveries, inbound }:
@@ -35,7 +38,11 @@ export function statsRoutes(
         deployment: fanout.deploymentId,
         uptime_seconds: Math.round((performance.now() - started) / 1000),
         ingest_lease: leaseOwner() ?? null,
-        instances: instances.live,
+        instances: instances.live.map((info) => ({
+          ...info,
+          silent_ms: Math.round(instances.silence.get(info.id) ?? 0),
+        })),
+        silent_instances: silent(),
         sources: sources(),
         transports: Object.fromEntries(
           Object.entries(hub.totals).map(([transport, totals]) => [transport, {
@@ -59,6 +66,7 @@ export function statsRoutes(
           : null,
         inbound: inbound ? { peers: inbound.peers.size, ...inbound.totals } : null,
         queued: queued(),
+        slowest_connections: slowest(hub.sessions, MAX_SLOWEST),
         fanout: {
           ...fanout.state,
           epoch: fanout.epoch.id,
@@ -71,6 +79,13 @@ export function statsRoutes(
         },
         memory: Deno.memoryUsage(),
       }));
+
+  /** Instances that have not said that they leave, and are gone: most likely they crashed. */
+  function silent() {
+    const live = new Set(instances.live.map(({ id }) => id));
+    return [...instances.silence].filter(([id]) => !live.has(id))
+      .map(([id, ms]) => ({ id, silent_ms: Math.round(ms) }));
+  }
 
   function queued() {
     const sum = { messages: 0, bytes: 0 };

@@ -7,7 +7,7 @@ import type { Session } from "../broker/session.ts";
 import { type Sink, SseSink, WsSink } from "../broker/sink.ts";
 import { getLogger } from "../log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
-import { AddressCounts, clientAddress } from "./client_address.ts";
+import { AddressCounts, clientAddress, networkOf } from "./client_address.ts";
 import type { AppDeps } from "./deps.ts";
 import { requireOrigin } from "./origin.ts";
 import { problem, ProblemError } from "./problem.ts";
@@ -45,7 +45,7 @@ export function streamRoutes(deps: AppDeps): Hono {
         headers: { "retry-after": "5" },
       });
     }
-    const client = new Client(deps, grantOf(c), (change) => {
+    const client = new Client(deps, { grant: grantOf(c), network: networkOf(address) }, (change) => {
       streams += change;
       addresses.add(address, change);
     });
@@ -144,7 +144,7 @@ class Client {
 
   constructor(
     private readonly deps: AppDeps,
-    private readonly grant: Grant,
+    private readonly peer: { grant: Grant; network: string },
     private readonly count: (change: 1 | -1) => void,
   ) {}
 
@@ -158,18 +158,20 @@ class Client {
     const { hub } = this.deps;
     const session = hub.open(sink, interest, mode);
     this.#session = session;
+    session.network = this.peer.network;
     session.onClosed = () => this.end();
     log.info("{transport} client connected, {count} ids", {
       transport: sink.transport,
       count: interest.items.length,
     });
-    if (this.grant.expiresAt !== undefined) this.#endAt(session, this.grant.expiresAt);
+    const { grant } = this.peer;
+    if (grant.expiresAt !== undefined) this.#endAt(session, grant.expiresAt);
     const { signal } = this.#gone;
     const begun = beginSession(hub, session, { cursor, snapshot, signal }).catch((error) => {
       log.error("a stream could not begin: {error}", { error });
       hub.goodbye(session, "error", RETRY_MS);
     });
-    return new StreamCommands(this.deps, session, { grant: this.grant, signal, begun });
+    return new StreamCommands(this.deps, session, { grant, signal, begun });
   }
 
   /** The client is gone. */

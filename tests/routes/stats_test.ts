@@ -5,6 +5,7 @@ import { Instances } from "../../broker/instances.ts";
 import type { KvClient } from "../../broker/kv_client.ts";
 import { encodeJson } from "../../broker/log_head.ts";
 import { eventually } from "../kit/eventually.ts";
+import { FakeClock } from "../kit/fake_clock.ts";
 import { Rig } from "./rig.ts";
 
 const STATS = "/api/v1/stream/stats";
@@ -109,4 +110,51 @@ Deno.test("stats tells of sources, transports, fanout and uptime", async () => {
   assert.deepEqual(stats.queued, { messages: 0, bytes: 0 });
   const { state, position, stored, devices } = stats.fanout;
   assert.deepEqual([state, position, stored, devices], ["ready", 2, 2, 1]);
+});
+
+Deno.test("stats lists the connections that keep up least, with their network and no address", async () => {
+  await using rig = await Rig.start();
+  await using _ready = await rig.ws("device_ids=A&mode=latest");
+  await using _slow = await rig.slow("ws", "device_ids=A,B");
+  const big = JSON.stringify({ text: "x".repeat(50_000) });
+  await eventually("something waits", async () => {
+    await rig.fanout.publish(Array(20).fill({ deviceId: "A", payload: big }));
+    return (await rig.json("/api/v1/stats")).queued.messages > 1;
+  });
+  const { slowest_connections: [first, second, ...rest] } = await rig.json("/api/v1/stats");
+  assert.equal(first.transport, "ws");
+  assert.equal(first.network, "127.0.0.x");
+  assert.equal(first.devices, 2);
+  assert.equal(first.mode, "all");
+  assert(first.queued_messages > 1 && first.queued_bytes > 50_000 && first.unsent_bytes > 0);
+  assert.equal(second.mode, "latest");
+  assert.deepEqual(rest, []);
+});
+
+Deno.test("stats lists an instance that is silent until it is forgotten", async () => {
+  const entry = (id: string, stamp: string) => ({
+    key: ["instance", id],
+    value: encodeJson({ id, messages: 1, subscribers: 2, devices: 3 }),
+    versionstamp: stamp.padStart(20, "0"),
+  });
+  let beats = 0;
+  const kv = {
+    commit: () => Promise.resolve({ ok: true, versionstamp: "0" }),
+    list: () => Promise.resolve([entry("alive", String(++beats)), entry("crashed", "0")]),
+  } as unknown as KvClient;
+  const clock = new FakeClock();
+  const figures = () => ({ messages: 0, subscribers: 0, devices: 0 });
+  await using instances = new Instances(kv, { id: "this-one", figures }, clock);
+  instances.start();
+  await using rig = await Rig.start({ instances });
+  const ids = (list: { id: string }[]) => list.map(({ id }) => id);
+  await eventually("the silence is seen", async () => {
+    await clock.pass(1_000);
+    const stats = await rig.json("/api/v1/stats");
+    return ids(stats.silent_instances).join() === "crashed" &&
+      ids(stats.instances).join() === "this-one,alive";
+  });
+  const { instances: [self, alive], silent_instances: [crashed] } = await rig.json("/api/v1/stats");
+  assert.equal(self.silent_ms, 0);
+  assert(alive.silent_ms < 8_000 && crashed.silent_ms >= 8_000);
 });
