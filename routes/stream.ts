@@ -45,10 +45,14 @@ export function streamRoutes(deps: AppDeps): Hono {
         headers: { "retry-after": "5" },
       });
     }
-    const client = new Client(deps, { grant: grantOf(c), network: networkOf(address) }, (change) => {
-      streams += change;
-      addresses.add(address, change);
-    });
+    const client = new Client(
+      deps,
+      { grant: grantOf(c), network: networkOf(address) },
+      (change) => {
+        streams += change;
+        addresses.add(address, change);
+      },
+    );
     return websocket ? serveWebSocket(deps, c, client) : serveEvents(deps, c, client);
   });
 }

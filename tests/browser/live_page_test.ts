@@ -63,7 +63,7 @@ pageTest(
     await waitForText(page, '[data-value="position"]', /20\.\d+, -100\.\d+/);
     await waitForText(page, ".raw", /"LATITUD": "\+20\./);
     await page.locator(".plot canvas").nth(1).waitFor();
-    await waitForText(page, ".plot-title", /Speed: last .* km\/h/);
+    await waitForText(page, ".plot-title", /Speed .* km\/h min/);
     const before = await page.textContent(".raw");
     await page.waitForFunction(
       (old) => document.querySelector(".raw")!.textContent !== old,
@@ -89,7 +89,7 @@ pageTest(
   async (page) => {
     await page.locator(".vehicle").nth(1).click();
     // The lowest and the highest of 30 messages differ, those of one snapshot do not.
-    await waitForText(page, ".plot-title", /Satellites: last \d+, lowest 7, highest 1[12]/);
+    await waitForText(page, ".plot-title", /Satellites \d+ min 7 · max 1[12]/);
   },
 );
 

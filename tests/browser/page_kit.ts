@@ -4,8 +4,7 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { launchChromium, watchPage } from "./chromium.ts";
 import { PageServer, type PageServerOptions } from "./page_server.ts";
 
-export interface PageTestOptions {
-  readonly server?: PageServerOptions;
+export interface BrowserTestOptions {
   readonly context?: BrowserContextOptions;
   /** Appended to the page's address. */
   readonly path?: string;
@@ -13,15 +12,34 @@ export interface PageTestOptions {
   readonly expectedFaults?: RegExp;
 }
 
-/** Runs `body` on the opened page, in a Chromium of its own; faults of the page fail the test. */
+export interface PageTestOptions extends BrowserTestOptions {
+  readonly server?: PageServerOptions;
+}
+
+/** What serves a page. */
+export interface Site extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** Runs `body` on the live page, over a stream that is played. */
 export function pageTest(
   name: string,
   options: PageTestOptions,
   body: (page: Page, server: PageServer) => Promise<void>,
 ): void {
+  browserTest(name, () => Promise.resolve(new PageServer(options.server)), options, body);
+}
+
+/** Runs `body` on the opened page, in a Chromium of its own; faults of the page fail the test. */
+export function browserTest<S extends Site>(
+  name: string,
+  start: () => Promise<S>,
+  options: BrowserTestOptions,
+  body: (page: Page, site: S) => Promise<void>,
+): void {
   // The driver keeps timers and a process across tests, which it ends by itself.
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, async () => {
-    await using server = new PageServer(options.server);
+    await using site = await start();
     const browser = await launchChromium();
     try {
       const context = await browser.newContext({
@@ -31,9 +49,9 @@ export function pageTest(
       });
       const page = await context.newPage();
       page.setDefaultTimeout(15_000);
-      const faults = watchPage(page, server.url.slice(0, -1));
-      await page.goto(server.url + (options.path ?? ""));
-      await body(page, server);
+      const faults = watchPage(page, new URL(site.url).origin);
+      await page.goto(site.url + (options.path ?? ""));
+      await body(page, site);
       const expected = options.expectedFaults;
       assert.deepEqual(faults.filter((fault) => !expected?.test(fault)), []);
     } finally {

@@ -1,6 +1,5 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
-import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { pageTest, waitForText } from "./page_kit.ts";
 
@@ -27,38 +26,6 @@ async function framesWhileUsed(page: Page): Promise<number> {
     await page.mouse.wheel(0, i % 2 ? 200 : -200);
   }
   return await rate;
-}
-
-for (const colorScheme of ["light", "dark"] as const) {
-  pageTest(
-    `axe finds nothing to complain of in the ${colorScheme} theme`,
-    { server: { vehicles: 30, messagesPerSecond: 0 }, context: { colorScheme } },
-    async (page, server) => {
-      server.send({ tipo_mensaje: "alarmas", tipo_alarma: "CRITICA", descripcion: "Fallo" });
-      await page.locator(".vehicle").nth(2).click();
-      await page.locator(".plot canvas").first().waitFor();
-      await page.evaluate(axe.source);
-      const states = [
-        async () => {},
-        () => page.click("#alarms-tab"),
-        () => page.click("#token-button"),
-      ];
-      for (const reach of states) {
-        await reach();
-        const violations = await page.evaluate(async () => {
-          const { axe: runner } = globalThis as unknown as { axe: typeof import("axe-core") };
-          const { violations } = await runner.run({
-            runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-          });
-          return violations.map(({ id, nodes }) => ({
-            id,
-            nodes: nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`),
-          }));
-        });
-        assert.deepEqual(violations, []);
-      }
-    },
-  );
 }
 
 pageTest(

@@ -3,6 +3,7 @@
 import { Companies } from "../../broker/companies.ts";
 import { InboundServer } from "../../broker/delivery/inbound_server.ts";
 import { Inbox } from "../../broker/delivery/inbox.ts";
+import type { DeliveryQueue } from "../../broker/delivery/queue.ts";
 import type { KvClient } from "../../broker/kv_client.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
 import { Hub } from "../../broker/hub.ts";
@@ -23,6 +24,8 @@ export interface RigOptions {
   readonly publish?: AppDeps["publish"];
   readonly sources?: AppDeps["sources"];
   readonly instances?: Instances;
+  readonly deliveries?: DeliveryQueue;
+  readonly leaseOwner?: AppDeps["leaseOwner"];
   readonly recentMaxBytes?: number;
   readonly work?: KvClient;
 }
@@ -69,13 +72,13 @@ export class Rig implements AsyncDisposable {
       instance: "this-one",
       instances: options.instances ?? new Instances(undefined, { id: "this-one", figures }),
       companies: new Companies(new MemoryKv()),
-      deliveries: undefined,
+      deliveries: options.deliveries,
       inbound: this.inbound = new InboundServer({
         inbox: new Inbox(this.work),
         maxMessageBytes: config.maxMessageBytes,
         admit: () => this.admits,
       }),
-      leaseOwner: () => undefined,
+      leaseOwner: options.leaseOwner ?? (() => undefined),
       sources: options.sources ?? (() => []),
       publish: options.publish,
     });

@@ -2,6 +2,7 @@ import { defineTexts, type Text } from "../shared/language.ts";
 
 const ES = {
   skipToList: "Ir a la lista de vehículos",
+  toOps: "Operación del servidor",
   lists: "Listas",
   vehicles: "Vehículos",
   alarms: "Alarmas",
@@ -80,6 +81,7 @@ export type { Key as TextKey };
 
 const EN: Record<Key, string> = {
   skipToList: "Skip to the list of vehicles",
+  toOps: "Operation of the server",
   lists: "Lists",
   vehicles: "Vehicles",
   alarms: "Alarms",

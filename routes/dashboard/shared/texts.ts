@@ -13,8 +13,8 @@ const ES = {
   themeLight: "claro",
   themeDark: "oscuro",
   otherLanguage: "Switch to English",
-  plotSummary: "{name}: último {last}, mínimo {min}, máximo {max}",
-  noPlot: "Aún no hay datos para dibujar.",
+  plotRange: "mín. {min} · máx. {max}",
+  noPlot: "sin datos",
 };
 
 type Key = keyof typeof ES;
@@ -33,8 +33,8 @@ const EN: Record<Key, string> = {
   themeLight: "light",
   themeDark: "dark",
   otherLanguage: "Cambiar a español",
-  plotSummary: "{name}: last {last}, lowest {min}, highest {max}",
-  noPlot: "Nothing to draw yet.",
+  plotRange: "min {min} · max {max}",
+  noPlot: "no data yet",
 };
 
 export const text = defineTexts({ es: ES, en: EN });

@@ -24,8 +24,11 @@ type Values = readonly (number | null)[];
 
 let library: typeof uPlot | undefined;
 
-/** One line over time, with its last, lowest and highest value in words above it. */
+/** One line over time; above it, for those who cannot see it too, its values in words. */
 export class TimePlot {
+  readonly #name = element("span", { class: "plot-name" });
+  readonly #last = element("strong");
+  readonly #range = element("span", { class: "plot-range" });
   readonly #title = element("p", { class: "plot-title" });
   readonly #chart = element("div", { class: "plot", "aria-hidden": "true" });
   readonly node: HTMLElement = element("div", { class: "time-plot" }, this.#title, this.#chart);
@@ -36,6 +39,7 @@ export class TimePlot {
 
   constructor(options: TimePlotOptions) {
     this.#options = options;
+    this.#title.append(this.#name, " ", this.#last, " ", this.#range);
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.node);
     onTheme(() => this.#remake());
     onLanguage(() => this.#remake());
@@ -45,14 +49,14 @@ export class TimePlot {
   async show(times: number[], values: Values): Promise<void> {
     this.#times = times;
     this.#values = values;
-    setText(this.#title, this.#summary());
+    this.#tell();
     library ??= (await import(libraryAddress())).default as typeof uPlot;
     if (!this.#plot) this.#remake();
     this.#plot?.setData([this.#times, [...this.#values]]);
   }
 
   #remake(): void {
-    setText(this.#title, this.#summary());
+    this.#tell();
     if (!library) return;
     this.#plot?.destroy();
     const data: uPlot.AlignedData = [this.#times, [...this.#values]];
@@ -61,20 +65,16 @@ export class TimePlot {
 
   #size(): { width: number; height: number } {
     const height = this.#options.heightRem * 16 * rootScale();
-    return { width: Math.max(160, this.node.clientWidth), height };
+    return { width: Math.max(120, this.node.clientWidth), height };
   }
 
-  /** The plot in words, for those who cannot see it, and its title for all. */
-  #summary(): string {
+  #tell(): void {
     const { label, format } = this.#options;
     const known = this.#values.filter((value) => value !== null);
-    if (known.length === 0) return `${label()}: ${text("noPlot")}`;
-    return text("plotSummary", {
-      name: label(),
-      last: format(known.at(-1)!),
-      min: format(Math.min(...known)),
-      max: format(Math.max(...known)),
-    });
+    setText(this.#name, label());
+    setText(this.#last, known.length > 0 ? format(known.at(-1)!) : text("noPlot"));
+    const range = { min: format(Math.min(...known)), max: format(Math.max(...known)) };
+    setText(this.#range, known.length > 1 ? text("plotRange", range) : "");
   }
 
   #plotOptions(): uPlot.Options {

@@ -27,8 +27,9 @@ export class TokenDialog {
     });
   }
 
-  ask({ refused }: { refused: boolean }): Promise<string> {
-    this.#show(refused ? text("tokenRefused") : "");
+  /** @param options `refused` is the token of before; `error` says more of why. */
+  ask({ refused = false, error }: { refused?: boolean; error?: string }): Promise<string> {
+    this.#show(error ?? (refused ? text("tokenRefused") : ""));
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 

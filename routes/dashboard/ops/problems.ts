@@ -1,0 +1,43 @@
+import { formatNumber, formatSpan } from "../shared/language.ts";
+import type { Readiness, Stats } from "./stats.ts";
+import { text } from "./texts.ts";
+
+export interface Problem {
+  readonly level: "bad" | "warn";
+  readonly words: string;
+}
+
+/** What an operator has to know first; nothing where all is well. */
+export function problemsOf(
+  stats: Stats,
+  readiness: Readiness,
+  { deadDeliveries, droppedPerSecond }: {
+    deadDeliveries: number;
+    droppedPerSecond: number | null;
+  },
+): Problem[] {
+  const problems: Problem[] = [];
+  const add = (level: Problem["level"], words: string) => problems.push({ level, words });
+  const { status, reasons = [] } = readiness;
+  if (status === "starting" || status === "draining") {
+    add("bad", text("problemNotReady", { state: text(status) }));
+  }
+  for (const reason of reasons) add("bad", text("problemDegraded", { reason }));
+  const told = new Set(reasons.map((reason) => reason.split(":")[0]));
+  for (const { id, sources = [] } of stats.instances) {
+    for (const { name, state, reason = "" } of sources) {
+      // The instance that answers has said so itself.
+      if (state !== "waiting" || (id === stats.instance && told.has(name))) continue;
+      add("bad", text("problemSource", { name: `${name} (${id})`, reason }));
+    }
+  }
+  if (stats.ingest_lease === "") add("bad", text("problemNoLease"));
+  for (const { id, silent_ms } of stats.silent_instances) {
+    add("warn", text("problemSilent", { id, time: formatSpan(silent_ms) }));
+  }
+  if (deadDeliveries > 0) {
+    add("warn", text("problemDead", { count: formatNumber(deadDeliveries) }));
+  }
+  if (droppedPerSecond) add("warn", text("problemDropping"));
+  return problems;
+}
