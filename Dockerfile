@@ -10,7 +10,7 @@ RUN deno install --frozen
 
 # Workers are not found by looking at main.ts, so each is named.
 COPY . .
-RUN deno cache --frozen main.ts thread.ts ingest/*/worker.ts deploy/healthcheck.ts
+RUN deno cache --frozen main.ts thread.ts guard/worker.ts ingest/*/worker.ts deploy/healthcheck.ts
 
 ENV HOST=0.0.0.0
 EXPOSE 8000
@@ -28,6 +28,6 @@ CMD [ \
   "--allow-read", \
   "--allow-write=data", \
   "--ignore-env", \
-  "--allow-env=HOST,PORT,BROKER_*,MQTT_*,KAFKA_*,AWS_IOT_*,COMMAND_TOPIC_PREFIX,WEBSOCKET_URL,BACKEND_URL,WHATSAPP_*,INGEST_MODE,DENO_KV_*,RETENTION_SECONDS,DRAIN_SECONDS,KEEPALIVE_SECONDS,STALE_SECONDS,MAX_*,QUEUE_MAX_*,WS_REQUIRE_DEVICE_IDS,DEVICE_ID_PATH,STATSD_HOST,LOG_*,CORS_ORIGINS,TRUST_PROXY,AUTH_*,TLS_*,MAP_TILES_URL,WEB_CONCURRENCY", \
+  "--allow-env=HOST,PORT,BROKER_*,MQTT_*,KAFKA_*,AWS_IOT_*,COMMAND_TOPIC_PREFIX,WEBSOCKET_URL,BACKEND_URL,WHATSAPP_*,INGEST_MODE,DENO_KV_*,RETENTION_SECONDS,DRAIN_SECONDS,KEEPALIVE_SECONDS,STALE_SECONDS,MAX_*,QUEUE_MAX_*,WS_REQUIRE_DEVICE_IDS,DEVICE_ID_PATH,STATSD_HOST,LOG_*,CORS_ORIGINS,CONNECTION_*,TRUST_PROXY,AUTH_*,TLS_*,MAP_TILES_URL,WEB_CONCURRENCY", \
   "main.ts" \
 ]

@@ -10,6 +10,8 @@ import {
   backendUrl,
   type KafkaConfig,
   kafkaConfig,
+  type Limits,
+  limits,
   type MqttConfig,
   mqttConfig,
   threads,
@@ -79,6 +81,9 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   readonly maxConnections: number;
   readonly maxConnectionsPerIp: number | undefined;
+  readonly limits: Limits;
+  /** Clients connect through a guard; with TLS they always do. */
+  readonly connectionGuard: boolean;
   readonly trustProxy: boolean;
   /** Undefined: every route is open. */
   readonly auth: AuthConfig | undefined;
@@ -188,6 +193,8 @@ function assemble(
     corsOrigins: vars.CORS_ORIGINS,
     maxConnections: vars.MAX_CONNECTIONS,
     maxConnectionsPerIp: vars.MAX_CONNECTIONS_PER_IP,
+    limits: limits(context),
+    connectionGuard: vars.CONNECTION_GUARD,
     trustProxy: vars.TRUST_PROXY,
     auth: authConfig(context),
     tls,

@@ -61,6 +61,22 @@ export interface TlsConfig {
   readonly keyPath: string;
 }
 
+/** What one client, or all together, may take. */
+export interface Limits {
+  readonly connectionsPerToken: number | undefined;
+  readonly newConnectionsPerSecond: number;
+  /** Of one WebSocket. */
+  readonly commandsPerSecond: number;
+  /** Of one token, or of one address where no tokens are used. */
+  readonly postsPerSecond: number;
+  readonly bodyBytes: number;
+  readonly urlBytes: number;
+  readonly headerBytes: number;
+  readonly handshakeSeconds: number;
+  readonly idleSeconds: number;
+  readonly writeSeconds: number;
+}
+
 export interface Assembly {
   readonly vars: Variables;
   readonly given: ReadonlySet<string>;
@@ -223,4 +239,19 @@ export function threads({ vars, problem }: Assembly): number {
     problem("WEB_CONCURRENCY", "needs a store that threads share: DENO_KV_URL must not be memory:");
   }
   return vars.WEB_CONCURRENCY;
+}
+
+export function limits({ vars }: Assembly): Limits {
+  return {
+    connectionsPerToken: vars.MAX_CONNECTIONS_PER_TOKEN,
+    newConnectionsPerSecond: vars.MAX_NEW_CONNECTIONS_PER_SECOND,
+    commandsPerSecond: vars.MAX_COMMANDS_PER_SECOND,
+    postsPerSecond: vars.MAX_POSTS_PER_SECOND,
+    bodyBytes: vars.MAX_BODY_BYTES,
+    urlBytes: vars.MAX_URL_BYTES,
+    headerBytes: vars.MAX_HEADER_BYTES,
+    handshakeSeconds: vars.CONNECTION_HANDSHAKE_SECONDS,
+    idleSeconds: vars.CONNECTION_IDLE_SECONDS,
+    writeSeconds: vars.CONNECTION_WRITE_SECONDS,
+  };
 }

@@ -1,66 +1,119 @@
 /** The listening socket. */
 
 import type { Config } from "./config.ts";
+import { CertificateWatch, readKeyPair } from "./guard/certificate_watch.ts";
+import { Guard, GuardError } from "./guard/guard.ts";
 import { getLogger } from "./log.ts";
+import { UNREAD_STREAM } from "./broker/sink.ts";
 
 const log = getLogger("http");
+/** Beside streams there are short requests: pages, health, publishing. */
+const SPARE_SOCKETS = 1_000;
+/** A stream that lives has had a ping since, however late it came. */
+const PING_GRACE_SECONDS = 15;
 
 /** The program cannot listen; the message names the variable that is to be changed. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
+type Fetch = (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>;
+
+export interface Listening {
+  /** Takes no new connections, and resolves when those that are open have ended. */
+  shutdown(): Promise<void>;
+}
+
 /** @throws {ListenError} where the machine, or what else runs on it, does not let it. */
-export function listen(
-  { host, port, tls, auth }: Config,
-  fetch: (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>,
+export async function listen(
+  config: Config,
+  fetch: Fetch,
   /** Several threads listen on the same port. */
   { shared = false }: { shared?: boolean } = {},
-): Deno.HttpServer {
+): Promise<Listening> {
+  const { host, port, tls, connectionGuard } = config;
   try {
-    return Deno.serve({
-      hostname: host,
-      port,
-      reusePort: shared,
-      ...certificateOf(tls),
-      onListen: ({ hostname, port }) => {
-        const scheme = tls ? "https" : "http";
-        log.info("listening on {scheme}://{hostname}:{port}", { scheme, hostname, port });
-        if (!auth && hostname !== "127.0.0.1" && hostname !== "::1" && hostname !== "localhost") {
-          log.warning("open to everyone who reaches {hostname}: no token is asked for", {
-            hostname,
-          });
-        }
-      },
-      onError: (error) => {
-        log.error("a request failed: {error}", { error });
-        return new Response(null, { status: 500 });
-      },
-    }, fetch);
+    if (tls || connectionGuard) return await guarded(config, fetch, shared);
+    const { addr, shutdown } = serve({ hostname: host, port, reusePort: shared }, fetch);
+    announce(config, addr.port);
+    return { shutdown };
   } catch (error) {
-    if (error instanceof ListenError) throw error;
-    throw new ListenError(reasonOf(error, { host, port }), { cause: error });
+    throw new ListenError(reasonOf(error, config), { cause: error });
+  }
+}
+
+function serve(options: Deno.ServeTcpOptions, fetch: Fetch) {
+  const server = Deno.serve({
+    ...options,
+    onListen: () => {},
+    onError: (error) => {
+      // The sink has closed a stream whose client does not read, and counted it.
+      if (error !== UNREAD_STREAM) log.error("a request failed: {error}", { error });
+      return new Response(null, { status: 500 });
+    },
+  }, fetch);
+  return { addr: server.addr, shutdown: () => server.shutdown() };
+}
+
+/** Clients connect to the guard, and the guard to the program. */
+async function guarded(config: Config, fetch: Fetch, shared: boolean): Promise<Listening> {
+  const { limits } = config;
+  let guard: Guard | undefined;
+  const server = serve({ hostname: "127.0.0.1", port: 0 }, (request, info) => {
+    const from = info.remoteAddr as Deno.NetAddr;
+    const hostname = guard?.peer(from.port);
+    if (hostname === undefined) return fetch(request, info);
+    return fetch(request, { remoteAddr: { ...from, hostname }, completed: info.completed });
+  });
+  const tls = config.tls && readKeyPair(config.tls);
+  try {
+    guard = await Guard.start({
+      hostname: config.host,
+      port: config.port,
+      shared,
+      tls,
+      backendPort: server.addr.port,
+      limits: {
+        maxSockets: config.maxConnections + SPARE_SOCKETS,
+        handshakeMs: limits.handshakeSeconds * 1000,
+        idleMs: Math.max(limits.idleSeconds, config.keepaliveSeconds + PING_GRACE_SECONDS) * 1000,
+        writeMs: limits.writeSeconds * 1000,
+      },
+    });
+  } catch (error) {
+    await server.shutdown();
+    throw error;
+  }
+  announce(config, guard.port);
+  const watch = tls && config.tls &&
+    new CertificateWatch(config.tls, tls, (changed) => guard.change(changed));
+  return {
+    async shutdown() {
+      watch?.[Symbol.dispose]();
+      // What clients were sent last is on its way through the guard.
+      await server.shutdown();
+      await guard.stop();
+    },
+  };
+}
+
+function announce({ host, tls, auth }: Config, port: number): void {
+  log.info("listening on {scheme}://{host}:{port}", { scheme: tls ? "https" : "http", host, port });
+  if (!auth && host !== "127.0.0.1" && host !== "::1" && host !== "localhost") {
+    log.warning("open to everyone who reaches {host}: no token is asked for", { host });
   }
 }
 
 function reasonOf(error: unknown, { host, port }: { host: string; port: number }): string {
-  if (error instanceof Deno.errors.AddrInUse) {
+  const name = error instanceof Error ? error.name : "";
+  if (name === "AddrInUse") {
     return `PORT ${port} is taken on ${host}: stop what uses it, or set PORT`;
   }
-  if (error instanceof Deno.errors.PermissionDenied) {
+  if (name === "PermissionDenied") {
     return `PORT ${port} may not be listened on: set PORT to one above 1023`;
   }
+  if (error instanceof GuardError && name === "InvalidData") {
+    return "TLS_CERT_PATH and TLS_KEY_PATH cannot be used together: check that they are PEM files";
+  }
   return `HOST ${host} is no address of this machine: set HOST`;
-}
-
-function certificateOf(tls: Config["tls"]): { cert?: string; key?: string } {
-  if (!tls) return {};
-  const read = (name: string, path: string) => {
-    try {
-      return Deno.readTextFileSync(path);
-    } catch {
-      throw new ListenError(`${name} cannot be read: check the path and its rights`);
-    }
-  };
-  return { cert: read("TLS_CERT_PATH", tls.certPath), key: read("TLS_KEY_PATH", tls.keyPath) };
 }

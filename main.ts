@@ -7,7 +7,7 @@ import { HELP } from "./help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
 import { closeLog, configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";
-import { listen, ListenError } from "./listen.ts";
+import { listen, ListenError, type Listening } from "./listen.ts";
 import { Threads } from "./threads.ts";
 
 const log = getLogger("main");
@@ -59,7 +59,7 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   await using _demo = { [Symbol.asyncDispose]: async () => await demo?.stop() };
   const program = await startProgram(config);
   const shared = config.threads > 1;
-  const server = config.http ? listen(config, program.fetch, { shared }) : undefined;
+  const server = config.http ? await listen(config, program.fetch, { shared }) : undefined;
   const threads = config.http && shared ? new Threads(config, config.threads - 1) : undefined;
   const failed = program.ready.then(() => new Promise<never>(() => {}));
   program.ready.then(() => demo && invite(config, demo), () => {});
@@ -74,7 +74,7 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
 }
 
 /** A client that does not read its stream would keep the server from closing for ever. */
-async function closed(server: Deno.HttpServer | undefined): Promise<void> {
+async function closed(server: Listening | undefined): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_MS));
   await Promise.race([server?.shutdown(), late]);

@@ -1,13 +1,13 @@
 /** One of several threads that serve clients; see threads.ts. */
 
-import { listen } from "./listen.ts";
+import { listen, type Listening } from "./listen.ts";
 import { configureLog } from "./log.ts";
 import { type Program, startProgram } from "./program.ts";
 import type { FromThread, ToThread } from "./threads.ts";
 
 interface Serving {
   readonly program: Program;
-  readonly server: Deno.HttpServer;
+  readonly server: Listening;
 }
 
 const port = globalThis as unknown as {
@@ -21,7 +21,7 @@ port.onmessage = ({ data }) => {
     serving = (async () => {
       await configureLog(data.config.log);
       const program = await startProgram(data.config);
-      return { program, server: listen(data.config, program.fetch, { shared: true }) };
+      return { program, server: await listen(data.config, program.fetch, { shared: true }) };
     })();
   } else {
     stop();

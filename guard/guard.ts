@@ -1,0 +1,123 @@
+/** Guards connections in a thread of its own: TLS, and clients that hold them without using them. */
+
+import { getLogger } from "../log.ts";
+import { Peers } from "./peers.ts";
+import type { FromGuard, GuardStart, KeyPair, Refusal, ToGuard } from "./protocol.ts";
+
+const log = getLogger("guard");
+const RESTART_MS = 1_000;
+
+export type GuardOptions = Omit<GuardStart, "type" | "peers">;
+
+/** The address may not be listened on; `name` is that of Deno's error. */
+export class GuardError extends Error {
+  constructor(override readonly name: string) {
+    super(`Cannot listen: ${name}`);
+  }
+}
+
+/**
+ * `Deno.serve` waits for ever for a request that does not come and for a client that does not read,
+ * and keeps the certificate that it began with. So clients connect here, and this connects to
+ * `Deno.serve` on loopback; bytes pass through as they are, HTTP/2 and WebSockets too.
+ */
+export class Guard {
+  readonly #peers = new Peers();
+  #worker: Worker | undefined;
+  #options: GuardOptions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #stopped = Promise.withResolvers<void>();
+  #stopping = false;
+  open = 0;
+  closed: Readonly<Record<Refusal, number>> = {
+    too_many_sockets: 0,
+    handshake_timeout: 0,
+    idle_timeout: 0,
+    write_timeout: 0,
+  };
+
+  private constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** @throws {GuardError} */
+  static async start(options: GuardOptions): Promise<Guard> {
+    const guard = new Guard(options);
+    const port = await guard.#launch();
+    // A thread that starts again takes the port that clients know.
+    guard.#options = { ...options, port };
+    return guard;
+  }
+
+  get port(): number {
+    return this.#options.port;
+  }
+
+  /** Where a request comes from that arrived from a port of loopback. */
+  peer(port: number): string | undefined {
+    return this.#peers.get(port);
+  }
+
+  /** New connections get it; those that are open live on. */
+  change(tls: KeyPair): void {
+    this.#options = { ...this.#options, tls };
+    this.#post({ type: "certificate", tls });
+  }
+
+  /** Closes the port and every connection. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    if (!this.#worker) return;
+    this.#post({ type: "stop" });
+    await this.#stopped.promise;
+    this.#worker?.terminate();
+  }
+
+  #launch(): Promise<number> {
+    const started = Promise.withResolvers<number>();
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      type: "module",
+      name: "guard",
+    });
+    worker.onmessage = ({ data }: MessageEvent<FromGuard>) => {
+      if (data.type === "loaded") {
+        this.#post({ type: "start", peers: this.#peers.buffer, ...this.#options });
+      } else if (data.type === "listening") started.resolve(data.port);
+      else if (data.type === "failed") {
+        worker.terminate();
+        this.#worker = undefined;
+        started.reject(new GuardError(data.error));
+      } else if (data.type === "figures") Object.assign(this, { open: data.open, closed: data.closed });
+      else if (data.type === "stopped") this.#stopped.resolve();
+      else if (data.ok) log.info("new connections get the new certificate");
+      else log.error("the new certificate cannot be used: see TLS_CERT_PATH and TLS_KEY_PATH");
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      worker.terminate();
+      this.#worker = undefined;
+      this.#stopped.resolve();
+      started.reject(new GuardError("WorkerFailed"));
+      if (this.#stopping) return;
+      log.error("the guard of connections failed and starts again: {error}", {
+        error: event.message,
+      });
+      this.#again();
+    };
+    this.#worker = worker;
+    return started.promise;
+  }
+
+  #again(): void {
+    this.#timer = setTimeout(() => {
+      this.#launch().catch(() => {
+        if (!this.#stopping) this.#again();
+      });
+    }, RESTART_MS);
+  }
+
+  #post(message: ToGuard): void {
+    this.#worker?.postMessage(message);
+  }
+}

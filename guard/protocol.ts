@@ -1,0 +1,54 @@
+/** What passes between the program and the thread that guards its connections. */
+
+export interface GuardLimits {
+  /** Sockets at once; beyond that new ones are closed unheard. */
+  readonly maxSockets: number;
+  /** From the connection to the first byte of an answer: TLS handshake and request included. */
+  readonly handshakeMs: number;
+  /** Without a byte from the server; streams always have some in less. */
+  readonly idleMs: number;
+  /** Without the client taking a byte of what waits for it. */
+  readonly writeMs: number;
+}
+
+export interface KeyPair {
+  /** PEM. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface GuardStart {
+  readonly type: "start";
+  readonly hostname: string;
+  readonly port: number;
+  /** Several threads listen on the same port. */
+  readonly shared: boolean;
+  /** Undefined: connections are not encrypted. */
+  readonly tls: KeyPair | undefined;
+  /** Where the program answers, on loopback. */
+  readonly backendPort: number;
+  readonly peers: SharedArrayBuffer;
+  readonly limits: GuardLimits;
+}
+
+export type ToGuard =
+  | GuardStart
+  | { readonly type: "certificate"; readonly tls: KeyPair }
+  | { readonly type: "stop" };
+
+/** Why a connection was closed. */
+export type Refusal = "too_many_sockets" | "handshake_timeout" | "idle_timeout" | "write_timeout";
+
+export type FromGuard =
+  | { readonly type: "loaded" }
+  | { readonly type: "listening"; readonly port: number }
+  /** It could not listen; `error` is the name of the error's class. */
+  | { readonly type: "failed"; readonly error: string }
+  | { readonly type: "changed"; readonly ok: boolean }
+  /** Sockets that are open, and what was closed since the start. */
+  | {
+    readonly type: "figures";
+    readonly open: number;
+    readonly closed: Readonly<Record<Refusal, number>>;
+  }
+  | { readonly type: "stopped" };
