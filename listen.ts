@@ -46,13 +46,16 @@ function serve(options: Deno.ServeTcpOptions, fetch: Fetch) {
   const server = Deno.serve({
     ...options,
     onListen: () => {},
-    onError: (error) => {
-      // The sink has closed a stream whose client does not read, and counted it.
-      if (error !== UNREAD_STREAM) log.error("a request failed: {error}", { error });
-      return new Response(null, { status: 500 });
-    },
+    onError: requestFailed,
   }, fetch);
   return { addr: server.addr, shutdown: () => server.shutdown() };
+}
+
+/** What the routes themselves did not answer. */
+export function requestFailed(error: unknown): Response {
+  // The sink has closed a stream whose client does not read, and counted it.
+  if (error !== UNREAD_STREAM) log.error("a request failed: {error}", { error });
+  return new Response(null, { status: 500 });
 }
 
 /** Clients connect to the guard, and the guard to the program. */
@@ -63,7 +66,13 @@ async function guarded(config: Config, fetch: Fetch, shared: boolean): Promise<L
     const from = info.remoteAddr as Deno.NetAddr;
     const hostname = guard?.peer(from.port);
     if (hostname === undefined) return fetch(request, info);
-    return fetch(request, { remoteAddr: { ...from, hostname }, completed: info.completed });
+    return fetch(request, {
+      remoteAddr: { ...from, hostname },
+      // Once looked at, it rejects where a client leaves early.
+      get completed() {
+        return info.completed;
+      },
+    });
   });
   const tls = config.tls && readKeyPair(config.tls);
   try {
@@ -86,7 +95,12 @@ async function guarded(config: Config, fetch: Fetch, shared: boolean): Promise<L
   }
   announce(config, guard.port);
   const watch = tls && config.tls &&
-    new CertificateWatch(config.tls, tls, (changed) => guard.change(changed));
+    new CertificateWatch(config.tls, {
+      used: tls,
+      onChange: (changed) => guard.change(changed),
+      onProblem: (name, message) =>
+        log.error("{name} {message}: the certificate of before stays in use", { name, message }),
+    });
   return {
     async shutdown() {
       watch?.[Symbol.dispose]();
@@ -104,16 +118,19 @@ function announce({ host, tls, auth }: Config, port: number): void {
   }
 }
 
-function reasonOf(error: unknown, { host, port }: { host: string; port: number }): string {
-  const name = error instanceof Error ? error.name : "";
-  if (name === "AddrInUse") {
+function reasonOf(error: unknown, { host, port, tls }: Config): string {
+  const is = (name: string, code: string) =>
+    error instanceof GuardError
+      ? error.code === code
+      : error instanceof Error && error.name === name;
+  if (is("AddrInUse", "EADDRINUSE")) {
     return `PORT ${port} is taken on ${host}: stop what uses it, or set PORT`;
   }
-  if (name === "PermissionDenied") {
+  if (is("PermissionDenied", "EACCES")) {
     return `PORT ${port} may not be listened on: set PORT to one above 1023`;
   }
-  if (error instanceof GuardError && name === "InvalidData") {
-    return "TLS_CERT_PATH and TLS_KEY_PATH cannot be used together: check that they are PEM files";
+  if (tls && !is("AddrNotAvailable", "EADDRNOTAVAIL") && !is("Error", "ENOTFOUND")) {
+    return "TLS_CERT_PATH and TLS_KEY_PATH cannot be used: check that they are PEM files";
   }
   return `HOST ${host} is no address of this machine: set HOST`;
 }

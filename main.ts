@@ -59,9 +59,10 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   await using _demo = { [Symbol.asyncDispose]: async () => await demo?.stop() };
   const program = await startProgram(config);
   const shared = config.threads > 1;
+  const failed = program.ready.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {});
   const server = config.http ? await listen(config, program.fetch, { shared }) : undefined;
   const threads = config.http && shared ? new Threads(config, config.threads - 1) : undefined;
-  const failed = program.ready.then(() => new Promise<never>(() => {}));
   program.ready.then(() => demo && invite(config, demo), () => {});
   const signal = await Promise.race([stopped, failed]);
   log.info("{signal}: stopping", { signal });
@@ -104,8 +105,8 @@ function withDemo(config: Config, demo: Demo): Config {
   return { ...config, mqtt, drainSeconds: Math.min(config.drainSeconds, 1) };
 }
 
-function invite({ host, port }: Config, demo: Demo): void {
-  const address = `http://${host}:${port}`;
+function invite({ host, port, tls }: Config, demo: Demo): void {
+  const address = `${tls ? "https" : "http"}://${host}:${port}`;
   print([
     "",
     `  Live page     ${address}/`,

@@ -53,6 +53,7 @@ export async function startProgram(
     limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
     keepaliveSeconds: config.keepaliveSeconds,
     staleSeconds: config.staleSeconds,
+    writeSeconds: config.limits.writeSeconds,
     onDrop: (deviceId) =>
       drops.line(
         "Cola llena",

@@ -17,6 +17,8 @@ export interface HubOptions {
   readonly staleSeconds: number;
   /** Between two comments to SSE clients; 20, since proxies close connections quiet for 60 s. */
   readonly commentSeconds?: number;
+  /** How long a client may take nothing of what waits for it; at most twice as long. */
+  readonly writeSeconds?: number;
   readonly onDrop: (deviceId: string, session: Session) => void;
   readonly onState?: (state: FanoutState) => void;
 }
@@ -27,10 +29,13 @@ export interface TransportTotals {
   connected: number;
   sent: number;
   dropped: number;
+  /** Closed since their clients did not read. */
+  unread: number;
 }
 
 const KEEP_ALIVE = '{"type":"keep-alive"}';
 const COMMENT_SECONDS = 20;
+const WRITE_SECONDS = 60;
 /** How often the sockets of slow clients are looked at. */
 const DRAIN_MS = 5;
 /** How often messages that wait for their rate are looked at. */
@@ -42,8 +47,8 @@ const RATE_MS = 20;
  */
 export class Hub implements FanoutListener, Disposable {
   readonly totals: Record<"ws" | "sse", TransportTotals> = {
-    ws: { connections: 0, connected: 0, sent: 0, dropped: 0 },
-    sse: { connections: 0, connected: 0, sent: 0, dropped: 0 },
+    ws: { connections: 0, connected: 0, sent: 0, dropped: 0, unread: 0 },
+    sse: { connections: 0, connected: 0, sent: 0, dropped: 0, unread: 0 },
   };
   /** Publications that came through, of all devices. */
   published = 0;
@@ -54,6 +59,7 @@ export class Hub implements FanoutListener, Disposable {
   readonly #watchers = new Subscribers<Session>();
   readonly #pings: Wheel<Session>;
   readonly #comments: Wheel<Session>;
+  readonly #unread: Wheel<Session>;
   /** Sessions for which something waits, by the time between two looks at them. */
   readonly #waiting = new Map<number, Set<Session>>();
   readonly #turn: Session[] = [];
@@ -66,6 +72,10 @@ export class Hub implements FanoutListener, Disposable {
       options.commentSeconds ?? COMMENT_SECONDS,
       (session) => session.sink.comment(),
     );
+    this.#unread = new Wheel(
+      options.writeSeconds ?? WRITE_SECONDS,
+      (session) => this.#closeUnread(session),
+    );
     this.presence = new Presence(fanout.log, {
       staleMs: options.staleSeconds * 1000,
       onChange: (deviceId, state) =>
@@ -75,6 +85,7 @@ export class Hub implements FanoutListener, Disposable {
       this.presence.sweep();
       this.#pings.turn();
       this.#comments.turn();
+      this.#unread.turn();
     }, 1000);
   }
 
@@ -147,6 +158,7 @@ export class Hub implements FanoutListener, Disposable {
     totals.connected++;
     this.#sessions.add(session);
     this.#pings.add(session);
+    this.#unread.add(session);
     if (mode.presence) this.#watchers.add(session, interest);
     if (sink.transport === "sse") this.#comments.add(session);
     return session;
@@ -178,6 +190,7 @@ export class Hub implements FanoutListener, Disposable {
     this.#sessions.delete(session);
     this.#pings.delete(session);
     this.#comments.delete(session);
+    this.#unread.delete(session);
     for (const waiting of this.#waiting.values()) waiting.delete(session);
     this.totals[session.sink.transport].connected--;
     session.sink.close(code, reason);
@@ -203,6 +216,19 @@ export class Hub implements FanoutListener, Disposable {
     clearInterval(this.#ticker);
     for (const timer of this.#drainTimers.values()) clearTimeout(timer);
     for (const session of [...this.#sessions]) this.close(session, 1001, "going away");
+  }
+
+  /** A client that took nothing since the last look, while something waits for it, holds memory. */
+  #closeUnread(session: Session): void {
+    const { sink } = session;
+    const { taken } = sink;
+    if (sink.buffered === 0 || taken !== session.taken) {
+      session.taken = taken;
+      return;
+    }
+    this.totals[sink.transport].unread++;
+    sink.abandon();
+    this.close(session);
   }
 
   // ---- what waits

@@ -52,6 +52,8 @@ export class Session {
   #held: Interest | undefined;
   live = false;
   closed = false;
+  /** What its socket had taken when the hub looked last. */
+  taken = -1;
   /** Called once when it is closed, whoever closed it. */
   onClosed: (() => void) | undefined;
   sent = 0;

@@ -16,6 +16,9 @@ import type { Publication } from "./message.ts";
 /** Beyond this, what a socket has not taken yet waits in the session's own bounded queue. */
 export const SOCKET_BYTES = 1_048_576;
 
+/** Ends the body of a client that does not read; no failure of the server. */
+export const UNREAD_STREAM = new Error("The client does not read its stream");
+
 export interface Sink {
   readonly transport: "ws" | "sse";
   /** The socket holds more than {@linkcode SOCKET_BYTES}, or is gone. */
@@ -30,21 +33,32 @@ export interface Sink {
   items(items: readonly { payload: string; id: string }[], asBatch: boolean): void;
   /** Bytes that the socket has not taken yet. */
   readonly buffered: number;
+  /** How much the socket has taken so far; it stands still where the client does not read. */
+  readonly taken: number;
   /** Writes an event, whatever the socket holds; `data` is JSON text. */
   event(name: string, data: string, id?: string): void;
   /** Keeps proxies from closing a quiet connection. */
   comment(): void;
   /** Ends the connection; `code` and `reason` reach the peer where the transport has them. */
   close(code: number, reason: string): void;
+  /** Ends a connection whose client does not read: what waits for it is thrown away. */
+  abandon(): void;
 }
+
+const POLICY_VIOLATION = 1008;
 
 export class WsSink implements Sink {
   readonly transport = "ws";
+  #written = 0;
 
   constructor(private readonly socket: WebSocket) {}
 
   get buffered(): number {
     return this.socket.bufferedAmount;
+  }
+
+  get taken(): number {
+    return this.#written - this.socket.bufferedAmount;
   }
 
   get full(): boolean {
@@ -56,24 +70,24 @@ export class WsSink implements Sink {
   write(publications: readonly Publication[]): number {
     let count = 0;
     for (; count < publications.length && !this.full; count++) {
-      this.socket.send(wsMessage(publications[count]!));
+      this.#send(wsMessage(publications[count]!));
     }
     return count;
   }
 
   writeBatch(publications: readonly Publication[], joined: JoinedEvents): number {
     if (this.full) return 0;
-    this.socket.send(joined.batchOf(publications));
+    this.#send(joined.batchOf(publications));
     return publications.length;
   }
 
   items(items: readonly { payload: string; id: string }[], asBatch: boolean): void {
     if (!asBatch) { for (const { payload, id } of items) this.event("message", payload, id); }
-    else if (this.socket.readyState === WebSocket.OPEN) this.socket.send(wsBatch(items));
+    else if (this.socket.readyState === WebSocket.OPEN) this.#send(wsBatch(items));
   }
 
   event(name: string, data: string, id?: string): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(wsEvent(name, data, id));
+    if (this.socket.readyState === WebSocket.OPEN) this.#send(wsEvent(name, data, id));
   }
 
   comment(): void {}
@@ -81,12 +95,22 @@ export class WsSink implements Sink {
   close(code: number, reason: string): void {
     if (this.socket.readyState <= WebSocket.OPEN) this.socket.close(code, reason);
   }
+
+  abandon(): void {
+    this.close(POLICY_VIOLATION, "not read");
+  }
+
+  #send(frame: string): void {
+    this.#written += frame.length;
+    this.socket.send(frame);
+  }
 }
 
 export class SseSink implements Sink {
   readonly transport = "sse";
   /** The body of the response. */
   readonly body: ReadableStream<Uint8Array>;
+  #written = 0;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   constructor(onGone: () => void) {
@@ -106,6 +130,10 @@ export class SseSink implements Sink {
 
   get buffered(): number {
     return SOCKET_BYTES - (this.#controller?.desiredSize ?? 0);
+  }
+
+  get taken(): number {
+    return this.#written - this.buffered;
   }
 
   get full(): boolean {
@@ -148,7 +176,13 @@ export class SseSink implements Sink {
     this.#controller = undefined;
   }
 
+  abandon(): void {
+    this.#controller?.error(UNREAD_STREAM);
+    this.#controller = undefined;
+  }
+
   #enqueue(bytes: Uint8Array): void {
+    this.#written += bytes.length;
     try {
       this.#controller?.enqueue(bytes);
     } catch {

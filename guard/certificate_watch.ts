@@ -1,19 +1,27 @@
 /** Looks whether the files of the certificate have changed. */
 
-import { getLogger } from "../log.ts";
 import { tlsProblems } from "../tls_files.ts";
 import type { KeyPair } from "./protocol.ts";
 
-const log = getLogger("guard");
+const EVERY_MS = 2_000;
 
 export interface CertificateFiles {
   readonly certPath: string;
   readonly keyPath: string;
 }
 
+export interface CertificateWatchOptions {
+  /** What is in use when the watch begins. */
+  readonly used: KeyPair;
+  onChange(tls: KeyPair): void;
+  /** What changed cannot be used: told once, by its variable. */
+  onProblem(name: string, message: string): void;
+  readonly everyMs?: number;
+}
+
 /**
- * Reads the files every `everyMs`: unlike a watch that sees links exchanged, too, as container
- * platforms do. What is damaged is told once by its variable, and the certificate of before stays.
+ * Reads the files again and again: unlike a watch that sees links exchanged, too, as container
+ * platforms do.
  */
 export class CertificateWatch implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
@@ -21,10 +29,9 @@ export class CertificateWatch implements Disposable {
 
   constructor(
     private readonly files: CertificateFiles,
-    used: KeyPair,
-    private readonly onChange: (tls: KeyPair) => void,
-    everyMs = 2_000,
+    private readonly options: CertificateWatchOptions,
   ) {
+    const { used, everyMs = EVERY_MS } = options;
     this.#seen = used.cert + used.key;
     this.#timer = setInterval(() => this.#look(), everyMs);
   }
@@ -44,10 +51,8 @@ export class CertificateWatch implements Disposable {
     if (seen === this.#seen) return;
     this.#seen = seen;
     const problems = tlsProblems(this.files);
-    for (const { name, message } of problems) {
-      log.error("{name} {message}: the certificate of before stays in use", { name, message });
-    }
-    if (tls && problems.length === 0) this.onChange(tls);
+    for (const { name, message } of problems) this.options.onProblem(name, message);
+    if (tls && problems.length === 0) this.options.onChange(tls);
   }
 }
 

@@ -9,10 +9,11 @@ const RESTART_MS = 1_000;
 
 export type GuardOptions = Omit<GuardStart, "type" | "peers">;
 
-/** The address may not be listened on; `name` is that of Deno's error. */
+/** The address may not be listened on; `code` is the system's, such as `EADDRINUSE`. */
 export class GuardError extends Error {
-  constructor(override readonly name: string) {
-    super(`Cannot listen: ${name}`);
+  override readonly name = "GuardError";
+  constructor(readonly code: string) {
+    super(`Cannot listen: ${code}`);
   }
 }
 
@@ -88,8 +89,9 @@ export class Guard {
         worker.terminate();
         this.#worker = undefined;
         started.reject(new GuardError(data.error));
-      } else if (data.type === "figures") Object.assign(this, { open: data.open, closed: data.closed });
-      else if (data.type === "stopped") this.#stopped.resolve();
+      } else if (data.type === "figures") {
+        Object.assign(this, { open: data.open, closed: data.closed });
+      } else if (data.type === "stopped") this.#stopped.resolve();
       else if (data.ok) log.info("new connections get the new certificate");
       else log.error("the new certificate cannot be used: see TLS_CERT_PATH and TLS_KEY_PATH");
     };

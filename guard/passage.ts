@@ -1,52 +1,38 @@
 /** One client's connection, passed on byte for byte. */
 
+import type { Socket } from "node:net";
 import type { GuardLimits, Refusal } from "./protocol.ts";
-
-/** What clients send is small; what they get comes in bursts. */
-const UP_BYTES = 2_048;
-const DOWN_BYTES = 16_384;
 
 /**
  * Between a client and the program. A client that does not finish its request, leaves its connection
  * idle or does not read is closed by {@linkcode Passage.check}, which somebody calls every second.
  */
 export class Passage {
-  readonly #since: number;
+  readonly #since = performance.now();
   /** When the program sent something last. */
   #answered: number | undefined;
-  /** Since when the client takes nothing of what waits for it. */
-  #blocked: number | undefined;
+  /** Since when the client takes nothing of what waits for it, and how much it had taken then. */
+  #blocked: { readonly since: number; readonly taken: number } | undefined;
   #closed = false;
 
   constructor(
-    private readonly client: Deno.Conn,
-    private readonly program: Deno.Conn,
-    private readonly limits: GuardLimits,
+    private readonly client: Socket,
+    private readonly program: Socket,
+    private readonly options: { readonly limits: GuardLimits; readonly onClosed: () => void },
   ) {
-    this.#since = performance.now();
-  }
-
-  /** Resolves when both sides are closed. */
-  async run(): Promise<void> {
-    const up = this.#pass(this.client, this.program, UP_BYTES);
-    const down = this.#pass(this.program, this.client, DOWN_BYTES);
-    // Once the program has no more to say the client is not waited for.
-    await Promise.race([down, up.then(() => down)]).catch(() => {});
-    this.close();
-    await Promise.allSettled([up, down]);
+    for (const side of [client, program]) {
+      side.setNoDelay(true);
+      side.on("error", () => this.close());
+      side.on("close", () => this.close());
+    }
+    program.on("data", () => this.#answered = performance.now());
+    client.pipe(program);
+    program.pipe(client);
   }
 
   /** Closes it where a limit is overstepped; tells which. */
   check(now: number): Refusal | undefined {
-    if (this.#closed) return undefined;
-    const { handshakeMs, idleMs, writeMs } = this.limits;
-    const refusal = this.#answered === undefined && now - this.#since > handshakeMs
-      ? "handshake_timeout"
-      : this.#blocked !== undefined && now - this.#blocked > writeMs
-      ? "write_timeout"
-      : this.#answered !== undefined && this.#blocked === undefined && now - this.#answered > idleMs
-      ? "idle_timeout"
-      : undefined;
+    const refusal = this.#refusal(now);
     if (refusal) this.close();
     return refusal;
   }
@@ -54,31 +40,21 @@ export class Passage {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const side of [this.client, this.program]) {
-      try {
-        side.close();
-      } catch {
-        // It went first.
-      }
-    }
+    this.client.destroy();
+    this.program.destroy();
+    this.options.onClosed();
   }
 
-  async #pass(from: Deno.Conn, to: Deno.Conn, size: number): Promise<void> {
-    const down = from === this.program;
-    const buffer = new Uint8Array(size);
-    try {
-      for (;;) {
-        const count = await from.read(buffer);
-        if (count === null) return await to.closeWrite();
-        if (down) this.#answered = performance.now();
-        for (let sent = 0; sent < count;) {
-          if (down) this.#blocked = performance.now();
-          sent += await to.write(buffer.subarray(sent, count));
-        }
-        if (down) this.#blocked = undefined;
-      }
-    } catch {
-      this.close();
+  #refusal(now: number): Refusal | undefined {
+    const { handshakeMs, idleMs, writeMs } = this.options.limits;
+    if (this.#answered === undefined) {
+      return now - this.#since > handshakeMs ? "handshake_timeout" : undefined;
     }
+    const { writableLength, bytesWritten } = this.client;
+    const taken = bytesWritten - writableLength;
+    if (writableLength === 0) this.#blocked = undefined;
+    else if (this.#blocked?.taken !== taken) this.#blocked = { since: now, taken };
+    if (this.#blocked) return now - this.#blocked.since > writeMs ? "write_timeout" : undefined;
+    return now - this.#answered > idleMs ? "idle_timeout" : undefined;
   }
 }

@@ -42,7 +42,7 @@ export type Refusal = "too_many_sockets" | "handshake_timeout" | "idle_timeout" 
 export type FromGuard =
   | { readonly type: "loaded" }
   | { readonly type: "listening"; readonly port: number }
-  /** It could not listen; `error` is the name of the error's class. */
+  /** It could not listen; `error` is the system's code. */
   | { readonly type: "failed"; readonly error: string }
   | { readonly type: "changed"; readonly ok: boolean }
   /** Sockets that are open, and what was closed since the start. */

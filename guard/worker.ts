@@ -1,5 +1,7 @@
 /** The thread that accepts connections, and passes them on to the program as long as they behave. */
 
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { Passage } from "./passage.ts";
 import { Peers } from "./peers.ts";
 import type { FromGuard, GuardStart, KeyPair, Refusal, ToGuard } from "./protocol.ts";
@@ -9,8 +11,7 @@ const port = globalThis as unknown as {
   onmessage: (event: MessageEvent<ToGuard>) => void;
 };
 const CHECK_MS = 1_000;
-/** Where the machine is out of file descriptors, a connection that ends makes room. */
-const ACCEPT_PAUSE_MS = 100;
+const LAST_BYTES_MS = 300;
 
 class Doorkeeper {
   readonly #passages = new Set<Passage>();
@@ -21,84 +22,74 @@ class Doorkeeper {
     idle_timeout: 0,
     write_timeout: 0,
   };
-  readonly #timer: ReturnType<typeof setInterval>;
-  #listener: Deno.Listener<Deno.TcpConn> | Deno.TlsListener;
-  /** Sockets whose connection to the program is being made. */
-  #opening = 0;
-  #stopped = false;
+  readonly #server: Server;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** @throws where the address may not be listened on. */
   constructor(private readonly start: GuardStart) {
     this.#peers = new Peers(start.peers);
-    const { hostname, port, shared } = start;
-    // Two listeners share the port while certificates change; nobody else may.
-    if (!shared) Deno.listen({ hostname, port }).close();
-    this.#listener = this.#listen(start.tls, port);
-    this.#timer = setInterval(() => this.#check(), CHECK_MS);
-    this.#accept(this.#listener);
+    const { tls, limits } = start;
+    const serve = (client: Socket) => this.#serve(client);
+    this.#server = tls
+      ? createTlsServer({
+        ...tls,
+        ALPNProtocols: ["h2", "http/1.1"],
+        handshakeTimeout: limits.handshakeMs,
+      }, serve).on("tlsClientError", (_error, client) => client.destroy())
+      : createServer(serve);
   }
 
-  get port(): number {
-    return (this.#listener.addr as Deno.NetAddr).port;
+  /** Resolves with the port; rejects where the address may not be listened on. */
+  listen(): Promise<number> {
+    const { hostname: host, port, shared } = this.start;
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, reusePort: shared }, () => {
+        this.#server.removeListener("error", reject);
+        this.#server.on("error", () => {});
+        this.#timer = setInterval(() => this.#check(), CHECK_MS);
+        resolve((this.#server.address() as { port: number }).port);
+      });
+    });
   }
 
   /** New connections get the new certificate; those that are open live on. */
   change(tls: KeyPair): void {
-    const before = this.#listener;
-    this.#listener = this.#listen(tls, this.port);
-    this.#accept(this.#listener);
-    before.close();
+    (this.#server as TlsServer).setSecureContext(tls);
   }
 
-  stop(): void {
-    this.#stopped = true;
+  /** Lets what the program sent last reach the clients. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
-    this.#listener.close();
+    this.#server.close();
+    const deadline = performance.now() + LAST_BYTES_MS;
+    while (this.#passages.size > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     for (const passage of this.#passages) passage.close();
   }
 
-  #listen(tls: KeyPair | undefined, port: number) {
-    const { hostname } = this.start;
-    const options = { hostname, port, reusePort: true };
-    if (!tls) return Deno.listen(options);
-    return Deno.listenTls({ ...options, ...tls, alpnProtocols: ["h2", "http/1.1"] });
-  }
-
-  async #accept(listener: Deno.Listener<Deno.TcpConn> | Deno.TlsListener): Promise<void> {
-    for (;;) {
-      try {
-        this.#serve(await listener.accept());
-      } catch {
-        if (listener !== this.#listener || this.#stopped) return;
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
-      }
-    }
-  }
-
-  async #serve(client: Deno.Conn): Promise<void> {
-    const { backendPort, limits: { maxSockets } } = this.start;
-    if (this.#passages.size + this.#opening >= maxSockets) {
+  #serve(client: Socket): void {
+    const { backendPort, limits } = this.start;
+    if (this.#passages.size >= limits.maxSockets) {
       this.#closed.too_many_sockets++;
-      return client.close();
+      client.destroy();
+      return;
     }
-    this.#opening++;
-    let program: Deno.TcpConn;
-    try {
-      program = await Deno.connect({ hostname: "127.0.0.1", port: backendPort });
-    } catch {
-      return client.close();
-    } finally {
-      this.#opening--;
-    }
-    program.setNoDelay(true);
-    if ("setNoDelay" in client) (client as Deno.TcpConn).setNoDelay(true);
-    const own = (program.localAddr as Deno.NetAddr).port;
-    this.#peers.set(own, (client.remoteAddr as Deno.NetAddr).hostname);
-    const passage = new Passage(client, program, this.start.limits);
+    const program = connect({ host: "127.0.0.1", port: backendPort });
+    let own: number | undefined;
+    const passage = new Passage(client, program, {
+      limits,
+      onClosed: () => {
+        this.#passages.delete(passage);
+        if (own !== undefined) this.#peers.delete(own);
+      },
+    });
     this.#passages.add(passage);
-    await passage.run();
-    this.#passages.delete(passage);
-    this.#peers.delete(own);
+    // Before the first byte of a request is passed on.
+    program.once("connect", () => {
+      own = program.localPort;
+      this.#peers.set(own!, client.remoteAddress ?? "unknown");
+    });
   }
 
   #check(): void {
@@ -107,23 +98,21 @@ class Doorkeeper {
       const refusal = passage.check(now);
       if (refusal) this.#closed[refusal]++;
     }
-    port.postMessage({
-      type: "figures",
-      open: this.#passages.size + this.#opening,
-      closed: { ...this.#closed },
-    });
+    const { size: open } = this.#passages;
+    port.postMessage({ type: "figures", open, closed: { ...this.#closed } });
   }
 }
 
 let doorkeeper: Doorkeeper | undefined;
 
-port.onmessage = ({ data }) => {
+port.onmessage = async ({ data }) => {
   if (data.type === "start") {
     try {
       doorkeeper = new Doorkeeper(data);
-      port.postMessage({ type: "listening", port: doorkeeper.port });
+      port.postMessage({ type: "listening", port: await doorkeeper.listen() });
     } catch (error) {
-      port.postMessage({ type: "failed", error: error instanceof Error ? error.name : "Error" });
+      const { code, name } = error as { code?: string; name: string };
+      port.postMessage({ type: "failed", error: code ?? name });
     }
   } else if (data.type === "certificate") {
     let ok = true;
@@ -134,7 +123,7 @@ port.onmessage = ({ data }) => {
     }
     port.postMessage({ type: "changed", ok });
   } else {
-    doorkeeper?.stop();
+    await doorkeeper?.stop();
     port.postMessage({ type: "stopped" });
   }
 };

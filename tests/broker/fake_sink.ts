@@ -19,6 +19,8 @@ export class FakeSink implements Sink {
   comments = 0;
   closed: { code: number; reason: string } | undefined;
   buffered = 0;
+  taken = 0;
+  abandoned = false;
   /** How many messages the socket still takes before it is full. */
   room = Infinity;
 
@@ -69,6 +71,10 @@ export class FakeSink implements Sink {
 
   close(code: number, reason: string): void {
     this.closed = { code, reason };
+  }
+
+  abandon(): void {
+    this.abandoned = true;
   }
 
   /** What was written since the last call. */

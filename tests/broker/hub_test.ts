@@ -81,8 +81,8 @@ Deno.test("Hub: totals go by transport; connected falls once, whoever closes, ho
   kit.hub.close(ws.session);
   kit.hub.goodbye(ws.session, "late", 0);
   assert.deepEqual(kit.hub.totals, {
-    ws: { connections: 1, connected: 0, sent: 1, dropped: 0 },
-    sse: { connections: 1, connected: 1, sent: 1, dropped: 0 },
+    ws: { connections: 1, connected: 0, sent: 1, dropped: 0, unread: 0 },
+    sse: { connections: 1, connected: 1, sent: 1, dropped: 0, unread: 0 },
   });
   assert.deepEqual([told, kit.hub.sessions.size, ws.sink.written.length], [1, 1, 1]);
   kit.hub.close(sse.session);
@@ -195,4 +195,26 @@ Deno.test("Hub: SSE clients get comments, and pings come to both", async () => {
   assert.equal(ws.sink.comments, 0);
   assert.ok(sse.sink.comments > 0);
   assert.equal(ws.sink.written.length, pings);
+});
+
+Deno.test("Hub: who takes nothing of what waits for it is closed; slow, quiet and new clients are not", async () => {
+  await using kit = new HubKit({ writeSeconds: 1 });
+  const stuck = kit.client("A");
+  const slow = kit.client("A");
+  const quiet = kit.client("A");
+  stuck.sink.buffered = slow.sink.buffered = 10;
+  const reading = setInterval(() => slow.sink.taken++, 10);
+  await eventually("it is closed", () => stuck.session.closed);
+  const late = kit.client("A");
+  late.sink.buffered = 10;
+  clearInterval(reading);
+  assert.ok(stuck.sink.abandoned);
+  assert.deepEqual([slow.session.closed, quiet.session.closed, late.session.closed], [
+    false,
+    false,
+    false,
+  ]);
+  assert.equal(kit.hub.totals.ws.unread, 1);
+  await eventually("they are stuck now", () => slow.session.closed && late.session.closed);
+  assert.equal(quiet.session.closed, false);
 });

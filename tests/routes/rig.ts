@@ -11,6 +11,7 @@ import { Instances } from "../../broker/instances.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
 import { type Config, readConfig } from "../../config.ts";
 import { Health } from "../../health.ts";
+import { requestFailed } from "../../listen.ts";
 import { createApp } from "../../routes/app.ts";
 import type { AppDeps } from "../../routes/deps.ts";
 import { eventually } from "../kit/eventually.ts";
@@ -57,6 +58,7 @@ export class Rig implements AsyncDisposable {
       limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
       keepaliveSeconds: config.keepaliveSeconds,
       staleSeconds: config.staleSeconds,
+      writeSeconds: config.limits.writeSeconds,
       onDrop: (deviceId) => this.drops.push(deviceId),
     });
     const figures = () => ({
@@ -83,7 +85,7 @@ export class Rig implements AsyncDisposable {
       publish: options.publish,
     });
     this.#server = Deno.serve(
-      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      { port: 0, hostname: "127.0.0.1", onListen() {}, onError: requestFailed },
       (request, info) => app.fetch(request, { info }),
     );
   }

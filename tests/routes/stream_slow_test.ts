@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import type { Received } from "../kit/received.ts";
-import { numbersOf, range, Rig } from "./rig.ts";
+import { numbersOf, onBoth, range, Rig } from "./rig.ts";
 
 const filler = "x".repeat(300);
 const payload = (device_id: string, n: number) => JSON.stringify({ device_id, n, filler });
@@ -129,3 +129,20 @@ for (const transport of ["ws", "sse"] as const) {
     assert.equal(rig.hub.totals[transport].connected, 0);
   });
 }
+
+onBoth(
+  "a client that reads nothing for CONNECTION_WRITE_SECONDS is closed, one that waits is not",
+  async (transport) => {
+    await using rig = await Rig.start({
+      env: { CONNECTION_WRITE_SECONDS: "1", QUEUE_MAX_PER_DEVICE: "1000000" },
+    });
+    await using stuck = await rig.slow(transport, "device_ids=A");
+    await using _idle = await rig.open(transport, "device_ids=B");
+    const payload = JSON.stringify({ device_id: "A", more: "x".repeat(50_000) });
+    for (let i = 0; i < 400; i++) rig.publish("A", payload);
+    await eventually("it is closed", () => rig.hub.totals[transport].unread === 1);
+    assert.equal(rig.hub.sessions.size, 1);
+    assert.equal([...rig.hub.sessions][0]!.interest.items[0], "B");
+    assert.ok(stuck);
+  },
+);

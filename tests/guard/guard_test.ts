@@ -1,0 +1,213 @@
+/** The thread in front: certificates that change, and clients that hold connections. */
+
+import assert from "node:assert/strict";
+import { get } from "node:http";
+import { connect } from "node:tls";
+import { readConfig } from "../../config.ts";
+import { listen } from "../../listen.ts";
+import { Certificates, type KeyPair } from "../kit/certificates.ts";
+import { eventually, within } from "../kit/eventually.ts";
+import { freePort } from "../kit/ports.ts";
+import { RawConnection } from "../routes/raw.ts";
+
+type Env = Record<string, string>;
+
+/** A server behind the guard that says who asked, echoes WebSockets, and streams. */
+async function serve(env: Env) {
+  const port = freePort();
+  const result = readConfig((name) => ({ PORT: String(port), ...env })[name]);
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
+  const server = await listen(result.config, async (request, { remoteAddr }) => {
+    if (request.headers.has("upgrade")) {
+      const { socket, response } = Deno.upgradeWebSocket(request);
+      socket.onmessage = ({ data }) => socket.send(`echo ${data}`);
+      return response;
+    }
+    if (request.method === "POST") return new Response(String((await request.text()).length));
+    if (new URL(request.url).pathname !== "/stream") {
+      return new Response((remoteAddr as Deno.NetAddr).hostname);
+    }
+    let mine: ReadableStreamDefaultController<Uint8Array>;
+    return new Response(
+      new ReadableStream({
+        start: (controller) => void streams.add(mine = controller),
+        cancel: () => void streams.delete(mine),
+      }),
+    );
+  });
+  return {
+    port,
+    streams,
+    send: (text: string) => {
+      for (const stream of streams) stream.enqueue(new TextEncoder().encode(text));
+    },
+    async [Symbol.asyncDispose]() {
+      for (const stream of streams) stream.close();
+      await server.shutdown();
+    },
+  };
+}
+
+/** The common name of the certificate that a new connection gets. */
+function nameOf(port: number, ca: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "127.0.0.1", ca }, () => {
+      resolve(String(socket.getPeerCertificate().subject.CN));
+      socket.destroy();
+    });
+    socket.on("error", reject);
+  });
+}
+
+async function install(from: KeyPair, to: KeyPair): Promise<void> {
+  await Deno.copyFile(from.certPath, to.certPath);
+  await Deno.copyFile(from.keyPath, to.keyPath);
+}
+
+Deno.test("a new certificate is used for new connections, and streams live on", async () => {
+  await using certificates = await Certificates.create();
+  const ca = await Deno.readTextFile(certificates.caPath);
+  const used = await certificates.server("used");
+  const first = await certificates.server("first");
+  const second = await certificates.server("second");
+  await install(first, used);
+  await using server = await serve({
+    TLS_CERT_PATH: used.certPath,
+    TLS_KEY_PATH: used.keyPath,
+  });
+  const { port } = server;
+  assert.equal(await nameOf(port, ca), "first");
+  using client = Deno.createHttpClient({ caCerts: [ca] });
+  assert.equal(await (await fetch(`https://127.0.0.1:${port}/`, { client })).text(), "127.0.0.1");
+
+  const response = await fetch(`https://127.0.0.1:${port}/stream`, { client });
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  const socket = new WebSocket(`wss://127.0.0.1:${port}/`, { client } as unknown as string[]);
+  await new Promise((resolve) => socket.onopen = resolve);
+  const echoed = (text: string) =>
+    within(
+      "the echo",
+      new Promise((resolve) => {
+        socket.onmessage = ({ data }) => resolve(data);
+        socket.send(text);
+      }),
+    );
+  assert.equal(await echoed("a"), "echo a");
+
+  await install(second, used);
+  await eventually("the second certificate", async () => await nameOf(port, ca) === "second");
+  assert.equal(await echoed("b"), "echo b");
+  server.send("still here");
+  assert.equal((await within("the stream", reader.read())).value, "still here");
+  socket.close();
+  await new Promise((resolve) => socket.onclose = resolve);
+  // A client that leaves early does no harm.
+  await reader.cancel();
+  await eventually("the stream is gone", () => server.streams.size === 0);
+  assert.equal(await nameOf(port, ca), "second");
+});
+
+const GUARDED: Env = {
+  CONNECTION_GUARD: "true",
+  CONNECTION_HANDSHAKE_SECONDS: "1",
+  CONNECTION_WRITE_SECONDS: "2",
+  KEEPALIVE_SECONDS: "1",
+};
+
+Deno.test("who sends no request, or not all of one, is closed", async (t) => {
+  await using server = await serve(GUARDED);
+  const slow: Record<string, string> = {
+    "nothing": "",
+    "half a head": "GET / HTTP/1.1\r\nHost: a\r\n",
+    "half a body": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc",
+  };
+  await Promise.all(
+    Object.entries(slow).map(([name, text]) =>
+      t.step({
+        name,
+        sanitizeOps: false,
+        sanitizeResources: false,
+        sanitizeExit: false,
+        fn: async () => {
+          await using connection = await RawConnection.open(server.port);
+          await connection.write(new TextEncoder().encode(text));
+          assert.equal(await connection.end(), "");
+        },
+      })
+    ),
+  );
+  // Drop by drop, never to its end.
+  await using connection = await RawConnection.open(server.port);
+  const drip = setInterval(
+    () => connection.write(new TextEncoder().encode("a")).catch(() => {}),
+    100,
+  );
+  assert.equal(await connection.end(), "");
+  clearInterval(drip);
+});
+
+Deno.test("who does not finish the TLS handshake is closed, and others are served", async () => {
+  await using certificates = await Certificates.create();
+  const ca = await Deno.readTextFile(certificates.caPath);
+  const { certPath, keyPath } = await certificates.server();
+  await using server = await serve({
+    ...GUARDED,
+    TLS_CERT_PATH: certPath,
+    TLS_KEY_PATH: keyPath,
+  });
+  await using silent = await RawConnection.open(server.port);
+  await using half = await RawConnection.open(server.port);
+  await half.write(new Uint8Array([0x16, 0x03, 0x01, 0x02, 0x00]));
+  await using plain = await RawConnection.open(server.port);
+  await plain.request("/");
+  assert.equal(await nameOf(server.port, ca), "server");
+  for (const connection of [silent, half, plain]) {
+    const answer = await connection.end();
+    assert.doesNotMatch(answer, /HTTP/);
+  }
+});
+
+Deno.test("who does not read is closed, and the server lets go of its stream", async () => {
+  await using server = await serve(GUARDED);
+  await using connection = await RawConnection.open(server.port);
+  await connection.request("/stream");
+  await eventually("the stream", () => server.streams.size === 1);
+  const chunk = "x".repeat(1_000_000);
+  for (let i = 0; i < 20; i++) server.send(chunk);
+  await eventually("the stream is gone", () => server.streams.size === 0);
+});
+
+Deno.test("the address that the program sees is the client's", async () => {
+  await using server = await serve(GUARDED);
+  for (const localAddress of ["127.0.0.1", "127.0.0.5"]) {
+    const seen = await new Promise((resolve, reject) => {
+      get({ port: server.port, host: "127.0.0.1", localAddress, agent: false }, (response) => {
+        response.setEncoding("utf8").on("data", resolve);
+      }).on("error", reject);
+    });
+    assert.equal(seen, localAddress);
+  }
+});
+
+Deno.test("what was sent last arrives, also where the server stops at once", async () => {
+  const server = await serve(GUARDED);
+  await using client = await RawConnection.open(server.port);
+  await client.request("/stream");
+  await eventually("the stream", () => server.streams.size === 1);
+  server.send("x".repeat(100_000));
+  server.send("the last words");
+  const stopped = server[Symbol.asyncDispose]();
+  assert.match(await client.end(), /the last words\r\n0\r\n/);
+  await stopped;
+});
+
+Deno.test("a port that is taken is told by its variable", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = String(taken.addr.port);
+  await assert.rejects(serve({ ...GUARDED, PORT: port }), {
+    name: "ListenError",
+    message: /^PORT \d+ is taken/,
+  });
+  await assert.rejects(serve({ ...GUARDED, HOST: "192.0.2.1" }), { message: /^HOST / });
+});
