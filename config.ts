@@ -17,6 +17,7 @@ import {
   threads,
   type TlsConfig,
   tlsConfig,
+  websocketUrl,
   whatsapp,
   type WhatsAppConfig,
 } from "./config_parts.ts";
@@ -140,7 +141,7 @@ function assemble(
     mqtt: mqttConfig(context),
     kafka: kafkaConfig(context),
     awsIot: awsIotConfig(context),
-    websocketUrl: vars.WEBSOCKET_URL,
+    websocketUrl: websocketUrl(context),
   };
   const NEEDS = {
     mqtt: ["--mqtt", ["BROKER_HOST", "MQTT_BROKER"]],

@@ -186,14 +186,28 @@ export function awsIotConfig({ vars, problem }: Assembly): AwsIotConfig | undefi
 
 const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "[::1]", "0.0.0.0"]);
 
-export function backendUrl({ vars, http, problem }: Assembly): string | undefined {
-  if (vars.BACKEND_URL === undefined || !http) return vars.BACKEND_URL;
-  const { hostname, port, protocol } = new URL(vars.BACKEND_URL);
-  const backendPort = Number(port || (protocol === "https:" ? 443 : 80));
-  if (backendPort === vars.PORT && (LOOPBACK_NAMES.has(hostname) || hostname === vars.HOST)) {
-    problem("BACKEND_URL", "is the address of this program itself: change PORT or BACKEND_URL");
+export function backendUrl(assembly: Assembly): string | undefined {
+  return notItself("BACKEND_URL", assembly);
+}
+
+export function websocketUrl(assembly: Assembly): string | undefined {
+  return notItself("WEBSOCKET_URL", assembly);
+}
+
+/** An address of another program: to this one, a message would go round for ever. */
+function notItself(
+  name: "BACKEND_URL" | "WEBSOCKET_URL",
+  { vars, http, problem }: Assembly,
+): string | undefined {
+  const url = vars[name];
+  if (url === undefined || !http) return url;
+  const { hostname, port, protocol } = new URL(url);
+  const isTls = protocol === "https:" || protocol === "wss:";
+  const urlPort = Number(port || (isTls ? 443 : 80));
+  if (urlPort === vars.PORT && (LOOPBACK_NAMES.has(hostname) || hostname === vars.HOST)) {
+    problem(name, `is the address of this program itself: change PORT or ${name}`);
   }
-  return vars.BACKEND_URL;
+  return url;
 }
 
 export function whatsapp({ vars, problem }: Assembly): WhatsAppConfig | undefined {

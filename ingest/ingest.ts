@@ -21,6 +21,7 @@ import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
 import type { Outgoing, SourceState } from "./source.ts";
 import { Supervisor } from "./supervisor.ts";
+import type { WebSocketSourceConfig } from "./websocket/source.ts";
 
 const log = getLogger("ingest");
 const STORE_RETRY = { minMs: 100, maxMs: 2_000 };
@@ -104,7 +105,15 @@ export class Ingest {
       await this.#supervise("kafka", "./kafka/worker.ts", this.#kafkaSource(config.kafka));
     }
     await this.#awsIot?.start();
-    if (config.websocketUrl) log.warning("WEBSOCKET_URL is not read by this version");
+    if (config.websocketUrl !== undefined) {
+      const source: WebSocketSourceConfig = {
+        url: config.websocketUrl,
+        maxMessageBytes: config.maxMessageBytes,
+        deviceIdPath: config.deviceIdPath,
+        answers: !config.shadow,
+      };
+      await this.#supervise("websocket", "./websocket/worker.ts", source);
+    }
     if (this.#sources.length === 0) {
       log.info("no source is configured: this instance serves what others take in");
       return;
@@ -210,10 +219,15 @@ export class Ingest {
     await inbox.store(message, signal);
   }
 
-  /** AWS knows one client by one certificate: one instance connects, however the others are run. */
+  /**
+   * AWS knows one client by one certificate, and a WebSocket shares nothing between its clients: one
+   * instance connects, however the others are run.
+   */
   #isLeased(source: string): boolean {
     if (!this.options.store.kv || !(this.#fanout instanceof KvFanout)) return false;
-    return this.options.config.ingestMode === "lease" || source === "aws_iot";
+    const { ingestMode } = this.options.config;
+    if (ingestMode === "shared" && source === "websocket") return true;
+    return ingestMode === "lease" || source === "aws_iot";
   }
 
   #startLeased(): void {

@@ -1,6 +1,7 @@
 /** The way of messages out of a worker: checked, in batches, bounded by credits, acked in order. */
 
 import { setImmediate } from "node:timers";
+import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
 import type { Job, Mark } from "../broker/message.ts";
 import { botoneraJob } from "./botonera/job.ts";
 import type { BotoneraCheck } from "./botonera/message_types.ts";
@@ -58,6 +59,7 @@ class OpenBatch {
   readonly uuids = new Column<string>();
   readonly jobs = new Column<Job>();
   readonly marks = new Column<Mark>();
+  readonly inbound = new Column<InboundMessage>();
   /** Of the messages, and of the refused ones that came between and after them. */
   readonly acks: Ack[] = [];
   bytes = 0;
@@ -75,6 +77,7 @@ class OpenBatch {
       ...(this.uuids.used && { uuids: this.uuids.values }),
       ...(this.jobs.used && { jobs: this.jobs.values }),
       ...(this.marks.used && { marks: this.marks.values }),
+      ...(this.inbound.used && { inbound: this.inbound.values }),
     };
   }
 }
@@ -95,6 +98,7 @@ export class BatchingIntake implements Intake {
 
   receive(bytes: Uint8Array, origin: Origin, ack?: Ack): void {
     this.counters.received++;
+    if (origin.inbound) return this.#takeInbound(origin.inbound, ack);
     const checked = this.options.check.check(bytes, origin);
     if (!checked.message) {
       this.counters.malformed++;
@@ -118,9 +122,24 @@ export class BatchingIntake implements Intake {
         : this.options.jobOf?.(value, origin),
     );
     batch.marks.push(origin.mark);
+    batch.inbound.push(undefined);
+    this.#taken(batch, bytes.byteLength, ack);
+  }
+
+  /** It has no device, and so nothing of it is checked here. */
+  #takeInbound(message: InboundMessage, ack: Ack | undefined): void {
+    const batch = this.#open;
+    batch.deviceIds.push("");
+    batch.payloads.push("");
+    for (const column of [batch.uuids, batch.jobs, batch.marks]) column.push(undefined);
+    batch.inbound.push(message);
+    this.#taken(batch, message.body.length, ack);
+  }
+
+  #taken(batch: OpenBatch, bytes: number, ack: Ack | undefined): void {
     if (ack) batch.acks.push(ack);
-    batch.bytes += bytes.byteLength;
-    this.#bytes += bytes.byteLength;
+    batch.bytes += bytes;
+    this.#bytes += bytes;
     if (batch.size >= this.options.limits.maxBatchMessages) this.#close();
     else this.#flushAfterTurn();
   }

@@ -1,5 +1,6 @@
 /** What the main thread and a source's worker say to each other. */
 
+import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
 import type { Job, Mark } from "../broker/message.ts";
 import type { CheckOptions } from "./check.ts";
 import type { IntakeLimits } from "./intake.ts";
@@ -22,6 +23,7 @@ export interface Batch {
   readonly uuids?: (string | undefined)[];
   readonly jobs?: (Job | undefined)[];
   readonly marks?: (Mark | undefined)[];
+  readonly inbound?: (InboundMessage | undefined)[];
 }
 
 /** Running totals of one source, since its worker started. */

@@ -1,5 +1,6 @@
 /** What an upstream connection is to the program: one file for each kind, behind one interface. */
 
+import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
 import type { Job, Mark } from "../broker/message.ts";
 
 /** Where a message came from; for logs, and for the device id where the payload names none. */
@@ -9,6 +10,8 @@ export interface Origin {
   readonly key?: string | undefined;
   /** How far the upstream partition is read with this message. */
   readonly mark?: Mark | undefined;
+  /** Where the message is from a person and of no device: what was read of it. */
+  readonly inbound?: InboundMessage | undefined;
   /** More for the log line of a message that is skipped, e.g. `partition=3 offset=17`. */
   readonly detail?: string | undefined;
 }

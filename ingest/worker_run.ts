@@ -144,12 +144,13 @@ export class WorkerRun {
 }
 
 function toEntries(batch: Batch): Entry[] {
-  const { deviceIds, payloads, uuids, jobs, marks } = batch;
+  const { deviceIds, payloads, uuids, jobs, marks, inbound } = batch;
   return payloads.map((payload, i) => ({
     deviceId: deviceIds[i]!,
     payload,
     uuid: uuids?.[i],
     job: jobs?.[i],
     mark: marks?.[i],
+    inbound: inbound?.[i],
   }));
 }

@@ -151,6 +151,13 @@ Deno.test("BACKEND_URL must not be this program itself, where it listens", () =>
   assert.ok(good({ BACKEND_URL: "http://localhost:8000" }, "--no-http").backendUrl);
 });
 
+Deno.test("WEBSOCKET_URL must not be this program itself: messages would go round", () => {
+  const own = ["ws://localhost:8000/ws", "ws://127.0.0.1:8000/api/v1/stream"];
+  for (const url of own) assert.deepEqual(bad({ WEBSOCKET_URL: url }), ["WEBSOCKET_URL"], url);
+  assert.deepEqual(bad({ WEBSOCKET_URL: "wss://me", PORT: "443", HOST: "me" }), ["WEBSOCKET_URL"]);
+  assert.ok(good({ WEBSOCKET_URL: "ws://localhost:8080/ws" }).websocketUrl);
+});
+
 Deno.test("WhatsApp, tokens and TLS: what belongs together is asked for together", () => {
   const { whatsapp } = good({
     WHATSAPP_API_URL: "https://w",

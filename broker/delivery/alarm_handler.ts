@@ -35,7 +35,7 @@ export const PROCESS = "process";
 export const NOTIFY = "notify";
 export const INBOUND = "inbound";
 /** How often work looks whether somebody is there to do it, where nobody is configured. */
-const UNCONFIGURED_MS = 60_000;
+const UNCONFIGURED_MS = 10_000;
 
 /** Each step is noted before the next begins, so that a retry does not repeat what was done. */
 export function alarmHandler(options: AlarmHandlerOptions): DeliveryHandler {

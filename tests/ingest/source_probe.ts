@@ -1,5 +1,6 @@
 /** Stands in for the harness: starts a source in this thread and records what it hands over. */
 
+import type { InboundMessage } from "../../broker/delivery/inbound_message.ts";
 import type { Intake, Source, SourceContext, SourceState } from "../../ingest/source.ts";
 import { eventually } from "../kit/eventually.ts";
 
@@ -8,6 +9,8 @@ export interface Taken {
   readonly payload: string;
   /** Undefined at QoS 0. */
   readonly ack: (() => void) | undefined;
+  /** Of a message from a person. */
+  readonly inbound?: InboundMessage | undefined;
 }
 
 export class SourceProbe implements AsyncDisposable {
@@ -29,8 +32,8 @@ export class SourceProbe implements AsyncDisposable {
       onSubscribed: (topics) => this.subscribed.push([...topics]),
     });
     const intake: Intake = {
-      receive: (bytes, { topic }, ack) => {
-        this.taken.push({ topic, payload: new TextDecoder().decode(bytes), ack });
+      receive: (bytes, { topic, inbound }, ack) => {
+        this.taken.push({ topic, payload: new TextDecoder().decode(bytes), ack, inbound });
         if (this.autoAck) ack?.();
       },
       ready: () => this.#stuck?.promise,

@@ -1,0 +1,149 @@
+/** Messages from an upstream WebSocket: of devices, which stream, and from people, which are work. */
+
+import { sleep } from "../backoff.ts";
+import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
+import { Connection } from "./connection.ts";
+import { type Part, partsOf } from "./frame.ts";
+import { type PaceOptions, SteadyPace } from "./pace.ts";
+
+/** What a worker is started with; has to survive a structured clone. */
+export interface WebSocketSourceConfig {
+  /** `ws://` or `wss://`; may hold a token in its query, and so is never shown. */
+  readonly url: string;
+  readonly maxMessageBytes: number;
+  readonly deviceIdPath?: readonly string[] | undefined;
+  /** False beside a system that answers: the server hears of nothing. */
+  readonly answers: boolean;
+  readonly pace?: PaceOptions | undefined;
+  readonly pingMs?: number | undefined;
+}
+
+const PING_MS = 20_000;
+/** A connection that lived as long did not fail: the next failure is the first again. */
+const STEADY_MS = 10_000;
+const ORIGIN = { topic: "websocket" };
+/** An event's own part of a frame, around its payload. */
+const ENVELOPE_BYTES = 4_096;
+
+const NOTHING = new Uint8Array();
+const encoder = new TextEncoder();
+
+/**
+ * Connects, and reconnects for ever. A message from a person is acked to the server once it is
+ * stored. A stream whose frames carry cursors goes on, after a reconnect, where what is stored ends.
+ */
+export class WebSocketSource implements Source {
+  readonly #stop = new AbortController();
+  readonly #pace: SteadyPace;
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true });
+  #running: Promise<void> = Promise.resolve();
+  #connection: Connection | undefined;
+  #intake!: Intake;
+  #onState!: (state: SourceState) => void;
+  /** Position of the last stored message of a stream. */
+  #since: string | undefined;
+  #acked = 0;
+
+  constructor(private readonly config: WebSocketSourceConfig) {
+    this.#pace = new SteadyPace(config.pace);
+  }
+
+  start(intake: Intake, onState: (state: SourceState) => void): void {
+    this.#intake = intake;
+    this.#onState = onState;
+    this.#running = this.#run();
+  }
+
+  detail(): SourceDetail {
+    return { acked: this.#acked };
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#connection?.close();
+    await this.#running;
+    this.#onState({ state: "stopped" });
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      this.#onState({ state: "connecting" });
+      const reason = await this.#live();
+      if (signal.aborted) return;
+      const retryMs = this.#pace.next();
+      this.#intake.log("warning", `not connected: ${reason}; next try in ${retryMs} ms`);
+      this.#onState({ state: "waiting", reason, retryMs });
+      await sleep(retryMs, signal);
+    }
+  }
+
+  /** One connection; resolves with the reason of its end. */
+  #live(): Promise<string> {
+    return new Promise((resolve) => {
+      let openedAt = Infinity;
+      const connection = this.#connection = new Connection({
+        url: this.#address(),
+        pingMs: this.config.pingMs ?? PING_MS,
+        onOpen: () => {
+          openedAt = performance.now();
+          this.#intake.log("info", "connected");
+          this.#onState({ state: "connected" });
+        },
+        onFrame: (bytes) => {
+          if (this.#stop.signal.aborted) return;
+          this.#take(bytes, connection);
+          const wait = this.#intake.ready();
+          if (wait) connection.pause(wait);
+        },
+        onEnd: (reason) => {
+          if (performance.now() - openedAt > STEADY_MS) this.#pace.reset();
+          resolve(reason);
+        },
+      });
+    });
+  }
+
+  /** Where the stream has cursors: from the last one that is stored. */
+  #address(): string {
+    if (this.#since === undefined) return this.config.url;
+    const url = new URL(this.config.url);
+    url.searchParams.set("since", this.#since);
+    return url.href;
+  }
+
+  #take(bytes: Uint8Array, connection: Connection): void {
+    // What is too large to be anything is not parsed; the intake counts it.
+    if (bytes.length > 2 * this.config.maxMessageBytes + ENVELOPE_BYTES) {
+      return this.#intake.receive(bytes, ORIGIN);
+    }
+    let text: string;
+    try {
+      text = this.#decoder.decode(bytes);
+    } catch {
+      return this.#intake.receive(bytes, ORIGIN);
+    }
+    for (const part of partsOf(text, this.config.deviceIdPath)) this.#hand(part, connection);
+  }
+
+  #hand(part: Part, connection: Connection): void {
+    if (part.kind === "inbound") {
+      const { message } = part;
+      const ack = () => this.#ack(message.id, connection);
+      this.#intake.receive(NOTHING, { ...ORIGIN, inbound: message }, ack);
+    } else if (part.kind === "telemetry") {
+      const { cursor } = part;
+      const ack = cursor ? () => this.#since = cursor : undefined;
+      this.#intake.receive(encoder.encode(part.text), ORIGIN, ack);
+    } else if (part.kind === "bad") {
+      this.#intake.receive(encoder.encode(part.text), { ...ORIGIN, detail: part.why });
+    } else this.#intake.log("warning", `the server says ${part.text}`);
+  }
+
+  /** On the connection that the message came over: on another the server would not know it. */
+  #ack(id: string | undefined, connection: Connection): void {
+    if (!this.config.answers) return;
+    this.#acked++;
+    connection.send(JSON.stringify({ event: "ack", data: { id: id ?? null } }));
+  }
+}

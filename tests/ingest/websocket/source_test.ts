@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { WebSocketSource, type WebSocketSourceConfig } from "../../../ingest/websocket/source.ts";
+import { SteadyPace } from "../../../ingest/websocket/pace.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { freePort } from "../../kit/ports.ts";
+import { trackingPayload } from "../../kit/payload.ts";
+import { WsUpstream } from "../../kit/ws_upstream.ts";
+import { SourceProbe } from "../source_probe.ts";
+
+const QUICK = { tries: 5, quickMs: 20, slowMs: 40 };
+
+function probe(url: string, config: Partial<WebSocketSourceConfig> = {}): SourceProbe {
+  return new SourceProbe(() =>
+    new WebSocketSource({ url, maxMessageBytes: 60_000, answers: true, pace: QUICK, ...config })
+  );
+}
+
+const person = (id: string) => ({ from: "573001112233", id, type: "text", text: { body: "hola" } });
+
+Deno.test("WebSocketSource takes payloads as they are, in events too, and messages from people", async () => {
+  await using upstream = WsUpstream.start();
+  await using source = probe(upstream.url);
+  const { socket } = await upstream.client();
+  const tracking = trackingPayload("A", 1);
+  const alarm =
+    '{"tipo_mensaje":"alarmas","tipo_alarma":"ROJA","descripcion":"x","from":"panel 7"}';
+  const iot = '{"timestamp":1.0,"device_id":"B","event":"boot","metadata":{}}';
+  const odd = '{ "data" : {"DEVICE_ID":"C","x":1.0,"n":12345678901234567890} }';
+  for (const payload of [tracking, alarm, iot]) socket.send(payload);
+  socket.send(`{"event":"message","data":${odd},"id":"e-1-x"}`);
+  socket.send('{"event":"ping","data":{"type":"keep-alive"}}');
+  socket.send('{"event":"resumed","data":{"status":"full","replayed":0}}');
+  socket.send('{"type":"ping"}');
+  socket.send(`{"event":"batch","data":[{"data":${iot},"id":"e-2-x"}]}`);
+  socket.send(JSON.stringify(person("wamid.1")));
+  socket.send(`{"event":"message","data":${JSON.stringify(person("wamid.2"))}}`);
+  await source.received(7);
+  const again = JSON.stringify(JSON.parse(iot));
+  assert.deepEqual(source.payloads.slice(0, 5), [tracking, alarm, iot, odd, again]);
+  const people = source.taken.slice(5).map(({ inbound }) => inbound);
+  assert.deepEqual(people.map((message) => message?.id), ["wamid.1", "wamid.2"]);
+  assert.deepEqual(people.map((message) => message?.sender), ["573001112233", "573001112233"]);
+  await eventually("acks", () => upstream.acked.length === 2);
+  assert.deepEqual(upstream.acked, ["wamid.1", "wamid.2"]);
+  assert.equal(
+    upstream.clients[0]!.received.length,
+    2,
+    "nothing but people's messages is answered",
+  );
+});
+
+Deno.test("WebSocketSource acks a message only when it is stored, and not on another connection", async () => {
+  await using upstream = WsUpstream.start();
+  await using source = probe(upstream.url);
+  source.autoAck = false;
+  const first = await upstream.client();
+  first.socket.send(JSON.stringify(person("wamid.1")));
+  first.socket.send(JSON.stringify(person("wamid.2")));
+  await source.received(2);
+  source.taken[0]!.ack!();
+  await eventually("one ack", () => upstream.acked.length === 1);
+  first.socket.close();
+  await eventually("connected again", () => upstream.clients.length === 2);
+  const second = await upstream.client();
+  source.taken[1]!.ack!();
+  second.socket.send(JSON.stringify(person("wamid.2")));
+  await source.received(3);
+  source.taken[2]!.ack!();
+  await eventually("the ack of the repeat", () => second.received.length === 1);
+  assert.deepEqual(upstream.acked, ["wamid.1", "wamid.2"]);
+});
+
+Deno.test("WebSocketSource goes on where the stored part of a stream ends", async () => {
+  await using upstream = WsUpstream.start();
+  await using source = probe(`${upstream.url}?device_ids=A`);
+  source.autoAck = false;
+  const first = await upstream.client();
+  for (const n of [1, 2, 3]) {
+    first.socket.send(`{"event":"message","data":{"device_id":"A","n":${n}},"id":"c${n}"}`);
+  }
+  await source.received(3);
+  source.taken[0]!.ack!();
+  source.taken[1]!.ack!();
+  first.socket.close();
+  await eventually("connected again", () => upstream.clients.length === 2);
+  const { query } = await upstream.client();
+  assert.deepEqual([query.get("since"), query.get("device_ids")], ["c2", "A"]);
+});
+
+Deno.test("WebSocketSource tries for ever: down at the start, refused, killed; it never shows the URL", async () => {
+  const port = freePort();
+  await using source = probe(`ws://127.0.0.1:${port}/ws?token=secret`);
+  await source.waitingFor(/nothing listens there/);
+  await eventually("many tries", () => source.reasons.length > 7);
+  await using upstream = new WsUpstream();
+  upstream.port = port;
+  upstream.refuseWith = 401;
+  upstream.start();
+  await source.waitingFor(/answered 401/);
+  upstream.refuseWith = undefined;
+  await source.connected();
+  await upstream.stop();
+  await source.waitingFor(/./);
+  upstream.start();
+  await source.connected();
+  (await upstream.client()).socket.send('{"device_id":"A"}');
+  await source.received(1);
+  assert.ok(!JSON.stringify([source.log, source.states]).includes("secret"));
+});
+
+Deno.test("WebSocketSource goes on after garbage, binary frames and frames that are too large", async () => {
+  await using upstream = WsUpstream.start();
+  await using source = probe(upstream.url);
+  const { socket } = await upstream.client();
+  for (const text of ["", "{", "null", "[]", "7", '{"event":"message"}', '{"from":{}}']) {
+    socket.send(text);
+  }
+  socket.send(new Uint8Array([0xff, 0xfe, 0]));
+  socket.send("x".repeat(1_048_576));
+  socket.send(JSON.stringify({ device_id: "A", text: "x".repeat(100_000) }));
+  socket.send('{"event":"error","data":{"code":"device_ids_required","message":"which?"}}');
+  socket.send(new TextEncoder().encode('{"device_id":"A"}'));
+  await source.received(11);
+  assert.equal(source.payloads.at(-1), '{"device_id":"A"}');
+  assert.equal(upstream.clients.length, 1, "the connection lives");
+  assert.ok(source.log.some((line) => line.includes("device_ids_required: which?")));
+  assert.deepEqual(upstream.clients[0]!.received, [], "garbage is answered by nothing");
+  socket.send("x".repeat(5_000_000));
+  await source.waitingFor(/4194304 bytes/);
+  await eventually("connected again", () => upstream.clients.length === 2);
+});
+
+Deno.test("WebSocketSource stops reading while nothing can be stored, and takes all of it later", async () => {
+  await using upstream = WsUpstream.start();
+  await using source = probe(upstream.url);
+  const { socket } = await upstream.client();
+  source.credit = false;
+  const total = 2_000;
+  const text = "x".repeat(20_000);
+  for (let n = 0; n < total; n++) socket.send(JSON.stringify({ device_id: "A", n, text }));
+  await eventually("some are read", () => source.taken.length > 0);
+  const before = source.taken.length;
+  await eventually("the server is held back", () => socket.bufferedAmount > 10_000_000);
+  assert.ok(source.taken.length < before + 400, `${source.taken.length} were read`);
+  source.credit = true;
+  await source.received(total, 30_000);
+  const numbers = source.payloads.map((payload) => JSON.parse(payload).n);
+  assert.deepEqual(numbers, Array.from({ length: total }, (_, n) => n));
+});
+
+Deno.test("WebSocketSource leaves a server that answers no ping", async () => {
+  // It shakes hands, and is silent from then on.
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = listener.addr as Deno.NetAddr;
+  const conns: Deno.Conn[] = [];
+  const serving = (async () => {
+    for await (const conn of listener) {
+      conns.push(conn);
+      const buffer = new Uint8Array(4096);
+      const count = await conn.read(buffer) ?? 0;
+      const head = new TextDecoder().decode(buffer.subarray(0, count));
+      const key = /Sec-WebSocket-Key: (.*)\r/i.exec(head)![1];
+      const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+      const hash = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(key + guid));
+      const accept = btoa(String.fromCharCode(...new Uint8Array(hash)));
+      await conn.write(
+        new TextEncoder().encode(
+          `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+            `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+        ),
+      );
+    }
+  })();
+  const source = probe(`ws://127.0.0.1:${port}/`, { pingMs: 50 });
+  try {
+    await source.waitingFor(/no sign of life/);
+  } finally {
+    await source.stop();
+    listener.close();
+    await serving;
+    for (const conn of conns) conn.close();
+  }
+});
+
+Deno.test("WebSocketSource that is told not to answer says nothing", async () => {
+  await using upstream = WsUpstream.start();
+  await using source = probe(upstream.url, { answers: false });
+  const client = await upstream.client();
+  client.socket.send(JSON.stringify(person("wamid.1")));
+  await source.received(1);
+  await source.stop();
+  assert.deepEqual(client.received, []);
+});
+
+Deno.test("WebSocketSource takes what DEVICE_ID_PATH names as telemetry, whatever else it holds", async () => {
+  await using upstream = WsUpstream.start();
+  await using source = probe(upstream.url, { deviceIdPath: ["imei"] });
+  const { socket } = await upstream.client();
+  socket.send('{"imei":"1","phone":"573001112233"}');
+  socket.send('{"phone":"573001112233","id":"x"}');
+  await source.received(2);
+  assert.deepEqual(source.taken.map(({ inbound }) => inbound?.id), [undefined, "x"]);
+});
+
+Deno.test("SteadyPace tries 5 times 3 s apart, then about every 30 s, for ever", () => {
+  const pace = new SteadyPace();
+  assert.deepEqual(Array.from({ length: 5 }, () => pace.next()), [3000, 3000, 3000, 3000, 3000]);
+  for (let i = 0; i < 100; i++) {
+    const ms = pace.next();
+    assert.ok(ms >= 22_500 && ms <= 37_500, `${ms} ms`);
+  }
+  pace.reset();
+  assert.equal(pace.next(), 3000);
+});
