@@ -43,6 +43,8 @@ export class Rig implements AsyncDisposable {
   admits = true;
   /** Devices of the messages that were dropped, one entry for each message. */
   readonly drops: string[] = [];
+  /** Every route that there is. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   private constructor(options: RigOptions) {
@@ -84,6 +86,7 @@ export class Rig implements AsyncDisposable {
       sources: options.sources ?? (() => []),
       publish: options.publish,
     });
+    this.routes = app.routes;
     this.#server = Deno.serve(
       { port: 0, hostname: "127.0.0.1", onListen() {}, onError: requestFailed },
       (request, info) => app.fetch(request, { info }),
