@@ -1,5 +1,6 @@
 /** The program's log: the one place that writes to the console or to LOG_FILE. */
 
+import { dirname } from "node:path";
 import {
   configure,
   dispose,
@@ -98,6 +99,8 @@ function writeTo(stream: { writeSync(bytes: Uint8Array): number }, format: Forma
 }
 
 function openLogFile(path: string, format: Format) {
+  // The log is opened before the store, which else makes the folder.
+  Deno.mkdirSync(dirname(path), { recursive: true });
   const file = Deno.openSync(path, { append: true, create: true });
   return Object.assign(writeTo(file, format), { [Symbol.dispose]: () => file.close() });
 }

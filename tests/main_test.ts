@@ -187,10 +187,9 @@ Deno.test("LOG_FORMAT=json: each line has timestamp, level, module and message",
   }
 });
 
-Deno.test("LOG_FORMAT=text, LOG_LEVEL and LOG_FILE", async () => {
+Deno.test("LOG_FORMAT=text, LOG_LEVEL and LOG_FILE, also in a folder without data", async () => {
   const cwd = await Deno.makeTempDir();
   try {
-    await Deno.mkdir(`${cwd}/data`);
     const LOG_FILE = "data/telecast.log";
     const env = { ...MEMORY, LOG_FORMAT: "text", LOG_FILE };
     await using telecast = await Telecast.start({ cwd, env });
