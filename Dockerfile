@@ -2,7 +2,8 @@ FROM denoland/deno:2.9.6
 
 RUN mkdir -p /app/data && chown deno:deno /app/data
 WORKDIR /app
-USER deno
+# deno's number: Kubernetes tells by it that this is not root.
+USER 1993
 
 # Dependencies change less often than the program: they have a layer of their own.
 COPY deno.json deno.lock ./

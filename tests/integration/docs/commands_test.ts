@@ -11,7 +11,9 @@ import { TempDir } from "../../kit/temp_dir.ts";
 /** Commands that need what is not here: a container engine, a terminal, a store of the reader's. */
 const NOT_RUN = [
   /^cp \.env\.example \.env$/,
-  /^docker /,
+  /^(docker|kubectl) /,
+  // A machine of its own, with systemd as its first process.
+  /^(useradd|git clone|install -m|cp \/opt|systemctl)\b/,
   /^mosquitto_passwd -c /,
   /^sqlite3 data\//,
   /^denokv /,
@@ -21,7 +23,7 @@ const NOT_RUN = [
   /^curl -X POST \S+\/api\/v1\/iot\//,
 ];
 /** Run as a part of every check already. */
-const TASKS = /^deno (?:task (?:ok|test|test:integration|test:faults|bench)|test -A \S+)$/;
+const TASKS = /^deno (?:task (?:ok|audit|test|test:integration|test:faults|bench)|test -A \S+)$/;
 
 interface Command {
   readonly path: string;
@@ -46,7 +48,7 @@ function shell(line: string, replace: Readonly<Record<string, string>>): TestPro
     name: line,
     args: ["-c", line],
     cwd: ROOT.pathname,
-    env: { DENO_KV_URL: "memory:", NO_COLOR: "1" },
+    env: { DENO_KV_URL: "memory:", NO_COLOR: "1", PORT: String(freePort()) },
   });
 }
 
@@ -82,7 +84,8 @@ const runProgram: Runner = async (command, { broker }) => {
   await using process = shell(command, {
     "--env-file=.env": `--env-file=${env}`,
     "PORT=8100": `PORT=${freePort()}`,
-    "BROKER_HOST=mosquitto.example.com:1883": `BROKER_HOST=${broker.url} PORT=${freePort()}`,
+    "BROKER_HOST=mosquitto.example.com:1883": `BROKER_HOST=${broker.url}`,
+    "MQTT_BROKER=broker.example.com": `MQTT_BROKER=${broker.url}`,
   });
   if (command.includes("--check")) {
     const { code } = await process.waitForExit();
@@ -96,8 +99,15 @@ const runProgram: Runner = async (command, { broker }) => {
   assert.equal((await process.waitForExit()).code, 0);
 };
 
+const runSbom: Runner = async (command) => {
+  await using process = shell(command, { "> sbom.json": "" });
+  assert.equal((await process.waitForExit()).code, 0, process.output);
+  assert.equal(JSON.parse(process.stdout).bomFormat, "CycloneDX");
+};
+
 const RUNNERS: readonly (readonly [RegExp, Runner])[] = [
   [/^curl -N |^deno task tail /, runStream],
+  [/^deno task sbom /, runSbom],
   [/^(curl|mosquitto_pub) /, runOnce],
   [/^([A-Z_]+=\S+ )*deno task (--env-file=\S+ )?(start|dev)( --\w+)?$/, runProgram],
 ];
