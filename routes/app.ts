@@ -16,6 +16,7 @@ import { healthRoutes } from "./health.ts";
 import { inboundRoutes } from "./inbound.ts";
 import { iotRoutes } from "./iot.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { openapiRoutes } from "./openapi.ts";
 import { problem, ProblemError } from "./problem.ts";
 import { publishRoutes } from "./publish.ts";
 import { statsRoutes } from "./stats.ts";
@@ -81,6 +82,7 @@ export function createApp(deps: AppDeps): Hono {
     deliveryRoutes(deps),
     inboundRoutes(deps),
     asyncapiRoutes(),
+    openapiRoutes(deps),
     metricsRoutes(deps),
     dashboardRoutes({
       mapTilesUrl: deps.config.mapTilesUrl,

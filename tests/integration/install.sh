@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the integration and fault tests run: servers and clients from Debian, denokv from
-# crates.io, Apache Kafka from Maven Central, Python's websockets from PyPI. Run it as root, as
-# often as you like: what is there already is left alone.
+# crates.io, Apache Kafka from Maven Central, Python's websockets and schemathesis from PyPI. Run it
+# as root, as often as you like: what is there already is left alone.
 set -euo pipefail
 
 cache="${HOME}/.cache/telecast"
@@ -10,7 +10,7 @@ mkdir -p "$cache"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-packages=(mosquitto mosquitto-clients kcat haproxy nginx-light caddy systemd chromium fonts-liberation openssl curl ca-certificates)
+packages=(mosquitto mosquitto-clients kcat haproxy nginx-light caddy systemd prometheus chromium fonts-liberation openssl curl ca-certificates)
 command -v java >/dev/null || packages+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || packages+=(maven)
 command -v go >/dev/null || packages+=(golang-go)
@@ -70,6 +70,13 @@ fi
 if [ ! -x "$cache/compose" ] || [ "$here/compose/main.go" -nt "$cache/compose" ]; then
   echo "Building the loader of Compose files"
   (cd "$here/compose" && go build -o "$cache/compose" .)
+fi
+
+# Apart from the other venv, so that neither holds the other's versions back.
+if ! "$cache/schemathesis/bin/st" --version 2>/dev/null | grep -q ' 4.32.5$'; then
+  echo "Installing schemathesis"
+  python3 -m venv --clear "$cache/schemathesis"
+  "$cache/schemathesis/bin/pip" install -q --disable-pip-version-check schemathesis==4.32.5
 fi
 
 echo "Ready for: deno task test:integration, deno task test:faults"

@@ -35,6 +35,7 @@ export class Rig implements AsyncDisposable {
   readonly config: Config;
   readonly fanout: MemoryFanout;
   readonly hub: Hub;
+  readonly app: ReturnType<typeof createApp>;
   readonly health = new Health();
   /** Where what comes in is queued; nobody works on it. */
   readonly work: KvClient;
@@ -68,7 +69,7 @@ export class Rig implements AsyncDisposable {
       subscribers: hub.sessions.size,
       devices: hub.devicesMonitored,
     });
-    const app = createApp({
+    const app = this.app = createApp({
       config,
       hub,
       fanout: this.fanout,

@@ -1,0 +1,11 @@
+/** Descriptions as HTML: code between backticks, and links, as Markdown has them. */
+
+import { raw } from "hono/html";
+
+export function rich(text: string) {
+  const safe = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+  return raw(
+    safe.replace(/`([^`]+)`/g, "<code>$1</code>")
+      .replace(/\[([^\]]+)\]\(([^)\s]+)\)/g, '<a href="$2">$1</a>'),
+  );
+}

@@ -1,0 +1,31 @@
+/** The HTTP interface, described for programs and for people. */
+
+import { Hono } from "hono";
+import { compress } from "hono/compress";
+import { Asset } from "./dashboard/asset.ts";
+import type { AppDeps } from "./deps.ts";
+import { docsPage } from "./docs/page.ts";
+import style from "./docs/style.css" with { type: "text" };
+import { openapi } from "./openapi/document.ts";
+
+const PAGE_HEADERS = {
+  "cache-control": "no-cache",
+  "content-security-policy": "default-src 'none'; style-src 'self'; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'self'",
+  "referrer-policy": "strict-origin-when-cross-origin",
+  "x-content-type-options": "nosniff",
+};
+
+/** `/openapi.json`, and `/docs` made from the same. */
+export function openapiRoutes({ config }: Pick<AppDeps, "config">): Hono {
+  const tokens = config.auth !== undefined;
+  const css = new Asset("style.css", style);
+  let document: object | undefined;
+  return new Hono()
+    .get("/openapi.json", compress(), (c) => c.json(document ??= openapi({ tokens })))
+    .get("/docs", compress(), (c) => {
+      const { origin } = new URL(c.req.url);
+      return c.html(docsPage({ origin, tokens }), 200, PAGE_HEADERS);
+    })
+    .get("/docs/style.css", (c) => css.respond(c, { "cache-control": "no-cache" }));
+}

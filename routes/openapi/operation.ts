@@ -1,0 +1,202 @@
+/** One operation of the HTTP interface, and the object that describes it in openapi.json. */
+
+import { z } from "zod";
+import type { Scope } from "../tokens.ts";
+
+export interface Answer {
+  readonly description: string;
+  /** Of the body; none where the answer has no body, or one that is not JSON. */
+  readonly schema?: z.ZodType;
+  /** `application/json` unless given. */
+  readonly type?: string;
+  readonly example?: unknown;
+}
+
+export interface Operation {
+  readonly method: "get" | "post";
+  /** Places of parameters in braces: `/api/v1/devices/{id}`. */
+  readonly path: string;
+  /** Names the operation for programs that are generated. */
+  readonly id: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Which scope it asks for, where tokens are used; open to all without one. */
+  readonly scope?: Scope;
+  readonly parameters?: readonly Parameter[];
+  /** What checks the query, so that it describes it too. */
+  readonly query?: z.ZodObject;
+  /** What checks the body. */
+  readonly body?: { readonly schema: z.ZodType; readonly example: unknown };
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Codes of its problem documents by status, beside those that {@linkcode problemsOf} adds. */
+  readonly problems?: Readonly<Record<number, readonly string[]>>;
+  /** Values that work: what the examples in the docs are made of. */
+  readonly example?: {
+    readonly path?: Readonly<Record<string, string>>;
+    readonly query?: Readonly<Record<string, string>>;
+  };
+}
+
+/** A parameter that no schema of a query has. */
+export interface Parameter {
+  readonly name: string;
+  readonly in: "path" | "query" | "header";
+  readonly description: string;
+  readonly schema: z.ZodType;
+  readonly explode?: boolean;
+}
+
+export type Json = Record<string, unknown>;
+
+/** The JSON schema of what is taken (`input`) or sent (`output`). */
+export function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io });
+  return json;
+}
+
+export interface Content {
+  readonly schema: Json;
+  readonly example?: unknown;
+}
+
+interface DescribedParameter {
+  readonly name: string;
+  readonly in: Parameter["in"];
+  readonly required: boolean;
+  readonly description: string;
+  readonly schema: Json;
+}
+
+interface DescribedAnswer {
+  readonly description: string;
+  readonly content?: Readonly<Record<string, Content>>;
+}
+
+/** An operation as OpenAPI has it. */
+export interface Described {
+  readonly parameters: readonly DescribedParameter[];
+  readonly requestBody?: {
+    readonly required: boolean;
+    readonly content: Readonly<Record<string, Content>>;
+  };
+  readonly responses: Readonly<Record<string, DescribedAnswer>>;
+}
+
+export function describe(operation: Operation): Described & Json {
+  const { id, tag, summary, description, scope, body } = operation;
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    ...(description && { description }),
+    security: scope ? [{ bearer: [scope] }, { access_token: [scope] }] : [],
+    parameters: [...givenParameters(operation), ...queryParameters(operation)],
+    ...(body && {
+      requestBody: {
+        required: true,
+        content: {
+          "application/json": { schema: schemaOf(body.schema, "input"), example: body.example },
+        },
+      },
+    }),
+    responses: { ...answersOf(operation), ...problemAnswers(operation) },
+  };
+}
+
+function givenParameters({ parameters = [], example }: Operation): DescribedParameter[] {
+  return parameters.map(({ schema, in: place, ...rest }) => ({
+    ...rest,
+    in: place,
+    required: place === "path",
+    schema: schemaOf(schema, "input"),
+    ...exampleOf(place === "path" ? example?.path?.[rest.name] : example?.query?.[rest.name]),
+  }));
+}
+
+function queryParameters({ query, example }: Operation): DescribedParameter[] {
+  return Object.entries(query?.shape ?? {}).map(([name, kind]) => {
+    const { description, allowEmptyValue, ...schema } = schemaOf(kind as z.ZodType, "output");
+    return {
+      name,
+      in: "query",
+      required: false,
+      description: String(description),
+      ...(allowEmptyValue === true && { allowEmptyValue }),
+      schema,
+      ...exampleOf(example?.query?.[name], schema.type),
+    };
+  });
+}
+
+function exampleOf(value: string | undefined, type?: unknown): Json {
+  if (value === undefined) return {};
+  if (type === "array") return { example: value.split(",") };
+  if (type === "boolean") return { example: value === "1" };
+  return { example: type === "integer" || type === "number" ? Number(value) : value };
+}
+
+function answersOf({ answers }: Operation): Record<string, DescribedAnswer> {
+  return Object.fromEntries(
+    Object.entries(answers).map(([status, { description, schema, example, type }]) => [status, {
+      description,
+      ...((schema || type) && {
+        content: {
+          [type ?? "application/json"]: {
+            schema: schema ? schemaOf(schema, "output") : { type: "string" },
+            ...(example !== undefined && { example }),
+          },
+        },
+      }),
+    }]),
+  );
+}
+
+/** Every problem that the operation may end in: codes by status. */
+export function problemsOf({ path, scope, body, problems = {} }: Operation) {
+  const all: Record<number, Set<string>> = {};
+  const add = (status: number, ...codes: readonly string[]) => {
+    for (const code of codes) (all[status] ??= new Set()).add(code);
+  };
+  for (const [status, codes] of Object.entries(problems)) add(Number(status), ...codes);
+  if (body) {
+    add(400, "bad_json", "bad_body");
+    add(413, "body_too_large");
+  }
+  if (scope) {
+    add(401, "token_required", "bad_token", "token_expired");
+    add(403, "scope_required");
+  }
+  if (path.startsWith("/api/")) add(503, "starting");
+  add(500, "internal_error");
+  return all;
+}
+
+const PROBLEM_TEXT: Record<number, string> = {
+  400: "A parameter or the body is wrong: `detail` says which, and how it should be",
+  401: "No token, no good one, or one of the past",
+  403: "The token does not allow it",
+  404: "There is no such thing",
+  413: "The body is too large",
+  429: "Too many: try again after `Retry-After`",
+  500: "The server failed: its log says why",
+  503: "Not now: try again after `Retry-After`",
+};
+
+function problemAnswers(operation: Operation): Record<string, DescribedAnswer> {
+  return Object.fromEntries(
+    Object.entries(problemsOf(operation)).map(([status, codes]) => [status, {
+      description: PROBLEM_TEXT[Number(status)]!,
+      content: {
+        "application/problem+json": {
+          schema: {
+            allOf: [
+              { $ref: "#/components/schemas/Problem" },
+              { properties: { code: { enum: [...codes] } } },
+            ],
+          },
+        },
+      },
+    }]),
+  );
+}

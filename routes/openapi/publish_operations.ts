@@ -1,0 +1,77 @@
+/** What goes upstream: to the MQTT broker and to AWS IoT Core. */
+
+import { eventSchema, telemetrySchema } from "../iot.ts";
+import { publishSchema } from "../publish.ts";
+import { iotStatusSchema, publishedSchema, receiptSchema } from "./answers.ts";
+import type { Answer, Operation } from "./operation.ts";
+
+const receipts = (example: Record<string, string>): Record<number, Answer> => ({
+  200: { description: "AWS IoT Core has acknowledged it", schema: receiptSchema, example },
+  202: { description: "It is kept, and goes out once AWS IoT is back", schema: receiptSchema },
+});
+const IOT_PROBLEMS = {
+  400: ["bad_message"],
+  403: ["device_not_granted"],
+  503: ["not_configured", "not_acknowledged", "refused_by_aws_iot"],
+};
+
+export const PUBLISH_OPERATIONS: readonly Operation[] = [
+  {
+    method: "post",
+    path: "/api/v1/publish",
+    id: "publish",
+    tag: "Publishing",
+    summary: "Publishes at the MQTT broker",
+    description: "A payload that is text goes out as it is, anything else as the JSON it was.",
+    scope: "admin",
+    body: {
+      schema: publishSchema,
+      example: { topic: "fleet/notices", payload: { text: "Depot closes at six" }, qos: 1 },
+    },
+    answers: {
+      200: {
+        description: "The broker has acknowledged it",
+        schema: publishedSchema,
+        example: { status: "published", topic: "fleet/notices", qos: 1 },
+      },
+    },
+    problems: { 503: ["no_mqtt_broker", "not_acknowledged"] },
+  },
+  {
+    method: "post",
+    path: "/api/v1/iot/telemetry",
+    id: "iotTelemetry",
+    tag: "AWS IoT",
+    summary: "Telemetry of a device, to AWS IoT Core",
+    scope: "publish",
+    body: {
+      schema: telemetrySchema,
+      example: { device_id: "bombercat-001", data: { temperature: 21.5 } },
+    },
+    answers: receipts({ status: "published", device_id: "bombercat-001" }),
+    problems: IOT_PROBLEMS,
+  },
+  {
+    method: "post",
+    path: "/api/v1/iot/events",
+    id: "iotEvent",
+    tag: "AWS IoT",
+    summary: "An event of a device, to AWS IoT Core",
+    scope: "publish",
+    body: {
+      schema: eventSchema,
+      example: { device_id: "bombercat-001", event: "door_open", metadata: { door: 2 } },
+    },
+    answers: receipts({ status: "published", device_id: "bombercat-001", event: "door_open" }),
+    problems: IOT_PROBLEMS,
+  },
+  {
+    method: "get",
+    path: "/api/v1/iot/status",
+    id: "iotStatus",
+    tag: "AWS IoT",
+    summary: "How the connection to AWS IoT Core is",
+    scope: "admin",
+    answers: { 200: { description: "Its state", schema: iotStatusSchema } },
+  },
+];

@@ -1,0 +1,81 @@
+/** Companies, and the work that their messages cause. */
+
+import { z } from "zod";
+import { companySchema } from "../companies.ts";
+import { deliveriesQuerySchema } from "../deliveries.ts";
+import { deliveriesSchema, retriedSchema } from "./answers.ts";
+import type { Operation } from "./operation.ts";
+
+const company = { id: "funza", name: "Funza" };
+
+export const WORK_OPERATIONS: readonly Operation[] = [
+  {
+    method: "get",
+    path: "/api/v1/empresas",
+    id: "companies",
+    tag: "Alarms",
+    summary: "The companies that messages may name",
+    scope: "stream",
+    answers: {
+      200: {
+        description: "All of them",
+        schema: z.object({ empresas: z.array(companySchema) }),
+        example: { empresas: [company] },
+      },
+    },
+  },
+  {
+    method: "post",
+    path: "/api/v1/empresas",
+    id: "addCompany",
+    tag: "Alarms",
+    summary: "Adds a company, or names it anew; on every instance at once",
+    scope: "admin",
+    body: { schema: companySchema, example: company },
+    answers: { 201: { description: "It is known", schema: companySchema, example: company } },
+    problems: { 503: ["store_away"] },
+  },
+  {
+    method: "get",
+    path: "/api/v1/deliveries",
+    id: "deliveries",
+    tag: "Alarms",
+    summary: "Work for the backend and WhatsApp that failed for good, or waits",
+    scope: "admin",
+    query: deliveriesQuerySchema,
+    answers: {
+      200: {
+        description: "The first 1,000",
+        schema: deliveriesSchema,
+        example: {
+          deliveries: [{
+            id: "cota-81",
+            kind: "backend",
+            state: "dead",
+            attempts: 20,
+            reason: "the backend answered 500",
+          }],
+        },
+      },
+    },
+    problems: { 400: ["bad_state"] },
+    example: { query: { state: "dead" } },
+  },
+  {
+    method: "post",
+    path: "/api/v1/deliveries/{id}/retry",
+    id: "retryDelivery",
+    tag: "Alarms",
+    summary: "Tries a delivery that failed for good once more",
+    scope: "admin",
+    parameters: [{
+      name: "id",
+      in: "path",
+      description: "The delivery's id",
+      schema: z.string().min(1),
+    }],
+    answers: { 200: { description: "It waits for its turn", schema: retriedSchema } },
+    problems: { 404: ["unknown_delivery"] },
+    example: { path: { id: "cota-81" } },
+  },
+];
