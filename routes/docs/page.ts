@@ -81,6 +81,7 @@ function section(operation: Operation, options: DocsOptions): Html {
   const token = scope !== undefined;
   const described = describe(operation);
   const command = curlCommand(exampleRequest(operation), { origin: options.origin, token });
+  const example = operation.websocketOnly ? "" : html`<pre aria-label="Example">${command}</pre>`;
   return html`<section id="${id}">
 <h3><b class="${method}">${method}</b> <code>${breakable(path)}</code>
 ${token ? html`<span class="scope">scope ${scope}</span>` : ""}</h3>
@@ -88,7 +89,7 @@ ${token ? html`<span class="scope">scope ${scope}</span>` : ""}</h3>
 ${description ? html`<p>${rich(description)}</p>` : ""}
 ${parameters(described)}
 ${body(described)}
-<pre aria-label="Example">${command}</pre>
+${example}
 ${answers(operation, described)}
 </section>`;
 }

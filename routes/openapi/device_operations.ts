@@ -20,7 +20,8 @@ const id: Parameter = {
   schema: deviceIdSchema,
 };
 /** MQTT has no topic with #, + or NUL. */
-const COMMANDABLE = new RegExp("^[^#+\\x00]*\\S[^#+\\x00]*$");
+// deno-lint-ignore no-control-regex -- that is what must not be there
+const COMMANDABLE = /^[^#+\x00]*\S[^#+\x00]*$/;
 const example = { path: { id: EXAMPLE_DEVICE } };
 const message = { device_id: EXAMPLE_DEVICE, data: { speed: 42 } };
 const seen = { device_id: EXAMPLE_DEVICE, last_seen: "2026-11-23T00:51:28.288Z", state: "online" };

@@ -31,6 +31,8 @@ export interface Operation {
   readonly answers: Readonly<Record<number, Answer>>;
   /** Codes of its problem documents by status, beside those that {@linkcode problemsOf} adds. */
   readonly problems?: Readonly<Record<number, readonly string[]>>;
+  /** It takes nothing but WebSockets: there is no command to try it with. */
+  readonly websocketOnly?: true;
   /** Values that work: what the examples in the docs are made of. */
   readonly example?: {
     readonly path?: Readonly<Record<string, string>>;
@@ -178,6 +180,7 @@ const PROBLEM_TEXT: Record<number, string> = {
   403: "The token does not allow it",
   404: "There is no such thing",
   413: "The body is too large",
+  426: "It takes WebSockets only",
   429: "Too many: try again after `Retry-After`",
   500: "The server failed: its log says why",
   503: "Not now: try again after `Retry-After`",

@@ -78,6 +78,7 @@ export const SERVER_OPERATIONS: readonly Operation[] = [
   },
   file("/docs", "docs", { summary: "This description, to read", type: HTML }),
   file("/", "page", { summary: "The live page", type: HTML }),
+  file("/ops", "ops", { summary: "The operator's page", type: HTML }),
   file("/client.js", "client", {
     summary: "The client library, an ES module",
     type: "text/javascript; charset=utf-8",

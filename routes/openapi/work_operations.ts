@@ -11,6 +11,23 @@ const company = { id: "funza", name: "Funza" };
 export const WORK_OPERATIONS: readonly Operation[] = [
   {
     method: "get",
+    path: "/ws",
+    id: "inbound",
+    tag: "Alarms",
+    summary: "WebSocket: messages from people, each answered once it is stored",
+    scope: "publish",
+    websocketOnly: true,
+    answers: { 101: { description: "The WebSocket is open" } },
+    problems: {
+      400: ["bad_upgrade"],
+      403: ["origin_not_allowed"],
+      426: ["websocket_required"],
+      429: ["too_many_connections_of_address"],
+      503: ["draining", "shadow", "too_many_connections"],
+    },
+  },
+  {
+    method: "get",
     path: "/api/v1/empresas",
     id: "companies",
     tag: "Alarms",
