@@ -2,26 +2,15 @@
 
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { Doorbell } from "./doorbell.ts";
-import {
-  type Fanout,
-  type FanoutListener,
-  type FanoutState,
-  LeaseLostError,
-  type PublishOptions,
-  type Replay,
-} from "./fanout.ts";
+import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
 import { type KvClient, StoreDamagedError } from "./kv_client.ts";
-import { HEAD } from "./kv_keys.ts";
-import { Append, type Waiting } from "./log_append.ts";
-import { PROMPT_MS } from "./log_clock.ts";
-import { WRITER_CHARS } from "./log_frame.ts";
-import { decodeHead, encodeHead, type LogHead } from "./log_head.ts";
-import { LogView } from "./log_view.ts";
-import { type Entry, type Epoch, parseCursor } from "./message.ts";
+import { HEAD, TURN } from "./kv_keys.ts";
 import type { LeaseChange } from "./lease.ts";
-import { LeaseGate } from "./lease_gate.ts";
-import { Marks } from "./marks.ts";
+import { decodeHead } from "./log_head.ts";
+import { LogView } from "./log_view.ts";
+import { LogWriter } from "./log_writer.ts";
+import { type Entry, type Epoch, parseCursor } from "./message.ts";
 import type { MessageLog } from "./message_log.ts";
 import { LogReplay, NoReplay } from "./replay.ts";
 
@@ -41,40 +30,45 @@ const FOREIGN_FLUSH_MS = 10_000;
 const RETRY = { baseMs: 50, maxMs: 2_000 };
 
 export class KvFanout implements Fanout {
-  /** Names this instance in the log. */
-  readonly writer: string;
-  /** Commits that had to be made anew because another instance wrote first. */
-  conflicts = 0;
-  commits = 0;
-  stored = 0;
-
   readonly #kv: KvClient;
   readonly #view: LogView;
-  readonly #marks: Marks;
+  readonly #out: LogWriter;
   readonly #clock: Clock;
   readonly #options: Required<Omit<KvFanoutOptions, "clock">>;
   readonly #closed = new AbortController();
   readonly #bell = new Doorbell();
   #state: FanoutState = { state: "starting" };
   #headStale = false;
-  #waiting: Waiting[] = [];
-  #pending = 0;
-  #batch = 0;
-  readonly #gate = new LeaseGate();
-  /** A commit whose fate is not known, or that is under way: never changed, only repeated. */
-  #frozen: Append | undefined;
+  /** Versionstamp of the head that a wake told of last. */
+  #rung: string | undefined;
   #tasks: Promise<void>[] = [];
 
   constructor(kv: KvClient, options: KvFanoutOptions) {
     this.#kv = kv;
-    this.#clock = options.clock ?? SYSTEM_CLOCK;
-    this.#view = new LogView(kv, this.#clock, options);
-    this.#marks = new Marks(kv);
+    const clock = this.#clock = options.clock ?? SYSTEM_CLOCK;
+    const view = this.#view = new LogView(kv, clock, options);
+    const { signal } = this.#closed;
+    const { retentionMs } = options;
+    this.#out = new LogWriter({ kv, view, clock, retentionMs, bell: this.#bell, signal });
     this.#options = { pollMs: 1000, flushMs: 2000, ...options };
-    this.writer = Array.from(
-      { length: WRITER_CHARS },
-      () => Math.floor(this.#clock.random() * 36).toString(36),
-    ).join("");
+  }
+
+  /** Names this instance in the log. */
+  get writer(): string {
+    return this.#out.name;
+  }
+
+  /** Commits that had to be made anew because another instance wrote first, of `commits`. */
+  get conflicts(): number {
+    return this.#out.conflicts;
+  }
+
+  get commits(): number {
+    return this.#out.commits;
+  }
+
+  get stored(): number {
+    return this.#out.stored;
   }
 
   get log(): MessageLog {
@@ -98,12 +92,12 @@ export class KvFanout implements Fanout {
   }
 
   get pending(): number {
-    return this.#pending;
+    return this.#out.pending;
   }
 
   async start(listener: FanoutListener): Promise<void> {
     this.#view.listener = listener;
-    await this.#retried(() => this.#view.load(this.#nextBatch()));
+    await this.#retried(() => this.#view.load(this.#out.nextBatch()));
     await this.#retried(() => this.#view.readDeploymentId());
     this.#setState({ state: "ready" });
     this.#tasks = [this.#run(), this.#watch(), this.#poll(), this.#flush()];
@@ -114,11 +108,7 @@ export class KvFanout implements Fanout {
       return Promise.reject(new Error("Cannot publish: the fanout is closed"));
     }
     if (batch.length === 0) return Promise.resolve();
-    this.#pending += batch.length;
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ entries: batch, leased, taken: 0, resolve, reject });
-      this.#bell.ring();
-    });
+    return this.#out.publish(batch, leased);
   }
 
   /**
@@ -126,14 +116,12 @@ export class KvFanout implements Fanout {
    * append; false where the lease or the head had changed. Rejects while the store is away.
    */
   fence(change: LeaseChange): Promise<boolean> {
-    const done = this.#gate.fence(change);
-    this.#bell.ring();
-    return done;
+    return this.#out.fence(change);
   }
 
   /** Sets what says whether this instance has the ingest lease now; it reads the store. */
   set leaseProof(prove: () => Promise<boolean>) {
-    this.#gate.prove = prove;
+    this.#out.gate.prove = prove;
   }
 
   async since(cursor: string, interest: Interest, signal: AbortSignal): Promise<Replay> {
@@ -157,8 +145,7 @@ export class KvFanout implements Fanout {
     this.#closed.abort();
     this.#bell.ring();
     await Promise.allSettled(this.#tasks);
-    const error = new Error("Cannot publish: the fanout is closed");
-    for (const waiting of [...this.#frozen?.undo() ?? [], ...this.#waiting]) waiting.reject(error);
+    this.#out.close();
     if (this.#state.state === "ready") {
       await this.#view.lasts.flush(this.#view.epoch).catch(() => false);
     }
@@ -192,132 +179,48 @@ export class KvFanout implements Fanout {
     while (!this.#closed.signal.aborted) {
       try {
         if (this.#headStale) await this.#catchUp();
-        else if (this.#gate.hasFence) await this.#commitFence();
-        else if (this.#gate.inDoubt && this.#waiting.some(({ leased }) => leased)) {
-          await this.#settleLease();
-        } else if (this.#waiting.length > 0) await this.#append();
-        else await this.#bell.wait();
+        else await this.#write();
         if (this.#state.state === "away" && !this.#headStale) this.#setState({ state: "ready" });
         failures = 0;
       } catch (error) {
         this.#headStale = true;
         this.#away(error);
-        this.#gate.rejectAll(error);
+        this.#out.gate.rejectAll(error);
         const wait = backoffMs(failures++, { ...RETRY, random: this.#clock.random });
         await this.#clock.sleep(wait, this.#closed.signal);
       }
     }
   }
 
-  async #append(): Promise<void> {
-    for (const { entries, taken } of this.#waiting) {
-      // A source gives all of its messages a mark, or none.
-      if (entries[taken]?.mark) await this.#marks.load(entries);
-    }
-    const append = new Append(this.#waiting, this.#view.log, this.#marks);
-    this.#waiting = this.#waiting.filter(({ entries, taken }) => taken < entries.length);
-    if (append.entries.length === 0) return this.#settle(append);
-    const logTime = this.#view.time.next(this.#view.head.logTime);
-    const { deletes, floor } = this.#view.ages.expired({
-      floor: this.#view.head.floor,
-      olderThan: logTime - this.#options.retentionMs - PROMPT_MS,
-      upTo: this.#view.lasts.upto,
-    });
-    append.freeze(this.#view.head, this.#view.stamp, {
-      header: { writer: this.writer, batch: ++this.#batch, logTime, time: this.#clock.wall() },
-      deletes,
-      floor,
-    });
-    this.#frozen = append;
-    await this.#commitFrozen(append);
-  }
-
-  async #commitFrozen(append: Append): Promise<void> {
-    const result = await this.#kv.commit(append.commit);
-    this.commits++;
-    if (!result.ok) {
-      this.#headStale = true;
-      return;
-    }
-    this.#frozen = undefined;
-    this.#view.seen({ head: append.head, versionstamp: result.versionstamp });
-    this.#view.ages.add(append.ages);
-    this.#marks.advance(append.entries);
-    this.#view.deliver(append.publications(this.#view.epoch));
-    this.#settle(append);
-  }
-
-  #commitFence(): Promise<void> {
-    return this.#gate.commitNext(async (change) => {
-      const head: LogHead = { ...this.#view.head, ...this.#nextBatch() };
-      const result = await this.#kv.commit({
-        checks: [{ key: HEAD, versionstamp: this.#view.stamp }, change.check],
-        sets: [{ key: HEAD, value: encodeHead(head) }, change.set],
-      });
-      if (result.ok) this.#view.seen({ head, versionstamp: result.versionstamp });
-      else this.#headStale = true;
-      return result.ok;
-    });
-  }
-
-  /** What came from leased sources goes on only where the lease is still this instance's. */
-  async #settleLease(): Promise<void> {
-    if (await this.#gate.isHeld()) return;
-    const error = new LeaseLostError("Cannot publish: another instance has the ingest lease");
-    const [lost, kept] = [true, false].map((leased) =>
-      this.#waiting.filter((waiting) => waiting.leased === leased)
-    ) as [Waiting[], Waiting[]];
-    this.#waiting = kept;
-    for (const { entries, taken, reject } of lost) {
-      this.#pending -= entries.length - taken;
-      reject(error);
-    }
+  async #write(): Promise<void> {
+    const done = await this.#out.step();
+    if (done === "stale") this.#headStale = true;
+    else if (done === "idle") await this.#bell.wait();
   }
 
   /** Reads the head and what lies between it and here, and finds out what became of a commit. */
   async #catchUp(): Promise<void> {
     this.#headStale = false;
     const now = await this.#view.reader.head();
-    const frozen = this.#frozen;
     if (now && now.versionstamp === this.#view.stamp) {
-      // The head has not moved: the commit did not land, and may be made again as it was.
-      if (frozen) await this.#commitFrozen(frozen);
+      if (await this.#out.repeat() === "stale") this.#headStale = true;
       return;
     }
     if (!now || (now.head.epoch === this.#view.epoch.id && this.#view.isOlder(now.head))) {
-      await this.#view.beginEpoch(now, this.#nextBatch());
+      await this.#view.beginEpoch(now, this.#out.nextBatch());
       this.#headStale = true;
       return;
     }
-    if (now.head.writer !== this.writer) {
-      this.#gate.doubt();
-      this.#marks.forget();
-    }
+    if (now.head.writer !== this.writer) this.#out.doubt();
     if (now.head.epoch !== this.#view.epoch.id) await this.#view.adopt(now);
     if (!await this.#view.readTo(now)) {
       this.#headStale = true;
       return;
     }
     this.#view.seen(now);
-    if (!frozen) return;
-    this.#frozen = undefined;
-    if (frozen.isIn(now.head)) {
-      this.#marks.forget();
-      return this.#settle(frozen);
-    }
-    // Another wrote first: this commit can never land, and is made anew.
-    this.conflicts++;
-    this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];
-  }
-
-  /** Names the next commit of this instance. */
-  #nextBatch(): { writer: string; batch: number } {
-    return { writer: this.writer, batch: ++this.#batch };
-  }
-
-  #settle(append: Append): void {
-    this.#pending -= append.settle();
-    this.stored += append.entries.length;
+    // The wake for what was just read.
+    if (this.#rung === now.versionstamp) this.#headStale = false;
+    await this.#out.judge(now.head, this.#headStale);
   }
 
   // ---- start
@@ -346,10 +249,12 @@ export class KvFanout implements Fanout {
   async #watch(): Promise<void> {
     while (!this.#closed.signal.aborted) {
       try {
-        for await (const [entry] of this.#kv.watch([HEAD], this.#closed.signal)) {
+        for await (const [entry, turn] of this.#kv.watch([HEAD, TURN], this.#closed.signal)) {
+          this.#out.turn.saw(turn);
           // Its own commits need no reading: their results tell.
           if (entry?.versionstamp === this.#view.stamp) continue;
           if (entry && decodeHead(entry.value).writer === this.writer) continue;
+          this.#rung = entry?.versionstamp;
           this.#staleHead();
         }
       } catch {
@@ -363,6 +268,9 @@ export class KvFanout implements Fanout {
   async #poll(): Promise<void> {
     while (!this.#closed.signal.aborted) {
       await this.#clock.sleep(this.#options.pollMs, this.#closed.signal);
+      if (this.#out.pending > 0) {
+        await this.#kv.get(TURN).then((turn) => this.#out.turn.saw(turn), () => {});
+      }
       this.#staleHead();
     }
   }

@@ -6,6 +6,8 @@ import type { KvKey } from "./kv_client.ts";
 export const logKey = (firstOffset: number): KvKey => ["log", firstOffset];
 /** State of the log; changed by every append: doorbell and fence. */
 export const HEAD: KvKey = ["head"];
+/** Which writer the others are to wait for. */
+export const TURN: KvKey = ["turn"];
 /** Rung for changes beside the log: companies, revocations, deliveries. */
 export const BELL: KvKey = ["bell"];
 /** Id of the deployment. */

@@ -44,10 +44,12 @@ export class LeaseGate {
   }
 
   /** Commits the next change by `commit`, and answers who asked for it. */
-  async commitNext(commit: (change: LeaseChange) => Promise<boolean>): Promise<void> {
+  async commitNext(commit: (change: LeaseChange) => Promise<boolean>): Promise<boolean> {
     const { change, resolve, reject } = this.#fences.shift()!;
     try {
-      resolve(await commit(change));
+      const done = await commit(change);
+      resolve(done);
+      return done;
     } catch (error) {
       reject(error);
       throw error;

@@ -9,6 +9,7 @@ interface Sleeper {
 
 export class FakeClock implements Clock {
   now = 0;
+  #random = 0;
   #sleepers: Sleeper[] = [];
 
   monotonic(): number {
@@ -19,8 +20,10 @@ export class FakeClock implements Clock {
     return this.now;
   }
 
+  /** The same numbers in every run, each another. */
   random(): number {
-    return 0.5;
+    this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
+    return this.#random / 2 ** 32;
   }
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {
