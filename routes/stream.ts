@@ -24,6 +24,7 @@ const SSE_HEADERS = {
 };
 /** A protocol ping goes out after half of this without a frame from the client. */
 const WS_IDLE_SECONDS = 40;
+const WS_VERSION = "13";
 const POLICY_VIOLATION = 1008;
 const RETRY_MS = 1000;
 /** A timer cannot be set for longer. */
@@ -33,7 +34,6 @@ export function streamRoutes(deps: AppDeps): Hono {
   const addresses = new AddressCounts();
   let streams = 0;
   return new Hono().get("/api/v1/stream", (c) => {
-    const websocket = c.req.header("upgrade")?.toLowerCase() === "websocket";
     mayConnect(deps, streams, c);
     const address = clientAddress(c, deps.config.trustProxy);
     const { maxConnectionsPerIp } = deps.config;
@@ -53,8 +53,14 @@ export function streamRoutes(deps: AppDeps): Hono {
         addresses.add(address, change);
       },
     );
-    return websocket ? serveWebSocket(deps, c, client) : serveEvents(deps, c, client);
+    return asksForWebSocket(c) ? serveWebSocket(deps, c, client) : serveEvents(deps, c, client);
   });
+}
+
+/** `Upgrade` is a list, and means something in a GET alone (RFC 9110, 7.8; RFC 6455, 4.1). */
+function asksForWebSocket({ req }: Context): boolean {
+  const offered = req.header("upgrade")?.split(",") ?? [];
+  return req.method === "GET" && offered.some((name) => name.trim().toLowerCase() === "websocket");
 }
 
 function mayConnect({ config, health }: AppDeps, streams: number, c: Context): void {
@@ -83,6 +89,14 @@ function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
 function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
   // Read before the upgrade: what is not granted is answered with a status, as far as that goes.
   const query = readQuery(deps, c, "ws");
+  if (c.req.header("sec-websocket-version") !== WS_VERSION) {
+    return problem({
+      status: 426,
+      code: "bad_websocket_version",
+      detail: `This server speaks version ${WS_VERSION} of WebSocket: see Sec-WebSocket-Version`,
+      headers: { "sec-websocket-version": WS_VERSION, upgrade: "websocket", connection: "upgrade" },
+    });
+  }
   const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
   let upgraded: Deno.WebSocketUpgrade;
   try {
@@ -94,7 +108,8 @@ function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
     return problem({
       status: 400,
       code: "bad_upgrade",
-      detail: "This is no WebSocket handshake: Sec-WebSocket-Key and -Version 13 are needed",
+      detail:
+        "This is no WebSocket handshake: Connection: Upgrade and Sec-WebSocket-Key are needed",
     });
   }
   const { socket, response } = upgraded;

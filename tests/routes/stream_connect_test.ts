@@ -27,6 +27,8 @@ Deno.test("the Upgrade header decides on the transport, in any case", async () =
     assert.equal(status, 101, upgrade);
     assert.equal(headers.get("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
   }
+  // Upgrade is a list.
+  assert.equal((await handshake(rig, ["Upgrade: h2c, websocket"])).status, 101);
   const { status, headers } = await handshake(rig, ["Upgrade: h2c"]);
   assert.deepEqual([status, headers.get("content-type")], [200, "text/event-stream"]);
 });
@@ -36,6 +38,11 @@ Deno.test("a broken handshake is a problem, not a stream", async () => {
   for (const line of ["Sec-WebSocket-Key: ", "Connection: close"]) {
     const { status, headers } = await handshake(rig, [line]);
     assert.deepEqual([status, headers.get("content-type")], [400, "application/problem+json"]);
+  }
+  for (const line of ["Sec-WebSocket-Version: 8", "Sec-WebSocket-Version: "]) {
+    const { status, headers } = await handshake(rig, [line]);
+    assert.deepEqual([status, headers.get("sec-websocket-version")], [426, "13"]);
+    assert.equal(headers.get("content-type"), "application/problem+json");
   }
   assert.equal(rig.hub.totals.ws.connections, 0);
 });
@@ -58,7 +65,10 @@ Deno.test("HEAD answers as GET would, and opens nothing", async () => {
   assert.equal(await response.text(), "");
   const bad = await rig.fetch("/api/v1/stream?mode=x", { method: "HEAD" });
   assert.equal(bad.status, 400);
-  assert.equal(rig.hub.totals.sse.connections, 0);
+  await using connection = await RawConnection.open(rig.port);
+  await connection.request(STREAM, HANDSHAKE, "HEAD");
+  assert.equal((await connection.head()).status, 200);
+  assert.equal(rig.hub.totals.sse.connections + rig.hub.totals.ws.connections, 0);
 });
 
 Deno.test("other methods are told what is allowed", async () => {
