@@ -31,14 +31,22 @@ export async function beginSession(
   if (cursor === undefined && !snapshot) return hub.attach(session);
   session.reach(cursor === undefined ? start : parseCursor(cursor) && cursor);
   if (snapshot) await sendSnapshot(hub, session, session.interest, { signal });
-  const replay = await hub.fanout.since(cursor ?? start, session.interest, signal);
+  let isAnswered = false;
+  let replay = await hub.fanout.since(cursor ?? start, session.interest, signal);
+  if (snapshot && cursor !== undefined && replay.status === "none") {
+    // What came meanwhile is in no snapshot: to this client it is live.
+    session.reach(start);
+    sendResumed(session, replay, 0, start);
+    isAnswered = true;
+    replay = await hub.fanout.since(start, session.interest, signal);
+  }
   await replayToHead(hub, session, replay, {
     signal,
     write: (step) => session.replay(step, new JoinedEvents()),
     onWritten: (offset) => session.reach(hub.cursor(offset)),
     onHead: (replayed) => {
       // Who asked for no replay is told where a snapshot took longer than messages are kept.
-      if (cursor !== undefined || replay.status !== "full") {
+      if (!isAnswered && (cursor !== undefined || replay.status !== "full")) {
         sendResumed(session, replay, replayed, session.position(hub.cursor));
       }
       hub.attach(session);
@@ -57,16 +65,17 @@ export async function addToSession(
   named: Interest,
   { cursor, snapshot, signal, all }: ResumeOptions & { readonly all: Interest },
 ): Promise<void> {
-  if (cursor === undefined) {
+  const replay = cursor === undefined ? undefined : await hub.fanout.since(cursor, named, signal);
+  if (session.closed) return;
+  if (cursor === undefined || replay === undefined || replay.status === "none") {
     hub.reattach(session, all);
     if (snapshot) await sendSnapshot(hub, session, named, { signal, isLive: true });
+    if (replay) sendResumed(session, replay, 0, session.position(hub.cursor));
     return;
   }
   if (snapshot) await sendSnapshot(hub, session, named, { signal });
-  const replay = await hub.fanout.since(cursor, named, signal);
   if (session.closed) return;
   hub.reattach(session, all);
-  if (replay.status === "none") return sendResumed(session, replay, 0);
   session.hold(named, parseCursor(cursor)!.offset);
   try {
     await replayToHead(hub, session, replay, {
@@ -77,7 +86,7 @@ export async function addToSession(
       },
       onHead: (replayed) => {
         session.release();
-        sendResumed(session, replay, replayed);
+        sendResumed(session, replay, replayed, session.position(hub.cursor));
       },
     });
   } finally {

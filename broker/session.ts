@@ -137,6 +137,8 @@ export class Session {
     const written = this.mode.batchMs
       ? this.sink.writeBatch(publications, joined)
       : this.sink.write(publications, joined);
+    // A ping may come between two steps, and its id must not be below those that went out.
+    if (written > 0) this.#reached = publications[written - 1]!.cursor;
     this.#outbox.replayed(publications.slice(0, written));
     this.#countSent(written);
     forgetFrames(publications);

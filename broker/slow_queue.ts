@@ -5,7 +5,9 @@ import type { Publication } from "./message.ts";
 /** Messages of a device that the client will not get. */
 export interface Dropped {
   readonly deviceId: string;
-  readonly count: number;
+  /** Of the first of them. */
+  readonly offset: number;
+  count: number;
 }
 
 export interface QueueLimits {
@@ -15,55 +17,51 @@ export interface QueueLimits {
 
 /**
  * First in, first out. Where a device's share or the whole is full, the new message is dropped and
- * counted; the count comes out behind the messages of that device that were queued before.
+ * counted. The count stands in the queue where its first message would: whoever reads a later
+ * position has been told before.
  */
 export class SlowQueue {
   #items: (Publication | Dropped)[] = [];
   #taken = 0;
+  #messages = 0;
   #bytes = 0;
   readonly #perDevice = new Map<string, number>();
-  readonly #dropped = new Map<string, number>();
+  /** Counts that go on: no message of their device stands behind them. */
+  readonly #counting = new Map<string, Dropped>();
 
   constructor(private readonly limits: QueueLimits) {}
 
   get empty(): boolean {
-    return this.#taken === this.#items.length && this.#dropped.size === 0;
+    return this.#taken === this.#items.length;
   }
 
   get length(): number {
-    return this.#items.length - this.#taken;
+    return this.#messages;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Offset of the first message that waits; undefined where none does. */
+  /** Offset of the first message that waits, or that waits to be told as dropped. */
   get firstOffset(): number | undefined {
-    for (let i = this.#taken; i < this.#items.length; i++) {
-      const item = this.#items[i]!;
-      if ("offset" in item) return item.offset;
-    }
-    return undefined;
+    return this.#items[this.#taken]?.offset;
   }
 
   /** False where the message was dropped. */
   push(publication: Publication): boolean {
-    const { deviceId, payload } = publication;
+    const { deviceId, offset, payload } = publication;
     const queued = this.#perDevice.get(deviceId) ?? 0;
-    const dropped = this.#dropped.get(deviceId);
     const fits = queued < this.limits.maxPerDevice &&
       this.#bytes + payload.length <= this.limits.maxBytes;
     if (!fits) {
-      this.#dropped.set(deviceId, (dropped ?? 0) + 1);
+      this.#count(deviceId, offset);
       return false;
     }
-    if (dropped !== undefined) {
-      this.#items.push({ deviceId, count: dropped });
-      this.#dropped.delete(deviceId);
-    }
+    this.#counting.delete(deviceId);
     this.#items.push(publication);
     this.#perDevice.set(deviceId, queued + 1);
+    this.#messages++;
     this.#bytes += payload.length;
     return true;
   }
@@ -71,15 +69,11 @@ export class SlowQueue {
   /** The next messages up to a count of dropped ones, or such a count; undefined where all is out. */
   peek(maxMessages: number): readonly Publication[] | Dropped | undefined {
     const first = this.#items[this.#taken];
-    if (first === undefined) {
-      for (const [deviceId, count] of this.#dropped) return { deviceId, count };
-      return undefined;
-    }
-    if (!("offset" in first)) return first;
+    if (first === undefined || isCount(first)) return first;
     const messages: Publication[] = [];
     for (let i = this.#taken; i < this.#items.length && messages.length < maxMessages; i++) {
       const item = this.#items[i]!;
-      if (!("offset" in item)) break;
+      if (isCount(item)) break;
       messages.push(item);
     }
     return messages;
@@ -88,12 +82,13 @@ export class SlowQueue {
   /** Removes what {@linkcode SlowQueue.peek} showed first: a count, or `messages` messages. */
   shift(messages: number): void {
     const first = this.#items[this.#taken];
-    if (first === undefined) {
-      for (const deviceId of this.#dropped.keys()) return void this.#dropped.delete(deviceId);
-      return;
-    }
-    if (!("offset" in first)) this.#taken++;
-    else for (let i = 0; i < messages; i++) this.#remove(this.#items[this.#taken++] as Publication);
+    if (first === undefined) return;
+    if (isCount(first)) {
+      this.#taken++;
+      if (this.#counting.get(first.deviceId) === first) this.#counting.delete(first.deviceId);
+    } else {for (let i = 0; i < messages; i++) {
+        this.#remove(this.#items[this.#taken++] as Publication);
+      }}
     if (this.#taken === this.#items.length) {
       this.#items = [];
       this.#taken = 0;
@@ -103,26 +98,39 @@ export class SlowQueue {
     }
   }
 
-  /** Removes the messages after `offset`, and the counts, of devices that are not wanted. */
+  /** Removes the messages and counts after `offset` of devices that are not wanted. */
   forget(wanted: (deviceId: string) => boolean, after = 0): void {
     const kept: (Publication | Dropped)[] = [];
     for (let i = this.#taken; i < this.#items.length; i++) {
       const item = this.#items[i]!;
-      const isMessage = "offset" in item;
-      if (wanted(item.deviceId) || (isMessage && item.offset <= after)) kept.push(item);
-      else if (isMessage) this.#remove(item);
+      if (wanted(item.deviceId) || item.offset <= after) kept.push(item);
+      else if (!isCount(item)) this.#remove(item);
+      else if (this.#counting.get(item.deviceId) === item) this.#counting.delete(item.deviceId);
     }
     this.#items = kept;
     this.#taken = 0;
-    for (const deviceId of this.#dropped.keys()) {
-      if (!wanted(deviceId)) this.#dropped.delete(deviceId);
+  }
+
+  #count(deviceId: string, offset: number): void {
+    const counting = this.#counting.get(deviceId);
+    if (counting) {
+      counting.count++;
+      return;
     }
+    const dropped = { deviceId, offset, count: 1 };
+    this.#items.push(dropped);
+    this.#counting.set(deviceId, dropped);
   }
 
   #remove({ deviceId, payload }: Publication): void {
+    this.#messages--;
     this.#bytes -= payload.length;
     const queued = this.#perDevice.get(deviceId)! - 1;
     if (queued === 0) this.#perDevice.delete(deviceId);
     else this.#perDevice.set(deviceId, queued);
   }
+}
+
+function isCount(item: Publication | Dropped): item is Dropped {
+  return "count" in item;
 }

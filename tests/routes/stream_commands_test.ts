@@ -71,7 +71,7 @@ Deno.test("subscribe with since: subscribed, the replay without ids, resumed, th
     undefined,
     undefined,
     undefined,
-    undefined,
+    rig.cursorAt(3),
     rig.cursor,
   ]);
   assert.deepEqual(seenOf(client, "B"), [2, 3, 4]);

@@ -1,0 +1,54 @@
+/** A client's end of a WebSocket: what was sent and not read fills it. */
+
+export interface Frame {
+  readonly text: string;
+  /** The instance's position when it was sent. */
+  readonly position: number;
+  readonly sentAt: number;
+}
+
+/** A frame counts so much, that a few of them fill a socket and the tests need no megabytes. */
+const FRAME_BYTES = 600_000;
+
+export interface ClientSocketOptions {
+  /** Whether the client reads at once. */
+  readonly eager: () => boolean;
+  readonly stamp: (text: string) => Frame;
+  readonly onFrame: (frame: Frame) => void;
+  readonly onClosed: () => void;
+}
+
+export class ClientSocket {
+  readyState: number = WebSocket.OPEN;
+  readonly #unread: Frame[] = [];
+
+  constructor(private readonly options: ClientSocketOptions) {}
+
+  get bufferedAmount(): number {
+    return this.#unread.length * FRAME_BYTES;
+  }
+
+  send(text: string): void {
+    if (this.readyState !== WebSocket.OPEN) return;
+    this.#unread.push(this.options.stamp(text));
+    if (this.options.eager()) this.read(Infinity);
+  }
+
+  read(frames: number): void {
+    for (const frame of this.#unread.splice(0, frames)) this.options.onFrame(frame);
+  }
+
+  /** The server closes: what it sent before still arrives. */
+  close(): void {
+    if (this.readyState !== WebSocket.OPEN) return;
+    this.read(Infinity);
+    this.readyState = WebSocket.CLOSED;
+    this.options.onClosed();
+  }
+
+  /** The network closes: what was not read is gone. */
+  cut(): void {
+    this.readyState = WebSocket.CLOSED;
+    this.#unread.length = 0;
+  }
+}
