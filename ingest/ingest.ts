@@ -1,21 +1,20 @@
 /** All sources of this instance, made from the configuration. */
 
 import type { Companies } from "../broker/companies.ts";
-import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
 import type { Inbox } from "../broker/delivery/inbox.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Fanout } from "../broker/fanout.ts";
 import { StoreDamagedError } from "../broker/kv_client.ts";
 import { KvFanout } from "../broker/kv_fanout.ts";
 import { Lease } from "../broker/lease.ts";
-import type { Entry } from "../broker/message.ts";
 import type { OpenStore } from "../broker/open.ts";
 import type { Config } from "../config.ts";
 import type { Health } from "../health.ts";
-import { BoundedLog, getLogger } from "../log.ts";
+import { getLogger } from "../log.ts";
 import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
 import { Backoff, sleep } from "./backoff.ts";
+import { EntryStore } from "./entry_store.ts";
 import type { KafkaSourceConfig } from "./kafka/source.ts";
 import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
@@ -25,8 +24,6 @@ import type { WebSocketSourceConfig } from "./websocket/source.ts";
 
 const log = getLogger("ingest");
 const STORE_RETRY = { minMs: 100, maxMs: 2_000 };
-const FULL_RETRY_MS = 1_000;
-const FULL_LOG = { intervalMs: 60_000, maxLines: 1 };
 
 /** A source as stats show it. */
 export interface SourceStatus {
@@ -63,6 +60,7 @@ export interface IngestOptions {
 export class Ingest {
   readonly #sources: Supervisor[] = [];
   readonly #fanout: Fanout;
+  readonly #store: EntryStore;
   #lease: Lease | undefined;
   #mqtt: Supervisor | undefined;
   #mqttPublisher: Promise<Supervisor> | undefined;
@@ -70,13 +68,15 @@ export class Ingest {
   /** Starts and stops follow each other in the order in which the lease moved. */
   #moves: Promise<void> = Promise.resolve();
   readonly #stopped = new AbortController();
-  /** Aborts once no source runs: what they handed over and is not stored is let go. */
-  readonly #released = new AbortController();
-  readonly #full = new BoundedLog((text) => log.error("{text}", { text }), FULL_LOG);
 
   constructor(private readonly options: IngestOptions) {
     this.#fanout = options.store.fanout;
-    const { awsIot } = options.config;
+    const { awsIot, backendUrl, whatsapp } = options.config;
+    this.#store = new EntryStore({
+      ...options,
+      fanout: this.#fanout,
+      delivers: backendUrl !== undefined || whatsapp !== undefined,
+    });
     this.#awsIot = awsIot && new ProgramService({
       ...options,
       awsIot,
@@ -147,7 +147,7 @@ export class Ingest {
     await this.awsIot?.stop();
     const sources = this.#sources.map((source) => source.stop());
     await Promise.all([...sources, this.#mqttPublisher?.then((publisher) => publisher.stop())]);
-    this.#released.abort(new Error("the sources are stopped"));
+    this.#store.close();
     await lease?.[Symbol.asyncDispose]();
   }
 
@@ -173,50 +173,6 @@ export class Ingest {
     });
     publisher.start();
     return publisher;
-  }
-
-  async #publish(source: string, entries: readonly Entry[]): Promise<void> {
-    const { companies, deliveries } = this.options;
-    const kept: Entry[] = [];
-    const inbound: InboundMessage[] = [];
-    let jobs = 0;
-    for (const entry of entries) {
-      const company = entry.job?.company;
-      if (entry.inbound) inbound.push(entry.inbound);
-      else if (company !== undefined && !companies.has(company)) companies.refuse(company);
-      else if (entry.job && this.#mayDeliver()) {
-        kept.push(entry);
-        jobs++;
-      } else kept.push(entry.job ? { ...entry, job: undefined } : entry);
-    }
-    const leased = this.#isLeased(source);
-    await Promise.all([
-      this.#fanout.publish(kept, { leased }),
-      ...inbound.map((message) => this.#store(message)),
-    ]);
-    if (jobs > 0) deliveries?.ring();
-  }
-
-  /** Whether there is somebody to deliver to, and room for what waits. The message streams anyway. */
-  #mayDeliver(): boolean {
-    const { config: { backendUrl, whatsapp }, deliveries } = this.options;
-    if (!deliveries || (backendUrl === undefined && !whatsapp)) return false;
-    if (deliveries.admit()) return true;
-    this.#full.line("deliveries refused", () => "too much work waits: alarms are not delivered");
-    return false;
-  }
-
-  /** Where too much work waits the peer keeps its message: it is not acked, and asked no more. */
-  async #store(message: InboundMessage): Promise<void> {
-    const { inbox, deliveries } = this.options;
-    if (!inbox || !deliveries) return;
-    const { signal } = this.#released;
-    while (deliveries.isFull && !signal.aborted) {
-      this.#full.line("messages held", () => "too much work waits: messages from people wait too");
-      await sleep(FULL_RETRY_MS, signal);
-    }
-    deliveries.admit();
-    await inbox.store(message, signal);
   }
 
   /**
@@ -344,7 +300,7 @@ export class Ingest {
       worker: new URL(worker, import.meta.url),
       config: workerConfig,
       logger: getLogger("ingest", kind),
-      publish: (entries) => this.#publish(name, entries),
+      publish: (entries) => this.#store.publish(entries, this.#isLeased(name)),
       onState: (state) => {
         health.report(name, state.state === "waiting" ? state.reason : undefined);
         onState?.(state);

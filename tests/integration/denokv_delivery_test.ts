@@ -2,8 +2,9 @@ import { DenoKv } from "../../broker/deno_kv.ts";
 import { openRemoteKv } from "../../broker/remote_kv.ts";
 import { DenoKv as DenoKvServer } from "../kit/denokv.ts";
 import { deliverySuite } from "../suites/delivery_suite.ts";
+import { inboxSuite } from "../suites/inbox_suite.ts";
 
-deliverySuite("DeliveryQueue on denokv", async () => {
+async function kit() {
   const server = await DenoKvServer.start();
   const clients: DenoKv[] = [];
   return {
@@ -18,4 +19,7 @@ deliverySuite("DeliveryQueue on denokv", async () => {
       await server[Symbol.asyncDispose]();
     },
   };
-});
+}
+
+deliverySuite("DeliveryQueue on denokv", kit);
+inboxSuite("Inbox on denokv", kit);

@@ -1,0 +1,83 @@
+/** Where the messages of all sources go: into the log, with their work, or into the inbox. */
+
+import type { Companies } from "../broker/companies.ts";
+import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
+import type { Inbox } from "../broker/delivery/inbox.ts";
+import type { DeliveryQueue } from "../broker/delivery/queue.ts";
+import type { Fanout } from "../broker/fanout.ts";
+import type { Entry } from "../broker/message.ts";
+import { BoundedLog, getLogger } from "../log.ts";
+import { sleep } from "./backoff.ts";
+
+const log = getLogger("ingest");
+const FULL_RETRY_MS = 1_000;
+const FULL_LOG = { intervalMs: 60_000, maxLines: 1 };
+
+export interface EntryStoreOptions {
+  readonly fanout: Fanout;
+  /** Messages that name another company are refused. */
+  readonly companies: Companies;
+  /** Whether there is somebody that panic buttons' messages are delivered to. */
+  readonly delivers: boolean;
+  /** Does the work that is stored; undefined beside a system that does it. */
+  readonly deliveries: DeliveryQueue | undefined;
+  /** Takes messages from people; undefined like the deliveries. */
+  readonly inbox: Inbox | undefined;
+}
+
+export class EntryStore {
+  readonly #closed = new AbortController();
+  readonly #full = new BoundedLog((text) => log.error("{text}", { text }), FULL_LOG);
+
+  constructor(private readonly options: EntryStoreOptions) {}
+
+  /**
+   * Resolves when all of it is durable. Where too much work waits, a panic button's message streams
+   * and is not delivered; one from a person waits, so that its peer keeps it.
+   */
+  async publish(entries: readonly Entry[], leased: boolean): Promise<void> {
+    const { companies, deliveries, fanout } = this.options;
+    const kept: Entry[] = [];
+    const inbound: InboundMessage[] = [];
+    let jobs = 0;
+    for (const entry of entries) {
+      const company = entry.job?.company;
+      if (entry.inbound) inbound.push(entry.inbound);
+      else if (company !== undefined && !companies.has(company)) companies.refuse(company);
+      else if (entry.job && this.#mayDeliver()) {
+        kept.push(entry);
+        jobs++;
+      } else kept.push(entry.job ? { ...entry, job: undefined } : entry);
+    }
+    await Promise.all([
+      fanout.publish(kept, { leased }),
+      ...inbound.map((message) => this.#receive(message)),
+    ]);
+    if (jobs > 0) deliveries?.ring();
+  }
+
+  /** What is not stored by now is let go. */
+  close(): void {
+    this.#closed.abort(new Error("the sources are stopped"));
+  }
+
+  #mayDeliver(): boolean {
+    const { delivers, deliveries } = this.options;
+    if (!delivers || !deliveries) return false;
+    if (deliveries.admit()) return true;
+    this.#full.line("deliveries refused", () => "too much work waits: alarms are not delivered");
+    return false;
+  }
+
+  async #receive(message: InboundMessage): Promise<void> {
+    const { inbox, deliveries } = this.options;
+    if (!inbox || !deliveries) return;
+    const { signal } = this.#closed;
+    while (deliveries.isFull && !signal.aborted) {
+      this.#full.line("messages held", () => "too much work waits: messages from people wait too");
+      await sleep(FULL_RETRY_MS, signal);
+    }
+    deliveries.admit();
+    await inbox.store(message, signal);
+  }
+}

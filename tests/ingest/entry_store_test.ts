@@ -1,0 +1,165 @@
+/** What becomes of messages and their work, above all while nobody does the work. */
+
+import assert from "node:assert/strict";
+import { Companies } from "../../broker/companies.ts";
+import { DeliveryError } from "../../broker/delivery/delivery.ts";
+import { Inbox } from "../../broker/delivery/inbox.ts";
+import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
+import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryKv } from "../../broker/memory_kv.ts";
+import type { Entry } from "../../broker/message.ts";
+import { botoneraJob } from "../../ingest/botonera/job.ts";
+import { EntryStore } from "../../ingest/entry_store.ts";
+import { FakeClock } from "../kit/fake_clock.ts";
+import { eventually } from "../kit/eventually.ts";
+
+const HOUR_MS = 3_600_000;
+
+function alarm(company: string, n: number, time = 0): Entry {
+  const payload = JSON.stringify({ tipo_mensaje: "semaforos", tipo_alarma: n, empresa: company });
+  const message = { deviceId: company, payload };
+  const job = botoneraJob(message, { type: "semaforos", company, notifies: true });
+  return { ...message, job: { ...job, body: job.body.replace(/"time":\d+/, `"time":${time}`) } };
+}
+
+/** The store with all that it needs, and a backend that is away until it is told otherwise. */
+async function world(queue: Partial<DeliveryQueueOptions> = {}) {
+  const clock = new FakeClock();
+  const kv = new MemoryKv();
+  const fanout = new MemoryFanout({ retentionMs: HOUR_MS, recentMaxBytes: 64e6, work: kv, clock });
+  let streamed = 0;
+  await fanout.start({ onPublications: (batch) => streamed += batch.length, onReset: () => {} });
+  const backend = { away: true, tried: 0, lanes: new Set<string>(), done: [] as string[] };
+  const deliveries = new DeliveryQueue(kv, {
+    instance: "one",
+    clock,
+    handler: ({ lane, data }) => {
+      backend.tried++;
+      backend.lanes.add(lane);
+      if (backend.away) throw new DeliveryError("away", { away: true, retryAfterMs: 5_000 });
+      const { message } = data as { message: { tipo_alarma: number } };
+      backend.done.push(`${lane} ${message.tipo_alarma}`);
+      return Promise.resolve(undefined);
+    },
+    ...queue,
+  });
+  const inbox = new Inbox(kv, { clock, onQueued: () => deliveries.ring() });
+  const companies = new Companies(kv, clock);
+  const store = new EntryStore({ fanout, companies, delivers: true, deliveries, inbox });
+  deliveries.start();
+  return {
+    ...{ clock, backend, deliveries, companies, store },
+    streamed: () => streamed,
+    async [Symbol.asyncDispose]() {
+      store.close();
+      await inbox[Symbol.asyncDispose]();
+      await deliveries[Symbol.asyncDispose]();
+      await fanout[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("an hour without a backend: what waits is bounded, its age shows, streams go on, all is done after", async () => {
+  await using rig = await world({ maxWaiting: 2_000 });
+  const { clock, store, deliveries, backend } = rig;
+  clock.now = 1_700_000_000_000;
+  // An alarm of each of four companies a second.
+  for (let n = 0; n < 3_600; n++) {
+    for (const company of ["cota", "funza", "madrid", "tocancipa"]) {
+      await store.publish([alarm(company, n, clock.now)], false);
+    }
+    await clock.pass(1_000);
+  }
+  assert.equal(rig.streamed(), 14_400, "every message streams");
+  assert.equal(deliveries.totals.refused, 14_400 - 2_000);
+  assert.equal(deliveries.depth, 2_000);
+  assert.ok(Math.abs(deliveries.oldestMs - HOUR_MS) < 120_000, `${deliveries.oldestMs} ms`);
+  assert.ok(backend.tried <= 4 * HOUR_MS / 5_000 + 4, `${backend.tried} tries`);
+  assert.deepEqual([deliveries.totals.dead, deliveries.totals.done], [0, 0], "no try is counted");
+  backend.away = false;
+  for (let i = 0; i < 60 && backend.done.length < 2_000; i++) await clock.pass(5_000);
+  for (const company of ["cota", "funza", "madrid", "tocancipa"]) {
+    const mine = backend.done.filter((text) => text.startsWith(`${company} `));
+    assert.deepEqual(mine, Array.from({ length: 500 }, (_, n) => `${company} ${n}`));
+  }
+  await clock.pass(20_000);
+  assert.equal(deliveries.depth, 0);
+  assert.equal(deliveries.oldestMs, 0);
+  await store.publish([alarm("cota", 1)], false);
+  assert.equal(deliveries.totals.refused, 12_400, "there is room again");
+});
+
+Deno.test("work for a service that is away for more than a day is dead, and can be tried again", async () => {
+  await using rig = await world();
+  const { clock, store, deliveries, backend } = rig;
+  clock.now = 1_700_000_000_000;
+  await store.publish([alarm("cota", 1, clock.now)], false);
+  await clock.pass(24 * HOUR_MS - 60_000);
+  assert.deepEqual(await deliveries.list("dead"), []);
+  await clock.pass(120_000);
+  const [dead] = await deliveries.list("dead");
+  assert.deepEqual([dead?.reason, dead?.attempts], ["away", 0]);
+  assert.ok(await deliveries.retry(dead!.id));
+  await clock.pass(60_000);
+  assert.deepEqual(await deliveries.list("dead"), [], "its day begins anew");
+  backend.away = false;
+  await clock.pass(6_000);
+  assert.deepEqual(backend.done, ["cota 1"]);
+});
+
+Deno.test("lanes that wait for their next try do not keep others from being worked on", async () => {
+  await using rig = await world();
+  const { clock, store, backend, companies } = rig;
+  clock.now = 1_700_000_000_000;
+  for (let n = 0; n < 100; n++) {
+    const name = `empresa ${n}`;
+    await companies.add({ id: name, name });
+    await store.publish([alarm(name, 1, clock.now)], false);
+  }
+  for (let i = 0; i < 4; i++) await clock.pass(1_000);
+  assert.equal(backend.lanes.size, 100, "all were tried before the first was tried again");
+});
+
+Deno.test("more dead than are kept are let go, and counted", async () => {
+  await using rig = await world({
+    maxDead: 3,
+    handler: () => Promise.reject(new DeliveryError("400", { permanent: true })),
+  });
+  const { clock, store, deliveries } = rig;
+  for (let n = 0; n < 5; n++) await store.publish([alarm("cota", n)], false);
+  await clock.pass(5_000);
+  assert.deepEqual([deliveries.totals.dead, deliveries.totals.lost], [5, 2]);
+  assert.equal((await deliveries.list("dead")).length, 3);
+  assert.equal((await deliveries.list("waiting")).length, 0);
+});
+
+Deno.test("a person's message waits while too much work does; nothing acks it", async () => {
+  await using rig = await world({ maxWaiting: 1 });
+  const { clock, store, deliveries, backend } = rig;
+  await store.publish([alarm("cota", 1)], false);
+  let stored = false;
+  const message = { id: "m1", sender: "57300", body: '{"tipo_alarma":"hola"}' };
+  const storing = store.publish([{ deviceId: "", payload: "", inbound: message }], false)
+    .then(() => stored = true);
+  await clock.pass(10_000);
+  assert.ok(!stored);
+  assert.equal(rig.streamed(), 1);
+  backend.away = false;
+  await clock.pass(10_000);
+  await eventually("it is stored", () => stored);
+  await storing;
+  await clock.pass(5_000);
+  assert.equal(backend.done.length, 2);
+  assert.equal(deliveries.depth, 0);
+});
+
+Deno.test("a message of an unknown company is refused, counted and listed", async () => {
+  await using rig = await world();
+  const { store, companies } = rig;
+  await store.publish([alarm("bogota", 1), alarm("cota", 1), alarm("bogota", 2)], false);
+  assert.deepEqual([companies.refusedCount, [...companies.refused]], [2, [["bogota", 2]]]);
+  assert.equal(rig.streamed(), 1);
+  await companies.add({ id: "bogota", name: "Bogotá" });
+  await store.publish([alarm("bogota", 3)], false);
+  assert.equal(rig.streamed(), 2);
+});
