@@ -107,6 +107,40 @@ Deno.test("work for a service that is away for more than a day is dead, and can 
   assert.deepEqual(backend.done, ["cota 1"]);
 });
 
+Deno.test("work that fails is tried 20 times, with pauses that double from 1 s to 5 min, then it is dead", async () => {
+  const tries: number[] = [];
+  await using rig = await world({
+    handler: () => {
+      tries.push(rig.clock.now);
+      return Promise.reject(new DeliveryError("the backend answered 500"));
+    },
+  });
+  const { clock, store, deliveries } = rig;
+  await store.publish([alarm("cota", 1)], false);
+  for (let i = 0; i < 100; i++) await clock.pass(60_000);
+  const pauses = tries.slice(1).map((at, n) => Math.round(at - tries[n]!));
+  // The jitter of this clock takes a quarter off.
+  const planned = Array.from({ length: 19 }, (_, n) => 750 * Math.min(300, 2 ** n));
+  assert.deepEqual(pauses, planned);
+  const [dead] = await deliveries.list("dead");
+  assert.deepEqual([dead?.attempts, dead?.reason], [20, "the backend answered 500"]);
+  assert.equal(deliveries.totals.retried, 19);
+});
+
+Deno.test("a time that the other side names is kept to", async () => {
+  const tries: number[] = [];
+  await using rig = await world({
+    handler: () => {
+      tries.push(rig.clock.now);
+      if (tries.length > 1) return Promise.resolve(undefined);
+      return Promise.reject(new DeliveryError("429", { retryAfterMs: 42_000 }));
+    },
+  });
+  await rig.store.publish([alarm("cota", 1)], false);
+  await rig.clock.pass(60_000);
+  assert.deepEqual(tries.map((at) => at - tries[0]!), [0, 42_000]);
+});
+
 Deno.test("lanes that wait for their next try do not keep others from being worked on", async () => {
   await using rig = await world();
   const { clock, store, backend, companies } = rig;
