@@ -31,11 +31,42 @@ interface Part {
  */
 const MAX_CHARS = 200_000;
 const MAX_JOBS = 400;
+/** What a frame has beside a message, less than this. */
+const ENTRY_CHARS = 2;
+/** Of the frames of one commit. */
+const MAX_FRAMES_BYTES = 720_000;
+
+export interface FrameAge {
+  readonly firstOffset: number;
+  /** Offset after its last message. */
+  readonly next: number;
+  readonly logTime: number;
+}
+
+/** Frames of as many entries as one commit takes, from `firstOffset` on, and the offset after them. */
+export function packFrames(
+  header: FrameHeader,
+  entries: readonly Entry[],
+  firstOffset: number,
+): { sets: { key: KvKey; value: Uint8Array }[]; ages: FrameAge[]; next: number } {
+  const sets: { key: KvKey; value: Uint8Array }[] = [];
+  const ages: FrameAge[] = [];
+  let next = firstOffset;
+  for (let i = 0, size = 0; i < entries.length && size < MAX_FRAMES_BYTES;) {
+    const { bytes, count } = packFrame(header, entries, i);
+    sets.push({ key: logKey(next), value: bytes });
+    ages.push({ firstOffset: next, next: next + count, logTime: header.logTime });
+    next += count;
+    i += count;
+    size += bytes.length;
+  }
+  return { sets, ages, next };
+}
 
 /** Takes from the waiting publishes what fits into one commit, without what is a repeat. */
 export class Append {
   readonly entries: Entry[] = [];
-  readonly ages: { firstOffset: number; next: number; logTime: number }[] = [];
+  ages!: readonly FrameAge[];
   commit!: KvCommit;
   head!: LogHead;
   header!: FrameHeader;
@@ -64,7 +95,8 @@ export class Append {
 
   /** False where the commit is full. */
   #take(entry: Entry): boolean {
-    const chars = entry.payload.length + (entry.job?.body.length ?? 0);
+    const { payload, deviceId, job } = entry;
+    const chars = payload.length + deviceId.length + ENTRY_CHARS + (job?.body.length ?? 0);
     const full = this.#chars + chars > MAX_CHARS || this.#jobs === MAX_JOBS;
     if (full && this.entries.length > 0) return false;
     if (this.marks.isRepeat(entry) || this.log.repeated(entry)) return true;
@@ -117,15 +149,8 @@ export class Append {
   ): void {
     this.header = options.header;
     const { writer, batch, logTime } = options.header;
-    const sets: { key: KvKey; value: Uint8Array }[] = [];
-    let next = head.next;
-    for (let i = 0; i < this.entries.length;) {
-      const { bytes, count } = packFrame(options.header, this.entries, i);
-      sets.push({ key: logKey(next), value: bytes });
-      this.ages.push({ firstOffset: next, next: next + count, logTime });
-      next += count;
-      i += count;
-    }
+    const { sets, ages, next } = packFrames(options.header, this.entries, head.next);
+    this.ages = ages;
     const last = new Map<string, Mark>();
     this.entries.forEach(({ job, mark }, i) => {
       if (job) {

@@ -66,7 +66,7 @@ export async function openStore(
     local ? Promise.resolve(local) : openRemoteKv(url, config.kv.accessToken ?? "");
   return remote
     ? onKv(open, options, POLL_MS, new URL(url).host)
-    : onKv(open, options, FILE_POLL_MS, url);
+    : onKv(open, { ...options, onDisk: true }, FILE_POLL_MS, url);
 }
 
 function onKv(
