@@ -10,6 +10,7 @@ import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { say } from "../kit/say.ts";
 import { SseClient } from "../kit/sse_client.ts";
 import { Telecast } from "../kit/telecast.ts";
+import { TempDir } from "../kit/temp_dir.ts";
 import { WsClient } from "../kit/ws_client.ts";
 
 const PATIENT = { timeoutMs: 60_000 };
@@ -158,4 +159,28 @@ Deno.test("a single instance goes on in memory while its disk is full, and retur
     return say("NOT TRIED: this user may not mount a small disk; the limit above stands for it");
   }
   await check(disk);
+});
+
+Deno.test("a database file that is damaged is refused at the start, with what to do", async () => {
+  await using dir = await TempDir.create("damaged-");
+  await Deno.mkdir(dir.join("data"));
+  const path = dir.join("data", "telecast.sqlite");
+  const damages: Record<string, () => Promise<void>> = {
+    "no database at all": () => Deno.writeTextFile(path, "not SQLite ".repeat(1_000)),
+    "torn behind its header": async () => {
+      await using telecast = await Telecast.start({ cwd: dir.path });
+      await telecast.kill("SIGTERM");
+      const bytes = await Deno.readFile(path);
+      crypto.getRandomValues(bytes.subarray(4096, Math.min(bytes.length, 4096 + 65_536)));
+      await Deno.writeFile(path, bytes);
+    },
+  };
+  for (const [what, damage] of Object.entries(damages)) {
+    await Deno.remove(path).catch(() => {});
+    await damage();
+    const { code, output } = await Telecast.runToEnd({ cwd: dir.path });
+    assert.ok(code === 1 || code === 2, `${what}: exit code ${code}`);
+    assert.match(output, /damaged: move it away, and restore a copy/, what);
+    assert.doesNotMatch(output, /    at /, "no stack");
+  }
 });
