@@ -14,7 +14,7 @@ import { Telecast } from "../kit/telecast.ts";
 import { cpuMicros } from "./noise.ts";
 import { Results } from "./results.ts";
 
-const TOPIC = "bench";
+export const TOPIC = "bench";
 const DEVICES = 300;
 const PARTITIONS = 3;
 const BATCH = 5_000;
@@ -63,7 +63,7 @@ export async function measureKafkaIngest(
   }
 }
 
-async function preload(server: string, count: number): Promise<void> {
+export async function preload(server: string, count: number): Promise<void> {
   const producer = (await clientOf(server)).producer();
   await producer.connect();
   for (let sent = 0; sent < count; sent += BATCH) {
