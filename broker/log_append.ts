@@ -7,6 +7,7 @@ import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
 import { type Entry, type Epoch, type Mark, Publication } from "./message.ts";
 import { type Marks, nameOf } from "./marks.ts";
 import type { MessageLog } from "./message_log.ts";
+import { isSame, printOf } from "./repeats.ts";
 
 /** A publish() that waits for its messages to be stored. */
 export interface Waiting {
@@ -71,8 +72,8 @@ export class Append {
   head!: LogHead;
   header!: FrameHeader;
   readonly #parts: Part[] = [];
-  /** Device of the first message with these bytes; one hash of the payload a message. */
-  readonly #payloads = new Map<string, string>();
+  /** Fingerprints of the messages that have a uuid. */
+  readonly #prints = new Set<number>();
   /** Highest offset of each upstream partition in this commit. */
   readonly #marks = new Map<string, number>();
   #chars = 0;
@@ -106,12 +107,11 @@ export class Append {
       this.#marks.set(name, entry.mark.offset);
     }
     if (entry.uuid !== undefined) {
-      const first = this.#payloads.get(entry.payload);
-      const key = first === undefined || first === entry.deviceId
-        ? entry.payload
-        : `${entry.deviceId}\0${entry.payload}`;
-      if (this.#payloads.has(key)) return true;
-      this.#payloads.set(key, entry.deviceId);
+      const print = printOf(entry);
+      const isKnown = this.#prints.has(print) &&
+        this.entries.some((other) => other.uuid !== undefined && isSame(other, entry));
+      if (isKnown) return true;
+      this.#prints.add(print);
     }
     this.#chars += chars;
     if (entry.job) this.#jobs++;
@@ -175,8 +175,11 @@ export class Append {
   publications(epoch: Epoch): Publication[] {
     const first = this.head.next - this.entries.length;
     const { time } = this.header;
-    return this.entries.map(({ deviceId, payload, uuid }, i) =>
-      new Publication(epoch, first + i, deviceId, payload, uuid !== undefined, time)
-    );
+    return this.entries.map(({ deviceId, payload, uuid, print }, i) => {
+      const hasUuid = uuid !== undefined;
+      const publication = new Publication(epoch, first + i, deviceId, payload, hasUuid, time);
+      publication.print = print;
+      return publication;
+    });
   }
 }

@@ -6,7 +6,7 @@ import type { Job, Mark } from "../broker/message.ts";
 import { botoneraJob } from "./botonera/job.ts";
 import type { BotoneraCheck } from "./botonera/message_types.ts";
 import type { MessageCheck, Refusal } from "./check.ts";
-import type { Batch, SourceCounters } from "./protocol.ts";
+import type { Batch, MarkRun, SourceCounters } from "./protocol.ts";
 import type { Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
 
 export interface IntakeLimits {
@@ -57,9 +57,10 @@ class OpenBatch {
   readonly deviceIds: string[] = [];
   readonly payloads: string[] = [];
   readonly uuids = new Column<string>();
+  readonly prints = new Column<number>();
   readonly jobs = new Column<Job>();
-  readonly marks = new Column<Mark>();
   readonly inbound = new Column<InboundMessage>();
+  readonly #marks: MarkRun[] = [];
   /** Of the messages, and of the refused ones that came between and after them. */
   readonly acks: Ack[] = [];
   bytes = 0;
@@ -70,14 +71,23 @@ class OpenBatch {
     return this.payloads.length;
   }
 
+  /** Of the message that was pushed last. */
+  addMark({ key, offset }: Mark): void {
+    const at = this.size - 1;
+    const run = this.#marks.at(-1);
+    if (run?.key === key && run.from + run.offsets.length === at) run.offsets.push(offset);
+    else this.#marks.push({ key, from: at, offsets: [offset] });
+  }
+
   columns(): Batch {
     return {
       deviceIds: this.deviceIds,
       payloads: this.payloads,
       ...(this.uuids.used && { uuids: this.uuids.values }),
+      ...(this.prints.used && { prints: this.prints.values }),
       ...(this.jobs.used && { jobs: this.jobs.values }),
-      ...(this.marks.used && { marks: this.marks.values }),
       ...(this.inbound.used && { inbound: this.inbound.values }),
+      ...(this.#marks.length > 0 && { marks: this.#marks }),
     };
   }
 }
@@ -111,6 +121,7 @@ export class BatchingIntake implements Intake {
     batch.deviceIds.push(message.deviceId);
     batch.payloads.push(message.payload);
     batch.uuids.push(message.uuid);
+    batch.prints.push(message.print);
     if (botonera.kind === "unknown_type" || botonera.kind === "bad_fields") {
       // It streams like any other; what is skipped is the work.
       this.counters.malformed++;
@@ -121,7 +132,7 @@ export class BatchingIntake implements Intake {
         ? botoneraJob(message, botonera.message)
         : this.options.jobOf?.(value, origin),
     );
-    batch.marks.push(origin.mark);
+    if (origin.mark) batch.addMark(origin.mark);
     batch.inbound.push(undefined);
     this.#taken(batch, bytes.byteLength, ack);
   }
@@ -131,7 +142,7 @@ export class BatchingIntake implements Intake {
     const batch = this.#open;
     batch.deviceIds.push("");
     batch.payloads.push("");
-    for (const column of [batch.uuids, batch.jobs, batch.marks]) column.push(undefined);
+    for (const column of [batch.uuids, batch.prints, batch.jobs]) column.push(undefined);
     batch.inbound.push(message);
     this.#taken(batch, message.body.length, ack);
   }

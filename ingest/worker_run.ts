@@ -1,7 +1,7 @@
 /** One life of a source's worker, as the main thread sees it. */
 
-import type { Entry } from "../broker/message.ts";
-import type { Batch, FromWorker, SourceCounters, ToWorker } from "./protocol.ts";
+import type { Entry, Mark } from "../broker/message.ts";
+import type { Batch, FromWorker, MarkRun, SourceCounters, ToWorker } from "./protocol.ts";
 import type { Outgoing, SourceDetail } from "./source.ts";
 
 const LOADING_TIMEOUT_MS = 60_000;
@@ -144,13 +144,23 @@ export class WorkerRun {
 }
 
 function toEntries(batch: Batch): Entry[] {
-  const { deviceIds, payloads, uuids, jobs, marks, inbound } = batch;
+  const { deviceIds, payloads, uuids, prints, jobs, marks, inbound } = batch;
+  const marked = marks && marksOf(marks, payloads.length);
   return payloads.map((payload, i) => ({
     deviceId: deviceIds[i]!,
     payload,
     uuid: uuids?.[i],
+    print: prints?.[i],
     job: jobs?.[i],
-    mark: marks?.[i],
+    mark: marked?.[i],
     inbound: inbound?.[i],
   }));
+}
+
+function marksOf(runs: readonly MarkRun[], length: number): (Mark | undefined)[] {
+  const marks = new Array<Mark | undefined>(length);
+  for (const { key, from, offsets } of runs) {
+    offsets.forEach((offset, i) => marks[from + i] = { key, offset });
+  }
+  return marks;
 }
