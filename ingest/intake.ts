@@ -178,7 +178,7 @@ export class BatchingIntake implements Intake {
       for (const ack of batch.acks) ack();
     }
     this.flush();
-    if (this.#credit && this.#hasCredit()) {
+    if (this.#credit && this.#hasRoom()) {
       this.#credit.resolve();
       this.#credit = undefined;
     }
@@ -198,6 +198,13 @@ export class BatchingIntake implements Intake {
   #hasCredit(): boolean {
     return this.#full.length === 0 && this.#posted.length < this.options.limits.maxBatches &&
       this.#bytes < this.options.limits.maxBytes;
+  }
+
+  /** Who waits goes on when half of the credit is back: a switch for each batch costs more. */
+  #hasRoom(): boolean {
+    const { maxBatches, maxBytes } = this.options.limits;
+    return this.#full.length === 0 && this.#posted.length <= maxBatches / 2 &&
+      this.#bytes <= maxBytes / 2;
   }
 
   /**

@@ -1,5 +1,6 @@
 /** One life of a source's worker, as the main thread sees it. */
 
+import { setImmediate } from "node:timers";
 import type { Entry, Mark } from "../broker/message.ts";
 import type { Batch, FromWorker, MarkRun, SourceCounters, ToWorker } from "./protocol.ts";
 import type { Outgoing, SourceDetail } from "./source.ts";
@@ -42,6 +43,9 @@ export class WorkerRun {
   #ended = false;
   /** Resolves when every batch so far is stored: acks are in order even if the stores were not. */
   #storedSoFar: Promise<void> = Promise.resolve();
+  /** Number of the last batch that is stored. */
+  #stored = 0;
+  #telling = false;
 
   constructor(private readonly options: WorkerRunOptions) {
     this.#worker = new Worker(options.worker, { type: "module", name: options.name });
@@ -120,11 +124,22 @@ export class WorkerRun {
   #onBatch(batch: number, messages: Batch): void {
     const published = this.options.publish(toEntries(messages));
     this.#storedSoFar = Promise.all([this.#storedSoFar, published]).then(
-      () => this.#post({ type: "stored", batch }),
+      () => this.#tellStored(batch),
     );
     this.#storedSoFar.catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       this.#die(`messages could not be stored: ${why}`);
+    });
+  }
+
+  /** One commit stores several batches: the worker, which has to be woken, is told of them once. */
+  #tellStored(batch: number): void {
+    this.#stored = batch;
+    if (this.#telling) return;
+    this.#telling = true;
+    setImmediate(() => {
+      this.#telling = false;
+      this.#post({ type: "stored", batch: this.#stored });
     });
   }
 
