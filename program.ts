@@ -9,15 +9,19 @@ import { DeliveryQueue } from "./broker/delivery/queue.ts";
 import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import { Hub } from "./broker/hub.ts";
 import { Instances } from "./broker/instances.ts";
-import { KvFanout } from "./broker/kv_fanout.ts";
 import { type OpenStore, openStore } from "./broker/open.ts";
 import type { FanoutState } from "./broker/fanout.ts";
 import type { Config } from "./config.ts";
+import { EventLoopWatch } from "./event_loop.ts";
 import { Health } from "./health.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { BoundedLog, getLogger } from "./log.ts";
+import { exportFigures } from "./otel.ts";
 import { createApp } from "./routes/app.ts";
+import type { AppDeps } from "./routes/deps.ts";
+import { metricsRegistry } from "./routes/metrics_registry.ts";
 import { StatsdReporter } from "./statsd.ts";
+import { StatusLine } from "./status_line.ts";
 
 const log = getLogger("program");
 
@@ -88,8 +92,7 @@ export async function startProgram(
       })),
     }),
   });
-  if (fanout instanceof KvFanout) fanout.aloneness = () => instances.live.length === 1;
-  const app = createApp({
+  const parts = {
     config,
     hub,
     fanout,
@@ -103,27 +106,13 @@ export async function startProgram(
     inbound,
     publish: config.mqtt && ((message, timeoutMs) => ingest.publish(message, timeoutMs)),
     awsIot: ingest.awsIot,
-  });
-  const statsd = config.statsd &&
-    new StatsdReporter(config.statsd, () => ({
-      gauges: {
-        "connections.ws": hub.totals.ws.connected,
-        "connections.sse": hub.totals.sse.connected,
-        "devices": fanout.log.deviceCount,
-        "pending": fanout.pending,
-        "deliveries.waiting": deliveries?.depth ?? 0,
-        "deliveries.dead": deliveries?.deadDepth ?? 0,
-        "deliveries.oldest_ms": deliveries?.oldestMs ?? 0,
-        ...ingest.awsIot?.figures().gauges,
-      },
-      counters: {
-        ...ingest.totals(),
-        ...ingest.awsIot?.figures().counters,
-        "stored": fanout.stored,
-        "delivered": hub.totals.ws.sent + hub.totals.sse.sent,
-        "dropped": hub.totals.ws.dropped + hub.totals.sse.dropped,
-      },
-    }));
+  } satisfies AppDeps;
+  const registry = metricsRegistry(parts);
+  exportFigures(registry);
+  const app = createApp({ ...parts, registry });
+  const statsd = config.statsd && new StatsdReporter(config.statsd, registry);
+  const eventLoop = new EventLoopWatch();
+  const statusLine = new StatusLine(parts);
   const ready = fanout.start(hub).then(async () => {
     if (health.phase !== "starting") return;
     hub.presence.start();
@@ -160,6 +149,8 @@ export async function startProgram(
     await instances[Symbol.asyncDispose]();
     hub[Symbol.dispose]();
     clearInterval(dropsTimer);
+    statusLine[Symbol.dispose]();
+    eventLoop[Symbol.dispose]();
     await fanout[Symbol.asyncDispose]();
     store[Symbol.dispose]();
     await statsd?.[Symbol.asyncDispose]();
@@ -217,11 +208,7 @@ function reportStore(health: Health, state: FanoutState): void {
   if (state.state === "away") {
     health.report("store", state.reason);
     log.error("the store is away, messages wait: {reason}", { reason: state.reason });
-  } else if (state.state === "memory") {
-    const reason = `the log goes on in memory, and would not survive a restart: ${state.reason}`;
-    health.report("store", reason);
-    log.error("the store fails: {reason}", { reason });
   } else if (state.state === "ready") {
-    if (health.report("store", undefined)) log.info("the store is back");
+    health.report("store", undefined);
   }
 }

@@ -1,26 +1,24 @@
-/** Figures for StatsD: gauges as they are, counters as they grow. */
+/** The figures of /metrics for StatsD: gauges as they are, counters as they grow. */
 
 import { StatsD } from "hot-shots";
+import type { MetricObjectWithValues, MetricValueWithName, Registry } from "prom-client";
 import { getLogger } from "./log.ts";
-
-export interface Figures {
-  readonly gauges: Readonly<Record<string, number>>;
-  /** Totals since the start. */
-  readonly counters: Readonly<Record<string, number>>;
-}
 
 const log = getLogger("statsd");
 const INTERVAL_MS = 1000;
 const WARN_MS = 60_000;
+
+type Figure = readonly [name: string, value: number];
 
 /** Sends the program's figures every second over UDP, and once more at the end. */
 export class StatsdReporter implements AsyncDisposable {
   readonly #client: StatsD;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #sent = new Map<string, number>();
+  #reporting: Promise<void> = Promise.resolve();
   #warned = -WARN_MS;
 
-  constructor(address: { host: string; port: number }, private readonly read: () => Figures) {
+  constructor(address: { host: string; port: number }, private readonly registry: Registry) {
     this.#client = new StatsD({
       host: address.host.replace(/^\[(.*)\]$/, "$1"),
       port: address.port,
@@ -32,14 +30,16 @@ export class StatsdReporter implements AsyncDisposable {
     this.#timer = setInterval(() => this.#report(), INTERVAL_MS);
   }
 
-  #report(): void {
-    const { gauges, counters } = this.read();
-    for (const [name, value] of Object.entries(gauges)) this.#client.gauge(name, value);
-    for (const [name, total] of Object.entries(counters)) {
-      const grown = total - (this.#sent.get(name) ?? 0);
-      if (grown !== 0) this.#client.increment(name, grown);
-      this.#sent.set(name, total);
-    }
+  #report(): Promise<void> {
+    return this.#reporting = this.#reporting.then(async () => {
+      const { gauges, counters } = figuresOf(await this.registry.getMetricsAsJSON());
+      for (const [name, value] of gauges) this.#client.gauge(name, value);
+      for (const [name, total] of counters) {
+        const grown = total - (this.#sent.get(name) ?? 0);
+        if (grown > 0) this.#client.increment(name, grown);
+        this.#sent.set(name, total);
+      }
+    }).catch((error) => log.warning("figures could not be read for StatsD: {error}", { error }));
   }
 
   #warn(): void {
@@ -51,7 +51,36 @@ export class StatsdReporter implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
-    this.#report();
+    await this.#report();
     await new Promise<void>((resolve) => this.#client.close(() => resolve()));
   }
+}
+
+/**
+ * The same figures by the names of StatsD: without `telecast_` and `_total`, with the values of
+ * their labels behind dots. Of a histogram its count and its sum, both counters.
+ */
+export function figuresOf(metrics: readonly MetricObjectWithValues<Value>[]) {
+  const gauges: Figure[] = [];
+  const counters: Figure[] = [];
+  for (const { name, type, values } of metrics) {
+    const base = name.replace(/^telecast_/, "").replace(/_total$/, "");
+    for (const { labels, value, metricName } of values) {
+      const path = [base, ...Object.values(labels).map((text) => part(String(text)))].join(".");
+      // The types of prom-client and what it returns disagree on how kinds are named.
+      const kind = String(type);
+      if (kind === "gauge") gauges.push([path, value]);
+      else if (kind === "counter") counters.push([path, value]);
+      else if (metricName?.endsWith("_count")) counters.push([`${path}.count`, value]);
+      else if (metricName?.endsWith("_sum")) counters.push([`${path}.sum`, value]);
+    }
+  }
+  return { gauges, counters };
+}
+
+type Value = MetricValueWithName<string>;
+
+/** StatsD has dots between the parts of a name, and colons and bars behind it. */
+function part(text: string): string {
+  return text.replace(/[^\w-]+/g, "_").replace(/^_+|_+$/g, "") || "root";
 }

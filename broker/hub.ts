@@ -1,5 +1,6 @@
 /** Brings publications to the sessions of this instance. */
 
+import { closed, stageTook } from "../metrics.ts";
 import { forgetFrames, JoinedEvents } from "./client_frame.ts";
 import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
@@ -33,6 +34,7 @@ export interface TransportTotals {
   unread: number;
 }
 
+const GOING_AWAY = 1001;
 const KEEP_ALIVE = '{"type":"keep-alive"}';
 const COMMENT_SECONDS = 20;
 const WRITE_SECONDS = 60;
@@ -121,9 +123,11 @@ export class Hub implements FanoutListener, Disposable {
       });
     }
     if (turn.length === 0) return;
+    const startedAt = performance.now();
     const joined = new JoinedEvents();
     for (const session of turn) session.flush(joined);
     turn.length = 0;
+    stageTook("send", performance.now() - startedAt);
     forgetFrames(batch);
   }
 
@@ -185,6 +189,7 @@ export class Hub implements FanoutListener, Disposable {
   close(session: Session, code = 1000, reason = ""): void {
     if (session.closed) return;
     session.closed = true;
+    if (code > GOING_AWAY) closed.count(reason.replaceAll(" ", "_"));
     if (session.live) this.#subscribers.remove(session, session.interest);
     if (session.mode.presence) this.#watchers.remove(session, session.interest);
     this.#sessions.delete(session);
@@ -205,7 +210,8 @@ export class Hub implements FanoutListener, Disposable {
       JSON.stringify({ reason, reconnect_ms: reconnectMs }),
       session.position(this.cursor),
     );
-    this.close(session, 1001, "going away");
+    closed.count(reason.replaceAll(" ", "_"));
+    this.close(session, GOING_AWAY, "going away");
   }
 
   ping(session: Session): void {

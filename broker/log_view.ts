@@ -1,5 +1,6 @@
 /** What one instance knows of the shared log: its head, and everything up to it. */
 
+import { stageTook } from "../metrics.ts";
 import type { Clock } from "./clock.ts";
 import type { FanoutListener } from "./fanout.ts";
 import type { KvClient } from "./kv_client.ts";
@@ -126,7 +127,10 @@ export class LogView {
       }
       for (const frame of frames) {
         if (frame.firstOffset > this.log.position + 1) break;
-        this.deliver(this.#unpack(frame));
+        const publications = this.#unpack(frame);
+        const [first] = publications;
+        if (first) stageTook("wake", this.clock.wall() - first.time);
+        this.deliver(publications);
         this.ages.add([frame]);
         bytes += frame.bytes.length;
         if (bytes < TURN_BYTES) continue;
@@ -167,14 +171,6 @@ export class LogView {
         { key: LAST_UPTO, value: encodeJson({ epoch: head.epoch, offset: next - 1 }) },
       ],
     });
-  }
-
-  /** Another epoch begins behind what is known, in memory alone: the store's head stays as it is. */
-  goOnInMemory(reason: string): void {
-    this.listener.onReset(reason);
-    this.epoch = Epoch.random();
-    const next = this.log.position + 1;
-    this.head = { ...this.head, epoch: this.epoch.id, next, floor: next };
   }
 
   /** Publications that are stored: from here on they are part of the log. */

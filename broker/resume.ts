@@ -5,6 +5,7 @@ import type { Replay } from "./fanout.ts";
 import type { Hub } from "./hub.ts";
 import type { Interest } from "./interest.ts";
 import { parseCursor, type Publication } from "./message.ts";
+import { resumes } from "../metrics.ts";
 import { isGone, STEP_BYTES, STEP_MESSAGES, turn, writable } from "./pace.ts";
 import type { Session } from "./session.ts";
 import { sendSnapshot } from "./snapshot.ts";
@@ -181,5 +182,6 @@ function oneStep(publications: readonly Publication[]): readonly Publication[] {
 }
 
 function sendResumed(session: Session, { status }: Replay, replayed: number, id?: string): void {
+  resumes.count(status);
   session.sink.event("resumed", JSON.stringify({ status, replayed }), id);
 }

@@ -1,5 +1,6 @@
 /** What waits for a client whose socket is full: bounded by device and by bytes. */
 
+import { drops } from "../metrics.ts";
 import type { Publication } from "./message.ts";
 
 /** Messages of a device that the client will not get. */
@@ -52,9 +53,9 @@ export class SlowQueue {
   push(publication: Publication): boolean {
     const { deviceId, offset, payload } = publication;
     const queued = this.#perDevice.get(deviceId) ?? 0;
-    const fits = queued < this.limits.maxPerDevice &&
-      this.#bytes + payload.length <= this.limits.maxBytes;
-    if (!fits) {
+    const isDeviceFull = queued >= this.limits.maxPerDevice;
+    if (isDeviceFull || this.#bytes + payload.length > this.limits.maxBytes) {
+      drops.count(isDeviceFull ? "queue_max_per_device" : "queue_max_bytes");
       this.#count(deviceId, offset);
       return false;
     }

@@ -3,7 +3,7 @@
 import { BoundedLog } from "../log.ts";
 import { MessageCheck } from "./check.ts";
 import { BatchingIntake, DEFAULT_LIMITS } from "./intake.ts";
-import type { FromWorker, ToWorker } from "./protocol.ts";
+import { epochMs, type FromWorker, type ToWorker } from "./protocol.ts";
 import type {
   JobOf,
   Origin,
@@ -83,7 +83,14 @@ class RunningSource<C> {
       check: new MessageCheck(check),
       limits: { ...DEFAULT_LIMITS, ...limits },
       jobOf: kind.jobOf?.(config),
-      post: (batch, messages) => this.port.postMessage({ type: "batch", batch, messages }),
+      post: (batch, messages, receivedAt) =>
+        this.port.postMessage({
+          type: "batch",
+          batch,
+          messages,
+          receivedAt,
+          postedAt: epochMs(),
+        }),
       onRefused: (refusal, origin, bytes) => {
         this.#malformed.line(
           `skipped messages, ${refusal}`,

@@ -133,8 +133,6 @@ export class Ingest {
         log.warning("the ingest lease is lost, the sources stop: {reason}", { reason });
         this.#move(() => this.#stopLeased());
       },
-      onFailure: () => fanout.suspect(),
-      isAlone: () => fanout.state.state === "memory",
     });
     fanout.leaseProof = () => lease.prove();
     this.#lease = lease;
@@ -211,29 +209,6 @@ export class Ingest {
       ...counters,
       ...(detail === undefined ? {} : { detail }),
     }));
-  }
-
-  /** Whether each source is connected, and what it has still to read where it knows. */
-  gauges(): Record<string, number> {
-    const gauges: Record<string, number> = {};
-    for (const { name, state, detail } of this.#sources) {
-      gauges[`connected.${name}`] = state.state === "connected" ? 1 : 0;
-      const lag = (detail as { lag?: unknown } | undefined)?.lag;
-      if (typeof lag === "number") gauges[`lag.${name}`] = lag;
-    }
-    return gauges;
-  }
-
-  /** Counters of all sources together. */
-  totals(): { received: number; malformed: number; reconnects: number; dropped_ingest: number } {
-    const sum = { received: 0, malformed: 0, reconnects: 0, dropped_ingest: 0 };
-    for (const { counters } of this.#sources) {
-      sum.received += counters.received;
-      sum.malformed += counters.malformed;
-      sum.reconnects += counters.reconnects;
-      sum.dropped_ingest += counters.dropped;
-    }
-    return sum;
   }
 
   #mqttSource(mqtt: NonNullable<Config["mqtt"]>): MqttSourceConfig {

@@ -6,7 +6,7 @@ import type { Job, Mark } from "../broker/message.ts";
 import { botoneraJob } from "./botonera/job.ts";
 import type { BotoneraCheck } from "./botonera/message_types.ts";
 import type { MessageCheck, Refusal } from "./check.ts";
-import type { Batch, MarkRun, SourceCounters } from "./protocol.ts";
+import { type Batch, epochMs, type SourceCounters } from "./protocol.ts";
 import type { Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
 
 export interface IntakeLimits {
@@ -31,7 +31,8 @@ export interface IntakeOptions {
   readonly check: MessageCheck;
   readonly limits: IntakeLimits;
   readonly jobOf?: JobOf | undefined;
-  post(batch: number, messages: Batch): void;
+  /** `receivedAt`: when its first message came, by {@linkcode epochMs}. */
+  post(batch: number, messages: Batch, receivedAt: number): void;
   onRefused(refusal: Refusal, origin: Origin, bytes: number): void;
   /** A panic button's message that nothing can be done about. */
   onNoWork(reason: string, origin: Origin): void;
@@ -57,13 +58,13 @@ class OpenBatch {
   readonly deviceIds: string[] = [];
   readonly payloads: string[] = [];
   readonly uuids = new Column<string>();
-  readonly prints = new Column<number>();
   readonly jobs = new Column<Job>();
+  readonly marks = new Column<Mark>();
   readonly inbound = new Column<InboundMessage>();
-  readonly #marks: MarkRun[] = [];
   /** Of the messages, and of the refused ones that came between and after them. */
   readonly acks: Ack[] = [];
   bytes = 0;
+  receivedAt = 0;
 
   constructor(readonly number: number) {}
 
@@ -71,23 +72,14 @@ class OpenBatch {
     return this.payloads.length;
   }
 
-  /** Of the message that was pushed last. */
-  addMark({ key, offset }: Mark): void {
-    const at = this.size - 1;
-    const run = this.#marks.at(-1);
-    if (run?.key === key && run.from + run.offsets.length === at) run.offsets.push(offset);
-    else this.#marks.push({ key, from: at, offsets: [offset] });
-  }
-
   columns(): Batch {
     return {
       deviceIds: this.deviceIds,
       payloads: this.payloads,
       ...(this.uuids.used && { uuids: this.uuids.values }),
-      ...(this.prints.used && { prints: this.prints.values }),
       ...(this.jobs.used && { jobs: this.jobs.values }),
+      ...(this.marks.used && { marks: this.marks.values }),
       ...(this.inbound.used && { inbound: this.inbound.values }),
-      ...(this.#marks.length > 0 && { marks: this.#marks }),
     };
   }
 }
@@ -118,10 +110,10 @@ export class BatchingIntake implements Intake {
     }
     const { message, botonera, value } = checked;
     const batch = this.#open;
+    if (batch.size === 0) batch.receivedAt = epochMs();
     batch.deviceIds.push(message.deviceId);
     batch.payloads.push(message.payload);
     batch.uuids.push(message.uuid);
-    batch.prints.push(message.print);
     if (botonera.kind === "unknown_type" || botonera.kind === "bad_fields") {
       // It streams like any other; what is skipped is the work.
       this.counters.malformed++;
@@ -132,7 +124,7 @@ export class BatchingIntake implements Intake {
         ? botoneraJob(message, botonera.message)
         : this.options.jobOf?.(value, origin),
     );
-    if (origin.mark) batch.addMark(origin.mark);
+    batch.marks.push(origin.mark);
     batch.inbound.push(undefined);
     this.#taken(batch, bytes.byteLength, ack);
   }
@@ -142,7 +134,7 @@ export class BatchingIntake implements Intake {
     const batch = this.#open;
     batch.deviceIds.push("");
     batch.payloads.push("");
-    for (const column of [batch.uuids, batch.prints, batch.jobs]) column.push(undefined);
+    for (const column of [batch.uuids, batch.jobs, batch.marks]) column.push(undefined);
     batch.inbound.push(message);
     this.#taken(batch, message.body.length, ack);
   }
@@ -178,7 +170,7 @@ export class BatchingIntake implements Intake {
       for (const ack of batch.acks) ack();
     }
     this.flush();
-    if (this.#credit && this.#hasRoom()) {
+    if (this.#credit && this.#hasCredit()) {
       this.#credit.resolve();
       this.#credit = undefined;
     }
@@ -198,13 +190,6 @@ export class BatchingIntake implements Intake {
   #hasCredit(): boolean {
     return this.#full.length === 0 && this.#posted.length < this.options.limits.maxBatches &&
       this.#bytes < this.options.limits.maxBytes;
-  }
-
-  /** Who waits goes on when half of the credit is back: a switch for each batch costs more. */
-  #hasRoom(): boolean {
-    const { maxBatches, maxBytes } = this.options.limits;
-    return this.#full.length === 0 && this.#posted.length <= maxBatches / 2 &&
-      this.#bytes <= maxBytes / 2;
   }
 
   /**
@@ -232,7 +217,7 @@ export class BatchingIntake implements Intake {
 
   #post(batch: OpenBatch): void {
     this.#posted.push(batch);
-    this.options.post(batch.number, batch.columns());
+    this.options.post(batch.number, batch.columns(), batch.receivedAt);
   }
 
   /** A refused message is acked when those before it are, and not earlier. */

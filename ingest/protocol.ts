@@ -1,7 +1,7 @@
 /** What the main thread and a source's worker say to each other. */
 
 import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
-import type { Job } from "../broker/message.ts";
+import type { Job, Mark } from "../broker/message.ts";
 import type { CheckOptions } from "./check.ts";
 import type { IntakeLimits } from "./intake.ts";
 import type { Outgoing, SourceDetail, SourceLogLevel, SourceState } from "./source.ts";
@@ -21,19 +21,9 @@ export interface Batch {
   readonly payloads: string[];
   /** As long as `deviceIds`; left out where no message has a uuid. */
   readonly uuids?: (string | undefined)[];
-  /** Fingerprints of the payloads that have a uuid. */
-  readonly prints?: (number | undefined)[];
   readonly jobs?: (Job | undefined)[];
-  readonly marks?: readonly MarkRun[];
+  readonly marks?: (Mark | undefined)[];
   readonly inbound?: (InboundMessage | undefined)[];
-}
-
-/** Marks of messages that follow each other: an object each would cost as much as the payloads. */
-export interface MarkRun {
-  readonly key: readonly string[];
-  /** Place of the first message in the batch. */
-  readonly from: number;
-  readonly offsets: number[];
 }
 
 /** Running totals of one source, since its worker started. */
@@ -46,6 +36,11 @@ export interface SourceCounters {
   dropped: number;
   /** Connections made after the first. */
   reconnects: number;
+}
+
+/** Milliseconds since 1970, finer than Date.now(), and comparable between threads. */
+export function epochMs(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 export type ToWorker =
@@ -68,7 +63,14 @@ export type ToWorker =
 export type FromWorker =
   /** The worker's code is loaded; it waits for `start`. */
   | { readonly type: "loaded" }
-  | { readonly type: "batch"; readonly batch: number; readonly messages: Batch }
+  | {
+    readonly type: "batch";
+    readonly batch: number;
+    readonly messages: Batch;
+    /** When its first message came, and when it was posted, by {@linkcode epochMs}. */
+    readonly receivedAt: number;
+    readonly postedAt: number;
+  }
   | { readonly type: "state"; readonly state: SourceState }
   /** Sent every second, unless configured otherwise, with the totals. Silence means that the worker hangs or is gone. */
   | {

@@ -1,8 +1,14 @@
 /** One life of a source's worker, as the main thread sees it. */
 
-import { setImmediate } from "node:timers";
-import type { Entry, Mark } from "../broker/message.ts";
-import type { Batch, FromWorker, MarkRun, SourceCounters, ToWorker } from "./protocol.ts";
+import type { Entry } from "../broker/message.ts";
+import { stageTook } from "../metrics.ts";
+import {
+  type Batch,
+  epochMs,
+  type FromWorker,
+  type SourceCounters,
+  type ToWorker,
+} from "./protocol.ts";
 import type { Outgoing, SourceDetail } from "./source.ts";
 
 const LOADING_TIMEOUT_MS = 60_000;
@@ -28,6 +34,8 @@ export interface WorkerRunOptions {
   onDeath(run: WorkerRun, reason: string): void;
 }
 
+type BatchMessage = Extract<FromWorker, { type: "batch" }>;
+
 /** One life of a worker. */
 export class WorkerRun {
   counters: SourceCounters = { ...NO_COUNTERS };
@@ -43,9 +51,6 @@ export class WorkerRun {
   #ended = false;
   /** Resolves when every batch so far is stored: acks are in order even if the stores were not. */
   #storedSoFar: Promise<void> = Promise.resolve();
-  /** Number of the last batch that is stored. */
-  #stored = 0;
-  #telling = false;
 
   constructor(private readonly options: WorkerRunOptions) {
     this.#worker = new Worker(options.worker, { type: "module", name: options.name });
@@ -104,7 +109,7 @@ export class WorkerRun {
 
   #onMessage(message: FromWorker): void {
     this.#silentTicks = 0;
-    if (message.type === "batch") return this.#onBatch(message.batch, message.messages);
+    if (message.type === "batch") return this.#onBatch(message);
     if (message.type === "loaded") {
       this.#loaded = true;
       this.#post(this.options.start);
@@ -121,25 +126,16 @@ export class WorkerRun {
     this.options.onMessage(message);
   }
 
-  #onBatch(batch: number, messages: Batch): void {
+  #onBatch({ batch, messages, receivedAt, postedAt }: BatchMessage): void {
+    stageTook("receive", postedAt - receivedAt);
+    stageTook("handover", epochMs() - postedAt);
     const published = this.options.publish(toEntries(messages));
     this.#storedSoFar = Promise.all([this.#storedSoFar, published]).then(
-      () => this.#tellStored(batch),
+      () => this.#post({ type: "stored", batch }),
     );
     this.#storedSoFar.catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       this.#die(`messages could not be stored: ${why}`);
-    });
-  }
-
-  /** One commit stores several batches: the worker, which has to be woken, is told of them once. */
-  #tellStored(batch: number): void {
-    this.#stored = batch;
-    if (this.#telling) return;
-    this.#telling = true;
-    setImmediate(() => {
-      this.#telling = false;
-      this.#post({ type: "stored", batch: this.#stored });
     });
   }
 
@@ -159,23 +155,13 @@ export class WorkerRun {
 }
 
 function toEntries(batch: Batch): Entry[] {
-  const { deviceIds, payloads, uuids, prints, jobs, marks, inbound } = batch;
-  const marked = marks && marksOf(marks, payloads.length);
+  const { deviceIds, payloads, uuids, jobs, marks, inbound } = batch;
   return payloads.map((payload, i) => ({
     deviceId: deviceIds[i]!,
     payload,
     uuid: uuids?.[i],
-    print: prints?.[i],
     job: jobs?.[i],
-    mark: marked?.[i],
+    mark: marks?.[i],
     inbound: inbound?.[i],
   }));
-}
-
-function marksOf(runs: readonly MarkRun[], length: number): (Mark | undefined)[] {
-  const marks = new Array<Mark | undefined>(length);
-  for (const { key, from, offsets } of runs) {
-    offsets.forEach((offset, i) => marks[from + i] = { key, offset });
-  }
-  return marks;
 }

@@ -22,6 +22,7 @@ import { publishRoutes } from "./publish.ts";
 import { statsRoutes } from "./stats.ts";
 import { streamRoutes } from "./stream.ts";
 import { QueryError } from "./stream_query.ts";
+import { telemetry } from "./telemetry.ts";
 import type { Scope } from "./tokens.ts";
 
 const log = getLogger("routes");
@@ -49,6 +50,7 @@ const MAX_BODY_BYTES = 262_144;
 export function createApp(deps: AppDeps): Hono {
   const app = new Hono();
   const { corsOrigins } = deps.config;
+  app.use(telemetry);
   app.use(crossOrigin(corsOrigins));
   app.use(bodyLimit({
     maxSize: MAX_BODY_BYTES,

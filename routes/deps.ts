@@ -11,6 +11,7 @@ import type { AwsIotService } from "../ingest/aws_iot/service.ts";
 import type { SourceStatus } from "../ingest/ingest.ts";
 import type { Outgoing } from "../ingest/source.ts";
 import type { Health } from "../health.ts";
+import type { Registry } from "prom-client";
 
 export interface AppDeps {
   readonly config: Config;
@@ -31,6 +32,8 @@ export interface AppDeps {
   sources(): readonly SourceStatus[];
   /** Publishes at the MQTT broker, resolves after its ack; undefined where there is none. */
   readonly publish?: ((message: Outgoing, timeoutMs: number) => Promise<void>) | undefined;
+  /** Figures of all of these; made where it is not given. */
+  readonly registry?: Registry | undefined;
   /** Publishes at AWS IoT Core; undefined where it is not configured. */
   readonly awsIot?: AwsIotService | undefined;
 }

@@ -1,5 +1,7 @@
 /** Errors over HTTP: problem documents with a stable code. */
 
+import { problems } from "../metrics.ts";
+
 export interface ProblemOptions {
   readonly status: number;
   /** Stable, for programs: `snake_case`. */
@@ -25,6 +27,7 @@ const TITLES: Record<number, string> = {
 
 /** A response of type `application/problem+json`. */
 export function problem({ status, code, detail, headers }: ProblemOptions): Response {
+  problems.count(code);
   const document = { type: "about:blank", title: TITLES[status] ?? "Error", status, detail, code };
   return Response.json(document, {
     status,

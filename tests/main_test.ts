@@ -222,6 +222,7 @@ Deno.test("STATSD_HOST gets gauges as they are, and counters as they grow", asyn
   {
     await using telecast = await startDev({
       STATSD_HOST: `127.0.0.1:${(udp.addr as Deno.NetAddr).port}`,
+      DENO_KV_URL: "data/statsd.sqlite",
     });
     await using ws = await WsClient.open(telecast.wsUrl("device_ids=*"));
     await using _sse = await SseClient.open(telecast.sseUrl());
@@ -230,7 +231,7 @@ Deno.test("STATSD_HOST gets gauges as they are, and counters as they grow", asyn
       "the gauges",
       () =>
         gauges.get("connections.ws") === 1 && gauges.get("connections.sse") === 1 &&
-        gauges.get("devices")! > 0,
+        gauges.get("devices")! > 0 && gauges.get("source_connected.mqtt") === 1,
     );
     await ws.close();
     await eventually("one is gone", () => gauges.get("connections.ws") === 0);
@@ -239,11 +240,17 @@ Deno.test("STATSD_HOST gets gauges as they are, and counters as they grow", asyn
   // What was counted in the last second goes out at the end.
   await eventually(
     "the counters",
-    () => counters.get("received")! >= 10 && counters.get("delivered")! >= 10,
+    () => counters.get("received.mqtt")! >= 10 && counters.get("sent.ws")! >= 10,
   );
-  assert.equal(counters.get("stored"), counters.get("received"));
-  assert.equal(counters.get("malformed") ?? 0, 0);
-  assert.equal(counters.get("dropped") ?? 0, 0);
+  assert.equal(counters.get("stored"), counters.get("received.mqtt"));
+  assert.equal(counters.get("malformed.mqtt") ?? 0, 0);
+  assert.equal(counters.get("dropped.ws") ?? 0, 0);
+  // A batch passes all of these once; another instance's would pass `wake`.
+  for (const stage of ["receive", "handover", "queue", "append", "send"]) {
+    assert.ok(counters.get(`stage_seconds.${stage}.count`)! > 0, stage);
+    assert.ok(counters.get(`stage_seconds.${stage}.sum`)! > 0, stage);
+  }
+  assert.equal(counters.get("stage_seconds.wake.count") ?? 0, 0);
   udp.close();
   await reading;
 });

@@ -16,15 +16,10 @@ const HERE = new URL(".", import.meta.url).pathname;
 const CACHE = `${Deno.env.get("HOME")}/.cache/telecast`;
 
 /** Starts a target that is subscribed to the broker's `bench/#`. */
-export function startTarget(
-  name: TargetName,
-  broker: Mosquitto,
-  /** Of Telecast's configuration. */
-  env: Readonly<Record<string, string>> = {},
-): Promise<Target> {
+export function startTarget(name: TargetName, broker: Mosquitto): Promise<Target> {
   switch (name) {
     case "telecast":
-      return startTelecast(broker, env);
+      return startTelecast(broker);
     case "fastapi":
       return startPeer(broker);
     case "raw deno":
@@ -33,22 +28,12 @@ export function startTarget(
 }
 
 /** Telecast as production runs it, on a SQLite store in a folder of its own. */
-export async function startTelecast(
-  broker: Mosquitto,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Telecast> {
-  const telecast = await Telecast.start({ env: { ...telecastEnv(broker), ...env } });
-  try {
-    await telecast.waitForSource();
-  } catch (error) {
-    await telecast[Symbol.asyncDispose]();
-    throw error;
-  }
+async function startTelecast(broker: Mosquitto): Promise<Target> {
+  const telecast = await Telecast.start({
+    env: { BROKER_HOST: broker.url, BROKER_TOPIC: "bench/#", MQTT_QOS: "1" },
+  });
+  await telecast.waitForSource();
   return telecast;
-}
-
-export function telecastEnv(broker: Mosquitto): Record<string, string> {
-  return { BROKER_HOST: broker.url, BROKER_TOPIC: "bench/#", MQTT_QOS: "1" };
 }
 
 async function startRaw(broker: Mosquitto): Promise<Target> {

@@ -46,15 +46,3 @@ Deno.test("README.md and docs/connect.md list the same parameters and events", a
     await firstCells("docs/connect.md", "## Events", "## Cursors"),
   );
 });
-
-Deno.test("docs/operate.md lists the names of every StatsD metric", async () => {
-  const program = await read("program.ts");
-  const text = await read("docs/operate.md");
-  const start = program.indexOf("new StatsdReporter");
-  const names = program.slice(start, program.indexOf("}));", start)).match(/"[a-z._]+"(?=:)/g) ??
-    [];
-  assert.ok(names.length >= 6, "program.ts no longer names its metrics there");
-  for (const name of [...names.map((name) => name.slice(1, -1)), "received", "malformed"]) {
-    assert.ok(text.includes(`\`${name}\``), `docs/operate.md does not name ${name}`);
-  }
-});

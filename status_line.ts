@@ -1,0 +1,104 @@
+/** A line a minute that says how the program is doing. */
+
+import type { Fanout } from "./broker/fanout.ts";
+import type { Hub } from "./broker/hub.ts";
+import type { SourceStatus } from "./ingest/ingest.ts";
+import { getLogger } from "./log.ts";
+
+const log = getLogger("status");
+const INTERVAL_MS = 60_000;
+
+export interface StatusParts {
+  readonly hub: Pick<Hub, "totals" | "waitingSessions">;
+  readonly fanout: Pick<Fanout, "pending" | "state">;
+  sources(): readonly SourceStatus[];
+}
+
+/** Totals at one time. */
+export interface StatusSample {
+  /** In milliseconds, of any clock that does not jump. */
+  readonly at: number;
+  readonly received: number;
+  readonly malformed: number;
+  readonly sent: number;
+  readonly dropped: number;
+  readonly ws: number;
+  readonly sse: number;
+  readonly waiting: number;
+  readonly pending: number;
+  readonly store: string;
+  readonly sources: readonly SourceStatus[];
+  readonly residentBytes: number;
+}
+
+export class StatusLine implements Disposable {
+  #last: StatusSample;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(private readonly parts: StatusParts) {
+    this.#last = sampleOf(parts);
+    this.#timer = setInterval(() => {
+      const now = sampleOf(this.parts);
+      log.info("{text}", { text: statusText(this.#last, now) });
+      this.#last = now;
+    }, INTERVAL_MS);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Rates are of the time between the two; what is as it should be is left out. */
+export function statusText(before: StatusSample, now: StatusSample): string {
+  const seconds = (now.at - before.at) / 1000;
+  const rate = (key: "received" | "sent") => perSecond((now[key] - before[key]) / seconds);
+  const grown = (key: "malformed" | "dropped") => now[key] - before[key];
+  const clients = now.ws + now.sse;
+  return [
+    `in ${rate("received")}/s`,
+    `out ${rate("sent")}/s`,
+    `${count(clients)} ${clients === 1 ? "client" : "clients"} (${now.ws} ws, ${now.sse} sse)`,
+    ...now.sources.map(sourceText),
+    ...(now.waiting > 0 ? [`${count(now.waiting)} slow`] : []),
+    ...(now.pending > 0 ? [`${count(now.pending)} to be stored`] : []),
+    ...(now.store === "ready" ? [] : [`store ${now.store}`]),
+    ...(grown("dropped") > 0 ? [`${count(grown("dropped"))} dropped`] : []),
+    ...(grown("malformed") > 0 ? [`${count(grown("malformed"))} malformed`] : []),
+    `${Math.round(now.residentBytes / 1_048_576)} MB`,
+  ].join(", ");
+}
+
+function sampleOf({ hub, fanout, sources }: StatusParts): StatusSample {
+  const { ws, sse } = hub.totals;
+  const all = sources();
+  const sum = (key: "received" | "malformed" | "dropped") =>
+    all.reduce((total, source) => total + source[key], 0);
+  return {
+    at: performance.now(),
+    received: sum("received"),
+    malformed: sum("malformed"),
+    sent: ws.sent + sse.sent,
+    dropped: ws.dropped + sse.dropped + sum("dropped"),
+    ws: ws.connected,
+    sse: sse.connected,
+    waiting: hub.waitingSessions,
+    pending: fanout.pending,
+    store: fanout.state.state,
+    sources: all,
+    residentBytes: Deno.memoryUsage().rss,
+  };
+}
+
+function sourceText({ name, state, detail }: SourceStatus): string {
+  const lag = (detail as { lag?: number } | undefined)?.lag;
+  return `${name} ${state}${lag === undefined ? "" : `, lag ${count(lag)}`}`;
+}
+
+function perSecond(rate: number): string {
+  return rate === 0 || rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1);
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en");
+}
