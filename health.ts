@@ -6,10 +6,11 @@ export class Health {
   phase: Phase = "starting";
   readonly #reasons = new Map<string, string>();
 
-  /** Says that a part works, or for which `reason` it does not. */
-  report(part: string, reason: string | undefined): void {
-    if (reason === undefined) this.#reasons.delete(part);
-    else this.#reasons.set(part, reason);
+  /** Says that a part works, or for which `reason` it does not; true where it works again. */
+  report(part: string, reason: string | undefined): boolean {
+    if (reason === undefined) return this.#reasons.delete(part);
+    this.#reasons.set(part, reason);
+    return false;
   }
 
   get reasons(): string[] {

@@ -9,6 +9,7 @@ import { DeliveryQueue } from "./broker/delivery/queue.ts";
 import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import { Hub } from "./broker/hub.ts";
 import { Instances } from "./broker/instances.ts";
+import { KvFanout } from "./broker/kv_fanout.ts";
 import { type OpenStore, openStore } from "./broker/open.ts";
 import type { FanoutState } from "./broker/fanout.ts";
 import type { Config } from "./config.ts";
@@ -92,6 +93,7 @@ export async function startProgram(
       })),
     }),
   });
+  if (fanout instanceof KvFanout) fanout.aloneness = () => instances.live.length === 1;
   const parts = {
     config,
     hub,
@@ -208,7 +210,11 @@ function reportStore(health: Health, state: FanoutState): void {
   if (state.state === "away") {
     health.report("store", state.reason);
     log.error("the store is away, messages wait: {reason}", { reason: state.reason });
+  } else if (state.state === "memory") {
+    const reason = `the log goes on in memory, and would not survive a restart: ${state.reason}`;
+    health.report("store", reason);
+    log.error("the store fails: {reason}", { reason });
   } else if (state.state === "ready") {
-    health.report("store", undefined);
+    if (health.report("store", undefined)) log.info("the store is back");
   }
 }

@@ -96,11 +96,22 @@ export class DenoKv implements KvClient {
 
   #limited<T>(what: string, call: (kv: Kv) => Promise<T>): Promise<T> {
     return withTimeLimit(
-      this.#opened().then((kv) => unlocked(() => call(kv))),
+      this.#opened().then((kv) => unlocked(() => call(kv))).catch((error) => {
+        throw isDamage(error) ? new StoreDamagedError(DAMAGED_FILE, { cause: error }) : error;
+      }),
       this.#limitMs,
       what,
     );
   }
+}
+
+export const DAMAGED_FILE =
+  "the file is no SQLite database, or is damaged: move it away, and restore a copy " +
+  "or start with an empty one";
+
+/** Whether SQLite says that the file is not what it wrote. */
+export function isDamage(error: unknown): boolean {
+  return /not a database|malformed|corrupt/i.test(String(error));
 }
 
 /** Another process has the file: its turn ends in milliseconds, and nothing was done yet. */

@@ -8,11 +8,12 @@ import { type KvClient, StoreDamagedError } from "./kv_client.ts";
 import { HEAD, TURN } from "./kv_keys.ts";
 import type { LeaseChange } from "./lease.ts";
 import { decodeHead } from "./log_head.ts";
+import { LogReplays } from "./log_replays.ts";
 import { LogView } from "./log_view.ts";
 import { LogWriter } from "./log_writer.ts";
-import { type Entry, type Epoch, parseCursor } from "./message.ts";
+import { MemoryFallback } from "./memory_fallback.ts";
+import type { Entry, Epoch } from "./message.ts";
 import type { MessageLog } from "./message_log.ts";
-import { LogReplay, NoReplay } from "./replay.ts";
 
 export interface KvFanoutOptions {
   readonly retentionMs: number;
@@ -22,6 +23,8 @@ export interface KvFanoutOptions {
   readonly pollMs?: number;
   /** How often the last messages of devices are written behind. */
   readonly flushMs?: number;
+  /** The store is a file: a single instance goes on in memory where its disk fails. */
+  readonly onDisk?: boolean;
   readonly clock?: Clock;
 }
 
@@ -33,6 +36,8 @@ export class KvFanout implements Fanout {
   readonly #kv: KvClient;
   readonly #view: LogView;
   readonly #out: LogWriter;
+  readonly #memory: MemoryFallback;
+  readonly #replays: LogReplays;
   readonly #clock: Clock;
   readonly #options: Required<Omit<KvFanoutOptions, "clock">>;
   readonly #closed = new AbortController();
@@ -48,9 +53,12 @@ export class KvFanout implements Fanout {
     const clock = this.#clock = options.clock ?? SYSTEM_CLOCK;
     const view = this.#view = new LogView(kv, clock, options);
     const { signal } = this.#closed;
-    const { retentionMs } = options;
-    this.#out = new LogWriter({ kv, view, clock, retentionMs, bell: this.#bell, signal });
-    this.#options = { pollMs: 1000, flushMs: 2000, ...options };
+    const parts = { kv, view, clock, retentionMs: options.retentionMs, bell: this.#bell };
+    const out = this.#out = new LogWriter({ ...parts, signal });
+    const memory = this.#memory = new MemoryFallback({ ...parts, out });
+    const onAhead = () => this.#staleHead();
+    this.#replays = new LogReplays({ view, memory, clock, closed: signal, onAhead });
+    this.#options = { pollMs: 1000, flushMs: 2000, onDisk: false, ...options };
   }
 
   /** Names this instance in the log. */
@@ -84,7 +92,7 @@ export class KvFanout implements Fanout {
   }
 
   get floor(): number {
-    return this.#view.head.floor;
+    return this.#replays.floor;
   }
 
   get state(): FanoutState {
@@ -124,20 +132,18 @@ export class KvFanout implements Fanout {
     this.#out.gate.prove = prove;
   }
 
-  async since(cursor: string, interest: Interest, signal: AbortSignal): Promise<Replay> {
-    const position = parseCursor(cursor);
-    if (!position || !await this.#isKept(position, signal)) return new NoReplay(this.#view.log);
-    const read = (after: number, interest: Interest, maxBytes: number) =>
-      this.#view.reader.stretch(after, this.#view.log.position + 1, {
-        epoch: this.#view.epoch,
-        interest,
-        maxBytes,
-      });
-    return new LogReplay(this.#view.log, interest, read, {
-      at: position.offset,
-      floor: () => this.floor,
-      epoch: () => this.#view.epoch,
-    });
+  /** Sets what says whether no other instance shares the store. */
+  set aloneness(isAlone: () => boolean) {
+    this.#memory.isAlone = isAlone;
+  }
+
+  /** Somebody could not write to the store: finds out whether anybody can. */
+  suspect(): void {
+    if (this.#options.onDisk && !this.#memory.active) this.#out.probe();
+  }
+
+  since(cursor: string, interest: Interest, signal: AbortSignal): Promise<Replay> {
+    return this.#replays.since(cursor, interest, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -151,45 +157,39 @@ export class KvFanout implements Fanout {
     }
   }
 
-  /** A cursor beyond what was seen here is judged by the head of the store. */
-  async #isKept(
-    position: { epoch: string; offset: number },
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const ahead = () =>
-      position.epoch !== this.#view.epoch.id || position.offset > this.#view.log.position;
-    if (!ahead()) return true;
-    for (let tries = 0; ahead(); tries++) {
-      if (signal.aborted || this.#closed.signal.aborted) return false;
-      const now = await this.#view.reader.head().catch(() => undefined);
-      if (now) {
-        if (now.head.epoch !== position.epoch || now.head.next <= position.offset) return false;
-        // It is there: the loop will have read up to it in a moment.
-        this.#staleHead();
-      }
-      await this.#clock.sleep(Math.min(1000, 2 ** tries), signal);
-    }
-    return true;
-  }
-
   // ---- the loop: one thing at a time, and one commit in flight
 
   async #run(): Promise<void> {
     let failures = 0;
     while (!this.#closed.signal.aborted) {
       try {
-        if (this.#headStale) await this.#catchUp();
+        if (this.#memory.active) await this.#goOnInMemory();
+        else if (this.#headStale) await this.#catchUp();
         else await this.#write();
-        if (this.#state.state === "away" && !this.#headStale) this.#setState({ state: "ready" });
+        if (this.#state.state === "away" && !this.#headStale) this.#ready();
         failures = 0;
       } catch (error) {
         this.#headStale = true;
         this.#away(error);
         this.#out.gate.rejectAll(error);
         const wait = backoffMs(failures++, { ...RETRY, random: this.#clock.random });
-        await this.#clock.sleep(wait, this.#closed.signal);
+        const leftMs = this.#options.onDisk ? this.#memory.failed() : Infinity;
+        if (leftMs <= 0) this.#leaveStore(error);
+        else await this.#clock.sleep(Math.min(wait, leftMs), this.#closed.signal);
       }
     }
+  }
+
+  #leaveStore(error: unknown): void {
+    const reason = reasonOf(error);
+    this.#memory.begin("the store fails: the log goes on in memory");
+    this.#setState({ state: "memory", reason, since: this.#clock.wall() });
+  }
+
+  async #goOnInMemory(): Promise<void> {
+    if (await this.#memory.step()) return await this.#bell.wait();
+    this.#headStale = true;
+    this.#ready();
   }
 
   async #write(): Promise<void> {
@@ -298,12 +298,20 @@ export class KvFanout implements Fanout {
 
   #away(error: unknown): void {
     if (this.#closed.signal.aborted || this.#state.state === "away") return;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#setState({ state: "away", reason, since: this.#clock.wall() });
+    this.#setState({ state: "away", reason: reasonOf(error), since: this.#clock.wall() });
+  }
+
+  #ready(): void {
+    this.#memory.worked();
+    this.#setState({ state: "ready" });
   }
 
   #setState(state: FanoutState): void {
     this.#state = state;
     this.#view.listener.onState?.(state);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -8,6 +8,8 @@ export const logKey = (firstOffset: number): KvKey => ["log", firstOffset];
 export const HEAD: KvKey = ["head"];
 /** Which writer the others are to wait for. */
 export const TURN: KvKey = ["turn"];
+/** Written to find out whether the disk has room again. */
+export const ROOM: KvKey = ["room"];
 /** Rung for changes beside the log: companies, revocations, deliveries. */
 export const BELL: KvKey = ["bell"];
 /** Id of the deployment. */

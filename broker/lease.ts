@@ -32,6 +32,10 @@ export interface LeaseOptions {
   onAcquired(): void;
   /** They may not: another instance has the lease, or it cannot be proven any more. */
   onLost(reason: string): void;
+  /** The store cannot be written to. */
+  onFailure?(): void;
+  /** While the log goes on in memory alone, there is nobody else who could have it. */
+  readonly isAlone?: () => boolean;
   readonly clock?: Clock;
   /** Silence of the owner after which another takes over. */
   readonly leaseMs?: number;
@@ -107,17 +111,28 @@ export class Lease implements AsyncDisposable {
     const { signal } = this.#closed;
     while (!signal.aborted) {
       try {
-        if (this.#held) await this.#inTime(this.#beat(this.#clock.monotonic()));
+        if (this.options.isAlone?.()) this.#holdAlone();
+        else if (this.#held) await this.#inTime(this.#beat(this.#clock.monotonic()));
         else await this.#watchOwner();
       } catch {
         // The store is away; the fanout says so. Silence of the owner cannot be told meanwhile.
         this.#silentSince = this.#clock.monotonic();
+        this.options.onFailure?.();
       }
       if (this.#held && this.#clock.monotonic() - this.#proven >= this.#leaseMs) {
         this.#lose("the lease cannot be proven: the store does not answer");
       }
       await this.#clock.sleep(this.#pauseMs(), signal);
     }
+  }
+
+  /** What the store says of it is proven by the next beat, once the log is back there. */
+  #holdAlone(): void {
+    this.#proven = this.#clock.monotonic();
+    if (this.#held) return;
+    this.#held = true;
+    this.#owner = this.options.instance;
+    this.options.onAcquired();
   }
 
   /**

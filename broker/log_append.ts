@@ -7,6 +7,7 @@ import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
 import { type Entry, type Epoch, type Mark, Publication } from "./message.ts";
 import { type Marks, nameOf } from "./marks.ts";
 import type { MessageLog } from "./message_log.ts";
+import { isSame, printOf } from "./repeats.ts";
 
 /** A publish() that waits for its messages to be stored. */
 export interface Waiting {
@@ -33,17 +34,48 @@ interface Part {
  */
 const MAX_CHARS = 200_000;
 const MAX_JOBS = 400;
+/** What a frame has beside a message, less than this. */
+const ENTRY_CHARS = 2;
+/** Of the frames of one commit. */
+const MAX_FRAMES_BYTES = 720_000;
+
+export interface FrameAge {
+  readonly firstOffset: number;
+  /** Offset after its last message. */
+  readonly next: number;
+  readonly logTime: number;
+}
+
+/** Frames of as many entries as one commit takes, from `firstOffset` on, and the offset after them. */
+export function packFrames(
+  header: FrameHeader,
+  entries: readonly Entry[],
+  firstOffset: number,
+): { sets: { key: KvKey; value: Uint8Array }[]; ages: FrameAge[]; next: number } {
+  const sets: { key: KvKey; value: Uint8Array }[] = [];
+  const ages: FrameAge[] = [];
+  let next = firstOffset;
+  for (let i = 0, size = 0; i < entries.length && size < MAX_FRAMES_BYTES;) {
+    const { bytes, count } = packFrame(header, entries, i);
+    sets.push({ key: logKey(next), value: bytes });
+    ages.push({ firstOffset: next, next: next + count, logTime: header.logTime });
+    next += count;
+    i += count;
+    size += bytes.length;
+  }
+  return { sets, ages, next };
+}
 
 /** Takes from the waiting publishes what fits into one commit, without what is a repeat. */
 export class Append {
   readonly entries: Entry[] = [];
-  readonly ages: { firstOffset: number; next: number; logTime: number }[] = [];
+  ages!: readonly FrameAge[];
   commit!: KvCommit;
   head!: LogHead;
   header!: FrameHeader;
   readonly #parts: Part[] = [];
-  /** Device of the first message with these bytes; one hash of the payload a message. */
-  readonly #payloads = new Map<string, string>();
+  /** Fingerprints of the messages that have a uuid. */
+  readonly #prints = new Set<number>();
   /** Highest offset of each upstream partition in this commit. */
   readonly #marks = new Map<string, number>();
   #chars = 0;
@@ -66,7 +98,8 @@ export class Append {
 
   /** False where the commit is full. */
   #take(entry: Entry): boolean {
-    const chars = entry.payload.length + (entry.job?.body.length ?? 0);
+    const { payload, deviceId, job } = entry;
+    const chars = payload.length + deviceId.length + ENTRY_CHARS + (job?.body.length ?? 0);
     const full = this.#chars + chars > MAX_CHARS || this.#jobs === MAX_JOBS;
     if (full && this.entries.length > 0) return false;
     if (this.marks.isRepeat(entry) || this.log.repeated(entry)) return true;
@@ -76,12 +109,11 @@ export class Append {
       this.#marks.set(name, entry.mark.offset);
     }
     if (entry.uuid !== undefined) {
-      const first = this.#payloads.get(entry.payload);
-      const key = first === undefined || first === entry.deviceId
-        ? entry.payload
-        : `${entry.deviceId}\0${entry.payload}`;
-      if (this.#payloads.has(key)) return true;
-      this.#payloads.set(key, entry.deviceId);
+      const print = printOf(entry);
+      const isKnown = this.#prints.has(print) &&
+        this.entries.some((other) => other.uuid !== undefined && isSame(other, entry));
+      if (isKnown) return true;
+      this.#prints.add(print);
     }
     this.#chars += chars;
     if (entry.job) this.#jobs++;
@@ -124,15 +156,8 @@ export class Append {
   ): void {
     this.header = options.header;
     const { writer, batch, logTime } = options.header;
-    const sets: { key: KvKey; value: Uint8Array }[] = [];
-    let next = head.next;
-    for (let i = 0; i < this.entries.length;) {
-      const { bytes, count } = packFrame(options.header, this.entries, i);
-      sets.push({ key: logKey(next), value: bytes });
-      this.ages.push({ firstOffset: next, next: next + count, logTime });
-      next += count;
-      i += count;
-    }
+    const { sets, ages, next } = packFrames(options.header, this.entries, head.next);
+    this.ages = ages;
     const last = new Map<string, Mark>();
     this.entries.forEach(({ job, mark }, i) => {
       if (job) {
@@ -157,8 +182,11 @@ export class Append {
   publications(epoch: Epoch): Publication[] {
     const first = this.head.next - this.entries.length;
     const { time } = this.header;
-    return this.entries.map(({ deviceId, payload, uuid }, i) =>
-      new Publication(epoch, first + i, deviceId, payload, uuid !== undefined, time)
-    );
+    return this.entries.map(({ deviceId, payload, uuid, print }, i) => {
+      const hasUuid = uuid !== undefined;
+      const publication = new Publication(epoch, first + i, deviceId, payload, hasUuid, time);
+      publication.print = print;
+      return publication;
+    });
   }
 }

@@ -2,13 +2,8 @@
 
 import type { KvKey } from "./kv_client.ts";
 import { logKey } from "./kv_keys.ts";
+import type { FrameAge } from "./log_append.ts";
 import type { LogReader } from "./log_reader.ts";
-
-interface FrameAge {
-  readonly firstOffset: number;
-  readonly next: number;
-  readonly logTime: number;
-}
 
 /** Deletes are bounded by commit; several times what is written, so that a backlog shrinks. */
 const MAX_DELETES = 100;

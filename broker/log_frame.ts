@@ -1,5 +1,6 @@
 /** How messages are packed into the values of the shared log. */
 
+import { fingerprint } from "./fingerprint.ts";
 import { StoreDamagedError } from "./kv_client.ts";
 import { type Entry, type Epoch, Publication } from "./message.ts";
 
@@ -107,11 +108,18 @@ export function unpackFrame(
     const end = idEnd + view.getUint16(at + 3, true);
     const deviceId = decoder.decode(bytes.subarray(at + ENTRY_BYTES, idEnd));
     if (!wanted || wanted(deviceId, firstOffset + i)) {
-      const payload = decoder.decode(bytes.subarray(idEnd, end));
+      const payload = bytes.subarray(idEnd, end);
       const hasUuid = (view.getUint8(at) & HAS_UUID) !== 0;
-      publications.push(
-        new Publication(epoch, firstOffset + i, deviceId, payload, hasUuid, time),
+      const publication = new Publication(
+        epoch,
+        firstOffset + i,
+        deviceId,
+        decoder.decode(payload),
+        hasUuid,
+        time,
       );
+      if (hasUuid) publication.print = fingerprint(payload);
+      publications.push(publication);
     }
     at = end;
   }

@@ -173,6 +173,14 @@ export class LogView {
     });
   }
 
+  /** Another epoch begins behind what is known, in memory alone: the store's head stays as it is. */
+  goOnInMemory(reason: string): void {
+    this.listener.onReset(reason);
+    this.epoch = Epoch.random();
+    const next = this.log.position + 1;
+    this.head = { ...this.head, epoch: this.epoch.id, next, floor: next };
+  }
+
   /** Publications that are stored: from here on they are part of the log. */
   deliver(publications: readonly Publication[]): void {
     for (const publication of publications) {

@@ -4,6 +4,7 @@ import { stageTook } from "../metrics.ts";
 import type { Clock } from "./clock.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { LeaseLostError } from "./fanout.ts";
+import { HeldBack } from "./held_back.ts";
 import type { KvClient } from "./kv_client.ts";
 import { HEAD } from "./kv_keys.ts";
 import type { LeaseChange } from "./lease.ts";
@@ -44,6 +45,10 @@ export class LogWriter {
   #waiting: Waiting[] = [];
   /** A commit whose fate is not known, or that is under way: never changed, only repeated. */
   #frozen: Append | undefined;
+  /** A head is to be committed, to see whether the store takes anything. */
+  #probing = false;
+  /** What waits for the store while the log goes on without it. */
+  readonly #held = new HeldBack();
 
   constructor(private readonly options: LogWriterOptions) {
     const { kv, clock } = options;
@@ -71,6 +76,12 @@ export class LogWriter {
     return done;
   }
 
+  /** Something failed to be written: finds out whether the store takes anything. */
+  probe(): void {
+    this.#probing = true;
+    this.options.bell.ring();
+  }
+
   /** Names the next commit of this instance. */
   nextBatch(): { writer: string; batch: number } {
     return { writer: this.name, batch: ++this.#batch };
@@ -81,6 +92,7 @@ export class LogWriter {
    * which has to be read before anything else is done.
    */
   async step(): Promise<"done" | "idle" | "stale"> {
+    if (this.#probing) return await this.#commitProbe();
     if (this.gate.hasFence) return await this.#commitFence();
     if (this.gate.inDoubt && this.#waiting.some(({ leased }) => leased)) {
       await this.#settleLease();
@@ -92,7 +104,8 @@ export class LogWriter {
 
   /** The head has not moved: what was under way did not land, and is made again as it was. */
   async repeat(): Promise<"done" | "stale"> {
-    return this.#frozen ? await this.#commit(this.#frozen) : "done";
+    if (this.#frozen) return await this.#commit(this.#frozen);
+    return this.#probing ? await this.#commitProbe() : "done";
   }
 
   /**
@@ -122,8 +135,56 @@ export class LogWriter {
   /** Nothing is written any more. */
   close(): void {
     const error = new Error("Cannot publish: the fanout is closed");
-    for (const waiting of [...this.#frozen?.undo() ?? [], ...this.#waiting]) waiting.reject(error);
+    const waiting = [
+      ...this.#frozen?.undo() ?? [],
+      ...this.#waiting,
+      ...this.#held.release().waiting,
+    ];
+    for (const { reject } of waiting) reject(error);
   }
+
+  // ---- without the store
+
+  /** From here on nothing is committed; returns what was under way. */
+  leaveStore(): Append | undefined {
+    const underWay = this.#frozen;
+    this.#frozen = undefined;
+    if (underWay) this.#waiting = [...new Set([...underWay.undo(), ...this.#waiting])];
+    return underWay;
+  }
+
+  /** Appends what waits to memory alone, but for what may not be lost, which waits for the store. */
+  appendInMemory(): void {
+    const { view, clock } = this.options;
+    this.gate.rejectAll(new Error("the log goes on in memory"));
+    let waiting = this.#held.sort(this.#waiting);
+    this.#waiting = [];
+    while (waiting.length > 0) {
+      const append = new Append(waiting, view.log, this.#marks);
+      waiting = waiting.filter(({ entries, taken }) => taken < entries.length);
+      append.freeze(view.head, view.stamp, {
+        header: {
+          ...this.nextBatch(),
+          logTime: view.time.next(view.head.logTime),
+          time: clock.wall(),
+        },
+        deletes: [],
+        floor: view.head.floor,
+      });
+      this.#stored(append, view.stamp!);
+    }
+  }
+
+  /** Goes on in the store; `landed` is what was under way, where the store has it. */
+  returnToStore(landed: Append | undefined): void {
+    const { waiting, storedCount } = this.#held.release(landed?.entries);
+    this.pending -= storedCount;
+    this.#waiting = [...waiting, ...this.#waiting];
+    this.#probing = false;
+    this.doubt();
+  }
+
+  // ---- commits
 
   async #append(): Promise<"done" | "stale"> {
     const { view, clock, retentionMs } = this.options;
@@ -162,12 +223,17 @@ export class LogWriter {
     stageTook("append", performance.now() - startedAt);
     this.#frozen = undefined;
     this.turn.won();
-    view.seen({ head: append.head, versionstamp: result.versionstamp });
     view.ages.add(append.ages);
-    this.#marks.advance(append.entries);
-    view.deliver(append.publications(view.epoch));
-    this.#settle(append);
+    this.#stored(append, result.versionstamp);
     return "done";
+  }
+
+  #stored(append: Append, versionstamp: string): void {
+    const { view } = this.options;
+    view.seen({ head: append.head, versionstamp });
+    this.#marks.advance(append.entries);
+    if (append.entries.length > 0) view.deliver(append.publications(view.epoch));
+    this.#settle(append);
   }
 
   async #commitFence(): Promise<"done" | "stale"> {
@@ -182,6 +248,19 @@ export class LogWriter {
       return result.ok;
     });
     return isDone ? "done" : "stale";
+  }
+
+  async #commitProbe(): Promise<"done" | "stale"> {
+    const { kv, view } = this.options;
+    const head: LogHead = { ...view.head, ...this.nextBatch() };
+    const result = await kv.commit({
+      checks: [{ key: HEAD, versionstamp: view.stamp }],
+      sets: [{ key: HEAD, value: encodeHead(head) }],
+    });
+    this.#probing = false;
+    if (!result.ok) return "stale";
+    view.seen({ head, versionstamp: result.versionstamp });
+    return "done";
   }
 
   /** What came from leased sources goes on only where the lease is still this instance's. */

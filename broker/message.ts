@@ -10,6 +10,8 @@ export interface Message {
   readonly payload: string;
   /** The payload's own `uuid`, where it has one: what tells a repeat from a new message. */
   readonly uuid?: string | undefined;
+  /** Fingerprint of the payload's UTF-8, where it is known already. */
+  readonly print?: number | undefined;
 }
 
 /** Work that has to be done once because of a message; written in the commit of that message. */
@@ -93,6 +95,10 @@ export class Publication {
   /** The one before and after it of the same device, while both are in the recent log. */
   previous: Publication | undefined;
   next: Publication | undefined;
+  /** Fingerprint of the payload's UTF-8, where it is known; of use with a uuid alone. */
+  print: number | undefined;
+  /** An older one with the same fingerprint, in the window for repeats. */
+  alike: Publication | undefined;
   /** Frames built for clients; kept only while the publication is on its way out. */
   wsFrame: string | undefined;
   sseFrame: Uint8Array | undefined;

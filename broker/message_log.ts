@@ -2,6 +2,7 @@
 
 import type { Interest } from "./interest.ts";
 import type { Message, Publication } from "./message.ts";
+import { Repeats } from "./repeats.ts";
 
 /** Bytes that a publication takes beside its payload; an estimate. */
 const OVERHEAD_BYTES = 200;
@@ -20,10 +21,7 @@ export class MessageLog {
   #evicted = 0;
   #bytes = 0;
   #position = 0;
-  /** Publications that have a uuid, by payload; see {@linkcode MessageLog.repeated}. */
-  readonly #byPayload = new Map<string, Publication>();
-  /** How many of them are kept by device and payload, since another device sent the same bytes. */
-  #byDevice = 0;
+  readonly #repeats = new Repeats();
 
   constructor(private readonly options: { maxBytes: number }) {}
 
@@ -77,7 +75,7 @@ export class MessageLog {
       last.next = publication;
     }
     this.#last.set(publication.deviceId, publication);
-    if (publication.hasUuid) this.#remember(publication);
+    this.#repeats.add(publication);
     while (this.#bytes > this.options.maxBytes && this.start < this.#position) this.#evict();
   }
 
@@ -99,12 +97,9 @@ export class MessageLog {
     this.#position = position;
   }
 
-  /** The publication that `message` repeats: same device, same bytes, and it has a uuid. */
+  /** The recent publication that `message` repeats: same device, same bytes, and it has a uuid. */
   repeated(message: Message): Publication | undefined {
-    if (message.uuid === undefined) return undefined;
-    const found = this.#byPayload.get(message.payload);
-    if (found?.deviceId === message.deviceId) return found;
-    return this.#byDevice > 0 ? this.#byPayload.get(keyWithDevice(message)) : undefined;
+    return this.#repeats.find(message);
   }
 
   /**
@@ -160,40 +155,15 @@ export class MessageLog {
       publication;
   }
 
-  #remember(publication: Publication): void {
-    const known = this.#byPayload.get(publication.payload);
-    if (known && known.deviceId !== publication.deviceId) {
-      const key = keyWithDevice(publication);
-      if (!this.#byPayload.has(key)) this.#byDevice++;
-      this.#byPayload.set(key, publication);
-    } else this.#byPayload.set(publication.payload, publication);
-  }
-
-  #forget(publication: Publication): void {
-    if (this.#byPayload.get(publication.payload) === publication) {
-      this.#byPayload.delete(publication.payload);
-    } else if (this.#byDevice > 0) {
-      const key = keyWithDevice(publication);
-      if (this.#byPayload.get(key) !== publication) return;
-      this.#byPayload.delete(key);
-      this.#byDevice--;
-    }
-  }
-
   #evict(): void {
     const publication = this.#recent[this.#evicted]!;
     this.#recent[this.#evicted++] = undefined;
     this.#bytes -= publication.payload.length + OVERHEAD_BYTES;
     if (publication.next) publication.next.previous = undefined;
-    if (publication.hasUuid) this.#forget(publication);
+    this.#repeats.delete(publication);
     if (this.#evicted > 1024 && this.#evicted * 2 > this.#recent.length) {
       this.#recent = this.#recent.slice(this.#evicted);
       this.#evicted = 0;
     }
   }
-}
-
-/** NUL cannot stand in a payload, so this key is never a payload. */
-function keyWithDevice(message: { deviceId: string; payload: string }): string {
-  return `${message.deviceId}\0${message.payload}`;
 }

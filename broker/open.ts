@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import type { Config } from "../config.ts";
 import type { Fanout } from "./fanout.ts";
-import { DenoKv, unlocked } from "./deno_kv.ts";
+import { DAMAGED_FILE, DenoKv, isDamage, unlocked } from "./deno_kv.ts";
 import type { KvClient } from "./kv_client.ts";
 import { KvFanout, type KvFanoutOptions } from "./kv_fanout.ts";
 import { MemoryFanout } from "./memory_fanout.ts";
@@ -66,7 +66,7 @@ export async function openStore(
     local ? Promise.resolve(local) : openRemoteKv(url, config.kv.accessToken ?? "");
   return remote
     ? onKv(open, options, POLL_MS, new URL(url).host)
-    : onKv(open, options, FILE_POLL_MS, url);
+    : onKv(open, { ...options, onDisk: true }, FILE_POLL_MS, url);
 }
 
 function onKv(
@@ -104,9 +104,6 @@ function reasonOf(error: unknown, url: string): string {
     return "the file may not be written: check its owner and rights";
   }
   const text = error instanceof Error ? error.message : String(error);
-  if (/not a database|malformed|corrupt/i.test(text)) {
-    return "the file is no SQLite database, or is damaged: move it away, and restore a copy " +
-      "or start with an empty one";
-  }
+  if (isDamage(error)) return DAMAGED_FILE;
   return text.replaceAll(url, "the database");
 }

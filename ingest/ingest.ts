@@ -133,6 +133,8 @@ export class Ingest {
         log.warning("the ingest lease is lost, the sources stop: {reason}", { reason });
         this.#move(() => this.#stopLeased());
       },
+      onFailure: () => fanout.suspect(),
+      isAlone: () => fanout.state.state === "memory",
     });
     fanout.leaseProof = () => lease.prove();
     this.#lease = lease;

@@ -6,7 +6,7 @@ import type { Job, Mark } from "../broker/message.ts";
 import { botoneraJob } from "./botonera/job.ts";
 import type { BotoneraCheck } from "./botonera/message_types.ts";
 import type { MessageCheck, Refusal } from "./check.ts";
-import { type Batch, epochMs, type SourceCounters } from "./protocol.ts";
+import { type Batch, epochMs, type MarkRun, type SourceCounters } from "./protocol.ts";
 import type { Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
 
 export interface IntakeLimits {
@@ -58,9 +58,10 @@ class OpenBatch {
   readonly deviceIds: string[] = [];
   readonly payloads: string[] = [];
   readonly uuids = new Column<string>();
+  readonly prints = new Column<number>();
   readonly jobs = new Column<Job>();
-  readonly marks = new Column<Mark>();
   readonly inbound = new Column<InboundMessage>();
+  readonly #marks: MarkRun[] = [];
   /** Of the messages, and of the refused ones that came between and after them. */
   readonly acks: Ack[] = [];
   bytes = 0;
@@ -72,14 +73,23 @@ class OpenBatch {
     return this.payloads.length;
   }
 
+  /** Of the message that was pushed last. */
+  addMark({ key, offset }: Mark): void {
+    const at = this.size - 1;
+    const run = this.#marks.at(-1);
+    if (run?.key === key && run.from + run.offsets.length === at) run.offsets.push(offset);
+    else this.#marks.push({ key, from: at, offsets: [offset] });
+  }
+
   columns(): Batch {
     return {
       deviceIds: this.deviceIds,
       payloads: this.payloads,
       ...(this.uuids.used && { uuids: this.uuids.values }),
+      ...(this.prints.used && { prints: this.prints.values }),
       ...(this.jobs.used && { jobs: this.jobs.values }),
-      ...(this.marks.used && { marks: this.marks.values }),
       ...(this.inbound.used && { inbound: this.inbound.values }),
+      ...(this.#marks.length > 0 && { marks: this.#marks }),
     };
   }
 }
@@ -114,6 +124,7 @@ export class BatchingIntake implements Intake {
     batch.deviceIds.push(message.deviceId);
     batch.payloads.push(message.payload);
     batch.uuids.push(message.uuid);
+    batch.prints.push(message.print);
     if (botonera.kind === "unknown_type" || botonera.kind === "bad_fields") {
       // It streams like any other; what is skipped is the work.
       this.counters.malformed++;
@@ -124,7 +135,7 @@ export class BatchingIntake implements Intake {
         ? botoneraJob(message, botonera.message)
         : this.options.jobOf?.(value, origin),
     );
-    batch.marks.push(origin.mark);
+    if (origin.mark) batch.addMark(origin.mark);
     batch.inbound.push(undefined);
     this.#taken(batch, bytes.byteLength, ack);
   }
@@ -134,7 +145,7 @@ export class BatchingIntake implements Intake {
     const batch = this.#open;
     batch.deviceIds.push("");
     batch.payloads.push("");
-    for (const column of [batch.uuids, batch.jobs, batch.marks]) column.push(undefined);
+    for (const column of [batch.uuids, batch.prints, batch.jobs]) column.push(undefined);
     batch.inbound.push(message);
     this.#taken(batch, message.body.length, ack);
   }
@@ -170,7 +181,7 @@ export class BatchingIntake implements Intake {
       for (const ack of batch.acks) ack();
     }
     this.flush();
-    if (this.#credit && this.#hasCredit()) {
+    if (this.#credit && this.#hasRoom()) {
       this.#credit.resolve();
       this.#credit = undefined;
     }
@@ -190,6 +201,13 @@ export class BatchingIntake implements Intake {
   #hasCredit(): boolean {
     return this.#full.length === 0 && this.#posted.length < this.options.limits.maxBatches &&
       this.#bytes < this.options.limits.maxBytes;
+  }
+
+  /** Who waits goes on when half of the credit is back: a switch for each batch costs more. */
+  #hasRoom(): boolean {
+    const { maxBatches, maxBytes } = this.options.limits;
+    return this.#full.length === 0 && this.#posted.length <= maxBatches / 2 &&
+      this.#bytes <= maxBytes / 2;
   }
 
   /**

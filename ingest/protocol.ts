@@ -1,7 +1,7 @@
 /** What the main thread and a source's worker say to each other. */
 
 import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
-import type { Job, Mark } from "../broker/message.ts";
+import type { Job } from "../broker/message.ts";
 import type { CheckOptions } from "./check.ts";
 import type { IntakeLimits } from "./intake.ts";
 import type { Outgoing, SourceDetail, SourceLogLevel, SourceState } from "./source.ts";
@@ -21,9 +21,19 @@ export interface Batch {
   readonly payloads: string[];
   /** As long as `deviceIds`; left out where no message has a uuid. */
   readonly uuids?: (string | undefined)[];
+  /** Fingerprints of the payloads that have a uuid. */
+  readonly prints?: (number | undefined)[];
   readonly jobs?: (Job | undefined)[];
-  readonly marks?: (Mark | undefined)[];
+  readonly marks?: readonly MarkRun[];
   readonly inbound?: (InboundMessage | undefined)[];
+}
+
+/** Marks of messages that follow each other: an object each would cost as much as the payloads. */
+export interface MarkRun {
+  readonly key: readonly string[];
+  /** Place of the first message in the batch. */
+  readonly from: number;
+  readonly offsets: number[];
 }
 
 /** Running totals of one source, since its worker started. */

@@ -1,11 +1,13 @@
 /** One life of a source's worker, as the main thread sees it. */
 
-import type { Entry } from "../broker/message.ts";
+import { setImmediate } from "node:timers";
+import type { Entry, Mark } from "../broker/message.ts";
 import { stageTook } from "../metrics.ts";
 import {
   type Batch,
   epochMs,
   type FromWorker,
+  type MarkRun,
   type SourceCounters,
   type ToWorker,
 } from "./protocol.ts";
@@ -51,6 +53,9 @@ export class WorkerRun {
   #ended = false;
   /** Resolves when every batch so far is stored: acks are in order even if the stores were not. */
   #storedSoFar: Promise<void> = Promise.resolve();
+  /** Number of the last batch that is stored. */
+  #stored = 0;
+  #telling = false;
 
   constructor(private readonly options: WorkerRunOptions) {
     this.#worker = new Worker(options.worker, { type: "module", name: options.name });
@@ -131,11 +136,22 @@ export class WorkerRun {
     stageTook("handover", epochMs() - postedAt);
     const published = this.options.publish(toEntries(messages));
     this.#storedSoFar = Promise.all([this.#storedSoFar, published]).then(
-      () => this.#post({ type: "stored", batch }),
+      () => this.#tellStored(batch),
     );
     this.#storedSoFar.catch((error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       this.#die(`messages could not be stored: ${why}`);
+    });
+  }
+
+  /** One commit stores several batches: the worker, which has to be woken, is told of them once. */
+  #tellStored(batch: number): void {
+    this.#stored = batch;
+    if (this.#telling) return;
+    this.#telling = true;
+    setImmediate(() => {
+      this.#telling = false;
+      this.#post({ type: "stored", batch: this.#stored });
     });
   }
 
@@ -155,13 +171,23 @@ export class WorkerRun {
 }
 
 function toEntries(batch: Batch): Entry[] {
-  const { deviceIds, payloads, uuids, jobs, marks, inbound } = batch;
+  const { deviceIds, payloads, uuids, prints, jobs, marks, inbound } = batch;
+  const marked = marks && marksOf(marks, payloads.length);
   return payloads.map((payload, i) => ({
     deviceId: deviceIds[i]!,
     payload,
     uuid: uuids?.[i],
+    print: prints?.[i],
     job: jobs?.[i],
-    mark: marks?.[i],
+    mark: marked?.[i],
     inbound: inbound?.[i],
   }));
+}
+
+function marksOf(runs: readonly MarkRun[], length: number): (Mark | undefined)[] {
+  const marks = new Array<Mark | undefined>(length);
+  for (const { key, from, offsets } of runs) {
+    offsets.forEach((offset, i) => marks[from + i] = { key, offset });
+  }
+  return marks;
 }

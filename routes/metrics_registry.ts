@@ -112,6 +112,11 @@ export function metricsRegistry(
     "1 while the store answers",
     () => one(fanout.state.state === "ready" ? 1 : 0),
   );
+  gauge(
+    "store_in_memory",
+    "1 while the disk fails and the log goes on in memory",
+    () => one(fanout.state.state === "memory" ? 1 : 0),
+  );
   gauge("devices", "Devices known", () => one(fanout.log.deviceCount));
   gauge("recent_bytes", "Recent messages in memory", () => one(fanout.log.bytes));
   gauge("connections", "Streams open", byTransport("connected"));

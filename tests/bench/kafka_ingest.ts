@@ -1,8 +1,8 @@
 /**
- * A million preloaded messages of 300 bytes: the program, from `earliest` until all are committed
- * to its store, beside a bare kafkajs consumer that only parses them, in one run.
+ * Kafka alone: preloaded messages of 300 bytes from `earliest` until all are committed to the store,
+ * beside a bare kafkajs consumer that only parses them, in one run.
  *
- *     deno run -A tests/bench/kafka_ingest.ts [messages]
+ *     deno run -A tests/bench/kafka_ingest.ts [messages]      with the memory after each tenth
  */
 
 import kafkajs from "kafkajs";
@@ -11,40 +11,59 @@ import { Kafka } from "../kit/kafka.ts";
 import { trackingPayload } from "../kit/payload.ts";
 import { TestProcess } from "../kit/process.ts";
 import { Telecast } from "../kit/telecast.ts";
+import { cpuMicros } from "./noise.ts";
+import { Results } from "./results.ts";
 
-const TOPIC = "bench";
+export const TOPIC = "bench";
 const DEVICES = 300;
 const PARTITIONS = 3;
 const BATCH = 5_000;
-/** Other work on the machine comes and goes: the two take turns. */
-const ROUNDS = 3;
+const WHAT = "Kafka";
 
-if (Deno.args[0] === "peer") await peer(Deno.args[1]!, Deno.args[2]!, Number(Deno.args[3]));
-else await main(Number(Deno.args[0] ?? 1_000_000));
+if (import.meta.main) {
+  if (Deno.args[0] === "peer") await peer(Deno.args[1]!, Deno.args[2]!, Number(Deno.args[3]));
+  else await main(Number(Deno.args[0] ?? 1_000_000));
+}
 
 async function main(count: number): Promise<void> {
+  const results = new Results(({ target, what, value, unit }) =>
+    print(`${target.padEnd(11)} ${what}: ${value.toLocaleString("en")} ${unit}`)
+  );
+  await measureKafkaIngest(results, { count, rounds: 3 });
+  const [telecast, bare] = [results.median("telecast", WHAT), results.median("bare client", WHAT)];
+  print(`telecast / bare, of the medians: ${(telecast! / bare!).toFixed(2)}`);
+}
+
+/** All rounds, as the messages are loaded once; the two take turns. */
+export async function measureKafkaIngest(
+  results: Results,
+  { count, rounds }: { count: number; rounds: number },
+): Promise<void> {
   await using kafka = await Kafka.start();
   await createTopic(kafka.bootstrap, TOPIC, PARTITIONS);
-  const preloadMs = await preload(kafka.bootstrap, count);
-  print(`preloaded ${count} messages in ${(preloadMs / 1000).toFixed(1)} s`);
-  const rates = { bare: 0, telecast: 0 };
-  for (let round = 1; round <= ROUNDS; round++) {
+  await preload(kafka.bootstrap, count);
+  for (let round = 1; round <= rounds; round++) {
     const group = `round-${round}`;
     const bare = await runPeer(kafka.bootstrap, group, count);
     const telecast = await runTelecast(kafka.bootstrap, group, count);
-    print(
-      `round ${round}, msg/s: bare kafkajs and JSON.parse ${bare.rate}, telecast ${telecast.rate}`,
-    );
-    print(`  seconds of processor: ${bare.cpuSeconds}, ${telecast.cpuSeconds}`);
-    print(`  memory of telecast after each tenth, MB: ${telecast.megabytes.join(" ")}`);
-    rates.bare = Math.max(rates.bare, bare.rate);
-    rates.telecast = Math.max(rates.telecast, telecast.rate);
+    for (const [target, run] of [["bare client", bare], ["telecast", telecast]] as const) {
+      results.add({ target, what: WHAT, unit: "messages/s", value: run.rate });
+      results.add({
+        target,
+        what: `${WHAT}, processor`,
+        unit: "µs a message",
+        value: run.cpuMicros / count,
+        lessIsBetter: true,
+      });
+    }
+    const { megabytes } = telecast;
+    const what = `${WHAT}, growth of memory from the second tenth to the last`;
+    const value = megabytes.at(-1)! - megabytes[1]!;
+    results.add({ target: "telecast", what, unit: "MB", value, lessIsBetter: true });
   }
-  print(`telecast / bare, the best of each: ${(rates.telecast / rates.bare).toFixed(2)}`);
 }
 
-async function preload(server: string, count: number): Promise<number> {
-  const since = performance.now();
+export async function preload(server: string, count: number): Promise<void> {
   const producer = (await clientOf(server)).producer();
   await producer.connect();
   for (let sent = 0; sent < count; sent += BATCH) {
@@ -58,14 +77,13 @@ async function preload(server: string, count: number): Promise<number> {
     await producer.send({ topic: TOPIC, messages });
   }
   await producer.disconnect();
-  return performance.now() - since;
 }
 
 interface Result {
   /** Messages a second. */
   readonly rate: number;
   /** On a machine with other work this tells more than the rate. */
-  readonly cpuSeconds: number;
+  readonly cpuMicros: number;
 }
 
 async function runPeer(server: string, group: string, count: number): Promise<Result> {
@@ -89,7 +107,7 @@ async function peer(server: string, groupId: string, count: number): Promise<voi
   const done = Promise.withResolvers<void>();
   await consumer.run({
     eachBatch: ({ batch }) => {
-      since ||= performance.now();
+      if (since === 0) since = performance.now();
       for (const { value } of batch.messages) JSON.parse(value!.toString());
       seen += batch.messages.length;
       if (seen === count) done.resolve();
@@ -98,7 +116,7 @@ async function peer(server: string, groupId: string, count: number): Promise<voi
   });
   await done.promise;
   const rate = Math.round(seen / ((performance.now() - since) / 1000));
-  print(JSON.stringify({ rate, cpuSeconds: await cpuSeconds("self") } satisfies Result));
+  print(JSON.stringify({ rate, cpuMicros: await cpuMicros(Deno.pid) } satisfies Result));
   Deno.exit(0);
 }
 
@@ -123,14 +141,7 @@ async function runTelecast(server: string, group: string, count: number) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const rate = Math.round(count / ((performance.now() - since) / 1000));
-  return { rate, cpuSeconds: await cpuSeconds(telecast.process.pid), megabytes };
-}
-
-async function cpuSeconds(pid: number | "self"): Promise<number> {
-  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // User and system time, in ticks of 10 ms.
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  return { rate, cpuMicros: await cpuMicros(telecast.process.pid), megabytes };
 }
 
 function print(text: string): void {

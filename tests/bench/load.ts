@@ -12,6 +12,12 @@ export interface LoadOptions {
   /** Devices that a client asks for. */
   readonly each: number;
   readonly qos?: 0 | 1;
+  /** What the ids that clients ask for begin with; those that are published for unless given. */
+  readonly watch?: string;
+  /** Added to the query of the stream. */
+  readonly query?: string;
+  /** A client counts as connected once it has received this text. */
+  readonly until?: string;
 }
 
 export interface Step {
@@ -51,6 +57,9 @@ export async function buildLoad(): Promise<void> {
 
 /** Connected clients and a publisher. */
 export class Load implements AsyncDisposable {
+  /** What it took until every client was connected. */
+  openSeconds = 0;
+
   private constructor(
     private readonly child: Deno.ChildProcess,
     private readonly answers: AsyncIterator<string>,
@@ -63,30 +72,42 @@ export class Load implements AsyncDisposable {
 
   /** Resolves once every client is connected. */
   static async open(options: LoadOptions): Promise<Load> {
-    const url = `http://127.0.0.1:${options.port}/api/v1/stream?device_ids={ids}`;
+    const query = options.query === undefined ? "" : `&${options.query}`;
+    const url = `http://127.0.0.1:${options.port}/api/v1/stream?device_ids={ids}${query}`;
     const child = new Deno.Command(BINARY, {
       args: [
         ...["-transport", options.transport, "-url", url, "-clients", String(options.clients)],
         ...["-devices", String(options.devices), "-each", String(options.each)],
         ...["-broker", `127.0.0.1:${options.broker.port}`, "-qos", String(options.qos ?? 0)],
+        ...["-watch", options.watch ?? "bench", "-until", options.until ?? ""],
       ],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
     const load = new Load(child, lines(child.stdout), child.stdin.getWriter());
-    await load.#answer();
+    const { openSeconds } = await load.#answer() as { openSeconds: number };
+    load.openSeconds = openSeconds;
     return load;
   }
 
   async step(step: Step): Promise<StepResult> {
-    await this.input.write(new TextEncoder().encode(JSON.stringify(step) + "\n"));
-    return await this.#answer() as StepResult;
+    return await this.#ask(step) as StepResult;
+  }
+
+  /** Publishes as fast as the broker takes it; resolves once everything is written. */
+  async blast(count: number): Promise<void> {
+    await this.#ask({ count });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.input.close().catch(() => {});
     await this.child.status;
+  }
+
+  async #ask(question: unknown): Promise<unknown> {
+    await this.input.write(new TextEncoder().encode(JSON.stringify(question) + "\n"));
+    return await this.#answer();
   }
 
   async #answer(): Promise<unknown> {

@@ -7,6 +7,11 @@ async function busyTicks(): Promise<number> {
   return user! + nice! + system! + irq! + softIrq!;
 }
 
+/** Time that a process has used, of all its threads, in microseconds. */
+export async function cpuMicros(pid: number): Promise<number> {
+  return await processTicks(pid) * 10_000;
+}
+
 /** Time that a process has used, in hundredths of a second. */
 async function processTicks(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");

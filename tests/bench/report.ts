@@ -1,45 +1,93 @@
 /** The bench's results, for people and for programs. */
 
-import type { Measurement } from "./measure.ts";
-import type { TargetName } from "./target.ts";
+import { verdicts } from "./goals.ts";
+import { type Figure, type Measured, median, type Results } from "./results.ts";
 
 const RESULTS = new URL("results/", import.meta.url);
+/** Samples of one run differ by less than that by chance alone on a quiet machine. */
+const MIN_CHANGE = 0.05;
 
-/** A line a measurement, a column a target, and Telecast's ratios to the others. */
-export function table(measurements: readonly Measurement[], targets: readonly TargetName[]) {
-  const others = targets.filter((target) => target !== "telecast");
-  const rows = [["", ...targets, ...others.map((other) => `telecast : ${other}`)]];
-  const names = [...new Set(measurements.map(({ what, unit }) => `${what} (${unit})`))];
-  for (const name of names) {
-    const of = (target: TargetName) =>
-      measurements.find((m) => m.target === target && `${m.what} (${m.unit})` === name);
-    const ratio = (other: TargetName) => {
-      const [ours, theirs] = [of("telecast")?.value, of(other)?.value];
-      return ours === undefined || !theirs ? "-" : (ours / theirs).toFixed(2);
-    };
-    const values = targets.map((target) => of(target)?.value.toLocaleString("en") ?? "-");
-    rows.push([name, ...values, ...others.map(ratio)]);
+interface Saved {
+  readonly figures: readonly Figure[];
+}
+
+/** A line a figure, a column a target: medians, with the span of the samples in percent. */
+export function figureTable({ figures }: Results): string {
+  const targets = [...new Set(figures.map(({ target }) => target))];
+  const names = [...new Set(figures.map(({ what, unit }) => `${what} (${unit})`))];
+  const cell = (target: Measured, name: string) => {
+    const found = figures.find((f) => f.target === target && `${f.what} (${f.unit})` === name);
+    if (!found) return "-";
+    const value = median(found.samples);
+    const span = (Math.max(...found.samples) - Math.min(...found.samples)) / value / 2;
+    return `${shown(value)}${found.samples.length > 1 ? ` ±${Math.round(span * 100)}%` : ""}`;
+  };
+  return aligned([
+    ["", ...targets],
+    ...names.map((name) => [name, ...targets.map((target) => cell(target, name))]),
+  ]);
+}
+
+/** A line a goal that this run could tell about. */
+export function goalTable(results: Results): string {
+  const rows = verdicts(results, navigator.hardwareConcurrency)
+    .map(({ name, value, wanted, verdict }) => [name, value.toFixed(2), wanted, verdict]);
+  return aligned([["goal", "is", "wanted", "met"], ...rows]);
+}
+
+/** A line a figure of Telecast that is better or worse than in a former run, beyond the noise. */
+export async function comparison({ figures }: Results, path: string): Promise<string> {
+  const former: Saved = JSON.parse(await Deno.readTextFile(path));
+  const rows: string[][] = [];
+  let same = 0;
+  for (const figure of figures) {
+    if (figure.target !== "telecast") continue;
+    const then = former.figures.find(({ target, what, unit }) =>
+      target === figure.target && what === figure.what && unit === figure.unit
+    );
+    if (!then) continue;
+    const [before, now] = [median(then.samples), median(figure.samples)];
+    const apart = Math.min(...figure.samples) > Math.max(...then.samples) ||
+      Math.max(...figure.samples) < Math.min(...then.samples);
+    if (!apart || Math.abs(now / before - 1) < MIN_CHANGE) {
+      same++;
+      continue;
+    }
+    const better = figure.lessIsBetter ? now < before : now > before;
+    rows.push([
+      figure.what,
+      `${shown(before)} -> ${shown(now)} ${figure.unit}`,
+      `x${(now / before).toFixed(2)}`,
+      better ? "better" : "WORSE",
+    ]);
   }
+  return aligned([...rows, [`${same} figures within the noise`, "", "", ""]]);
+}
+
+/** Writes everything measured to tests/bench/results/ and returns the file's path. */
+export async function save({ figures, faults }: Results): Promise<string> {
+  await Deno.mkdir(RESULTS, { recursive: true });
+  const time = new Date().toISOString();
+  const path = new URL(`${time.replaceAll(":", "-")}.json`, RESULTS).pathname;
+  const saved = {
+    time,
+    deno: Deno.version.deno,
+    cores: navigator.hardwareConcurrency,
+    load: Deno.loadavg(),
+    faults,
+    figures,
+  };
+  await Deno.writeTextFile(path, JSON.stringify(saved, null, 2) + "\n");
+  return path;
+}
+
+function shown(value: number): string {
+  return value.toLocaleString("en", { maximumSignificantDigits: value >= 1000 ? 9 : 3 });
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   return rows.map((row) =>
     row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ")
   ).join("\n");
-}
-
-/** Writes everything measured to tests/bench/results/ and returns the file's path. */
-export async function save(measurements: readonly Measurement[], short: boolean): Promise<string> {
-  await Deno.mkdir(RESULTS, { recursive: true });
-  const now = new Date().toISOString();
-  const path =
-    new URL(`${now.replaceAll(":", "-")}${short ? "-short" : ""}.json`, RESULTS).pathname;
-  const result = {
-    time: now,
-    short,
-    deno: Deno.version.deno,
-    cores: navigator.hardwareConcurrency,
-    load: Deno.loadavg(),
-    measurements,
-  };
-  await Deno.writeTextFile(path, JSON.stringify(result, null, 2) + "\n");
-  return path;
 }

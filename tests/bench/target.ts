@@ -16,10 +16,15 @@ const HERE = new URL(".", import.meta.url).pathname;
 const CACHE = `${Deno.env.get("HOME")}/.cache/telecast`;
 
 /** Starts a target that is subscribed to the broker's `bench/#`. */
-export function startTarget(name: TargetName, broker: Mosquitto): Promise<Target> {
+export function startTarget(
+  name: TargetName,
+  broker: Mosquitto,
+  /** Of Telecast's configuration. */
+  env: Readonly<Record<string, string>> = {},
+): Promise<Target> {
   switch (name) {
     case "telecast":
-      return startTelecast(broker);
+      return startTelecast(broker, env);
     case "fastapi":
       return startPeer(broker);
     case "raw deno":
@@ -28,12 +33,22 @@ export function startTarget(name: TargetName, broker: Mosquitto): Promise<Target
 }
 
 /** Telecast as production runs it, on a SQLite store in a folder of its own. */
-async function startTelecast(broker: Mosquitto): Promise<Target> {
-  const telecast = await Telecast.start({
-    env: { BROKER_HOST: broker.url, BROKER_TOPIC: "bench/#", MQTT_QOS: "1" },
-  });
-  await telecast.waitForSource();
+export async function startTelecast(
+  broker: Mosquitto,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Telecast> {
+  const telecast = await Telecast.start({ env: { ...telecastEnv(broker), ...env } });
+  try {
+    await telecast.waitForSource();
+  } catch (error) {
+    await telecast[Symbol.asyncDispose]();
+    throw error;
+  }
   return telecast;
+}
+
+export function telecastEnv(broker: Mosquitto): Record<string, string> {
+  return { BROKER_HOST: broker.url, BROKER_TOPIC: "bench/#", MQTT_QOS: "1" };
 }
 
 async function startRaw(broker: Mosquitto): Promise<Target> {

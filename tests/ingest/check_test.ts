@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { fingerprintOf } from "../../broker/fingerprint.ts";
 import { type Checked, MessageCheck } from "../../ingest/check.ts";
 
 const MAX_BYTES = 60_000;
@@ -71,6 +73,24 @@ Deno.test("MessageCheck takes raw line breaks out, and nothing else", () => {
 
 Deno.test("MessageCheck takes a byte order mark away", () => {
   assert.equal(check('\ufeff{"device_id":"d"}').message?.payload, '{"device_id":"d"}');
+  const payload = '{"device_id":"d","x":"\ufeff\ufffd"}';
+  assert.equal(check(`\ufeff${payload}`).message?.payload, payload);
+});
+
+Deno.test("MessageCheck takes a replacement character that the device sent itself", () => {
+  const payload = '{"device_id":"d","x":"\ufffd"}';
+  assert.equal(check(payload).message?.payload, payload);
+});
+
+Deno.test("MessageCheck reads a Buffer as it reads other bytes", () => {
+  const messages = new MessageCheck({ maxMessageBytes: 60_000, commandTopicPrefix: "c/" });
+  const payload = '{"device_id":"d","x":"ñ🚒"}';
+  const whole = Buffer.from(`junk${payload}junk`);
+  const part = whole.subarray(4, whole.length - 4);
+  assert.equal(messages.check(part, { topic: "t" }).message?.payload, payload);
+  const broken = Buffer.from(part);
+  broken[broken.length - 3] = 0xff;
+  assert.equal(messages.check(broken, { topic: "t" }).refusal, "not_utf8");
 });
 
 Deno.test("MessageCheck takes a uuid that is a string or a number, at the top alone", () => {
@@ -81,6 +101,16 @@ Deno.test("MessageCheck takes a uuid that is a string or a number, at the top al
   assert.equal(uuid('"uuid":null'), undefined);
   assert.equal(uuid('"uuid":["u"]'), undefined);
   assert.equal(uuid('"data":{"uuid":"u"}'), undefined);
+});
+
+Deno.test("MessageCheck gives the fingerprint of the payload as it goes on, where it has a uuid", () => {
+  for (const x of ["x", "ñ🚒", "\ufffd", "a\\nb"]) {
+    for (const [head, tail] of [["", ""], ["\ufeff", ""], ["\r\n", "\n"]]) {
+      const { message } = check(`${head}{"device_id":"d","uuid":"u","x":"${x}"}${tail}`);
+      assert.equal(message?.print, fingerprintOf(message!.payload));
+    }
+  }
+  assert.equal(check('{"device_id":"d"}').message?.print, undefined);
 });
 
 Deno.test("MessageCheck survives a hundred thousand messages made at random", () => {

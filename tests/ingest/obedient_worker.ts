@@ -38,6 +38,13 @@ class ObedientSource implements Source {
           );
         }
         return Promise.resolve();
+      case "marked":
+        for (const [name, partition, offset] of payload.split(",").map((one) => one.split(":"))) {
+          const mark = partition && { key: keyOf(partition), offset: Number(offset) };
+          const bytes = new TextEncoder().encode(`{"device_id":"${name}"}`);
+          this.#intake.receive(bytes, { topic: "t", ...(mark && { mark }) });
+        }
+        return Promise.resolve();
       case "subscribed":
         this.context.onSubscribed(payload.split(","));
         return Promise.resolve();
@@ -71,6 +78,14 @@ class ObedientSource implements Source {
     this.#onState({ state: "stopped" });
     return Promise.resolve();
   }
+}
+
+const keys = new Map<string, readonly string[]>();
+
+function keyOf(partition: string): readonly string[] {
+  const key = keys.get(partition) ?? ["test", partition];
+  keys.set(partition, key);
+  return key;
 }
 
 function hang(): never {

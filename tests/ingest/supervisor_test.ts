@@ -77,6 +77,19 @@ Deno.test("Supervisor publishes a worker's messages and lets it ack them when th
   assert.deepEqual(supervisor.detail, { obedient: true });
 });
 
+Deno.test("Supervisor publishes messages with the marks that they came with", async () => {
+  const { supervisor, store, tell, connected } = supervise();
+  await using _ = supervisor;
+  supervisor.start();
+  await connected();
+  await tell("marked", "a:0:7,b:0:9,c:1:3,d,e:1:4,f:0:12");
+  await eventually("the messages", () => store.entries.length === 6);
+  const marks = store.entries.map(({ deviceId, mark }) =>
+    mark ? `${deviceId}:${mark.key.at(-1)}:${mark.offset}` : deviceId
+  );
+  assert.equal(marks.join(), "a:0:7,b:0:9,c:1:3,d,e:1:4,f:0:12");
+});
+
 for (
   const [fault, reason] of [
     ["throw", /the worker failed: .*told to throw/],

@@ -9,7 +9,7 @@ interface Sleeper {
 
 export class FakeClock implements Clock {
   now = 0;
-  #random = 0;
+  #seed = 0;
   #sleepers: Sleeper[] = [];
 
   monotonic(): number {
@@ -21,10 +21,10 @@ export class FakeClock implements Clock {
   }
 
   /** The same numbers in every run, each another. */
-  random(): number {
-    this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
-    return this.#random / 2 ** 32;
-  }
+  readonly random = (): number => {
+    this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) >>> 0;
+    return this.#seed / 2 ** 32;
+  };
 
   sleep(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {

@@ -11,6 +11,8 @@ export interface TelecastOptions {
   /** Working directory, and so the place of `./data`; one of its own unless given. */
   readonly cwd?: string;
   readonly port?: number;
+  /** Goes before the command, which it runs: `["sh", "-c", "…; exec \"$@\"", "sh"]`. */
+  readonly wrapper?: readonly string[];
   readonly readyTimeoutMs?: number;
 }
 
@@ -173,9 +175,11 @@ async function launch(cwd: string, port: number, options: TelecastOptions): Prom
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value] as const];
   });
-  return TestProcess.start(Deno.execPath(), {
+  const [wrapper, ...wrapped] = options.wrapper ?? [];
+  return TestProcess.start(wrapper ?? Deno.execPath(), {
     name: "telecast",
     args: [
+      ...(wrapper ? [...wrapped, Deno.execPath()] : []),
       "run",
       "--no-prompt",
       ...await startFlags(),

@@ -27,7 +27,7 @@ type client struct {
 	mutex                     sync.Mutex
 	seen, repeated, reordered int64
 	closed                    bool
-	// Number of the last message of each device.
+	// Number of the last message of each device that it watches, in the order of watches.
 	last      []int64
 	latencies histogram
 }
@@ -68,6 +68,11 @@ func (c *client) open() error {
 	if chunked {
 		in = bufio.NewReaderSize(httputil.NewChunkedReader(in), 1<<16)
 	}
+	if *until != "" {
+		if err := readUntil(in, *until); err != nil {
+			return err
+		}
+	}
 	read := c.readFrames
 	if *transport == "sse" {
 		read = c.readEvents
@@ -96,6 +101,23 @@ func readHead(in *bufio.Reader) (status string, chunked bool, err error) {
 		}
 		lower := strings.ToLower(line)
 		chunked = chunked || strings.HasPrefix(lower, "transfer-encoding:") && strings.Contains(lower, "chunked")
+	}
+}
+
+// readUntil reads on until what is in the buffer holds text; longer buffers are emptied but for what
+// could be its beginning.
+func readUntil(in *bufio.Reader, text string) error {
+	for wanted := 1; ; wanted = in.Buffered() + 1 {
+		if wanted > in.Size() {
+			in.Discard(in.Size() - len(text))
+			wanted = in.Buffered() + 1
+		}
+		if _, err := in.Peek(wanted); err != nil {
+			return err
+		}
+		if waiting, _ := in.Peek(in.Buffered()); bytes.Contains(waiting, []byte(text)) {
+			return nil
+		}
 	}
 }
 
@@ -182,21 +204,30 @@ func (c *client) note(text []byte, now time.Duration) {
 		device, rest := leadingNumber(rest)
 		text = rest
 		latency, current := clock.since(number, now)
-		if !current || device < 0 || int(device) >= len(c.last) {
+		place := c.placeOf(device)
+		if !current || place >= len(c.last) {
 			continue
 		}
-		switch last := c.last[device]; {
+		switch last := c.last[place]; {
 		case number == last:
 			c.repeated++
 			continue
 		case number < last:
 			c.reordered++
 		default:
-			c.last[device] = number
+			c.last[place] = number
 		}
 		c.seen++
 		c.latencies.note(latency)
 	}
+}
+
+// placeOf finds a device in watches, which are in a row; beyond their end where it is not watched.
+func (c *client) placeOf(device int64) int {
+	if device < 0 || len(c.watches) == 0 {
+		return len(c.last)
+	}
+	return (int(device) - c.watches[0] + *devices) % *devices
 }
 
 // leadingNumber skips spaces: some servers write JSON anew.

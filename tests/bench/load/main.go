@@ -5,6 +5,9 @@
 // It takes one JSON command a line on its standard input and answers each with one line:
 //
 //	{"rate": 1000, "seconds": 2, "drainSeconds": 3}
+//	{"count": 100000}
+//
+// The second publishes as fast as the broker takes it, and is answered once all is written.
 //
 // The connections stay open between commands; the end of the input ends the program.
 package main
@@ -29,9 +32,12 @@ var (
 	broker    = flag.String("broker", "127.0.0.1:1883", "MQTT broker")
 	qos       = flag.Int("qos", 0, "of the published messages: 0 or 1")
 	size      = flag.Int("bytes", 300, "length of a payload")
+	watched   = flag.String("watch", "bench", "what the names of the devices that clients ask for begin with")
+	until     = flag.String("until", "", "a client is connected once it has received this text")
 )
 
 type command struct {
+	Count        int     `json:"count"`
 	Rate         float64 `json:"rate"`
 	Seconds      float64 `json:"seconds"`
 	DrainSeconds float64 `json:"drainSeconds"`
@@ -56,15 +62,17 @@ type answer struct {
 
 func main() {
 	flag.Parse()
+	start := time.Now()
 	audience, err := openAll()
 	if err != nil {
 		fail(err)
 	}
+	opened := time.Since(start)
 	publisher, err := dialBroker(*broker)
 	if err != nil {
 		fail(err)
 	}
-	fmt.Println(`{"ready":true}`)
+	fmt.Printf("{\"openSeconds\":%f}\n", opened.Seconds())
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var step command
@@ -92,9 +100,9 @@ func openAll() ([]*client, error) {
 	turns := make(chan struct{}, atOnce)
 	var opening sync.WaitGroup
 	for i := range audience {
-		c := &client{last: make([]int64, *devices)}
-		for device := range c.last {
-			c.last[device] = -1
+		c := &client{last: make([]int64, *each)}
+		for place := range c.last {
+			c.last[place] = -1
 		}
 		for j := 0; j < *each; j++ {
 			c.watches = append(c.watches, (i**each+j)%*devices)
@@ -129,6 +137,9 @@ func run(step command, audience []*client, publisher *publisher) (answer, error)
 	}
 	first := clock.begin()
 	start := time.Now()
+	if step.Count > 0 {
+		return answer{Sent: int64(step.Count)}, publisher.blast(step.Count)
+	}
 	expected, err := publisher.publish(step.Rate, step.Seconds, watchers)
 	if err != nil {
 		return answer{}, err
@@ -177,7 +188,7 @@ func received(audience []*client) (sum int64) {
 func deviceNames(numbers []int) string {
 	names := make([]string, len(numbers))
 	for i, number := range numbers {
-		names[i] = deviceName(number)
+		names[i] = fmt.Sprintf("%s-%d", *watched, number)
 	}
 	return strings.Join(names, ",")
 }

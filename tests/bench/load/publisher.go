@@ -66,6 +66,15 @@ func (p *publisher) publish(rate, seconds float64, watchers []int64) (expected i
 	return expected, nil
 }
 
+// blast sends as fast as the broker reads.
+func (p *publisher) blast(count int) error {
+	for ; count > 0; count-- {
+		p.send(p.turn)
+		p.turn = (p.turn + 1) % *devices
+	}
+	return p.out.Flush()
+}
+
 func (p *publisher) send(device int) {
 	name := deviceName(device)
 	number := clock.leave()
