@@ -1,16 +1,10 @@
 /** Builds the parts of the program, starts them in order, and stops them in order. */
 
 import { Companies } from "./broker/companies.ts";
-import { alarmHandler } from "./broker/delivery/alarm_handler.ts";
-import { Backend } from "./broker/delivery/backend.ts";
-import { InboundServer } from "./broker/delivery/inbound_server.ts";
-import { Inbox } from "./broker/delivery/inbox.ts";
-import { DeliveryQueue } from "./broker/delivery/queue.ts";
-import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import { Hub } from "./broker/hub.ts";
 import { Instances } from "./broker/instances.ts";
 import { KvFanout } from "./broker/kv_fanout.ts";
-import { type OpenStore, openStore } from "./broker/open.ts";
+import { openStore } from "./broker/open.ts";
 import type { FanoutState } from "./broker/fanout.ts";
 import type { Config } from "./config.ts";
 import { EventLoopWatch } from "./event_loop.ts";
@@ -23,6 +17,7 @@ import type { AppDeps } from "./routes/deps.ts";
 import { metricsRegistry } from "./routes/metrics_registry.ts";
 import { StatsdReporter } from "./statsd.ts";
 import { StatusLine } from "./status_line.ts";
+import { openWork, type Work, type WorkHandlers } from "./work.ts";
 
 const log = getLogger("program");
 
@@ -36,15 +31,30 @@ export interface Program {
    * all goodbyes are written before it returns.
    */
   stop(): Promise<void>;
+  readonly companies: Companies;
+  readonly work: Work;
+  /** Text as it is, anything else as JSON, at the MQTT broker; rejects without its ack. */
+  publish(topic: string, payload: unknown): Promise<void>;
+}
+
+export interface ProgramOptions {
+  /** The platform's own store, unless DENO_KV_URL names another. */
+  readonly platformStore?: boolean;
+  /** What is called for messages in the place of the backend and of people. */
+  readonly handlers?: WorkHandlers;
+  /** Modules that every source's worker imports: they register types of messages. */
+  readonly modules?: readonly string[];
 }
 
 /** How long clients wait at least before they come back after a drain. */
 const RECONNECT_MS = 1000;
+/** What the broker has to acknowledge a message. */
+const ACK_MS = 5000;
 
 /** @throws {StoreError} where the store cannot be opened. */
 export async function startProgram(
   config: Config,
-  options: { readonly platformStore?: boolean } = {},
+  options: ProgramOptions = {},
 ): Promise<Program> {
   const health = new Health();
   const store = await openStore(config, options);
@@ -68,14 +78,24 @@ export async function startProgram(
     onState: (state) => reportStore(health, state),
   });
   const companies = new Companies(store.work);
-  const deliveries = openDeliveries(config, store, instance);
-  const inbox = deliveries && new Inbox(store.work, { onQueued: () => deliveries.ring() });
-  const inbound = inbox && new InboundServer({
-    inbox,
-    maxMessageBytes: config.maxMessageBytes,
-    admit: () => deliveries.admit(),
+  const work = openWork(config, store, {
+    instance,
+    handlers: options.handlers,
+    publish: (topic, payload) => publish(topic, payload),
   });
-  const ingest = new Ingest({ config, store, health, instance, companies, deliveries, inbox });
+  const { deliveries, inbox, inbound } = work;
+  const ingest = new Ingest({
+    config,
+    store,
+    health,
+    instance,
+    companies,
+    deliveries,
+    inbox,
+    delivers: config.backendUrl !== undefined || config.whatsapp !== undefined ||
+      options.handlers !== undefined,
+    modules: options.modules ?? [],
+  });
   const instances = new Instances(store.kv, {
     id: instance,
     figures: () => ({
@@ -94,6 +114,10 @@ export async function startProgram(
     }),
   });
   if (fanout instanceof KvFanout) fanout.aloneness = () => instances.live.length === 1;
+  const publish = (topic: string, payload: unknown) => {
+    const text = typeof payload === "string" ? payload : JSON.stringify(payload);
+    return ingest.publish({ topic, payload: text, qos: 1 }, ACK_MS);
+  };
   const parts = {
     config,
     hub,
@@ -135,6 +159,9 @@ export async function startProgram(
     fetch: (request, info) => app.fetch(request, { info }),
     ready,
     stop: () => stopping ??= stop(),
+    companies,
+    work,
+    publish,
   };
 
   async function stop(): Promise<void> {
@@ -145,8 +172,7 @@ export async function startProgram(
       inbound?.drain(config.drainSeconds),
       ingest.stop(),
     ]);
-    await inbox?.[Symbol.asyncDispose]();
-    await deliveries?.[Symbol.asyncDispose]();
+    await work[Symbol.asyncDispose]();
     await companies[Symbol.asyncDispose]();
     await instances[Symbol.asyncDispose]();
     hub[Symbol.dispose]();
@@ -157,41 +183,6 @@ export async function startProgram(
     store[Symbol.dispose]();
     await statsd?.[Symbol.asyncDispose]();
   }
-}
-
-/** Undefined beside a system that delivers itself. */
-function openDeliveries(
-  { backendUrl, whatsapp, shadow }: Config,
-  { work }: OpenStore,
-  instance: string,
-): DeliveryQueue | undefined {
-  if (shadow) return undefined;
-  const log = getLogger("delivery");
-  const onAway = (name: string, variable: string) => (away: boolean) =>
-    away
-      ? log.warning("{name} is away: what is for it waits; check {variable}", { name, variable })
-      : log.info("{name} is back", { name });
-  const backend = backendUrl === undefined ? undefined : new Backend({
-    url: backendUrl.replace(/\/$/, ""),
-    onAway: onAway("the backend", "BACKEND_URL"),
-  });
-  const handler = alarmHandler({
-    backend,
-    whatsapp: whatsapp &&
-      new WhatsApp({ ...whatsapp, onAway: onAway("WhatsApp", "WHATSAPP_API_URL") }),
-    recipients: whatsapp?.recipients ?? {},
-  });
-  return new DeliveryQueue(work, {
-    instance,
-    handler,
-    onDead: ({ id, kind, attempts }, reason) =>
-      log.error("delivery {id} ({kind}) failed for good after {attempts} tries: {reason}", {
-        id,
-        kind,
-        attempts,
-        reason,
-      }),
-  });
 }
 
 /** Tells every client to come back, spread over time, and ends the streams within `seconds`. */

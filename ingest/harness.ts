@@ -36,8 +36,14 @@ export function runSource<C>(
   let running: RunningSource<C> | undefined;
   port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     if (data.type === "start") {
-      running?.discard();
-      running = new RunningSource(kind, data, port);
+      const start = () => {
+        running?.discard();
+        running = new RunningSource(kind, data, port);
+      };
+      const { modules = [] } = data.config;
+      // A module that cannot be imported is reported like any other failure of the worker.
+      if (modules.length === 0) start();
+      else Promise.all(modules.map((url) => import(url))).then(start);
     } else if (data.type === "stored") running?.stored(data.batch);
     else if (data.type === "publish") running?.publish(data);
     else running?.stop();

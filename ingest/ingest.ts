@@ -51,6 +51,10 @@ export interface IngestOptions {
   readonly deliveries: DeliveryQueue | undefined;
   /** Takes messages from people; undefined like the deliveries. */
   readonly inbox: Inbox | undefined;
+  /** Whether there is somebody that panic buttons' messages are delivered to. */
+  readonly delivers: boolean;
+  /** URLs of modules that every source's worker imports: they register types of messages. */
+  readonly modules: readonly string[];
 }
 
 /**
@@ -71,12 +75,8 @@ export class Ingest {
 
   constructor(private readonly options: IngestOptions) {
     this.#fanout = options.store.fanout;
-    const { awsIot, backendUrl, whatsapp } = options.config;
-    this.#store = new EntryStore({
-      ...options,
-      fanout: this.#fanout,
-      delivers: backendUrl !== undefined || whatsapp !== undefined,
-    });
+    const { awsIot } = options.config;
+    this.#store = new EntryStore({ ...options, fanout: this.#fanout });
     this.#awsIot = awsIot && new ProgramService({
       ...options,
       awsIot,
@@ -267,6 +267,7 @@ export class Ingest {
     const publishesOnly = name.endsWith("-pub");
     const workerConfig: WorkerConfig = {
       source,
+      modules: this.options.modules,
       check: {
         maxMessageBytes: config.maxMessageBytes,
         commandTopicPrefix: config.commandTopicPrefix,

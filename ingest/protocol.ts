@@ -11,6 +11,8 @@ export interface WorkerConfig {
   /** The source's own part, e.g. an `MqttSourceConfig`. */
   readonly source: unknown;
   readonly check: CheckOptions;
+  /** URLs of modules to be imported first: they register types of messages. */
+  readonly modules?: readonly string[] | undefined;
   readonly limits?: Partial<IntakeLimits> | undefined;
   readonly heartbeatMs?: number | undefined;
 }

@@ -13,7 +13,7 @@ export interface ProcessStep {
 
 /** A message from a person that waits for the backend. */
 export interface InboundStep {
-  readonly message: unknown;
+  readonly message: Readonly<Record<string, unknown>>;
 }
 
 /** People who have not been told yet. */
@@ -24,11 +24,37 @@ export interface NotifyStep {
   readonly failed?: readonly string[];
 }
 
+/** What a handler of a program's own has at hand. */
+export interface HandlingContext {
+  /** Stable over retries: what tells a repeat. */
+  readonly id: string;
+  /** Tries so far; 0 at the first. */
+  readonly attempts: number;
+  /** Aborts where the program stops, or another instance has taken the work over. */
+  readonly signal: AbortSignal;
+  /** An answer to devices: text as it is, anything else as JSON; rejects without the broker's ack. */
+  publish(topic: string, payload: unknown): Promise<void>;
+  readonly backend: Backend | undefined;
+  readonly whatsapp: WhatsApp | undefined;
+}
+
+/** What a program does with a message itself; where it throws, it is called again later. */
+export type MessageHandler = (
+  message: Readonly<Record<string, unknown>>,
+  context: HandlingContext,
+) => Promise<void> | void;
+
 export interface AlarmHandlerOptions {
   readonly backend: Backend | undefined;
   readonly whatsapp: WhatsApp | undefined;
   /** Numbers by company, where the backend names none; `*` is every other company. */
   readonly recipients: Readonly<Record<string, readonly string[]>>;
+  /** Publishes for handlers of a program's own. */
+  readonly publish?: HandlingContext["publish"] | undefined;
+  /** In the place of the backend and of people, by `tipo_mensaje`. */
+  readonly handlerOf?: ((type: string) => MessageHandler | undefined) | undefined;
+  /** In the place of the backend, for messages from people. */
+  readonly onInbound?: MessageHandler | undefined;
 }
 
 export const PROCESS = "process";
@@ -49,12 +75,28 @@ export function alarmHandler(options: AlarmHandlerOptions): DeliveryHandler {
   };
 }
 
+function contextOf(
+  { id, attempts }: Delivery,
+  { backend, whatsapp, publish }: AlarmHandlerOptions,
+  signal: AbortSignal,
+): HandlingContext {
+  const nowhere = () => Promise.reject(new Error("Cannot publish: there is no MQTT broker"));
+  return { id, attempts, signal, backend, whatsapp, publish: publish ?? nowhere };
+}
+
 async function process(
-  { id, data }: Delivery,
-  { backend, whatsapp, recipients }: AlarmHandlerOptions,
+  delivery: Delivery,
+  options: AlarmHandlerOptions,
   signal: AbortSignal,
 ): Promise<NextStep | undefined> {
+  const { id, data } = delivery;
+  const { backend, whatsapp, recipients, handlerOf } = options;
   const { message, company, notifies } = data as ProcessStep;
+  const own = handlerOf?.(String(message.tipo_mensaje));
+  if (own) {
+    await own(message, contextOf(delivery, options, signal));
+    return undefined;
+  }
   const named = await backend?.process(message, id, signal) ?? [];
   if (!notifies || !whatsapp) return undefined;
   const people = named.length > 0 ? named : recipients[company ?? "*"] ?? recipients["*"] ?? [];
@@ -64,17 +106,21 @@ async function process(
 }
 
 async function receive(
-  { id, data }: Delivery,
-  { backend }: AlarmHandlerOptions,
+  delivery: Delivery,
+  options: AlarmHandlerOptions,
   signal: AbortSignal,
 ): Promise<undefined> {
+  const { id, data } = delivery;
+  const { backend, onInbound } = options;
+  const { message } = data as InboundStep;
+  if (onInbound) return void await onInbound(message, contextOf(delivery, options, signal));
   if (!backend) {
     throw new DeliveryError("there is nobody to hand it to: set BACKEND_URL", {
       away: true,
       retryAfterMs: UNCONFIGURED_MS,
     });
   }
-  await backend.process((data as InboundStep).message, id, signal);
+  await backend.process(message, id, signal);
   return undefined;
 }
 

@@ -13,6 +13,8 @@ export type InboundOutcome = "queued" | "repeat";
 export interface InboxOptions {
   /** Called when jobs were stored. */
   readonly onQueued?: () => void;
+  /** What keeps messages waiting, most often a store that is away. */
+  readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
 }
 
@@ -43,7 +45,8 @@ interface Waiting {
 const REMEMBERED = 200;
 /** Fewer than are remembered: a commit of unknown fate is found again by the ids it wrote. */
 const MAX_OF_SENDER = 100;
-const MAX_SENDERS = 50;
+/** Each is a check, and denokv takes 10 of them in a commit. */
+const MAX_SENDERS = 10;
 const MAX_CHARS = 200_000;
 const MAX_CACHED = 1_000;
 const FORGET_MS = 7 * 86_400_000;
@@ -101,7 +104,8 @@ export class Inbox implements AsyncDisposable {
         batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
         if (outcomes.includes("queued")) this.options.onQueued?.();
         failures = 0;
-      } catch {
+      } catch (error) {
+        this.options.onError?.(error);
         // The store is away; whether the commit landed is found out by the ids, at the next try.
         for (const lane of lanes) this.#known.delete(lane);
         await this.#pause(failures++);
@@ -183,7 +187,8 @@ export class Inbox implements AsyncDisposable {
   /** Between two tries; who gave up meanwhile is let go. */
   async #pause(failures: number): Promise<void> {
     const closed = this.#closed.signal;
-    await this.#clock.sleep(backoffMs(failures, { ...RETRY, random: this.#clock.random }), closed);
+    const wait = backoffMs(failures, { ...RETRY, random: () => this.#clock.random() });
+    await this.#clock.sleep(wait, closed);
     this.#waiting = this.#waiting.filter(({ signal, reject }) => {
       const gone = [closed, signal].find(({ aborted }) => aborted);
       if (gone) reject(gone.reason);

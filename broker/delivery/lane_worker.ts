@@ -104,7 +104,7 @@ export class LaneWorker {
       return;
     }
     const tries = Math.max(0, attempts - 1);
-    const wait = retryAfterMs ?? backoffMs(tries, { ...retry, random: clock.random });
+    const wait = retryAfterMs ?? backoffMs(tries, { ...retry, random: () => clock.random() });
     const notBefore = clock.wall() + wait;
     if (await this.#change(job, job.with({ attempts, notBefore, reason }))) onRetry(job, reason);
   }

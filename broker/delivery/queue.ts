@@ -14,6 +14,8 @@ export interface DeliveryQueueOptions {
   readonly handler: DeliveryHandler;
   readonly onRetry?: (info: DeliveryInfo, reason: string) => void;
   readonly onDead?: (info: DeliveryInfo, reason: string) => void;
+  /** What keeps this instance from its work, most often a store that is away. */
+  readonly onError?: (error: unknown) => void;
   readonly maxAttempts?: number;
   /** Age at which work is given up that waits for a service which is away; a day unless given. */
   readonly maxAgeMs?: number;
@@ -173,8 +175,9 @@ export class DeliveryQueue implements AsyncDisposable {
     while (!signal.aborted) {
       try {
         await this.#startLanes();
-      } catch {
+      } catch (error) {
         // The store is away; the fanout says so, and the next look comes with the poll.
+        this.#options.onError?.(error);
       }
       await this.#bell.wait();
     }
@@ -255,8 +258,9 @@ export class DeliveryQueue implements AsyncDisposable {
       // A job may have come between the last look and the release.
       this.ring();
     };
-    const done = work().catch(() => {
+    const done = work().catch((error) => {
       // The store is away: the claim stays, and is renewed or taken by whoever comes first.
+      this.#options.onError?.(error);
     }).finally(() => this.#working.delete(lane));
     this.#working.set(lane, done);
   }

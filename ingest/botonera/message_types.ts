@@ -1,12 +1,15 @@
 /** The messages of panic buttons (botonera), by their `tipo_mensaje`. */
 
 import { z } from "zod";
+import type { MessageHandler } from "../../broker/delivery/alarm_handler.ts";
 
 /** One type of message: its form, and what has to be done with it. */
 export interface MessageType {
   readonly schema: z.ZodType;
   /** People are told too, not the backend alone. */
   readonly notifies: boolean;
+  /** Does what has to be done, in the place of the backend and of people. */
+  readonly handle?: MessageHandler | undefined;
 }
 
 const text = z.string().min(1).max(4_096);
@@ -26,8 +29,14 @@ const types = new Map<string, MessageType>([
   ["heartbeat", { schema: form({ timestamp: time }), notifies: false }],
 ]);
 
+/** How messages of a type are handled; undefined where the usual is done. */
+export function handlerOf(name: string): MessageHandler | undefined {
+  return types.get(name)?.handle;
+}
+
 /**
- * Adds a type, or replaces one.
+ * Adds a type, or replaces one, in this thread. Sources check in workers of their own: hand a module
+ * that calls this to `Telecast.start()`, which every worker then imports.
  * @example registerMessageType("bateria", { schema: z.looseObject({ nivel: z.number() }), notifies: false })
  */
 export function registerMessageType(name: string, type: MessageType): void {

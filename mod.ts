@@ -1,0 +1,107 @@
+/**
+ * Telecast as a part of your own program:
+ *
+ *     import { Telecast } from "@telecast/telecast";
+ *
+ *     await using telecast = await Telecast.start({ messageTypes: new URL("./types.ts", import.meta.url) });
+ *     await telecast.addCompany("chia", "Chía");
+ *     Deno.serve({ port: 8000 }, telecast.fetch);
+ */
+
+import type { HandlingContext, MessageHandler } from "./broker/delivery/alarm_handler.ts";
+import type { Backend } from "./broker/delivery/backend.ts";
+import type { WhatsApp } from "./broker/delivery/whatsapp.ts";
+import { type Problem, readConfig } from "./config.ts";
+import { handlerOf } from "./ingest/botonera/message_types.ts";
+import { closeLog, configureLog } from "./log.ts";
+import { type Program, startProgram } from "./program.ts";
+
+export { Backend } from "./broker/delivery/backend.ts";
+export { DeliveryError } from "./broker/delivery/delivery.ts";
+export { WhatsApp, type WhatsAppMessage } from "./broker/delivery/whatsapp.ts";
+export { type MessageType, registerMessageType } from "./ingest/botonera/message_types.ts";
+export type { HandlingContext, MessageHandler, Problem };
+
+export interface TelecastOptions {
+  /** Variables as README.md lists them; those of the process unless given. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** As on the command line, e.g. `["--mqtt"]`. */
+  readonly flags?: readonly string[];
+  /** A module that calls registerMessageType(); this thread and every source's worker import it. */
+  readonly messageTypes?: URL;
+  /** Takes messages from people in the backend's place; called again later where it throws. */
+  readonly onInbound?: MessageHandler;
+}
+
+/** The configuration cannot be used; `problems` has every variable or flag that is wrong. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(readonly problems: readonly Problem[]) {
+    super(problems.map(({ name, message }) => `${name} ${message}`).join("; "));
+  }
+}
+
+/** The program without its command line: sources, streams, deliveries. It serves where you do. */
+export class Telecast implements AsyncDisposable {
+  private constructor(private readonly program: Program) {}
+
+  /**
+   * Resolves once messages flow; sources connect in the background.
+   * @throws {ConfigError}
+   * @throws {StoreError} where the store cannot be opened.
+   */
+  static async start(options: TelecastOptions = {}): Promise<Telecast> {
+    const { env, flags = [], messageTypes, onInbound } = options;
+    const read = env ? (name: string) => env[name] : (name: string) => Deno.env.get(name);
+    const result = readConfig(read, flags);
+    if (!result.ok) throw new ConfigError(result.problems);
+    await configureLog(result.config.log);
+    if (messageTypes) await import(messageTypes.href);
+    const program = await startProgram(result.config, {
+      modules: messageTypes ? [messageTypes.href] : [],
+      ...(messageTypes || onInbound ? { handlers: { handlerOf, onInbound } } : {}),
+    });
+    await program.ready;
+    return new Telecast(program);
+  }
+
+  /** Answers every route, streams too: for `Deno.serve`, or as a part of another server. */
+  get fetch(): Program["fetch"] {
+    return this.program.fetch;
+  }
+
+  /** The client of BACKEND_URL; undefined where that is not set. */
+  get backend(): Backend | undefined {
+    return this.program.work.backend;
+  }
+
+  /** The client of WHATSAPP_API_URL; undefined where that is not set. */
+  get whatsapp(): WhatsApp | undefined {
+    return this.program.work.whatsapp;
+  }
+
+  /** On every instance, within a second. Rejects while the store is away. */
+  async addCompany(id: string, name: string): Promise<void> {
+    await this.program.companies.add({ id, name });
+  }
+
+  /**
+   * An answer to devices: a text as it is, anything else as JSON, at the MQTT broker with QoS 1.
+   * Resolves after the broker's ack.
+   * @throws {Error} where there is no broker, or no ack within 5 s.
+   */
+  publish(topic: string, payload: unknown): Promise<void> {
+    return this.program.publish(topic, payload);
+  }
+
+  /** Leaves the brokers, says goodbye to the clients, closes the store. */
+  async stop(): Promise<void> {
+    await this.program.stop();
+    await closeLog();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}

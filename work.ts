@@ -1,0 +1,101 @@
+/** Work that messages cause: who it is done for, and what waits. Undefined parts are not set. */
+
+import {
+  alarmHandler,
+  type HandlingContext,
+  type MessageHandler,
+} from "./broker/delivery/alarm_handler.ts";
+import { Backend } from "./broker/delivery/backend.ts";
+import { InboundServer } from "./broker/delivery/inbound_server.ts";
+import { Inbox } from "./broker/delivery/inbox.ts";
+import { DeliveryQueue } from "./broker/delivery/queue.ts";
+import { WhatsApp } from "./broker/delivery/whatsapp.ts";
+import type { OpenStore } from "./broker/open.ts";
+import type { Config } from "./config.ts";
+import { getLogger } from "./log.ts";
+
+const log = getLogger("delivery");
+
+/** What is called in the place of the backend and of people. */
+export interface WorkHandlers {
+  /** By `tipo_mensaje`; undefined where the usual is done. */
+  handlerOf?(type: string): MessageHandler | undefined;
+  /** Takes messages from people. */
+  readonly onInbound?: MessageHandler | undefined;
+}
+
+export interface Work extends AsyncDisposable {
+  readonly backend: Backend | undefined;
+  readonly whatsapp: WhatsApp | undefined;
+  /** The three are undefined beside a system that delivers itself. */
+  readonly deliveries: DeliveryQueue | undefined;
+  readonly inbox: Inbox | undefined;
+  readonly inbound: InboundServer | undefined;
+}
+
+export function openWork(
+  config: Config,
+  { work: kv }: OpenStore,
+  { instance, publish, handlers = {} }: {
+    readonly instance: string;
+    readonly publish: HandlingContext["publish"];
+    readonly handlers?: WorkHandlers | undefined;
+  },
+): Work {
+  const backend = config.backendUrl === undefined ? undefined : new Backend({
+    url: config.backendUrl.replace(/\/$/, ""),
+    onAway: onAway("the backend", "BACKEND_URL"),
+  });
+  const whatsapp = config.whatsapp &&
+    new WhatsApp({ ...config.whatsapp, onAway: onAway("WhatsApp", "WHATSAPP_API_URL") });
+  const queues = config.shadow ? undefined : openQueues(config, kv, {
+    instance,
+    handler: alarmHandler({
+      backend,
+      whatsapp,
+      recipients: config.whatsapp?.recipients ?? {},
+      publish,
+      ...handlers,
+    }),
+  });
+  return {
+    backend,
+    whatsapp,
+    deliveries: queues?.deliveries,
+    inbox: queues?.inbox,
+    inbound: queues?.inbound,
+    async [Symbol.asyncDispose]() {
+      await queues?.inbox[Symbol.asyncDispose]();
+      await queues?.deliveries[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function openQueues(
+  { maxMessageBytes }: Config,
+  kv: OpenStore["work"],
+  options: { instance: string; handler: ReturnType<typeof alarmHandler> },
+) {
+  const onError = (error: unknown) => log.debug("deliveries are held up: {error}", { error });
+  const deliveries = new DeliveryQueue(kv, {
+    ...options,
+    onError,
+    onDead: ({ id, kind, attempts }, reason) =>
+      log.error("delivery {id} ({kind}) failed for good after {attempts} tries: {reason}", {
+        id,
+        kind,
+        attempts,
+        reason,
+      }),
+  });
+  const inbox = new Inbox(kv, { onQueued: () => deliveries.ring(), onError });
+  const admit = () => deliveries.admit();
+  return { deliveries, inbox, inbound: new InboundServer({ inbox, maxMessageBytes, admit }) };
+}
+
+function onAway(name: string, variable: string): (away: boolean) => void {
+  return (away) =>
+    away
+      ? log.warning("{name} is away: what is for it waits; check {variable}", { name, variable })
+      : log.info("{name} is back", { name });
+}
