@@ -27,7 +27,7 @@ const result = readConfig((name) => Deno.env.get(name), args);
 if (!result.ok) throw new Error(result.problems.map(({ name, message }) => name + message).join());
 await configureLog(result.config.log);
 const program = await startProgram(result.config);
-const server = listen(result.config, program.fetch);
+const server = await listen(result.config, program.fetch);
 await program.ready;
 
 const control = new BroadcastChannel(CONTROL);
