@@ -59,7 +59,11 @@ export function requestFailed(error: unknown): Response {
 }
 
 /** Clients connect to the guard, and the guard to the program. */
-async function guarded(config: Config, fetch: Fetch, shared: boolean): Promise<Listening> {
+async function guarded(
+  config: Config,
+  fetch: Fetch,
+  shared: boolean,
+): Promise<Listening> {
   const { limits } = config;
   let guard: Guard | undefined;
   const server = serve({ hostname: "127.0.0.1", port: 0 }, (request, info) => {

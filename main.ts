@@ -8,6 +8,7 @@ import type { Demo } from "./ingest/demo/demo.ts";
 import { closeLog, configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";
 import { listen, ListenError, type Listening } from "./listen.ts";
+import { ConnectionCount } from "./routes/connection_count.ts";
 import { Threads } from "./threads.ts";
 
 const log = getLogger("main");
@@ -57,12 +58,15 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   const demo = given.dev && !hasSource(given) ? await openDemo() : undefined;
   const config = demo ? withDemo(given, demo) : given;
   await using _demo = { [Symbol.asyncDispose]: async () => await demo?.stop() };
-  const program = await startProgram(config);
+  const connections = ConnectionCount.forThreads(config.threads);
+  const program = await startProgram(config, { connections });
   const shared = config.threads > 1;
   const failed = program.ready.then(() => new Promise<never>(() => {}));
   failed.catch(() => {});
   const server = config.http ? await listen(config, program.fetch, { shared }) : undefined;
-  const threads = config.http && shared ? new Threads(config, config.threads - 1) : undefined;
+  const threads = config.http && shared
+    ? new Threads(config, config.threads - 1, connections)
+    : undefined;
   program.ready.then(() => demo && invite(config, demo), () => {});
   const signal = await Promise.race([stopped, failed]);
   log.info("{signal}: stopping", { signal });

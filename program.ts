@@ -1,5 +1,6 @@
 /** Builds the parts of the program, starts them in order, and stops them in order. */
 
+import { Revocations } from "./broker/revocations.ts";
 import { Companies } from "./broker/companies.ts";
 import { Hub } from "./broker/hub.ts";
 import { Instances } from "./broker/instances.ts";
@@ -15,6 +16,7 @@ import { exportFigures } from "./otel.ts";
 import { createApp } from "./routes/app.ts";
 import type { AppDeps } from "./routes/deps.ts";
 import { metricsRegistry } from "./routes/metrics_registry.ts";
+import { ConnectionCount } from "./routes/connection_count.ts";
 import { StatsdReporter } from "./statsd.ts";
 import { StatusLine } from "./status_line.ts";
 import { openWork, type Work, type WorkHandlers } from "./work.ts";
@@ -40,6 +42,8 @@ export interface Program {
 export interface ProgramOptions {
   /** The platform's own store, unless DENO_KV_URL names another. */
   readonly platformStore?: boolean;
+  /** Shared by the threads of a process. */
+  readonly connections?: ConnectionCount;
   /** What is called for messages in the place of the backend and of people. */
   readonly handlers?: WorkHandlers;
   /** Modules that every source's worker imports: they register types of messages. */
@@ -78,6 +82,8 @@ export async function startProgram(
     onState: (state) => reportStore(health, state),
   });
   const companies = new Companies(store.work);
+  const revocations = new Revocations(store.work);
+  const { connections = new ConnectionCount() } = options;
   const work = openWork(config, store, {
     instance,
     handlers: options.handlers,
@@ -128,6 +134,8 @@ export async function startProgram(
     leaseOwner: () => ingest.leaseOwner,
     sources: () => ingest.status(),
     companies,
+    revocations,
+    connections,
     deliveries,
     inbound,
     publish: config.mqtt && ((message, timeoutMs) => ingest.publish(message, timeoutMs)),
@@ -144,6 +152,7 @@ export async function startProgram(
     hub.presence.start();
     instances.start();
     await companies.start();
+    await revocations.start();
     deliveries?.start();
     await ingest.start();
     if (health.phase !== "starting") return;
@@ -174,6 +183,7 @@ export async function startProgram(
     ]);
     await work[Symbol.asyncDispose]();
     await companies[Symbol.asyncDispose]();
+    await revocations[Symbol.asyncDispose]();
     await instances[Symbol.asyncDispose]();
     hub[Symbol.dispose]();
     clearInterval(dropsTimer);

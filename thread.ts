@@ -2,6 +2,7 @@
 
 import { listen, type Listening } from "./listen.ts";
 import { configureLog } from "./log.ts";
+import { ConnectionCount } from "./routes/connection_count.ts";
 import { type Program, startProgram } from "./program.ts";
 import type { FromThread, ToThread } from "./threads.ts";
 
@@ -20,7 +21,9 @@ port.onmessage = ({ data }) => {
   if (data.type === "start") {
     serving = (async () => {
       await configureLog(data.config.log);
-      const program = await startProgram(data.config);
+      const program = await startProgram(data.config, {
+        connections: new ConnectionCount(data.connections, data.slot),
+      });
       return { program, server: await listen(data.config, program.fetch, { shared: true }) };
     })();
   } else {

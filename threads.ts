@@ -2,11 +2,18 @@
 
 import type { Config } from "./config.ts";
 import { getLogger } from "./log.ts";
+import type { ConnectionCount } from "./routes/connection_count.ts";
 
 const log = getLogger("threads");
 
 export type ToThread =
-  | { readonly type: "start"; readonly config: Config }
+  | {
+    readonly type: "start";
+    readonly config: Config;
+    /** Where the threads count their connections, and the slot of this one. */
+    readonly connections: SharedArrayBuffer;
+    readonly slot: number;
+  }
   | { readonly type: "stop" };
 
 export type FromThread =
@@ -22,8 +29,11 @@ const RESTART_MS = 1000;
 export class Threads {
   readonly #threads = new Set<Thread>();
 
-  constructor(config: Config, count: number) {
-    for (let i = 0; i < count; i++) this.#threads.add(new Thread(config, `thread-${i + 1}`));
+  /** The first slot of `connections` is the main thread's. */
+  constructor(config: Config, count: number, connections: ConnectionCount) {
+    for (let slot = 1; slot <= count; slot++) {
+      this.#threads.add(new Thread(config, connections, slot));
+    }
   }
 
   /** Resolves when every thread has said goodbye to its clients, or after `timeoutMs`. */
@@ -38,7 +48,15 @@ class Thread {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #stopped = Promise.withResolvers<void>();
 
-  constructor(private readonly config: Config, private readonly name: string) {
+  get name(): string {
+    return `thread-${this.slot}`;
+  }
+
+  constructor(
+    private readonly config: Config,
+    private readonly connections: ConnectionCount,
+    private readonly slot: number,
+  ) {
     this.#launch();
   }
 
@@ -58,7 +76,7 @@ class Thread {
       name: this.name,
     });
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => {
-      if (data.type === "loaded") this.#post({ type: "start", config: this.config });
+      if (data.type === "loaded") this.#start();
       else this.#stopped.resolve();
     };
     worker.onerror = (event) => {
@@ -68,10 +86,16 @@ class Thread {
         error: event.message,
       });
       worker.terminate();
+      this.connections.clear(this.slot);
       this.#worker = undefined;
       this.#timer = setTimeout(() => this.#launch(), RESTART_MS);
     };
     this.#worker = worker;
+  }
+
+  #start(): void {
+    const { config, connections: { buffer }, slot } = this;
+    this.#post({ type: "start", config, connections: buffer, slot });
   }
 
   #post(message: ToThread): void {

@@ -30,12 +30,11 @@ export interface TransportTotals {
   connected: number;
   sent: number;
   dropped: number;
-  /** Closed since their clients did not read. */
-  unread: number;
 }
 
 const GOING_AWAY = 1001;
 const KEEP_ALIVE = '{"type":"keep-alive"}';
+const POLICY_VIOLATION = 1008;
 const COMMENT_SECONDS = 20;
 const WRITE_SECONDS = 60;
 /** How often the sockets of slow clients are looked at. */
@@ -49,8 +48,8 @@ const RATE_MS = 20;
  */
 export class Hub implements FanoutListener, Disposable {
   readonly totals: Record<"ws" | "sse", TransportTotals> = {
-    ws: { connections: 0, connected: 0, sent: 0, dropped: 0, unread: 0 },
-    sse: { connections: 0, connected: 0, sent: 0, dropped: 0, unread: 0 },
+    ws: { connections: 0, connected: 0, sent: 0, dropped: 0 },
+    sse: { connections: 0, connected: 0, sent: 0, dropped: 0 },
   };
   /** Publications that came through, of all devices. */
   published = 0;
@@ -232,9 +231,8 @@ export class Hub implements FanoutListener, Disposable {
       session.taken = taken;
       return;
     }
-    this.totals[sink.transport].unread++;
     sink.abandon();
-    this.close(session);
+    this.close(session, POLICY_VIOLATION, "not read");
   }
 
   // ---- what waits

@@ -38,3 +38,6 @@ export const INSTANCE_PREFIX: KvKey = ["instance"];
 /** A company. */
 export const companyKey = (id: string): KvKey => ["empresa", id];
 export const COMPANY_PREFIX: KvKey = ["empresa"];
+/** A token that is no longer good, or all of a subject; `id` is a digest. */
+export const revokedKey = (kind: "jti" | "sub", id: string): KvKey => ["revoked", kind, id];
+export const REVOKED_PREFIX: KvKey = ["revoked"];

@@ -1,8 +1,9 @@
 /** Guards connections in a thread of its own: TLS, and clients that hold them without using them. */
 
 import { getLogger } from "../log.ts";
+import { closed } from "../metrics.ts";
 import { Peers } from "./peers.ts";
-import type { FromGuard, GuardStart, KeyPair, Refusal, ToGuard } from "./protocol.ts";
+import type { FromGuard, GuardStart, KeyPair, ToGuard } from "./protocol.ts";
 
 const log = getLogger("guard");
 const RESTART_MS = 1_000;
@@ -29,13 +30,6 @@ export class Guard {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #stopped = Promise.withResolvers<void>();
   #stopping = false;
-  open = 0;
-  closed: Readonly<Record<Refusal, number>> = {
-    too_many_sockets: 0,
-    handshake_timeout: 0,
-    idle_timeout: 0,
-    write_timeout: 0,
-  };
 
   private constructor(options: GuardOptions) {
     this.#options = options;
@@ -89,9 +83,8 @@ export class Guard {
         worker.terminate();
         this.#worker = undefined;
         started.reject(new GuardError(data.error));
-      } else if (data.type === "figures") {
-        Object.assign(this, { open: data.open, closed: data.closed });
-      } else if (data.type === "stopped") this.#stopped.resolve();
+      } else if (data.type === "closed") closed.count(data.reason, data.count);
+      else if (data.type === "stopped") this.#stopped.resolve();
       else if (data.ok) log.info("new connections get the new certificate");
       else log.error("the new certificate cannot be used: see TLS_CERT_PATH and TLS_KEY_PATH");
     };

@@ -45,10 +45,6 @@ export type FromGuard =
   /** It could not listen; `error` is the system's code. */
   | { readonly type: "failed"; readonly error: string }
   | { readonly type: "changed"; readonly ok: boolean }
-  /** Sockets that are open, and what was closed since the start. */
-  | {
-    readonly type: "figures";
-    readonly open: number;
-    readonly closed: Readonly<Record<Refusal, number>>;
-  }
+  /** Connections that were closed for the same reason. */
+  | { readonly type: "closed"; readonly reason: Refusal; readonly count: number }
   | { readonly type: "stopped" };

@@ -16,12 +16,8 @@ const LAST_BYTES_MS = 300;
 class Doorkeeper {
   readonly #passages = new Set<Passage>();
   readonly #peers: Peers;
-  readonly #closed: Record<Refusal, number> = {
-    too_many_sockets: 0,
-    handshake_timeout: 0,
-    idle_timeout: 0,
-    write_timeout: 0,
-  };
+  /** Not told yet. */
+  readonly #closed = new Map<Refusal, number>();
   readonly #server: Server;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -71,7 +67,7 @@ class Doorkeeper {
   #serve(client: Socket): void {
     const { backendPort, limits } = this.start;
     if (this.#passages.size >= limits.maxSockets) {
-      this.#closed.too_many_sockets++;
+      this.#count("too_many_sockets");
       client.destroy();
       return;
     }
@@ -96,10 +92,14 @@ class Doorkeeper {
     const now = performance.now();
     for (const passage of this.#passages) {
       const refusal = passage.check(now);
-      if (refusal) this.#closed[refusal]++;
+      if (refusal) this.#count(refusal);
     }
-    const { size: open } = this.#passages;
-    port.postMessage({ type: "figures", open, closed: { ...this.#closed } });
+    for (const [reason, count] of this.#closed) port.postMessage({ type: "closed", reason, count });
+    this.#closed.clear();
+  }
+
+  #count(refusal: Refusal): void {
+    this.#closed.set(refusal, (this.#closed.get(refusal) ?? 0) + 1);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Asks for a token where one is needed, and says what it allows. */
 
 import type { Context, MiddlewareHandler } from "hono";
+import type { Revocations } from "../broker/revocations.ts";
 import type { AuthConfig } from "../config.ts";
 import { ProblemError } from "./problem.ts";
 import { type Grant, OPEN_GRANT, type Scope, TokenError, Tokens } from "./tokens.ts";
@@ -11,7 +12,7 @@ export class Access {
   readonly #tokens: Tokens | undefined;
 
   /** Without a configuration everything is open. */
-  constructor(config: AuthConfig | undefined) {
+  constructor(config: AuthConfig | undefined, private readonly revocations: Revocations) {
     this.#tokens = config && new Tokens(config);
   }
 
@@ -28,13 +29,18 @@ export class Access {
     let grant: Grant;
     try {
       grant = await this.#tokens.verify(tokenOf(c));
+      if (this.revocations.isRevoked(grant)) {
+        throw new TokenError("token_revoked", "The token was revoked: get a new one");
+      }
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
+      const { code, message: detail } = error;
+      const away = code === "keys_away";
       throw new ProblemError({
-        status: 401,
-        code: error.code,
-        detail: error.message,
-        headers: { "www-authenticate": "Bearer" },
+        status: away ? 503 : 401,
+        code,
+        detail,
+        headers: away ? { "retry-after": "5" } : { "www-authenticate": "Bearer" },
       });
     }
     if (!grant.scopes.has(scope)) {

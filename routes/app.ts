@@ -1,10 +1,10 @@
 /** The HTTP application: every route, made of what the program hands in. */
 
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { getLogger } from "../log.ts";
 import { Access } from "./access.ts";
+import { Admission } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";
 import { asyncapiRoutes } from "./asyncapi.ts";
 import { commandRoutes } from "./commands.ts";
@@ -19,6 +19,9 @@ import { metricsRoutes } from "./metrics.ts";
 import { openapiRoutes } from "./openapi.ts";
 import { problem, ProblemError } from "./problem.ts";
 import { publishRoutes } from "./publish.ts";
+import { requestSizes, writeLimits } from "./request_limits.ts";
+import { revocationRoutes } from "./revocation.ts";
+import { securityHeaders } from "./security_headers.ts";
 import { statsRoutes } from "./stats.ts";
 import { streamRoutes } from "./stream.ts";
 import { QueryError } from "./stream_query.ts";
@@ -41,10 +44,11 @@ const SCOPES: readonly (readonly [string, Scope])[] = [
   ["/api/v1/stats", "admin"],
   ["/api/v1/publish", "admin"],
   ["/metrics", "admin"],
+  ["/api/v1/tokens/revoke", "admin"],
+  ["/api/v1/tokens/revoked", "admin"],
   ["/api/v1/deliveries", "admin"],
   ["/api/v1/deliveries/:id/retry", "admin"],
 ];
-const MAX_BODY_BYTES = 262_144;
 
 /** Testable with `app.request()`, but for WebSockets. */
 export function createApp(deps: AppDeps): Hono {
@@ -52,15 +56,8 @@ export function createApp(deps: AppDeps): Hono {
   const { corsOrigins } = deps.config;
   app.use(telemetry);
   app.use(crossOrigin(corsOrigins));
-  app.use(bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () =>
-      problem({
-        status: 413,
-        code: "body_too_large",
-        detail: `The body may have ${MAX_BODY_BYTES} bytes`,
-      }),
-  }));
+  app.use(securityHeaders({ tls: deps.config.tls !== undefined }));
+  app.use(...requestSizes(deps.config));
   app.use("/api/*", async (_c, next) => {
     if (deps.health.phase !== "starting") return await next();
     throw new ProblemError({
@@ -70,11 +67,13 @@ export function createApp(deps: AppDeps): Hono {
       headers: { "retry-after": "2" },
     });
   });
-  const access = new Access(deps.config.auth);
+  const access = new Access(deps.config.auth, deps.revocations);
   for (const [path, scope] of SCOPES) app.use(path, access.require(scope));
+  app.use(writeLimits(deps.config));
+  const admission = new Admission(deps);
   const groups = [
     healthRoutes(deps),
-    streamRoutes(deps),
+    streamRoutes(deps, admission),
     statsRoutes(deps),
     deviceRoutes(deps),
     publishRoutes(deps),
@@ -82,7 +81,8 @@ export function createApp(deps: AppDeps): Hono {
     iotRoutes(deps),
     companyRoutes(deps, access),
     deliveryRoutes(deps),
-    inboundRoutes(deps),
+    revocationRoutes(deps),
+    inboundRoutes(deps, admission),
     asyncapiRoutes(),
     openapiRoutes(deps),
     metricsRoutes(deps),

@@ -23,18 +23,3 @@ export function networkOf(address: string): string {
   const groups = address.split("::")[0]!.split(":").filter(Boolean);
   return `${groups.slice(0, 3).join(":")}::x`;
 }
-
-/** Counts what each address has open. */
-export class AddressCounts {
-  readonly #counts = new Map<string, number>();
-
-  of(address: string): number {
-    return this.#counts.get(address) ?? 0;
-  }
-
-  add(address: string, change: 1 | -1): void {
-    const count = this.of(address) + change;
-    if (count > 0) this.#counts.set(address, count);
-    else this.#counts.delete(address);
-  }
-}

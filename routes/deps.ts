@@ -4,6 +4,7 @@ import type { Companies } from "../broker/companies.ts";
 import type { InboundServer } from "../broker/delivery/inbound_server.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Instances } from "../broker/instances.ts";
+import type { Revocations } from "../broker/revocations.ts";
 import type { Hub } from "../broker/hub.ts";
 import type { Fanout } from "../broker/fanout.ts";
 import type { Config } from "../config.ts";
@@ -12,12 +13,15 @@ import type { SourceStatus } from "../ingest/ingest.ts";
 import type { Outgoing } from "../ingest/source.ts";
 import type { Health } from "../health.ts";
 import type { Registry } from "prom-client";
+import type { ConnectionCount } from "./connection_count.ts";
 
 export interface AppDeps {
   readonly config: Config;
   readonly hub: Hub;
   readonly fanout: Fanout;
   readonly health: Health;
+  /** Streams of this process, whatever its threads. */
+  readonly connections: ConnectionCount;
   /** Names this instance. */
   readonly instance: string;
   /** All instances of the deployment. */
@@ -25,6 +29,8 @@ export interface AppDeps {
   /** Who has the ingest lease; undefined where none is used. */
   leaseOwner(): string | undefined;
   readonly companies: Companies;
+  /** Tokens that are no longer good. */
+  readonly revocations: Revocations;
   /** Work for the backend and WhatsApp; undefined beside a system that does it. */
   readonly deliveries: DeliveryQueue | undefined;
   /** Takes messages from people; undefined where nothing is delivered. */

@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import { compress } from "hono/compress";
+import { contentSecurityPolicy } from "./content_security_policy.ts";
 import { Asset } from "./dashboard/asset.ts";
 import type { AppDeps } from "./deps.ts";
 import { docsPage } from "./docs/page.ts";
@@ -10,10 +11,8 @@ import { openapi } from "./openapi/document.ts";
 
 const PAGE_HEADERS = {
   "cache-control": "no-cache",
-  "content-security-policy": "default-src 'none'; style-src 'self'; base-uri 'none'; " +
-    "form-action 'none'; frame-ancestors 'self'",
+  "content-security-policy": contentSecurityPolicy({ scripts: false }),
   "referrer-policy": "strict-origin-when-cross-origin",
-  "x-content-type-options": "nosniff",
 };
 
 /** `/openapi.json`, and `/docs` made from the same. */

@@ -7,10 +7,11 @@ import type { Session } from "../broker/session.ts";
 import { type Sink, SseSink, WsSink } from "../broker/sink.ts";
 import { getLogger } from "../log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
-import { AddressCounts, clientAddress, networkOf } from "./client_address.ts";
+import type { Admission, Place } from "./admission.ts";
+import { networkOf } from "./client_address.ts";
 import type { AppDeps } from "./deps.ts";
-import { requireOrigin } from "./origin.ts";
-import { problem, ProblemError } from "./problem.ts";
+import { onGrantEnd } from "./grant_end.ts";
+import { problem } from "./problem.ts";
 import { StreamCommands } from "./stream_commands.ts";
 import { parseStreamQuery, QueryError, type StreamQuery } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
@@ -27,32 +28,10 @@ const WS_IDLE_SECONDS = 40;
 const WS_VERSION = "13";
 const POLICY_VIOLATION = 1008;
 const RETRY_MS = 1000;
-/** A timer cannot be set for longer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export function streamRoutes(deps: AppDeps): Hono {
-  const addresses = new AddressCounts();
-  let streams = 0;
+export function streamRoutes(deps: AppDeps, admission: Admission): Hono {
   return new Hono().get("/api/v1/stream", (c) => {
-    mayConnect(deps, streams, c);
-    const address = clientAddress(c, deps.config.trustProxy);
-    const { maxConnectionsPerIp } = deps.config;
-    if (maxConnectionsPerIp !== undefined && addresses.of(address) >= maxConnectionsPerIp) {
-      throw new ProblemError({
-        status: 429,
-        code: "too_many_connections_of_address",
-        detail: "Your address has as many streams as it may: close one, or try again later",
-        headers: { "retry-after": "5" },
-      });
-    }
-    const client = new Client(
-      deps,
-      { grant: grantOf(c), network: networkOf(address) },
-      (change) => {
-        streams += change;
-        addresses.add(address, change);
-      },
-    );
+    const client = new Client(deps, grantOf(c), admission.admit(c));
     return asksForWebSocket(c) ? serveWebSocket(deps, c, client) : serveEvents(deps, c, client);
   });
 }
@@ -61,17 +40,6 @@ export function streamRoutes(deps: AppDeps): Hono {
 function asksForWebSocket({ req }: Context): boolean {
   const offered = req.header("upgrade")?.split(",") ?? [];
   return req.method === "GET" && offered.some((name) => name.trim().toLowerCase() === "websocket");
-}
-
-function mayConnect({ config, health }: AppDeps, streams: number, c: Context): void {
-  const refuse = (code: string, detail: string): never => {
-    throw new ProblemError({ status: 503, code, detail, headers: { "retry-after": "5" } });
-  };
-  if (health.phase !== "serving") refuse(health.phase, `The server is ${health.phase}: try again`);
-  if (streams >= config.maxConnections) {
-    refuse("too_many_connections", "The server has as many streams as it may: try again later");
-  }
-  requireOrigin(c, config.corsOrigins);
 }
 
 function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
@@ -118,7 +86,9 @@ function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
     if (query instanceof QueryError) {
       const data = JSON.stringify({ message: query.message, code: query.code });
       socket.send(wsEvent("error", data));
-      return socket.close(POLICY_VIOLATION, query.code);
+      socket.close(POLICY_VIOLATION, query.code);
+      // Who does not answer the close holds no place.
+      return client.end();
     }
     const commands = client.begin(new WsSink(socket), query);
     socket.onmessage = ({ data }) => commands.receive(data);
@@ -157,34 +127,36 @@ function readQuery(
 /** One client's stream, from its admission to its end. */
 class Client {
   readonly #gone = new AbortController();
-  #admitted = false;
   #session: Session | undefined;
-  #expiry: ReturnType<typeof setTimeout> | undefined;
+  #keepGrant: (() => void) | undefined;
 
   constructor(
     private readonly deps: AppDeps,
-    private readonly peer: { grant: Grant; network: string },
-    private readonly count: (change: 1 | -1) => void,
+    private readonly grant: Grant,
+    private readonly place: Place,
   ) {}
 
   /** From here on it counts: before its socket is open, or a crowd could slip in together. */
   admit(): void {
-    this.#admitted = true;
-    this.count(1);
+    this.place.take();
   }
 
   begin(sink: Sink, { interest, mode, cursor, snapshot }: StreamQuery): StreamCommands {
     const { hub } = this.deps;
     const session = hub.open(sink, interest, mode);
     this.#session = session;
-    session.network = this.peer.network;
+    session.network = networkOf(this.place.address);
     session.onClosed = () => this.end();
     log.info("{transport} client connected, {count} ids", {
       transport: sink.transport,
       count: interest.items.length,
     });
-    const { grant } = this.peer;
-    if (grant.expiresAt !== undefined) this.#endAt(session, grant.expiresAt);
+    const { grant } = this;
+    this.#keepGrant = onGrantEnd(
+      grant,
+      this.deps.revocations,
+      (reason) => hub.goodbye(session, reason, 0),
+    );
     const { signal } = this.#gone;
     const begun = beginSession(hub, session, { cursor, snapshot, signal }).catch((error) => {
       log.error("a stream could not begin: {error}", { error });
@@ -196,9 +168,8 @@ class Client {
   /** The client is gone. */
   end(): void {
     this.#gone.abort();
-    clearTimeout(this.#expiry);
-    if (this.#admitted) this.count(-1);
-    this.#admitted = false;
+    this.#keepGrant?.();
+    this.place.leave();
     const session = this.#session;
     if (!session) return;
     this.#session = undefined;
@@ -208,13 +179,5 @@ class Client {
       dropped: session.dropped,
     });
     this.deps.hub.close(session);
-  }
-
-  #endAt(session: Session, expiresAt: number): void {
-    const left = expiresAt - Date.now();
-    this.#expiry = setTimeout(() => {
-      if (left > MAX_TIMER_MS) this.#endAt(session, expiresAt);
-      else this.deps.hub.goodbye(session, "token_expired", 0);
-    }, Math.min(left, MAX_TIMER_MS));
   }
 }

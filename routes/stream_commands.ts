@@ -3,9 +3,11 @@
 import { z } from "zod";
 import type { Interest } from "../broker/interest.ts";
 import { writable } from "../broker/pace.ts";
+import { RateLimit } from "../broker/rate_limit.ts";
 import { addToSession } from "../broker/resume.ts";
 import type { Session } from "../broker/session.ts";
 import { getLogger } from "../log.ts";
+import { problems } from "../metrics.ts";
 import type { AppDeps } from "./deps.ts";
 import { parseInterest, QueryError } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
@@ -30,6 +32,8 @@ const MAX_ERRORS_A_MINUTE = 100;
 /** What may wait to be carried out; a command counts its length, and something for itself. */
 const MAX_WAITING_BYTES = 1_048_576;
 const COMMAND_BYTES = 1024;
+/** Seconds' worth of commands that may come at once. */
+const BURST_SECONDS = 10;
 const RETRY_MS = 1000;
 const TOO_BIG = 1009;
 const POLICY_VIOLATION = 1008;
@@ -47,6 +51,7 @@ export class StreamCommands {
   #minute = 0;
   #waitingBytes = 0;
   #last: Promise<void>;
+  readonly #rate: RateLimit;
 
   constructor(
     private readonly deps: AppDeps,
@@ -54,6 +59,12 @@ export class StreamCommands {
     private readonly options: CommandOptions,
   ) {
     this.#last = options.begun;
+    const { commandsPerSecond: perSecond } = deps.config.limits;
+    this.#rate = new RateLimit({
+      perSecond,
+      burst: perSecond * BURST_SECONDS,
+      monotonic: () => performance.now(),
+    });
   }
 
   receive(data: unknown): void {
@@ -61,6 +72,11 @@ export class StreamCommands {
     const bytes = byteLength(data);
     if (bytes > MAX_FRAME_BYTES) {
       return this.deps.hub.close(this.session, TOO_BIG, "frame too big");
+    }
+    if (this.#rate.take() > 0) {
+      problems.count("too_many_commands");
+      const most = this.deps.config.limits.commandsPerSecond;
+      return this.#error("too_many_commands", `at most ${most} commands a second: send it again`);
     }
     const command = this.#parse(data);
     if (command) this.#enqueue(command, bytes + COMMAND_BYTES);

@@ -1,16 +1,15 @@
 /** Tokens: who may see which devices, and do what. */
 
-import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyGetKey } from "jose";
+import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
 import { Interest } from "../broker/interest.ts";
+import type { TokenIdentity } from "../broker/revocations.ts";
 import type { AuthConfig } from "../config.ts";
+import { KeysAwayError, ProviderKeys } from "./jwks.ts";
 
 export type Scope = "stream" | "publish" | "admin";
 
 /** What a token allows. */
-export interface Grant {
-  readonly subject: string | undefined;
-  /** The token's own id. */
-  readonly tokenId: string | undefined;
+export interface Grant extends TokenIdentity {
   readonly scopes: ReadonlySet<string>;
   /** Devices by id or prefix; empty where the token names none. */
   readonly devices: Interest;
@@ -22,15 +21,24 @@ export interface Grant {
 export const OPEN_GRANT: Grant = {
   subject: undefined,
   tokenId: undefined,
+  issuedAt: undefined,
   scopes: new Set(["stream", "publish", "admin"]),
   devices: Interest.EVERYTHING,
   expiresAt: undefined,
 };
 
+export type TokenErrorCode =
+  | "token_required"
+  | "bad_token"
+  | "token_expired"
+  | "token_revoked"
+  /** The token may be good, but nobody can tell now. */
+  | "keys_away";
+
 /** A token that is no good; the message is for its holder, and never repeats it. */
 export class TokenError extends Error {
   override readonly name = "TokenError";
-  constructor(readonly code: "token_required" | "bad_token" | "token_expired", message: string) {
+  constructor(readonly code: TokenErrorCode, message: string) {
     super(message);
   }
 }
@@ -40,22 +48,23 @@ const MAX_TOKEN_CHARS = 16_384;
 
 /** Checks tokens by a shared secret (HS256), or by the public keys of an identity provider. */
 export class Tokens {
-  readonly #key: Uint8Array | JWTVerifyGetKey;
-  readonly #algorithms: string[];
+  readonly #key: Uint8Array | ProviderKeys;
+  readonly #options: JWTVerifyOptions;
 
   constructor(private readonly config: AuthConfig) {
-    if (config.secret !== undefined) {
-      this.#key = new TextEncoder().encode(config.secret);
-      this.#algorithms = ["HS256"];
-    } else {
-      // Keys are cached; an unknown key id asks again, at most twice a minute.
-      this.#key = createRemoteJWKSet(new URL(config.jwksUrl!), {
-        cacheMaxAge: 600_000,
-        cooldownDuration: 30_000,
-        timeoutDuration: 5_000,
-      });
-      this.#algorithms = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"];
-    }
+    const { secret, jwksUrl, audience, issuer, clockSkewSeconds } = config;
+    this.#key = secret === undefined
+      ? new ProviderKeys(jwksUrl!)
+      : new TextEncoder().encode(secret);
+    this.#options = {
+      // A public key must never be taken for the secret of an HMAC, nor the other way round.
+      algorithms: secret === undefined
+        ? ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+        : ["HS256"],
+      clockTolerance: clockSkewSeconds,
+      ...(audience === undefined ? {} : { audience }),
+      ...(issuer === undefined ? {} : { issuer }),
+    };
   }
 
   /** @throws {TokenError} */
@@ -64,26 +73,43 @@ export class Tokens {
       throw new TokenError("token_required", "A token is needed: Authorization: Bearer <token>");
     }
     if (token.length > MAX_TOKEN_CHARS) throw new TokenError("bad_token", "The token is too long");
-    const { audience, issuer, clockSkewSeconds } = this.config;
     try {
-      const { payload } = await jwtVerify(token, this.#key as Uint8Array, {
-        algorithms: this.#algorithms,
-        clockTolerance: clockSkewSeconds,
-        ...(audience === undefined ? {} : { audience }),
-        ...(issuer === undefined ? {} : { issuer }),
-      });
+      const { sub, jti, iat, exp, scope, device_ids } = await this.#payload(token);
       return {
-        subject: payload.sub,
-        tokenId: payload.jti,
-        scopes: new Set(words(payload.scope, " ")),
-        devices: Interest.parse(words(payload.device_ids, ","), MAX_GRANTED),
-        expiresAt: payload.exp === undefined ? undefined : (payload.exp + clockSkewSeconds) * 1000,
+        subject: sub,
+        tokenId: jti,
+        issuedAt: iat === undefined ? undefined : iat * 1000,
+        scopes: new Set(words(scope, " ")),
+        devices: Interest.parse(words(device_ids, ","), MAX_GRANTED),
+        expiresAt: exp === undefined ? undefined : (exp + this.config.clockSkewSeconds) * 1000,
       };
     } catch (error) {
+      if (error instanceof KeysAwayError) {
+        throw new TokenError("keys_away", "Tokens cannot be checked now: try again");
+      }
       if (error instanceof errors.JWTExpired) {
         throw new TokenError("token_expired", "The token has expired: get a new one");
       }
       throw new TokenError("bad_token", "The token is not valid here");
+    }
+  }
+
+  async #payload(token: string): Promise<JWTPayload> {
+    const key = this.#key;
+    if (key instanceof Uint8Array) return (await jwtVerify(token, key, this.#options)).payload;
+    try {
+      return (await jwtVerify(token, key.get, this.#options)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      // A token without a key id, while the provider has an old key and a new one.
+      for await (const one of error) {
+        try {
+          return (await jwtVerify(token, one, this.#options)).payload;
+        } catch (failed) {
+          if (!(failed instanceof errors.JWSSignatureVerificationFailed)) throw failed;
+        }
+      }
+      throw error;
     }
   }
 }

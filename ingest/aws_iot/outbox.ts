@@ -9,7 +9,7 @@ import { Latency } from "./latency.ts";
 import type { Outbound, OutboundBuffer } from "./outbound_buffer.ts";
 import { OutboxItem, type Receipt, RefusedError, UndeliverableError } from "./outbox_item.ts";
 import type { OutboxLimits } from "./outbox_limits.ts";
-import type { RateLimit } from "./rate_limit.ts";
+import type { RateLimit } from "../../broker/rate_limit.ts";
 
 export interface OutboxOptions {
   readonly buffer: OutboundBuffer;

@@ -26,7 +26,7 @@ import {
   RawJson,
   telemetryPayload,
 } from "./payload.ts";
-import { RateLimit } from "./rate_limit.ts";
+import { RateLimit } from "../../broker/rate_limit.ts";
 import { MAX_TRIES } from "./retry_pace.ts";
 import {
   type AwsIotServiceConfig,

@@ -1,6 +1,7 @@
 /** Both pages and the client library: everything that is served without a token. */
 
 import { Hono } from "hono";
+import { contentSecurityPolicy } from "../content_security_policy.ts";
 import { Asset } from "./asset.ts";
 import { clientScript, clientTypes } from "./client_bundle.ts";
 import { pageFiles } from "./page_files.ts";
@@ -58,23 +59,11 @@ function makeSite({ mapTilesUrl = "", deviceIdPath = [] }: DashboardOptions): Si
 function pageHeaders(mapTilesUrl: string | undefined): Record<string, string> {
   return {
     ...REVALIDATE,
-    "content-security-policy": contentSecurityPolicy(mapTilesUrl),
+    "content-security-policy": contentSecurityPolicy({
+      images: mapTilesUrl === undefined ? [] : [tileOrigin(mapTilesUrl)],
+    }),
     "referrer-policy": "strict-origin-when-cross-origin",
   };
-}
-
-function contentSecurityPolicy(mapTilesUrl: string | undefined): string {
-  const tiles = mapTilesUrl === undefined ? "" : ` ${tileOrigin(mapTilesUrl)}`;
-  return [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "connect-src 'self'",
-    `img-src 'self' data:${tiles}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'self'",
-  ].join("; ");
 }
 
 /** `https://{s}.host/{z}/…` may load from every subdomain of its host. */

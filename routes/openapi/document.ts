@@ -6,6 +6,7 @@ import { describe, type Json, type Operation, schemaOf } from "./operation.ts";
 import { PUBLISH_OPERATIONS } from "./publish_operations.ts";
 import { SERVER_OPERATIONS } from "./server_operations.ts";
 import { STREAM_OPERATIONS } from "./stream_operations.ts";
+import { TOKEN_OPERATIONS } from "./token_operations.ts";
 import { WORK_OPERATIONS } from "./work_operations.ts";
 
 /** Every route but for the page's own assets; a test holds it equal to what the program serves. */
@@ -14,6 +15,7 @@ export const OPERATIONS: readonly Operation[] = [
   ...DEVICE_OPERATIONS,
   ...PUBLISH_OPERATIONS,
   ...WORK_OPERATIONS,
+  ...TOKEN_OPERATIONS,
   ...SERVER_OPERATIONS,
 ];
 

@@ -155,7 +155,7 @@ function answersOf({ answers }: Operation): Record<string, DescribedAnswer> {
 }
 
 /** Every problem that the operation may end in: codes by status. */
-export function problemsOf({ path, scope, body, problems = {} }: Operation) {
+export function problemsOf({ method, path, scope, body, problems = {} }: Operation) {
   const all: Record<number, Set<string>> = {};
   const add = (status: number, ...codes: readonly string[]) => {
     for (const code of codes) (all[status] ??= new Set()).add(code);
@@ -163,12 +163,20 @@ export function problemsOf({ path, scope, body, problems = {} }: Operation) {
   for (const [status, codes] of Object.entries(problems)) add(Number(status), ...codes);
   if (body) {
     add(400, "bad_json", "bad_body");
+    add(408, "body_timeout");
     add(413, "body_too_large");
   }
-  if (scope) {
-    add(401, "token_required", "bad_token", "token_expired");
-    add(403, "scope_required");
+  if (method === "post") {
+    add(403, "origin_not_allowed");
+    add(429, "too_many_requests");
   }
+  if (scope) {
+    add(401, "token_required", "bad_token", "token_expired", "token_revoked");
+    add(403, "scope_required");
+    add(503, "keys_away");
+  }
+  add(414, "url_too_long");
+  add(431, "headers_too_large");
   if (path.startsWith("/api/")) add(503, "starting");
   add(500, "internal_error");
   return all;
@@ -179,9 +187,13 @@ const PROBLEM_TEXT: Record<number, string> = {
   401: "No token, no good one, or one of the past",
   403: "The token does not allow it",
   404: "There is no such thing",
+  408: "The body did not come in time",
+  409: "It cannot be done as things stand",
   413: "The body is too large",
+  414: "The URL is too long",
   426: "It takes WebSockets only",
   429: "Too many: try again after `Retry-After`",
+  431: "The headers are too large",
   500: "The server failed: its log says why",
   503: "Not now: try again after `Retry-After`",
 };

@@ -69,8 +69,8 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
     problems: {
       400: [...BAD_QUERY, "too_many_device_ids", "device_id_too_long", "bad_upgrade"],
       403: ["device_not_granted", "origin_not_allowed"],
-      429: ["too_many_connections_of_address"],
-      503: ["draining", "too_many_connections"],
+      429: ["too_many_connections_of_address", "too_many_connections_of_token"],
+      503: ["draining", "too_many_connections", "too_many_new_connections"],
     },
     example: { query: { device_ids: "0848086072", snapshot: "1" } },
   },

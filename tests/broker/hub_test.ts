@@ -81,8 +81,8 @@ Deno.test("Hub: totals go by transport; connected falls once, whoever closes, ho
   kit.hub.close(ws.session);
   kit.hub.goodbye(ws.session, "late", 0);
   assert.deepEqual(kit.hub.totals, {
-    ws: { connections: 1, connected: 0, sent: 1, dropped: 0, unread: 0 },
-    sse: { connections: 1, connected: 1, sent: 1, dropped: 0, unread: 0 },
+    ws: { connections: 1, connected: 0, sent: 1, dropped: 0 },
+    sse: { connections: 1, connected: 1, sent: 1, dropped: 0 },
   });
   assert.deepEqual([told, kit.hub.sessions.size, ws.sink.written.length], [1, 1, 1]);
   kit.hub.close(sse.session);
@@ -214,7 +214,7 @@ Deno.test("Hub: who takes nothing of what waits for it is closed; slow, quiet an
     false,
     false,
   ]);
-  assert.equal(kit.hub.totals.ws.unread, 1);
+  assert.deepEqual(stuck.sink.closed, { code: 1008, reason: "not read" });
   await eventually("they are stuck now", () => slow.session.closed && late.session.closed);
   assert.equal(quiet.session.closed, false);
 });

@@ -18,7 +18,7 @@ async function serve(env: Env) {
   const result = readConfig((name) => ({ PORT: String(port), ...env })[name]);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
-  const server = await listen(result.config, async (request, { remoteAddr }) => {
+  const answer = async (request: Request, { remoteAddr }: Deno.ServeHandlerInfo) => {
     if (request.headers.has("upgrade")) {
       const { socket, response } = Deno.upgradeWebSocket(request);
       socket.onmessage = ({ data }) => socket.send(`echo ${data}`);
@@ -35,7 +35,8 @@ async function serve(env: Env) {
         cancel: () => void streams.delete(mine),
       }),
     );
-  });
+  };
+  const server = await listen(result.config, answer);
   return {
     port,
     streams,

@@ -1,6 +1,7 @@
 /** The routes on a real port, over a fanout in memory: a whole server without sources. */
 
 import { Companies } from "../../broker/companies.ts";
+import { Revocations } from "../../broker/revocations.ts";
 import { InboundServer } from "../../broker/delivery/inbound_server.ts";
 import { Inbox } from "../../broker/delivery/inbox.ts";
 import type { DeliveryQueue } from "../../broker/delivery/queue.ts";
@@ -13,6 +14,7 @@ import { type Config, readConfig } from "../../config.ts";
 import { Health } from "../../health.ts";
 import { requestFailed } from "../../listen.ts";
 import { createApp } from "../../routes/app.ts";
+import { ConnectionCount } from "../../routes/connection_count.ts";
 import type { AppDeps } from "../../routes/deps.ts";
 import { eventually } from "../kit/eventually.ts";
 import { SlowClient } from "../kit/slow_client.ts";
@@ -25,6 +27,7 @@ export interface RigOptions {
   readonly publish?: AppDeps["publish"];
   readonly sources?: AppDeps["sources"];
   readonly instances?: Instances;
+  readonly revocations?: Revocations;
   readonly deliveries?: DeliveryQueue;
   readonly leaseOwner?: AppDeps["leaseOwner"];
   readonly recentMaxBytes?: number;
@@ -37,6 +40,7 @@ export class Rig implements AsyncDisposable {
   readonly hub: Hub;
   readonly app: ReturnType<typeof createApp>;
   readonly health = new Health();
+  readonly revocations: Revocations;
   /** Where what comes in is queued; nobody works on it. */
   readonly work: KvClient;
   readonly inbound: InboundServer;
@@ -64,6 +68,7 @@ export class Rig implements AsyncDisposable {
       writeSeconds: config.limits.writeSeconds,
       onDrop: (deviceId) => this.drops.push(deviceId),
     });
+    this.revocations = options.revocations ?? new Revocations(new MemoryKv());
     const figures = () => ({
       messages: this.fanout.stored,
       subscribers: hub.sessions.size,
@@ -77,6 +82,8 @@ export class Rig implements AsyncDisposable {
       instance: "this-one",
       instances: options.instances ?? new Instances(undefined, { id: "this-one", figures }),
       companies: new Companies(new MemoryKv()),
+      revocations: this.revocations,
+      connections: new ConnectionCount(),
       deliveries: options.deliveries,
       inbound: this.inbound = new InboundServer({
         inbox: new Inbox(this.work),

@@ -140,8 +140,7 @@ onBoth(
     await using _idle = await rig.open(transport, "device_ids=B");
     const payload = JSON.stringify({ device_id: "A", more: "x".repeat(50_000) });
     for (let i = 0; i < 400; i++) rig.publish("A", payload);
-    await eventually("it is closed", () => rig.hub.totals[transport].unread === 1);
-    assert.equal(rig.hub.sessions.size, 1);
+    await eventually("it is closed", () => rig.hub.sessions.size === 1);
     assert.equal([...rig.hub.sessions][0]!.interest.items[0], "B");
     assert.ok(stuck);
   },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { RateLimit } from "../../../ingest/aws_iot/rate_limit.ts";
-import { PUBLISH_BURST, PUBLISHES_PER_SECOND } from "../../../ingest/aws_iot/settings.ts";
+import { RateLimit } from "../../broker/rate_limit.ts";
+import { PUBLISH_BURST, PUBLISHES_PER_SECOND } from "../../ingest/aws_iot/settings.ts";
 
 Deno.test("RateLimit lets no second see as many publishes as AWS takes", () => {
   let now = 0;

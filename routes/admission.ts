@@ -1,0 +1,128 @@
+/** Who gets a connection that stays open: limits in all, by address, by token, by second. */
+
+import type { Context } from "hono";
+import { RateLimit } from "../broker/rate_limit.ts";
+import type { Config } from "../config.ts";
+import type { Health } from "../health.ts";
+import { grantOf } from "./access.ts";
+import { clientAddress } from "./client_address.ts";
+import type { ConnectionCount } from "./connection_count.ts";
+import { requireOrigin } from "./origin.ts";
+import { ProblemError } from "./problem.ts";
+import type { Grant } from "./tokens.ts";
+
+/** Seconds' worth of new connections that may come at once: after a restart everybody does. */
+const BURST_SECONDS = 10;
+const RETRY_SECONDS = "5";
+
+export interface AdmissionOptions {
+  readonly config: Config;
+  readonly health: Health;
+  readonly connections: ConnectionCount;
+}
+
+/** A connection's place in the counts; it is taken once, and left once. */
+export interface Place {
+  readonly address: string;
+  take(): void;
+  leave(): void;
+}
+
+export class Admission {
+  readonly #byAddress = new Counts();
+  readonly #byToken = new Counts();
+  readonly #rate: RateLimit;
+
+  constructor(private readonly options: AdmissionOptions) {
+    const { newConnectionsPerSecond: perSecond } = options.config.limits;
+    this.#rate = new RateLimit({
+      perSecond,
+      burst: perSecond * BURST_SECONDS,
+      monotonic: () => performance.now(),
+    });
+  }
+
+  /**
+   * A place for the client that asks; it has to be taken in the same turn.
+   * @throws {ProblemError} 403, 429 or 503.
+   */
+  admit(c: Context): Place {
+    const { config: { corsOrigins, trustProxy, ...config }, health, connections } = this.options;
+    if (health.phase !== "serving") {
+      throw refused(503, health.phase, `The server is ${health.phase}: try again`);
+    }
+    requireOrigin(c, corsOrigins);
+    if (connections.total >= config.maxConnections) {
+      throw refused(503, "too_many_connections", "The server has as many streams as it may");
+    }
+    const address = clientAddress(c, trustProxy);
+    if (this.#byAddress.of(address) >= (config.maxConnectionsPerIp ?? Infinity)) {
+      throw refused(
+        429,
+        "too_many_connections_of_address",
+        "Your address has as many streams as it may: close one",
+      );
+    }
+    const token = nameOf(grantOf(c));
+    const { connectionsPerToken = Infinity } = config.limits;
+    if (token !== undefined && this.#byToken.of(token) >= connectionsPerToken) {
+      throw refused(
+        429,
+        "too_many_connections_of_token",
+        "Your token has as many streams as it may: close one",
+      );
+    }
+    if (c.req.method !== "HEAD" && this.#rate.take() > 0) {
+      throw refused(503, "too_many_new_connections", "Too many clients connect at once");
+    }
+    return this.#place(address, token);
+  }
+
+  #place(address: string, token: string | undefined): Place {
+    let taken = false;
+    const count = (change: 1 | -1) => {
+      this.options.connections.add(change);
+      this.#byAddress.add(address, change);
+      if (token !== undefined) this.#byToken.add(token, change);
+    };
+    return {
+      address,
+      take() {
+        if (!taken) count(1);
+        taken = true;
+      },
+      leave() {
+        if (taken) count(-1);
+        taken = false;
+      },
+    };
+  }
+}
+
+/** Tokens without an id count by their subject, and those without both not at all. */
+function nameOf({ tokenId, subject }: Grant): string | undefined {
+  return tokenId ?? subject;
+}
+
+function refused(status: 429 | 503, code: string, detail: string): ProblemError {
+  return new ProblemError({
+    status,
+    code,
+    detail: `${detail}${detail.endsWith("again") ? "" : ", or try again later"}`,
+    headers: { "retry-after": RETRY_SECONDS },
+  });
+}
+
+class Counts {
+  readonly #counts = new Map<string, number>();
+
+  of(key: string): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
+  add(key: string, change: 1 | -1): void {
+    const count = this.of(key) + change;
+    if (count > 0) this.#counts.set(key, count);
+    else this.#counts.delete(key);
+  }
+}

@@ -1,0 +1,38 @@
+/** The end of what a token allows, while its connection is open. */
+
+import type { Revocations } from "../broker/revocations.ts";
+import type { Grant } from "./tokens.ts";
+
+/** A timer cannot be set for longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Calls `end` once, when the token expires or is revoked; returns how to stop waiting for that. */
+export function onGrantEnd(
+  grant: Grant,
+  revocations: Revocations,
+  end: (reason: "token_expired" | "token_revoked") => void,
+): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stop = () => {
+    clearTimeout(timer);
+    forget();
+  };
+  const finish = (reason: "token_expired" | "token_revoked") => {
+    stop();
+    end(reason);
+  };
+  const wait = (expiresAt: number) => {
+    const left = expiresAt - Date.now();
+    timer = setTimeout(
+      () => left > MAX_TIMER_MS ? wait(expiresAt) : finish("token_expired"),
+      Math.min(left, MAX_TIMER_MS),
+    );
+  };
+  const forget = revocations.onChange(() => {
+    if (revocations.isRevoked(grant)) finish("token_revoked");
+  });
+  if (grant.expiresAt !== undefined) wait(grant.expiresAt);
+  // It may have been revoked between the check of the token and now.
+  if (revocations.isRevoked(grant)) finish("token_revoked");
+  return stop;
+}

@@ -1,0 +1,126 @@
+/** The public keys of an identity provider, kept while it is away. */
+
+import {
+  createLocalJWKSet,
+  errors,
+  type FlattenedJWSInput,
+  type JSONWebKeySet,
+  type JWSHeaderParameters,
+} from "jose";
+import { getLogger } from "../log.ts";
+
+const log = getLogger("routes", "tokens");
+/** Keys older than this are asked for again, while those that are there go on to be used. */
+const FRESH_MS = 300_000;
+/** Between two questions, whatever tokens come: a forged key id costs the provider nothing. */
+const COOLDOWN_MS = 30_000;
+const TIMEOUT_MS = 5_000;
+const MAX_BYTES = 1_048_576;
+
+/** The keys could not be had even once: nobody's token can be checked. */
+export class KeysAwayError extends Error {
+  override readonly name = "KeysAwayError";
+}
+
+type KeyGetter = ReturnType<typeof createLocalJWKSet>;
+
+export interface ProviderKeysOptions {
+  readonly freshMs?: number;
+  readonly cooldownMs?: number;
+  readonly now?: () => number;
+}
+
+/**
+ * A key that the provider takes back is forgotten once it answers again; while it does not answer,
+ * the last keys are good, for however long that takes.
+ */
+export class ProviderKeys {
+  #keys: KeyGetter | undefined;
+  #readAt = -Infinity;
+  #askedAt = -Infinity;
+  #asking: Promise<void> | undefined;
+  #away = false;
+  readonly #freshMs: number;
+  readonly #cooldownMs: number;
+  readonly #now: () => number;
+
+  constructor(private readonly url: string, options: ProviderKeysOptions = {}) {
+    this.#freshMs = options.freshMs ?? FRESH_MS;
+    this.#cooldownMs = options.cooldownMs ?? COOLDOWN_MS;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** @throws {KeysAwayError} and what jose throws where no key fits. */
+  readonly get = async (
+    header: JWSHeaderParameters,
+    token: FlattenedJWSInput,
+  ): Promise<CryptoKey> => {
+    if (!this.#keys) await this.#ask();
+    if (!this.#keys) throw new KeysAwayError();
+    if (this.#now() - this.#readAt > this.#freshMs) this.#ask();
+    try {
+      return await this.#keys(header, token);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      // It may be a key that the provider has begun to use.
+      await this.#ask();
+      return await this.#keys(header, token);
+    }
+  };
+
+  #ask(): Promise<void> {
+    if (this.#asking) return this.#asking;
+    const wait = this.#keys ? this.#cooldownMs : Math.min(this.#cooldownMs, 1_000);
+    if (this.#now() - this.#askedAt < wait) return Promise.resolve();
+    this.#askedAt = this.#now();
+    return this.#asking = this.#read().finally(() => this.#asking = undefined);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const response = await fetch(this.url, {
+        headers: { accept: "application/jwk-set+json, application/json" },
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw new Error(`status ${response.status}`);
+      }
+      this.#keys = createLocalJWKSet(parse(await bounded(response)));
+      this.#readAt = this.#now();
+      if (this.#away) log.info("AUTH_JWKS_URL answers again");
+      this.#away = false;
+    } catch (error) {
+      if (!this.#away) {
+        const { name, message } = error as Error;
+        const reason = name === "TypeError" ? "it cannot be reached" : message;
+        log.error("AUTH_JWKS_URL gives no keys ({reason}): {left}", {
+          reason,
+          left: this.#keys ? "those of before stay in use" : "no token can be checked",
+        });
+      }
+      this.#away = true;
+    }
+  }
+}
+
+async function bounded(response: Response): Promise<string> {
+  let text = "";
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (text.length > MAX_BYTES) throw new Error("an answer of more than 1 MB");
+  }
+  return text;
+}
+
+/** An empty set is a provider that is broken, and would lock everybody out. */
+function parse(text: string): JSONWebKeySet {
+  let set: JSONWebKeySet;
+  try {
+    set = JSON.parse(text);
+  } catch {
+    throw new Error("an answer that is not JSON");
+  }
+  if (!Array.isArray(set?.keys) || set.keys.length === 0) throw new Error("an answer without keys");
+  return set;
+}

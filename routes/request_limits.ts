@@ -1,0 +1,81 @@
+/** How large a request may be, and how many of one client may change something in a second. */
+
+import type { Context, MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { RateLimit } from "../broker/rate_limit.ts";
+import type { Config } from "../config.ts";
+import { grantOf } from "./access.ts";
+import { clientAddress } from "./client_address.ts";
+import { requireOrigin } from "./origin.ts";
+import { ProblemError } from "./problem.ts";
+
+const READS = new Set(["GET", "HEAD", "OPTIONS"]);
+/** Clients whose rates are known; where there are more, the oldest begin anew. */
+const MAX_CLIENTS = 10_000;
+
+/** Sizes; before anything else of the request is looked at. */
+export function requestSizes({ limits }: Config): MiddlewareHandler[] {
+  const { urlBytes, headerBytes, bodyBytes } = limits;
+  const body = bodyLimit({
+    maxSize: bodyBytes,
+    onError: () => {
+      throw tooLarge(413, "body_too_large", `The body may have ${bodyBytes} bytes`);
+    },
+  });
+  const head: MiddlewareHandler = async (c, next) => {
+    if (c.req.url.length > urlBytes) {
+      throw tooLarge(414, "url_too_long", `The URL may have ${urlBytes} bytes`);
+    }
+    if (headerLength(c.req.raw.headers) > headerBytes) {
+      throw tooLarge(431, "headers_too_large", `All headers may have ${headerBytes} bytes`);
+    }
+    await next();
+  };
+  return [head, body];
+}
+
+/** For requests that change something: their page's origin, and their rate. */
+export function writeLimits({ limits, corsOrigins, trustProxy }: Config): MiddlewareHandler {
+  const rates = new Map<string, RateLimit>();
+  const perSecond = limits.postsPerSecond;
+  const rateOf = (client: string): RateLimit => {
+    let rate = rates.get(client);
+    if (rate) return rate;
+    if (rates.size >= MAX_CLIENTS) rates.delete(rates.keys().next().value!);
+    rate = new RateLimit({ perSecond, burst: perSecond, monotonic: () => performance.now() });
+    rates.set(client, rate);
+    return rate;
+  };
+  return async (c, next) => {
+    if (!READS.has(c.req.method)) {
+      // A form of another page is sent without asking first.
+      requireOrigin(c, corsOrigins);
+      if (rateOf(clientOf(c, trustProxy)).take() > 0) {
+        throw new ProblemError({
+          status: 429,
+          code: "too_many_requests",
+          detail: `One client may send ${perSecond} requests a second: try again later`,
+          headers: { "retry-after": "1" },
+        });
+      }
+    }
+    await next();
+  };
+}
+
+function clientOf(c: Context, trustProxy: boolean): string {
+  const { tokenId, subject } = grantOf(c);
+  if (tokenId !== undefined) return `jti ${tokenId}`;
+  return subject === undefined ? clientAddress(c, trustProxy) : `sub ${subject}`;
+}
+
+function headerLength(headers: Headers): number {
+  let length = 0;
+  // `: ` and the end of the line.
+  for (const [name, value] of headers) length += name.length + value.length + 4;
+  return length;
+}
+
+function tooLarge(status: 413 | 414 | 431, code: string, detail: string): ProblemError {
+  return new ProblemError({ status, code, detail });
+}

@@ -1,0 +1,170 @@
+/** Limits: each refuses with a clear answer, is counted, and lets others through. */
+
+import assert from "node:assert/strict";
+import { closed, problems } from "../../metrics.ts";
+import { eventually } from "../kit/eventually.ts";
+import { WsClient } from "../kit/ws_client.ts";
+import { RawConnection } from "./raw.ts";
+import { range, Rig } from "./rig.ts";
+import { bearer, posted, SECRET, sign } from "./signed.ts";
+
+async function refusal(response: Response, status: number, code: string): Promise<void> {
+  const body = await response.json();
+  assert.deepEqual([response.status, body.code], [status, code], JSON.stringify(body));
+  if (status === 429 || status === 503) {
+    assert.match(response.headers.get("retry-after") ?? "", /^\d+$/);
+  }
+}
+
+/** How often a code was refused since the last call. */
+const before = new Map<string, number>();
+async function counted(code: string): Promise<number> {
+  const figures = [
+    ...(await problems.counter.get()).values,
+    ...(await closed.counter.get()).values,
+  ];
+  const total = figures.find(({ labels }) => Object.values(labels).includes(code))?.value ?? 0;
+  const more = total - (before.get(code) ?? 0);
+  before.set(code, total);
+  return more;
+}
+
+Deno.test("MAX_CONNECTIONS counts streams and /ws together", async () => {
+  await using rig = await Rig.start({ env: { MAX_CONNECTIONS: "2" } });
+  await using _stream = await rig.sse();
+  await using peer = await WsClient.open(`${rig.url.replace("http", "ws")}/ws`);
+  await refusal(await rig.fetch("/api/v1/stream"), 503, "too_many_connections");
+  assert.equal(await counted("too_many_connections"), 1);
+  await peer.close();
+  await eventually("room", async () => {
+    const response = await rig.fetch("/api/v1/stream");
+    await response.body?.cancel();
+    return response.status === 200;
+  });
+});
+
+Deno.test("MAX_CONNECTIONS_PER_TOKEN counts by jti, else by subject; others are not concerned", async () => {
+  await using rig = await Rig.start({
+    env: { AUTH_JWT_SECRET: SECRET, MAX_CONNECTIONS_PER_TOKEN: "2" },
+  });
+  const held = (claims: Record<string, string>) =>
+    sign({ scope: "stream", device_ids: ["A"], ...claims });
+  for (const claims of [{ jti: "1", sub: "s" }, { jti: "2", sub: "s" }, { sub: "t" }]) {
+    const text = await held(claims);
+    await using first = await rig.open("ws", `device_ids=A&access_token=${text}`);
+    await using _second = await rig.open("sse", `device_ids=A&access_token=${text}`);
+    await refusal(
+      await rig.fetch("/api/v1/stream", bearer(text)),
+      429,
+      "too_many_connections_of_token",
+    );
+    await first.close();
+    await eventually("room", () => rig.hub.sessions.size === 1);
+    await using _again = await rig.open("sse", `device_ids=A&access_token=${text}`);
+  }
+  assert.equal(await counted("too_many_connections_of_token"), 3);
+});
+
+Deno.test("MAX_NEW_CONNECTIONS_PER_SECOND: ten seconds' worth may come at once, the rest is told to wait", async () => {
+  await using rig = await Rig.start({ env: { MAX_NEW_CONNECTIONS_PER_SECOND: "1" } });
+  let accepted = 0;
+  const answers = await Promise.all(range(1, 30).map(() => rig.fetch("/api/v1/stream")));
+  for (const response of answers) {
+    if (response.status === 200) {
+      accepted++;
+      await response.body?.cancel();
+    } else await refusal(response, 503, "too_many_new_connections");
+  }
+  assert.ok(accepted >= 10 && accepted < 25, `${accepted}`);
+  assert.equal(await counted("too_many_new_connections"), 30 - accepted);
+  await eventually("later there is room", async () => {
+    const response = await rig.fetch("/api/v1/stream");
+    await response.body?.cancel();
+    return response.status === 200;
+  });
+});
+
+Deno.test("MAX_COMMANDS_PER_SECOND: what is too much is told and not carried out; too much of it closes", async () => {
+  await using rig = await Rig.start({ env: { MAX_COMMANDS_PER_SECOND: "2" } });
+  await using client = await rig.ws("device_ids=A");
+  for (const n of range(1, 60)) client.send({ action: "subscribe", device_ids: [`D${n}`] });
+  await client.events.waitForCount(60, ({ event }) => event === "subscribed" || event === "error");
+  const of = (name: string) => client.events.items.filter(({ event }) => event === name);
+  assert.ok(of("subscribed").length >= 20 && of("subscribed").length < 50);
+  for (const { data } of of("error")) assert.equal(JSON.parse(data).code, "too_many_commands");
+  assert.equal([...rig.hub.sessions][0]!.interest.items.length, 1 + of("subscribed").length);
+  assert.equal(await counted("too_many_commands"), of("error").length);
+  rig.publish("A", 1);
+  await client.waitForMessages(1);
+  for (const _ of range(1, 200)) client.send({ action: "ping" });
+  await client.waitForClose();
+  assert.equal(await counted("too_many_errors"), 1);
+});
+
+Deno.test("MAX_POSTS_PER_SECOND counts by token, or by address", async () => {
+  for (const secret of [SECRET, undefined]) {
+    await using rig = await Rig.start({
+      env: { MAX_POSTS_PER_SECOND: "5", ...(secret && { AUTH_JWT_SECRET: secret }) },
+      publish: () => Promise.resolve(),
+    });
+    const held = (jti: string) => sign({ scope: "admin", jti });
+    const [one, other] = [await held("one"), await held("other")];
+    const send = (token: string) =>
+      rig.fetch("/api/v1/publish", posted({ topic: "a", payload: 1 }, token));
+    let refused = 0;
+    for (const response of await Promise.all(range(1, 40).map(() => send(one)))) {
+      if (response.status === 200) await response.body?.cancel();
+      else {
+        refused++;
+        await refusal(response, 429, "too_many_requests");
+      }
+    }
+    assert.ok(refused > 10, `${refused}`);
+    const response = await send(other);
+    await response.body?.cancel();
+    if (secret) assert.equal(response.status, 200);
+    const read = await rig.fetch(
+      "/api/v1/empresas",
+      secret ? bearer(await sign({ scope: "stream" })) : {},
+    );
+    await read.body?.cancel();
+    assert.equal(read.status, 200, "reading is not changing");
+  }
+});
+
+Deno.test("sizes: body, URL, headers", async () => {
+  await using rig = await Rig.start({
+    env: { MAX_BODY_BYTES: "2000", MAX_URL_BYTES: "2000", MAX_HEADER_BYTES: "2000" },
+  });
+  const x = "x".repeat(2_100);
+  await refusal(
+    await rig.fetch("/api/v1/publish", { method: "POST", body: x }),
+    413,
+    "body_too_large",
+  );
+  await refusal(await rig.fetch(`/api/v1/stream?device_ids=${x}`), 414, "url_too_long");
+  await refusal(await rig.fetch("/livez", { headers: { more: x } }), 431, "headers_too_large");
+  for (const code of ["body_too_large", "url_too_long", "headers_too_large"]) {
+    assert.equal(await counted(code), 1, code);
+  }
+});
+
+Deno.test("beyond what Deno takes itself the answer is a bare 400, and the server lives", async () => {
+  await using rig = await Rig.start();
+  for (
+    const lines of [
+      [`GET /${"x".repeat(100_000)} HTTP/1.1`, "Host: a"],
+      ["GET /livez HTTP/1.1", "Host: a", `More: ${"x".repeat(1_000_000)}`],
+      ["GET /livez HTTP/1.1", "Host: a", ...range(1, 500).map((n) => `H${n}: x`)],
+      ["GET /livez HTTP/9.9", "Host: a"],
+      ["\0\0\0", ""],
+    ]
+  ) {
+    await using connection = await RawConnection.open(rig.port);
+    await connection.write(new TextEncoder().encode(lines.join("\r\n") + "\r\n\r\n"))
+      .catch(() => {});
+    const status = await connection.head().then(({ status }) => status, () => undefined);
+    assert.ok(status === 400 || status === undefined, `${status}`);
+  }
+  assert.equal((await rig.fetch("/livez")).status, 200);
+});

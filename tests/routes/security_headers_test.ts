@@ -1,0 +1,90 @@
+/** What every answer tells a browser. */
+
+import assert from "node:assert/strict";
+import { HANDSHAKE, RawConnection } from "./raw.ts";
+import { Rig } from "./rig.ts";
+import { bearer, SECRET } from "./signed.ts";
+
+const PAGES = ["/", "/ops", "/docs"];
+
+Deno.test("every answer says nosniff, keeps its URL to itself, and may load nothing unless it is a page", async () => {
+  await using rig = await Rig.start();
+  rig.publish("A", 1);
+  const paths = [
+    ...PAGES,
+    ...["/client.js", "/livez", "/readyz", "/metrics", "/openapi.json", "/nope"],
+    ...["/api/v1/stream", "/api/v1/stream?mode=x", "/api/v1/devices", "/api/v1/devices/A"],
+  ];
+  for (const path of paths) {
+    const { headers, body } = await rig.fetch(path);
+    await body?.cancel();
+    assert.equal(headers.get("x-content-type-options"), "nosniff", path);
+    const isPage = PAGES.includes(path);
+    const policy = headers.get("content-security-policy")!;
+    assert.match(policy, /^default-src 'none'; /, path);
+    assert.match(policy, isPage ? /frame-ancestors 'self'$/ : /frame-ancestors 'none'$/, path);
+    assert.doesNotMatch(policy, /unsafe|https?:|\*/, path);
+    assert.equal(
+      headers.get("referrer-policy"),
+      isPage ? "strict-origin-when-cross-origin" : "no-referrer",
+      path,
+    );
+    assert.equal(headers.get("strict-transport-security"), null, "that is for who speaks TLS");
+    if (path.startsWith("/api/") && !path.endsWith("stream")) {
+      assert.equal(headers.get("cache-control"), "no-store", path);
+    }
+  }
+});
+
+Deno.test("errors of every kind have them, too: 401, 405, 413, 503", async () => {
+  await using rig = await Rig.start({ env: { AUTH_JWT_SECRET: SECRET } });
+  const answers = [
+    await rig.fetch("/api/v1/devices"),
+    await rig.fetch("/api/v1/devices", bearer("garbage")),
+    await rig.fetch("/livez", { method: "POST" }),
+    await rig.fetch("/api/v1/publish", { method: "POST", body: "x".repeat(300_000) }),
+  ];
+  rig.health.phase = "starting";
+  answers.push(await rig.fetch("/api/v1/devices"));
+  assert.deepEqual(answers.map(({ status }) => status), [401, 401, 405, 413, 503]);
+  for (const { headers, body } of answers) {
+    await body?.cancel();
+    assert.equal(headers.get("x-content-type-options"), "nosniff");
+    assert.equal(headers.get("content-type"), "application/problem+json");
+  }
+});
+
+Deno.test("a WebSocket's handshake is left as it is", async () => {
+  await using rig = await Rig.start();
+  await using connection = await RawConnection.open(rig.port);
+  await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
+  assert.equal((await connection.head()).status, 101);
+});
+
+Deno.test("where the server speaks TLS it asks browsers to keep to that", async () => {
+  await using certificates = await (await import("../kit/certificates.ts")).Certificates.create();
+  const { certPath, keyPath } = await certificates.server();
+  await using rig = await Rig.start({ env: { TLS_CERT_PATH: certPath, TLS_KEY_PATH: keyPath } });
+  const response = await rig.fetch("/livez");
+  await response.body?.cancel();
+  assert.equal(response.headers.get("strict-transport-security"), "max-age=31536000");
+});
+
+Deno.test("a page of another origin cannot make a browser send what changes something", async () => {
+  await using rig = await Rig.start({ env: { CORS_ORIGINS: "https://app.example.com" } });
+  // As a form sends it: without asking first.
+  const post = (headers: Record<string, string>) =>
+    rig.fetch("/api/v1/publish", {
+      method: "POST",
+      body: '{"topic":"a","payload":1}',
+      headers: { "content-type": "text/plain", ...headers },
+    });
+  for (const origin of ["https://evil.example", "null"]) {
+    const response = await post({ origin });
+    assert.deepEqual([response.status, (await response.json()).code], [403, "origin_not_allowed"]);
+  }
+  for (const headers of [{ origin: "https://app.example.com" }, { origin: rig.url }, {}]) {
+    const response = await post(headers as Record<string, string>);
+    assert.deepEqual([response.status, (await response.json()).code], [503, "no_mqtt_broker"]);
+  }
+});
