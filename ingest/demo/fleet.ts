@@ -20,7 +20,8 @@ export class Fleet implements AsyncDisposable {
   constructor(brokerUrl: string, vehicles: number) {
     this.#vehicles = Array.from({ length: vehicles }, (_, i) => {
       const id = String(FIRST_DEVICE_ID + i).padStart(10, "0");
-      return new Vehicle(id, ROUTES[i % ROUTES.length]!);
+      // The first one is in the line to try: it drives at once.
+      return new Vehicle(id, ROUTES[i % ROUTES.length]!, i === 0 ? { parked: 0 } : {});
     });
     this.#client = mqtt.connect(brokerUrl, {
       clientId: `demo-fleet-${crypto.randomUUID().slice(0, 8)}`,
@@ -55,7 +56,8 @@ export class Fleet implements AsyncDisposable {
       time: new Date(),
       sequence: this.#sequence++,
     });
-    this.#client.publish(TOPIC_PREFIX + deviceId, payload, { qos: 1 }, () => {
+    // Retained, so that who subscribes later sees the parked ones at once.
+    this.#client.publish(TOPIC_PREFIX + deviceId, payload, { qos: 1, retain: true }, () => {
       // A report that a lost connection took with it is followed by the next.
     });
   }

@@ -35,6 +35,7 @@ interface Leg {
 }
 
 export class Vehicle {
+  private readonly random: Random;
   readonly #legs: { readonly out: Leg[]; readonly back: Leg[] };
   #leg: number;
   #onWayBack = false;
@@ -51,14 +52,16 @@ export class Vehicle {
   constructor(
     readonly deviceId: string,
     private readonly route: Route,
-    private readonly random: Random = Math.random,
+    /** `parked`: how likely it is to stand in the beginning. */
+    { random = Math.random, parked = 0.15 }: { random?: Random; parked?: number } = {},
   ) {
+    this.random = random;
     const back = [...route.points].reverse();
     this.#legs = { out: legs(route.points, route.loop), back: legs(back, route.loop) };
     this.#leg = Math.floor(random() * this.#legs.out.length);
     this.#odometerKm = 1_000 + random() * 90_000;
     this.#sinceReport = random() * PARKED_REPORT_S;
-    if (random() < 0.15) this.#park();
+    if (random() < parked) this.#park();
   }
 
   /** Moves on by `seconds`; true where the device reports. */

@@ -33,6 +33,11 @@ Deno.test("startDemo() has 25 vehicles report over MQTT, and stop() leaves nothi
     }
     const devices = new Set(listener.messages.map(({ topic }) => topic));
     assert.ok(devices.size >= 5);
+    await using late = await listen(demo.brokerUrl, demo.topic);
+    const seen = () => new Set(late.messages.map(({ topic }) => topic));
+    await eventually("all vehicles for who comes late", () => seen().size === 25, {
+      timeoutMs: 5_000,
+    });
   } finally {
     await demo.stop();
   }

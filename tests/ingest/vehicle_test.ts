@@ -19,7 +19,7 @@ interface Sample {
 }
 
 function drive(route: Route, seconds: number, seed = 7): Sample[] {
-  const vehicle = new Vehicle("1", route, numbers(seed));
+  const vehicle = new Vehicle("1", route, { random: numbers(seed) });
   const samples: Sample[] = [];
   for (let at = 0; at < seconds; at += 0.25) {
     const reported = vehicle.step(0.25);
