@@ -4,6 +4,9 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { launchChromium, watchPage } from "./chromium.ts";
 import { PageServer, type PageServerOptions } from "./page_server.ts";
 
+/** Long enough for a machine that does much else. */
+const WAIT_MS = 40_000;
+
 export interface BrowserTestOptions {
   readonly context?: BrowserContextOptions;
   /** Appended to the page's address. */
@@ -48,7 +51,7 @@ export function browserTest<S extends Site>(
         ...options.context,
       });
       const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(WAIT_MS);
       const faults = watchPage(page, new URL(site.url).origin);
       await page.goto(site.url + (options.path ?? ""));
       await body(page, site);

@@ -96,26 +96,3 @@ pageTest(
     await waitForText(page, "#figure-vehicles", /3/);
   },
 );
-
-for (const [name, width, height] of [["phone", 360, 740], ["wall", 3840, 2160]] as const) {
-  pageTest(
-    `nothing is cut off on a ${name}`,
-    { server: { vehicles: 30, messagesPerSecond: 0 }, context: { viewport: { width, height } } },
-    async (page) => {
-      await page.locator(".vehicle").nth(2).click();
-      await page.locator(".plot canvas").first().waitFor();
-      const wide = await page.evaluate(() =>
-        [...document.querySelectorAll("body *")]
-          .filter((node) => !node.closest(".figures, #map, .skip, .announcer"))
-          .filter((node) => node.checkVisibility())
-          .filter((node) => node.getBoundingClientRect().right > innerWidth + 1)
-          .map((node) => node.id || node.className)
-      );
-      assert.deepEqual(wide, []);
-      const device = (await page.locator("#device").boundingBox())!;
-      const map = (await page.locator("#map").boundingBox())!;
-      assert(device.width >= Math.min(width, 340) && device.height > 250, JSON.stringify(device));
-      assert(map.width >= Math.min(width, 500) && map.height > 250, JSON.stringify(map));
-    },
-  );
-}

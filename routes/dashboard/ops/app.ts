@@ -44,10 +44,7 @@ function refresh(): void {
   connections.refresh(stats);
   deliveries.refresh(stats, Date.now());
   store.refresh(stats);
-  showProblems(problemsOf(stats, readiness, {
-    deadDeliveries: deliveries.deadCount,
-    droppedPerSecond: rates.latest("dropped"),
-  }));
+  showProblems(problemsOf(stats, readiness, rates.latest("dropped")));
   const { instance, uptime_seconds } = stats;
   setText(
     byId("answering"),

@@ -18,8 +18,7 @@ export class DeliveriesView {
   readonly #more = element("p", { class: "help" });
   readonly #table: Table<Delivery>;
   #state: Delivery["state"] = "dead";
-  /** Failed for good, or what waits if that is shown. */
-  #listed: Record<Delivery["state"], readonly Delivery[]> = { dead: [], waiting: [] };
+  #listed: readonly Delivery[] = [];
   #counters = "";
   #readAt = -Infinity;
 
@@ -29,7 +28,7 @@ export class DeliveriesView {
       { label: "kind", cell: ({ kind }) => kind },
       { label: "reason", cell: ({ reason }) => reason ?? "–" },
       { label: "attempts", kind: "number", cell: ({ attempts }) => formatNumber(attempts) },
-      { label: "deliveryId", kind: "name", cell: ({ id }) => id },
+      { label: "deliveryId", kind: "text", cell: ({ id }) => id },
       { label: "action", cell: () => "", button: (delivery) => this.#retryButton(delivery) },
     ], { key: ({ id, state }) => `${state} ${id}`, labelledby: "deliveries-title" });
     byId("deliveries").append(this.#table.node, this.#more);
@@ -43,20 +42,15 @@ export class DeliveriesView {
     this.#all.addEventListener("click", () => void this.#retryAll());
   }
 
-  /** How many have failed for good and wait for somebody. */
-  get deadCount(): number {
-    return this.#listed.dead.length;
-  }
-
   refresh({ deliveries }: Stats, now: number): void {
     byId("delivery-tools").hidden = this.#table.node.hidden = deliveries === null;
     setText(
       byId("deliveries-help"),
-      deliveries ? this.#summary(deliveries) : text("deliveriesOff"),
+      deliveries ? summary(deliveries) : text("deliveriesOff"),
     );
     if (!deliveries) return;
-    const { waiting, done, dead } = deliveries;
-    const counters = [waiting, done, dead].join();
+    const { waiting, done, kept_dead } = deliveries;
+    const counters = [waiting, done, kept_dead].join();
     this.#show();
     if (counters === this.#counters && now - this.#readAt < READ_EVERY_MS) return;
     this.#counters = counters;
@@ -65,10 +59,10 @@ export class DeliveriesView {
   }
 
   async #read(): Promise<void> {
-    await Promise.all([...new Set(["dead" as const, this.#state])].map(async (state) => {
-      const response = await this.#request(`deliveries?state=${state}`).catch(() => undefined);
-      if (response?.ok) this.#listed[state] = (await response.json()).deliveries;
-    }));
+    const state = this.#state;
+    const response = await this.#request(`deliveries?state=${state}`).catch(() => undefined);
+    if (!response?.ok || state !== this.#state) return;
+    this.#listed = (await response.json()).deliveries;
     this.#show();
   }
 
@@ -76,7 +70,7 @@ export class DeliveriesView {
     for (const state of ["dead", "waiting"] as const) {
       byId(`show-${state}`).setAttribute("aria-pressed", String(state === this.#state));
     }
-    const listed = this.#listed[this.#state];
+    const listed = this.#listed.filter(({ state }) => state === this.#state);
     this.#table.show(
       listed.slice(0, MAX_SHOWN),
       text(this.#state === "dead" ? "noDead" : "noWaiting"),
@@ -107,7 +101,7 @@ export class DeliveriesView {
     this.#all.disabled = true;
     let count = 0;
     let reason: string | undefined;
-    for (const { id } of this.#listed.dead) {
+    for (const { id } of this.#listed) {
       reason = await this.#retry(id);
       if (reason !== undefined) break;
       count++;
@@ -132,14 +126,14 @@ export class DeliveriesView {
     setText(this.#outcome, reason === undefined ? success : text("notRetried", { reason }));
     this.#outcome.classList.toggle("wrong", reason !== undefined);
   }
+}
 
-  #summary({ waiting, oldest_ms, done }: DeliveryStats): string {
-    const words = text("deliveriesSummary", {
-      waiting: formatNumber(waiting),
-      done: formatNumber(done),
-      dead: formatNumber(this.deadCount),
-    });
-    if (waiting === 0) return words;
-    return `${words}; ${text("deliveriesOldest", { time: formatSpan(oldest_ms) })}`;
-  }
+function summary({ waiting, oldest_ms, done, kept_dead }: DeliveryStats): string {
+  const words = text("deliveriesSummary", {
+    waiting: formatNumber(waiting),
+    done: formatNumber(done),
+    dead: formatNumber(kept_dead),
+  });
+  if (waiting === 0) return words;
+  return `${words}; ${text("deliveriesOldest", { time: formatSpan(oldest_ms) })}`;
 }

@@ -17,6 +17,9 @@ interface InstanceRow {
   readonly sentPerSecond: number | undefined;
 }
 
+/** Two of its beats were not seen. */
+const LATE_MS = 5_000;
+
 const rate = (value: number | undefined) => value === undefined ? "–" : formatNumber(value, 1);
 const count = (value: number | undefined) => value === undefined ? "–" : formatNumber(value);
 
@@ -32,7 +35,12 @@ const COLUMNS: readonly Column<InstanceRow>[] = [
     tone: ({ info }) => info ? "good" : "bad",
   },
   { label: "lease", kind: "text", cell: ({ holdsLease }) => holdsLease ? text("leaseHeld") : "–" },
-  { label: "heartbeat", kind: "number", cell: ({ silentMs }) => formatSpan(silentMs) },
+  {
+    label: "heartbeat",
+    kind: "number",
+    cell: ({ silentMs }) => formatSpan(silentMs),
+    tone: ({ silentMs }) => silentMs > LATE_MS ? "warn" : undefined,
+  },
   { label: "clients", kind: "number", cell: ({ info }) => count(info?.subscribers) },
   { label: "devices", kind: "number", cell: ({ info }) => count(info?.devices) },
   { label: "rateIn", kind: "number", cell: ({ storedPerSecond }) => rate(storedPerSecond) },

@@ -11,10 +11,7 @@ export interface Problem {
 export function problemsOf(
   stats: Stats,
   readiness: Readiness,
-  { deadDeliveries, droppedPerSecond }: {
-    deadDeliveries: number;
-    droppedPerSecond: number | null;
-  },
+  droppedPerSecond: number | null,
 ): Problem[] {
   const problems: Problem[] = [];
   const add = (level: Problem["level"], words: string) => problems.push({ level, words });
@@ -35,9 +32,8 @@ export function problemsOf(
   for (const { id, silent_ms } of stats.silent_instances) {
     add("warn", text("problemSilent", { id, time: formatSpan(silent_ms) }));
   }
-  if (deadDeliveries > 0) {
-    add("warn", text("problemDead", { count: formatNumber(deadDeliveries) }));
-  }
+  const dead = stats.deliveries?.kept_dead ?? 0;
+  if (dead > 0) add("warn", text("problemDead", { count: formatNumber(dead) }));
   if (droppedPerSecond) add("warn", text("problemDropping"));
   return problems;
 }

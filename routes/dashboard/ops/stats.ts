@@ -11,6 +11,8 @@ export interface Stats {
   readonly transports: Readonly<Record<string, { connections: number; dropped: number }>>;
   readonly companies: { readonly known: number; readonly refused: Record<string, number> };
   readonly deliveries: DeliveryStats | null;
+  /** Messages that peers hand in at `/ws`. */
+  readonly inbound: InboundStats | null;
   readonly queued: { readonly messages: number; readonly bytes: number };
   readonly slowest_connections: readonly ConnectionStats[];
   readonly fanout: StoreStats;
@@ -62,8 +64,14 @@ export interface DeliveryStats {
   readonly waiting: number;
   readonly oldest_ms: number;
   readonly done: number;
-  readonly retried: number;
-  readonly dead: number;
+  /** Failed for good, and kept until somebody has them tried again. */
+  readonly kept_dead: number;
+}
+
+export interface InboundStats {
+  readonly peers: number;
+  readonly received: number;
+  readonly refused: number;
 }
 
 export interface StoreStats {

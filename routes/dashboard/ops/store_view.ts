@@ -42,6 +42,17 @@ const FACTS: readonly Fact[] = [
   { label: "processMemory", value: ({ memory }) => formatBytes(memory.rss) },
   { label: "companiesKnown", value: ({ companies }) => formatNumber(companies.known) },
   { label: "companiesRefused", value: refusedCompanies },
+  {
+    label: "inboundPeers",
+    value: ({ inbound }) =>
+      inbound
+        ? text("inbound", {
+          peers: formatNumber(inbound.peers),
+          received: formatNumber(inbound.received),
+          refused: formatNumber(inbound.refused),
+        })
+        : "–",
+  },
   { label: "deployment", value: ({ deployment }) => deployment },
   { label: "epoch", value: ({ fanout }) => fanout.epoch },
 ];

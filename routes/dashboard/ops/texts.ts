@@ -102,6 +102,8 @@ const ES = {
   processMemory: "Memoria del proceso",
   companiesKnown: "Empresas conocidas",
   companiesRefused: "Rechazados por empresa",
+  inboundPeers: "Mensajes entrantes (/ws)",
+  inbound: "{peers} conexiones, {received} recibidos, {refused} rechazados",
 };
 
 type Key = keyof typeof ES;
@@ -209,6 +211,8 @@ const EN: Record<Key, string> = {
   processMemory: "Memory of the process",
   companiesKnown: "Known companies",
   companiesRefused: "Refused by company",
+  inboundPeers: "Inbound messages (/ws)",
+  inbound: "{peers} connections, {received} received, {refused} refused",
 };
 
 export const text: Text<Key> = defineTexts({ es: ES, en: EN });
