@@ -94,6 +94,33 @@ pageTest(
 );
 
 pageTest(
+  "a device's history is what the server has kept, and what comes",
+  { server: { vehicles: 3, messagesPerSecond: 0 } },
+  async (page, server) => {
+    await page.locator(".vehicle").nth(1).click();
+    await page.getByText("History", { exact: true }).click();
+    const items = page.locator(".history > li");
+    await items.nth(29).waitFor();
+    assert.match(
+      (await items.first().textContent())!,
+      /^\d\d:\d\d:\d\d · \d+ km\/h · 20\.\d+, -100/,
+    );
+    server.send({
+      data: { DEVICE_ID: "0848086001", SPEED: "99", GPS_DATETIME: "2026-01-02 03:04:05" },
+    });
+    server.send({ data: { DEVICE_ID: "0848086002", SPEED: "11" } });
+    await items.filter({ hasText: /99 km\/h/ }).waitFor();
+    assert.equal(await items.count(), 31);
+    await items.first().click();
+    await waitForText(page, ".history .raw", /"SPEED": "99"/);
+    await page.locator(".vehicle").nth(2).click();
+    await waitForText(page, "#device-name", /0848086002/);
+    await items.nth(29).waitFor();
+    assert.equal(await page.getByText("99 km/h").count(), 0);
+  },
+);
+
+pageTest(
   "a click on a marker opens its vehicle, one beside it closes the panel",
   { server: { vehicles: 1, messagesPerSecond: 0 } },
   async (page) => {
@@ -135,33 +162,6 @@ pageTest(
     await page.keyboard.press("ArrowRight");
     assert.equal(await page.evaluate(() => document.activeElement!.id), "alarms-tab");
     await page.locator("#alarms").waitFor();
-  },
-);
-
-pageTest(
-  "alarms come in with a count, an announcement and their vehicle",
-  { server: { vehicles: 3, messagesPerSecond: 0 } },
-  async (page, server) => {
-    await waitForText(page, "#connection", /Live/);
-    server.send({ tipo_mensaje: "alarmas", tipo_alarma: "CRITICA", descripcion: "Fallo" });
-    server.send({ tipo_mensaje: "semaforos", tipo_alarma: "AZUL", empresa: "cota" });
-    server.send({ device_id: "0848086001", event: "sos", metadata: { severity: "high" } });
-    await waitForText(page, "#alarm-badge", /^3$/);
-    await waitForText(page, "#announcer", /Alarm: sos, 0848086001/);
-    await page.click("#alarms-tab");
-    assert.deepEqual(
-      await page.locator(".alarm strong").allTextContents(),
-      ["sos", "AZUL", "CRITICA"],
-    );
-    assert.deepEqual(
-      await page.locator(".alarm").evaluateAll((nodes) =>
-        nodes.map((node) => (node as HTMLElement).dataset.level)
-      ),
-      ["critical", "info", "critical"],
-    );
-    await page.locator("#alarm-badge").waitFor({ state: "hidden" });
-    await page.getByRole("button", { name: /sos/ }).click();
-    await waitForText(page, "#device-name", /0848086001/);
   },
 );
 
@@ -215,3 +215,28 @@ Deno.test("a map with tiles asks their host alone", {
     await browser.close();
   }
 });
+
+pageTest(
+  "the address keeps what is looked at, over a reload",
+  {
+    server: { vehicles: 12, messagesPerSecond: 0 },
+    path: "?show=online&device=0848086003&other=1",
+  },
+  async (page, server) => {
+    await waitForText(page, "#device-name", /0848086003/);
+    assert.equal(await page.getAttribute('[data-show="online"]', "aria-pressed"), "true");
+    await page.click('[data-show="all"]');
+    await page.fill("#search", "086004");
+    await page.selectOption("#sort", "speed");
+    await page.getByRole("button", { name: "Close" }).click();
+    server.send({ device_id: "truck-086004", empresa: "cota", data: { lat: 20.6, lon: -100.4 } });
+    await page.selectOption("#company", "cota");
+    await waitForIds(page, ["truck-086004"]);
+    await page.waitForURL("**/?other=1&q=086004&company=cota&sort=speed");
+    await page.reload();
+    await waitForIds(page, ["truck-086004"]);
+    assert.equal(await page.inputValue("#search"), "086004");
+    assert.equal(await page.inputValue("#company"), "cota");
+    assert.equal(await page.inputValue("#sort"), "speed");
+  },
+);

@@ -23,6 +23,8 @@ export class PageServer implements AsyncDisposable {
   refusesWebSockets = false;
   answersCommandsWith = 200;
   token: string | undefined;
+  /** Last payload of each device that {@linkcode PageServer.send} was given, and when. */
+  readonly #last = new Map<string, { payload: unknown; at: number }>();
   #position = 0;
   #pending: string[] = [];
   readonly #timer: ReturnType<typeof setInterval> | undefined;
@@ -45,10 +47,11 @@ export class PageServer implements AsyncDisposable {
       })
       .get("/api/v1/stream", (c) => this.#stream(c.req.raw))
       .get("/api/v1/devices", (c) => {
-        const seen = new Date(Date.now() - 2_000).toISOString();
-        const devices = this.fleet.ids.map((id, i) => ({
+        const quiet = Date.now() - 2_000;
+        const ids = new Set([...this.fleet.ids, ...this.#last.keys()]);
+        const devices = [...ids].map((id, i) => ({
           device_id: id,
-          last_seen: seen,
+          last_seen: new Date(this.#last.get(id)?.at ?? quiet).toISOString(),
           state: i % 9 === 8 && messagesPerSecond === 0 ? "stale" : "online",
         }));
         return c.json({ devices, next: null });
@@ -82,6 +85,9 @@ export class PageServer implements AsyncDisposable {
 
   /** Sends a message to every page. */
   send(payload: unknown): void {
+    const { device_id, empresa, data } = payload as Record<string, unknown>;
+    const id = (data as { DEVICE_ID?: unknown } | undefined)?.DEVICE_ID ?? device_id ?? empresa;
+    if (id !== undefined) this.#last.set(String(id), { payload, at: Date.now() });
     this.#pending.push(`{"data":${JSON.stringify(payload)},"id":"${++this.#position}"}`);
     if (this.#timer === undefined) this.#flush();
   }
@@ -95,6 +101,13 @@ export class PageServer implements AsyncDisposable {
     clearInterval(this.#timer);
     for (const socket of this.sockets) socket.close();
     await this.#server.shutdown();
+  }
+
+  /** The last known payload of every device. */
+  #snapshot(): unknown[] {
+    const last = new Map(this.fleet.all().map((payload, i) => [this.fleet.ids[i]!, payload]));
+    for (const [id, { payload }] of this.#last) last.set(id, payload);
+    return [...last.values()];
   }
 
   #flush(): void {
@@ -114,7 +127,7 @@ export class PageServer implements AsyncDisposable {
       socket.send(JSON.stringify({ event, data, id }));
     socket.onopen = () => {
       if (params.get("snapshot") === "1") {
-        for (const payload of this.fleet.all()) send("snapshot", payload);
+        for (const payload of this.#snapshot()) send("snapshot", payload);
       }
       if (params.has("since")) {
         send("resumed", { status: "full", replayed: 0 }, String(this.#position));
@@ -136,7 +149,7 @@ export class PageServer implements AsyncDisposable {
     const body = new ReadableStream({
       start: (controller) => {
         controller.enqueue(encoder.encode(`retry: 3000\n\nid: ${this.#position}\n\n`));
-        for (const payload of this.fleet.all()) {
+        for (const payload of this.#snapshot()) {
           controller.enqueue(
             encoder.encode(`event: snapshot\ndata: ${JSON.stringify(payload)}\n\n`),
           );

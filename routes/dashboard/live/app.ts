@@ -2,21 +2,24 @@
 import { Api } from "../shared/api.ts";
 import { setLanguage } from "../shared/language.ts";
 import { AlarmFeed } from "./alarm_feed.ts";
+import { AlarmSound } from "./alarm_sound.ts";
+import { Alarms } from "./alarms.ts";
 import { DeviceList } from "./device_list.ts";
 import { DevicePanel } from "./device_panel.ts";
 import { byId, metaContent, setText } from "../shared/dom.ts";
 import { Filters } from "./filters.ts";
 import { Fleet, type Order } from "./fleet.ts";
-import { loadHistory } from "./history.ts";
+import { prependHistory, readHistory } from "./history.ts";
 import { LiveStream } from "./live_stream.ts";
 import { MapView } from "./map_view.ts";
 import { startPageTools } from "../shared/page_tools.ts";
-import { storedLanguage } from "../shared/preferences.ts";
+import { storeChoice, storedChoice, storedLanguage } from "../shared/preferences.ts";
 import { StatusBar } from "./status_bar.ts";
 import { Tabs } from "./tabs.ts";
 import { text } from "./texts.ts";
 import { TokenDialog } from "../shared/token_dialog.ts";
 import type { Vehicle } from "./vehicle.ts";
+import { parseViewState, storeViewState } from "./view_state.ts";
 
 /** How often text is written; the map draws as often as it can. */
 const REFRESH_MS = 250;
@@ -28,15 +31,24 @@ const HISTORIES_AFTER_MS = 500;
 setLanguage(storedLanguage());
 
 const api = new Api();
+/** Alarms up to then have been seen in this browser; those from before its first visit are past. */
+const seenUpTo = Number(storedChoice("seen_up_to") ?? Date.now());
 const fleet = new Fleet(metaContent("device-id-path").split(".").filter(Boolean));
 const map = new MapView(byId("map"), fleet, (vehicle) => select(vehicle));
 const list = new DeviceList(fleet, (vehicle) => select(vehicle, { center: true }));
-const filters = new Filters(fleet, () => {
+const first = parseViewState(location.search);
+/** Id of a vehicle to be opened. */
+let wanted = first.device;
+const sort = byId<HTMLSelectElement>("sort");
+sort.value = list.order = first.order;
+const filters = new Filters(fleet, first, () => {
   list.refresh();
   map.redrawTrails();
 });
-const alarms = new AlarmFeed((vehicle) => select(vehicle, { center: true }));
-const tabs = new Tabs(["vehicles", "alarms"], (name) => alarms.visible = name === "alarms");
+const alarms = new Alarms();
+const feed = new AlarmFeed(alarms, (vehicle) => select(vehicle, { center: true }));
+const sound = new AlarmSound(alarms);
+const tabs = new Tabs(["vehicles", "alarms"]);
 const status = new StatusBar(fleet);
 const dialog = new TokenDialog((token) => void stream.useToken(token));
 const stream = new LiveStream(api, fleet, {
@@ -45,9 +57,17 @@ const stream = new LiveStream(api, fleet, {
     document.body.dataset.connection = state.state;
     if (state.state === "open") setTimeout(showHistories, HISTORIES_AFTER_MS);
   },
-  onMessage(vehicle, { alarm }) {
+  onMessage(vehicle, { alarm }, payload) {
     if (vehicle?.positioned) map.moved(vehicle);
-    if (alarm) alarms.add(alarm, vehicle);
+    if (alarm) alarms.add(alarm, vehicle, Date.now());
+    if (vehicle && vehicle === panel.vehicle) panel.addMessage(payload);
+  },
+  onPastAlarm(vehicle, alarm, at) {
+    alarms.add(alarm, vehicle, at, { seen: at <= seenUpTo });
+  },
+  onSilence(vehicle) {
+    const silence = { kind: "silence", detail: "", level: "warning", silence: true } as const;
+    alarms.add(silence, vehicle, Date.now());
   },
   askForToken: (options) => dialog.ask(options),
 });
@@ -62,23 +82,32 @@ const panel = new DevicePanel({
 map.onFollow = () => panel.following = map.follow;
 
 function select(vehicle: Vehicle | undefined, { center = false } = {}): void {
+  wanted = "";
+  const opened = vehicle !== panel.vehicle;
   map.selected = vehicle;
   list.selected = vehicle;
   panel.show(vehicle);
   if (vehicle && center) map.show(vehicle);
-  if (vehicle) void showHistory(vehicle);
+  if (vehicle && opened) void showHistory(vehicle);
 }
 
 async function showHistory(vehicle: Vehicle): Promise<void> {
-  if (vehicle.historyLoaded) return;
-  await loadHistory(vehicle, api.request);
-  map.redrawTrails();
+  const fresh = !vehicle.historyLoaded;
+  vehicle.historyLoaded = true;
+  const messages = await readHistory(vehicle.id, api.request);
+  if (fresh) {
+    prependHistory(vehicle, messages);
+    map.redrawTrails();
+  }
+  if (vehicle === panel.vehicle) panel.addOlderMessages(messages);
 }
 
 /** A small fleet shows its ways at once; that of a large one comes with what is selected. */
 async function showHistories(): Promise<void> {
   if (fleet.vehicles.size > MAX_HISTORIES) return;
-  for (const vehicle of fleet.vehicles.values()) await showHistory(vehicle);
+  for (const vehicle of fleet.vehicles.values()) {
+    if (!vehicle.historyLoaded) await showHistory(vehicle);
+  }
 }
 
 function refresh(): void {
@@ -86,7 +115,11 @@ function refresh(): void {
   filters.refresh();
   list.refresh();
   panel.refresh();
+  feed.refresh();
+  sound.refresh(Date.now());
   showNote();
+  showTitle();
+  keepView();
 }
 
 /** Says on the map why nothing moves there. */
@@ -96,6 +129,32 @@ function showNote(): void {
   const lost = connection === "waiting" || connection === "closed";
   note.hidden = !lost && (fleet.anyPosition || connection !== "open");
   if (!note.hidden) setText(note, lost ? status.words : text("waitingForData"));
+}
+
+/** So that a tab behind others tells of what nobody has seen. */
+function showTitle(): void {
+  const { connection } = document.body.dataset;
+  const lost = connection === "waiting" || connection === "closed";
+  const { unseen } = alarms;
+  const title = `${unseen > 0 ? `(${unseen}) ` : ""}${
+    lost ? `${text("titleLost")} · ` : ""
+  }Telecast`;
+  if (document.title !== title) document.title = title;
+}
+
+/** Remembers up to when every alarm has been seen, over a reload. */
+function keepSeen(): void {
+  if (alarms.unseen === 0) storeChoice("seen_up_to", String(Date.now()));
+}
+addEventListener("pagehide", keepSeen);
+if (storedChoice("seen_up_to") === undefined) keepSeen();
+
+/** The address says what is looked at; a vehicle that it names is opened once it is heard of. */
+function keepView(): void {
+  const named = wanted === "" ? undefined : fleet.vehicles.get(wanted);
+  if (named) select(named, { center: true });
+  const device = panel.vehicle?.id ?? wanted;
+  storeViewState({ ...fleet.filter, order: list.order, device });
 }
 
 let refreshAt = 0;
@@ -109,9 +168,7 @@ function frame(now: number): void {
 }
 requestAnimationFrame(frame);
 
-byId<HTMLSelectElement>("sort").addEventListener("change", (event) => {
-  list.order = (event.target as HTMLSelectElement).value as Order;
-});
+sort.addEventListener("change", () => list.order = sort.value as Order);
 
 startPageTools();
 

@@ -49,6 +49,10 @@ export class DeviceList {
     onLanguage(() => this.#render());
   }
 
+  get order(): Order {
+    return this.#order;
+  }
+
   set order(order: Order) {
     this.#order = order;
     this.#membership = -1;
@@ -135,7 +139,7 @@ export class DeviceList {
     const { motion } = vehicle;
     if (marker.dataset.motion !== motion) marker.dataset.motion = motion;
     marker.style.rotate = motion === "moving" ? `${Math.round(vehicle.heading)}deg` : "";
-    node.classList.toggle("alarmed", vehicle.hasAlarm(now));
+    node.classList.toggle("alarmed", vehicle.hasAlarm);
     setText(row.name, vehicle.id);
     setText(row.detail, describe(vehicle));
     const { seenAt } = vehicle;

@@ -4,6 +4,7 @@ import { formatNumber, formatSpan, onLanguage } from "../shared/language.ts";
 import { CommandForm } from "./command_form.ts";
 import { describe } from "./device_list.ts";
 import { byId, element, icon, setText } from "../shared/dom.ts";
+import { HistoryList } from "./history_list.ts";
 import { Plots } from "./plots.ts";
 import { text, type TextKey } from "./texts.ts";
 import type { Vehicle } from "./vehicle.ts";
@@ -45,6 +46,7 @@ export class DevicePanel {
   #version = -1;
   #values: { node: HTMLElement; row: HTMLElement; value: Value }[] = [];
   #status = element("p", { class: "device-status" });
+  readonly #history = new HistoryList();
   #raw = element("pre", { class: "raw", tabindex: 0 });
   #follow = element("button", { type: "button", class: "button" });
 
@@ -65,6 +67,7 @@ export class DevicePanel {
   }
 
   show(vehicle: Vehicle | undefined): void {
+    if (vehicle !== this.#vehicle) this.#history.clear();
     this.#vehicle = vehicle;
     this.#node.hidden = !vehicle;
     document.body.classList.toggle("has-device", vehicle !== undefined);
@@ -74,6 +77,16 @@ export class DevicePanel {
 
   focus(): void {
     this.#node.focus();
+  }
+
+  /** A message of the vehicle that is shown has come. */
+  addMessage(payload: unknown): void {
+    this.#history.add(payload);
+  }
+
+  /** What came before, oldest first. */
+  addOlderMessages(payloads: readonly unknown[]): void {
+    this.#history.addOlder(payloads);
   }
 
   /** Shows what has changed. */
@@ -125,6 +138,8 @@ export class DevicePanel {
     const heading = element("h2", { id: "device-name" }, vehicle.id);
     const raw = element("details", { class: "section", open: true });
     raw.append(element("summary", {}, text("rawMessage")), this.#raw, copy);
+    const past = element("details", { class: "section" });
+    past.append(element("summary", {}, text("history")), this.#history.node);
     const command = element("details", { class: "section" });
     const form = new CommandForm(vehicle.id, this.#actions.request);
     command.append(element("summary", {}, text("command")), form.node);
@@ -136,6 +151,7 @@ export class DevicePanel {
       element("h3", { class: "section-title" }, text("overTime")),
       this.#plots.node,
       raw,
+      past,
       command,
     );
     this.#version = -1;

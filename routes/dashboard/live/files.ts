@@ -3,6 +3,8 @@
 import leafletStyle from "leaflet/dist/leaflet.css" with { type: "text" };
 import leaflet from "leaflet/dist/leaflet.js" with { type: "text" };
 import alarmFeed from "./alarm_feed.ts" with { type: "text" };
+import alarmSound from "./alarm_sound.ts" with { type: "text" };
+import alarms from "./alarms.ts" with { type: "text" };
 import app from "./app.ts" with { type: "text" };
 import canvasLayer from "./canvas_layer.ts" with { type: "text" };
 import commandForm from "./command_form.ts" with { type: "text" };
@@ -12,6 +14,7 @@ import filters from "./filters.ts" with { type: "text" };
 import finder from "./finder.css" with { type: "text" };
 import fleet from "./fleet.ts" with { type: "text" };
 import history from "./history.ts" with { type: "text" };
+import historyList from "./history_list.ts" with { type: "text" };
 import html from "./index.html" with { type: "text" };
 import layout from "./layout.css" with { type: "text" };
 import leafletModule from "./leaflet_module.ts" with { type: "text" };
@@ -29,12 +32,15 @@ import track from "./track.ts" with { type: "text" };
 import trailLayer from "./trail_layer.ts" with { type: "text" };
 import vehicle from "./vehicle.ts" with { type: "text" };
 import vehicleLayer from "./vehicle_layer.ts" with { type: "text" };
+import viewState from "./view_state.ts" with { type: "text" };
 
 export const LIVE_HTML: string = html;
 
 /** By the name that each has in its folder; a module is served as `.js`. */
 export const LIVE_FILES: Readonly<Record<string, string>> = {
   "alarm_feed.ts": alarmFeed,
+  "alarm_sound.ts": alarmSound,
+  "alarms.ts": alarms,
   "app.ts": app,
   "canvas_layer.ts": canvasLayer,
   "command_form.ts": commandForm,
@@ -46,6 +52,7 @@ export const LIVE_FILES: Readonly<Record<string, string>> = {
   "history.ts": history,
   "layout.css": layout,
   "leaflet_module.ts": leafletModule,
+  "history_list.ts": historyList,
   "lists.css": lists,
   "live_stream.ts": liveStream,
   "map_view.ts": mapView,
@@ -60,6 +67,7 @@ export const LIVE_FILES: Readonly<Record<string, string>> = {
   "trail_layer.ts": trailLayer,
   "vehicle.ts": vehicle,
   "vehicle_layer.ts": vehicleLayer,
+  "view_state.ts": viewState,
   "leaflet.css": leafletStyle,
   "leaflet.js": leaflet.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"),
 };

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import { formatNumber, onLanguage } from "../shared/language.ts";
 import { byId, element, setText } from "../shared/dom.ts";
-import type { Fleet, Show } from "./fleet.ts";
+import type { Filter, Fleet, Show } from "./fleet.ts";
 import { text, type TextKey } from "./texts.ts";
 
 const SHOWS: [Show, TextKey][] = [
@@ -14,15 +14,20 @@ const SHOWS: [Show, TextKey][] = [
 export class Filters {
   readonly #fleet: Fleet;
   readonly #onChange: () => void;
+  /** Chosen, though no vehicle of it may have been heard of yet. */
+  #chosen = "";
   readonly #search = byId<HTMLInputElement>("search");
   readonly #company = byId<HTMLSelectElement>("company");
   readonly #buttons = new Map<Show, { button: HTMLElement; count: HTMLElement }>();
   #show: Show = "all";
   #companies = 0;
 
-  constructor(fleet: Fleet, onChange: () => void) {
+  constructor(fleet: Fleet, first: Filter, onChange: () => void) {
     this.#fleet = fleet;
     this.#onChange = onChange;
+    this.#search.value = first.search;
+    this.#show = first.show;
+    this.#chosen = first.company;
     for (const [show, label] of SHOWS) {
       const name = element("span");
       const count = element("span", { class: "count" });
@@ -41,7 +46,10 @@ export class Filters {
       onLanguage(() => name.textContent = text(label));
     }
     this.#search.addEventListener("input", () => this.#apply());
-    this.#company.addEventListener("change", () => this.#apply());
+    this.#company.addEventListener("change", () => {
+      this.#chosen = this.#company.value;
+      this.#apply();
+    });
     onLanguage(() => this.#companies = -1);
     this.#apply();
   }
@@ -58,14 +66,15 @@ export class Filters {
     for (const [show, { count }] of this.#buttons) setText(count, formatNumber(counts[show]));
     if (companies.size === this.#companies) return;
     this.#companies = companies.size;
-    byId("company-choice").hidden = companies.size === 0;
-    const chosen = this.#company.value;
-    const options = [...companies].sort().map((name) => element("option", { value: name }, name));
+    const names = new Set(companies);
+    if (this.#chosen) names.add(this.#chosen);
+    byId("company-choice").hidden = names.size === 0;
+    const options = [...names].sort().map((name) => element("option", { value: name }, name));
     this.#company.replaceChildren(
       element("option", { value: "" }, text("allCompanies")),
       ...options,
     );
-    this.#company.value = chosen;
+    this.#company.value = this.#chosen;
   }
 
   #apply(): void {
@@ -75,7 +84,7 @@ export class Filters {
     this.#fleet.filter = {
       search: this.#search.value,
       show: this.#show,
-      company: this.#company.value,
+      company: this.#chosen,
     };
     this.#onChange();
   }

@@ -2,7 +2,7 @@ import { type Reading, readPayload } from "./reading.ts";
 import { Vehicle } from "./vehicle.ts";
 
 export type Show = "all" | "online" | "stale";
-export type Order = "id" | "recent" | "speed";
+export type Order = "id" | "recent" | "speed" | "silent";
 
 export interface Filter {
   readonly search: string;
@@ -71,6 +71,10 @@ export class Fleet {
     this.#judge(vehicle);
   }
 
+  get filter(): Filter {
+    return this.#filter;
+  }
+
   set filter(filter: Filter) {
     this.#filter = { ...filter, search: filter.search.trim().toLowerCase() };
     for (const vehicle of this.vehicles.values()) this.#judge(vehicle);
@@ -83,6 +87,9 @@ export class Fleet {
     const shown = [...this.vehicles.values()].filter((vehicle) => vehicle.shown);
     if (order === "id") return shown.sort((a, b) => compareIds(a.id, b.id));
     if (order === "recent") return shown.sort((a, b) => (b.seenAt ?? 0) - (a.seenAt ?? 0));
+    if (order === "silent") {
+      return shown.sort((a, b) => (a.seenAt ?? Infinity) - (b.seenAt ?? Infinity));
+    }
     return shown.sort((a, b) => (b.reading?.speed ?? -1) - (a.reading?.speed ?? -1));
   }
 

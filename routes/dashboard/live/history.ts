@@ -11,37 +11,42 @@ interface HistoryPage {
   readonly next: string | null;
 }
 
-/** Puts what the server still keeps of a vehicle's past before what the page has seen itself. */
-export async function loadHistory(vehicle: Vehicle, request: Api["request"]): Promise<void> {
-  if (vehicle.historyLoaded) return;
-  vehicle.historyLoaded = true;
+/** What the server still keeps of a device's messages, oldest first. */
+export async function readHistory(id: string, request: Api["request"]): Promise<unknown[]> {
+  const found: unknown[] = [];
+  let since = "";
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const path = `devices/${encodeURIComponent(id)}/messages?limit=1000&since=${since}`;
+    const response = await request(path).catch(() => undefined);
+    if (!response?.ok) break;
+    const { messages, next }: HistoryPage = await response.json();
+    found.push(...messages);
+    if (next === null) break;
+    since = next;
+  }
+  return found;
+}
+
+/** Puts messages of a vehicle's past before what the page has seen itself. */
+export function prependHistory(vehicle: Vehicle, messages: readonly unknown[]): void {
   // The server does not say when it got a message; what the device's clock is off is known from
   // the last one.
   const lastTime = parseDeviceTime(vehicle.reading?.deviceTime);
   if (lastTime === undefined) return;
   const offset = (vehicle.seenAt ?? Date.now()) - lastTime;
   const points: Point[] = [];
-  let since = "";
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const path = `devices/${encodeURIComponent(vehicle.id)}/messages?limit=1000&since=${since}`;
-    const response = await request(path).catch(() => undefined);
-    if (!response?.ok) break;
-    const { messages, next }: HistoryPage = await response.json();
-    for (const message of messages) {
-      const { position, deviceTime, speed, satellites } = readPayload(message);
-      const time = parseDeviceTime(deviceTime);
-      if (!position || time === undefined) continue;
-      const [x, y] = mercator(position.latitude, position.longitude);
-      points.push({
-        time: time + offset,
-        x,
-        y,
-        speed: speed ?? NaN,
-        satellites: satellites ?? NaN,
-      });
-    }
-    if (next === null) break;
-    since = next;
+  for (const message of messages) {
+    const { position, deviceTime, speed, satellites } = readPayload(message);
+    const time = parseDeviceTime(deviceTime);
+    if (!position || time === undefined) continue;
+    const [x, y] = mercator(position.latitude, position.longitude);
+    points.push({
+      time: time + offset,
+      x,
+      y,
+      speed: speed ?? NaN,
+      satellites: satellites ?? NaN,
+    });
   }
   vehicle.track.prepend(points);
   vehicle.version++;

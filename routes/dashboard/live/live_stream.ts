@@ -3,7 +3,7 @@ import { Telecast } from "../../../client/telecast.ts";
 import type { TelecastState } from "../../../client/types.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Api } from "../shared/api.ts";
-import type { Reading } from "./reading.ts";
+import type { Alarm, Reading } from "./reading.ts";
 import type { Vehicle } from "./vehicle.ts";
 
 /** Messages of so long come in one frame: the eye does not see it, and 1,000/s cost a tenth. */
@@ -12,7 +12,11 @@ const PING_EVERY_MS = 5_000;
 
 export interface StreamEvents {
   onState(state: TelecastState): void;
-  onMessage(vehicle: Vehicle | undefined, reading: Reading): void;
+  onMessage(vehicle: Vehicle | undefined, reading: Reading, payload: unknown): void;
+  /** The last known message of a vehicle is an alarm, which came at `at`, in ms since 1970. */
+  onPastAlarm(vehicle: Vehicle, alarm: Alarm, at: number): void;
+  /** A vehicle that drove is heard of no more. */
+  onSilence(vehicle: Vehicle): void;
   /** The server wants a token; resolves when the user has given one. */
   askForToken(options: { refused: boolean }): Promise<string>;
 }
@@ -32,6 +36,10 @@ export class LiveStream {
   readonly #events: StreamEvents;
   #client: Telecast | undefined;
   #described = false;
+  /** Vehicles of which a message came. */
+  readonly #heardOf = new Set<Vehicle>();
+  /** Alarms of before the page was opened, which came nobody knows when. */
+  readonly #past = new Map<Vehicle, Alarm>();
 
   constructor(api: Api, fleet: Fleet, events: StreamEvents) {
     this.#api = api;
@@ -68,7 +76,11 @@ export class LiveStream {
     client.on("snapshot", ({ data }) => this.#take(data, false));
     client.on("message", ({ data }) => this.#take(data, true));
     client.on("presence", ({ deviceId, state }) => {
+      const vehicle = this.#fleet.vehicles.get(deviceId);
+      const drove = vehicle?.motion === "moving";
       this.#fleet.setOnline(deviceId, state === "online");
+      // One that is parked sleeps, as it does each night.
+      if (vehicle && drove && state === "stale") this.#events.onSilence(vehicle);
     });
     client.on("dropped", ({ count }) => this.counts.dropped += count);
     client.on("resumed", ({ status }) => {
@@ -85,7 +97,18 @@ export class LiveStream {
   #take(data: unknown, live: boolean): void {
     if (live) this.counts.messages++;
     const { reading, vehicle } = this.#fleet.take(data, { live });
-    this.#events.onMessage(vehicle, live ? reading : { ...reading, alarm: undefined });
+    const isFirst = vehicle !== undefined && !this.#heardOf.has(vehicle);
+    if (isFirst) this.#heardOf.add(vehicle);
+    if (live) return this.#events.onMessage(vehicle, reading, data);
+    if (isFirst && reading.alarm) this.#takePast(vehicle, reading.alarm);
+    this.#events.onMessage(vehicle, { ...reading, alarm: undefined }, data);
+  }
+
+  /** A snapshot does not say when it came: that is told of the devices, before it or after. */
+  #takePast(vehicle: Vehicle, alarm: Alarm): void {
+    const at = vehicle.seenAt;
+    if (at === undefined) this.#past.set(vehicle, alarm);
+    else this.#events.onPastAlarm(vehicle, alarm, at);
   }
 
   async #measure(): Promise<void> {
@@ -105,6 +128,11 @@ export class LiveStream {
       for (const { device_id, last_seen, state } of page.devices) {
         const seenAt = Date.parse(last_seen);
         this.#fleet.describe(device_id, { online: state === "online", seenAt });
+        const vehicle = this.#fleet.vehicles.get(device_id);
+        const alarm = vehicle && this.#past.get(vehicle);
+        if (!alarm) continue;
+        this.#past.delete(vehicle);
+        if (vehicle.seenAt === seenAt) this.#events.onPastAlarm(vehicle, alarm, seenAt);
       }
       next = page.next;
     }

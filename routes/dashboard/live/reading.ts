@@ -19,6 +19,8 @@ export interface Alarm {
   readonly detail: string;
   /** How it is shown; from the colour or severity that the alarm names. */
   readonly level: "critical" | "warning" | "info";
+  /** The vehicle has fallen silent; nobody has said so, and the page has its own word for it. */
+  readonly silence?: boolean;
 }
 
 type Field =

@@ -4,12 +4,10 @@ import { byId } from "../shared/dom.ts";
 /** Tabs that the arrow keys move between, as the ARIA practices have them. */
 export class Tabs<Name extends string> {
   readonly #names: readonly Name[];
-  readonly #onChange: (name: Name) => void;
 
   /** Each name is the id of a panel, and `<name>-tab` that of its tab. */
-  constructor(names: readonly Name[], onChange: (name: Name) => void) {
+  constructor(names: readonly Name[]) {
     this.#names = names;
-    this.#onChange = onChange;
     for (const name of names) {
       const tab = byId(`${name}-tab`);
       tab.addEventListener("click", () => this.show(name));
@@ -30,6 +28,5 @@ export class Tabs<Name extends string> {
       tab.tabIndex = name === shown ? 0 : -1;
       byId(name).hidden = name !== shown;
     }
-    this.#onChange(shown);
   }
 }

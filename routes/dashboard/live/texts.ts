@@ -17,6 +17,7 @@ const ES = {
   sortId: "Id",
   sortRecent: "Más reciente",
   sortSpeed: "Velocidad",
+  sortSilent: "Más tiempo callado",
   company: "Empresa",
   allCompanies: "Todas",
   noAlarms: "Aún no ha llegado ninguna alarma.",
@@ -74,6 +75,15 @@ const ES = {
   notJson: "Esto no es un objeto JSON.",
   notSent: "No se envió: {reason}",
   newAlarm: "Alarma: {alarm}",
+  wentSilent: "Dejó de transmitir en marcha",
+  see: "Visto",
+  seeAll: "Todas vistas",
+  show: "Mostrar",
+  sound: "Sonido",
+  soundHelp: "Suena mientras haya una alarma crítica que nadie ha visto",
+  history: "Historial",
+  message: "mensaje",
+  titleLost: "Sin conexión",
 };
 
 type Key = keyof typeof ES;
@@ -96,6 +106,7 @@ const EN: Record<Key, string> = {
   sortId: "Id",
   sortRecent: "Most recent",
   sortSpeed: "Speed",
+  sortSilent: "Silent longest",
   company: "Company",
   allCompanies: "All",
   noAlarms: "No alarm has come in yet.",
@@ -153,6 +164,15 @@ const EN: Record<Key, string> = {
   notJson: "This is no JSON object.",
   notSent: "Not sent: {reason}",
   newAlarm: "Alarm: {alarm}",
+  wentSilent: "Fell silent while moving",
+  see: "Seen",
+  seeAll: "All seen",
+  show: "Show",
+  sound: "Sound",
+  soundHelp: "Sounds while there is a critical alarm that nobody has seen",
+  history: "History",
+  message: "message",
+  titleLost: "No connection",
 };
 
 export const text: Text<Key> = defineTexts({ es: ES, en: EN });

@@ -7,7 +7,8 @@ export type Motion = "moving" | "idling" | "parked" | "unknown" | "stale";
 const MOVING_KMH = 2;
 /** How long the marker takes from one position to the next. */
 const GLIDE_MS = 700;
-const SHOWN_ALARM_MS = 60_000;
+/** How long the ring of a new alarm moves. */
+const NEW_ALARM_MS = 60_000;
 
 /** One device, with its last reading and where it has been. */
 export class Vehicle {
@@ -19,9 +20,11 @@ export class Vehicle {
   seenAt: number | undefined;
   online = true;
   alarmAt = -Infinity;
+  /** Alarms that nobody has marked as seen. */
+  unseenAlarms = 0;
   /** Not hidden by the search or a filter. */
   shown = true;
-  /** What the server kept of its past has been asked for. */
+  /** What the server kept of its past is part of the track, or has been asked for. */
   historyLoaded = false;
   /** Counts messages, so that views know whether they are up to date. */
   version = 0;
@@ -49,8 +52,12 @@ export class Vehicle {
     return speed === undefined && engineOn === undefined ? "unknown" : "idling";
   }
 
-  hasAlarm(now: number): boolean {
-    return now - this.alarmAt < SHOWN_ALARM_MS;
+  get hasAlarm(): boolean {
+    return this.unseenAlarms > 0;
+  }
+
+  hasNewAlarm(now: number): boolean {
+    return this.hasAlarm && now - this.alarmAt < NEW_ALARM_MS;
   }
 
   /** Takes a message; `now` is the page's clock in milliseconds since 1970. */

@@ -88,7 +88,9 @@ export class VehicleLayer extends CanvasLayer {
     if (this.#inView.length <= MAX_LABELS) this.#drawLabels(projection);
     this.#inView.forEach((vehicle, i) => {
       const [x, y] = [this.#points[2 * i]!, this.#points[2 * i + 1]!];
-      if (vehicle.hasAlarm(now)) this.#drawPulse(projection, x, y, now);
+      if (vehicle.hasAlarm) {
+        this.#drawPulse(projection, { x, y, now, moves: vehicle.hasNewAlarm(now) });
+      }
       this.#sprites!.draw(this.context, vehicle.motion, vehicle.heading, style, x, y);
     });
     for (const vehicle of [this.hovered, this.selected]) {
@@ -131,18 +133,22 @@ export class VehicleLayer extends CanvasLayer {
     this.#drawLabel(projection, vehicle.id, x, y + 6 * unit, true);
   }
 
-  /** A ring that grows around a vehicle with a new alarm. */
-  #drawPulse({ pixelRatio }: Projection, x: number, y: number, now: number): void {
+  /** A ring around a vehicle with an alarm; it grows, again and again, while the alarm is new. */
+  #drawPulse(
+    { pixelRatio }: Projection,
+    { x, y, now, moves }: { x: number; y: number; now: number; moves: boolean },
+  ): void {
     const context = this.context;
-    const phase = still.matches ? 0.5 : (now % 1200) / 1200;
+    const grows = moves && !still.matches;
+    const phase = grows ? (now % 1200) / 1200 : 0.4;
     context.beginPath();
     context.arc(x, y, (10 + 14 * phase) * pixelRatio * rootScale(), 0, 7);
     context.lineWidth = 3 * pixelRatio;
-    context.globalAlpha = 1 - phase * 0.8;
+    context.globalAlpha = grows ? 1 - phase * 0.8 : 1;
     context.strokeStyle = palette().alarm;
     context.stroke();
     context.globalAlpha = 1;
-    this.#animated ||= !still.matches;
+    this.#animated ||= grows;
   }
 
   /** Names, where they do not lie on one another. */

@@ -45,6 +45,9 @@ export function setLanguage(next: Language): void {
     node.setAttribute("aria-label", text(node.dataset.label));
     if (node.matches("button, a")) node.title = text(node.dataset.label);
   }
+  for (const node of document.querySelectorAll<HTMLElement>("[data-hint]")) {
+    node.title = text(node.dataset.hint);
+  }
   for (const node of document.querySelectorAll<HTMLElement>("[data-placeholder]")) {
     node.setAttribute("placeholder", text(node.dataset.placeholder));
   }

@@ -37,6 +37,15 @@ export function storeLanguage(language: Language): void {
   write(localStorage, "language", language);
 }
 
+/** What this browser was told to remember. */
+export function storedChoice(name: string): string | undefined {
+  return read(localStorage, name);
+}
+
+export function storeChoice(name: string, value: string | undefined): void {
+  write(localStorage, name, value);
+}
+
 /**
  * The token: from the address (`#token=…`, taken out of it at once, so that a wall screen can have
  * a bookmark), else what this tab was given before.

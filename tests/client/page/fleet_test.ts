@@ -37,7 +37,7 @@ Deno.test("a snapshot makes no vehicle seen, and no alarm new", () => {
   const fleet = new Fleet();
   const { vehicle } = fleet.take({ device_id: "a", event: "alert" }, { live: false });
   assert.equal(vehicle!.seenAt, undefined);
-  assert.equal(vehicle!.hasAlarm(Date.now()), false);
+  assert.equal(vehicle!.hasNewAlarm(Date.now()), false);
   fleet.describe("a", { online: false, seenAt: 5 });
   assert.equal(vehicle!.seenAt, 5);
   assert.equal(vehicle!.motion, "stale");

@@ -1,0 +1,62 @@
+/// <reference lib="dom" />
+import { byId } from "../shared/dom.ts";
+import { storeChoice, storedChoice } from "../shared/preferences.ts";
+import type { Alarms } from "./alarms.ts";
+
+const REPEAT_MS = 20_000;
+const TONES_HZ = [880, 660, 880, 660];
+const TONE_S = 0.18;
+
+/** Sounds while there is a critical alarm that nobody has seen, where somebody has asked for it. */
+export class AlarmSound {
+  readonly #alarms: Alarms;
+  readonly #button = byId("sound-button");
+  #context: AudioContext | undefined;
+  #urgent: unknown;
+  #soundAt = 0;
+
+  constructor(alarms: Alarms) {
+    this.#alarms = alarms;
+    this.#button.addEventListener("click", () => {
+      storeChoice("sound", this.#isOn ? undefined : "on");
+      this.#show();
+      if (this.#isOn) this.#play();
+    });
+    this.#show();
+  }
+
+  /** @param now is in ms since 1970. */
+  refresh(now: number): void {
+    const { urgent } = this.#alarms;
+    const isNew = urgent !== this.#urgent;
+    this.#urgent = urgent;
+    if (!urgent || !this.#isOn || !(isNew || now >= this.#soundAt)) return;
+    this.#soundAt = now + REPEAT_MS;
+    this.#play();
+  }
+
+  get #isOn(): boolean {
+    return storedChoice("sound") === "on";
+  }
+
+  #show(): void {
+    this.#button.setAttribute("aria-pressed", String(this.#isOn));
+  }
+
+  #play(): void {
+    const context = this.#context ??= new AudioContext();
+    // A browser keeps quiet until somebody has touched the page.
+    void context.resume();
+    TONES_HZ.forEach((frequency, n) => {
+      const at = context.currentTime + n * TONE_S;
+      const gain = context.createGain();
+      gain.gain.setValueAtTime(0.2, at);
+      gain.gain.exponentialRampToValueAtTime(0.001, at + TONE_S);
+      const tone = context.createOscillator();
+      tone.frequency.value = frequency;
+      tone.connect(gain).connect(context.destination);
+      tone.start(at);
+      tone.stop(at + TONE_S);
+    });
+  }
+}

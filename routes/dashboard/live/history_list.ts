@@ -1,0 +1,54 @@
+/// <reference lib="dom" />
+import { element } from "../shared/dom.ts";
+import { formatClock, formatNumber } from "../shared/language.ts";
+import { parseDeviceTime } from "./history.ts";
+import { readPayload } from "./reading.ts";
+import { text } from "./texts.ts";
+
+const MAX_MESSAGES = 100;
+
+/** The messages of one device, newest first, each with its time and what it says in short. */
+export class HistoryList {
+  readonly node: HTMLElement = element("ol", { class: "history" });
+
+  /** Puts one on top. */
+  add(payload: unknown): void {
+    this.node.prepend(item(payload));
+    this.#shorten();
+  }
+
+  /** Puts those that came before all that are shown below them; oldest first. */
+  addOlder(payloads: readonly unknown[]): void {
+    const room = Math.max(0, MAX_MESSAGES - this.node.childElementCount);
+    this.node.append(...payloads.slice(-room || payloads.length).reverse().map(item));
+    this.#shorten();
+  }
+
+  clear(): void {
+    this.node.replaceChildren();
+  }
+
+  #shorten(): void {
+    while (this.node.childElementCount > MAX_MESSAGES) this.node.lastElementChild!.remove();
+  }
+}
+
+function item(payload: unknown): HTMLElement {
+  const raw = element("pre", { class: "raw", tabindex: 0 });
+  const details = element("details", {}, element("summary", {}, summary(payload)), raw);
+  // Written when it is opened: a hundred messages are long.
+  details.addEventListener("toggle", () => raw.textContent ||= JSON.stringify(payload, null, 2));
+  return element("li", {}, details);
+}
+
+function summary(payload: unknown): string {
+  const { deviceTime, speed, position, alarm } = readPayload(payload);
+  const time = parseDeviceTime(deviceTime);
+  const words = [
+    time === undefined ? deviceTime ?? "–" : formatClock(time),
+    alarm?.kind,
+    speed === undefined ? undefined : `${formatNumber(speed)} km/h`,
+    position && `${position.latitude.toFixed(4)}, ${position.longitude.toFixed(4)}`,
+  ].filter((word) => word !== undefined);
+  return words.length > 1 ? words.join(" · ") : `${words[0]} · ${text("message")}`;
+}
