@@ -33,7 +33,8 @@ export class SimulatedFleet {
 
   /** What the server would have kept: the last five minutes, a message each ten seconds. */
   pastOf(id: string): unknown[] {
-    const vehicle = this.#vehicles.find((vehicle) => vehicle.id === id)!;
+    const vehicle = this.#vehicles.find((vehicle) => vehicle.id === id);
+    if (!vehicle) return [];
     return Array.from({ length: 30 }, (_, i) => {
       const seconds = 10 * (30 - i);
       const lat = vehicle.lat - vehicle.speed / 3.6 * seconds / 111_320;

@@ -42,6 +42,7 @@ export class DevicePanel {
   readonly #node = byId("device");
   readonly #actions: PanelActions;
   readonly #plots = new Plots();
+  readonly #opened = new Set<TextKey>(["rawMessage"]);
   #vehicle: Vehicle | undefined;
   #version = -1;
   #values: { node: HTMLElement; row: HTMLElement; value: Value }[] = [];
@@ -109,6 +110,17 @@ export class DevicePanel {
     this.#plots.show(vehicle);
   }
 
+  /** A part that can be closed; the next vehicle's is as this one was left. */
+  #section(name: TextKey, ...children: Node[]): HTMLElement {
+    const node = element("details", { class: "section", open: this.#opened.has(name) });
+    node.append(element("summary", {}, text(name)), ...children);
+    node.addEventListener("toggle", () => {
+      if (node.open) this.#opened.add(name);
+      else this.#opened.delete(name);
+    });
+    return node;
+  }
+
   #build(): void {
     const vehicle = this.#vehicle;
     if (!vehicle) return this.#node.replaceChildren();
@@ -136,13 +148,10 @@ export class DevicePanel {
       return { node, row, value };
     });
     const heading = element("h2", { id: "device-name" }, vehicle.id);
-    const raw = element("details", { class: "section", open: true });
-    raw.append(element("summary", {}, text("rawMessage")), this.#raw, copy);
-    const past = element("details", { class: "section" });
-    past.append(element("summary", {}, text("history")), this.#history.node);
-    const command = element("details", { class: "section" });
+    const raw = this.#section("rawMessage", this.#raw, copy);
+    const past = this.#section("history", this.#history.node);
     const form = new CommandForm(vehicle.id, this.#actions.request);
-    command.append(element("summary", {}, text("command")), form.node);
+    const command = this.#section("command", form.node);
     const titles = element("div", { class: "device-titles" }, heading, this.#status);
     this.#node.replaceChildren(
       element("header", { class: "device-head" }, titles, this.#follow, close),

@@ -40,10 +40,8 @@ export function parseViewState(query: string): ViewState {
 /** `query`, with what is looked at in the place of what was; other parameters stay. */
 export function withViewState(query: string, state: ViewState): string {
   const params = new URLSearchParams(query);
-  for (const key of keys) {
-    if (state[key] === DEFAULTS[key]) params.delete(NAMES[key]);
-    else params.set(NAMES[key], state[key]);
-  }
+  for (const key of keys) params.delete(NAMES[key]);
+  for (const key of keys) if (state[key] !== DEFAULTS[key]) params.set(NAMES[key], state[key]);
   const text = params.toString();
   return text === "" ? "" : `?${text}`;
 }
