@@ -3,6 +3,9 @@
 import { StoreDamagedError } from "./broker/kv_client.ts";
 import { StoreError } from "./broker/open.ts";
 import { type Config, readConfig } from "./config.ts";
+import { configSummary } from "./config_summary.ts";
+import { configTable } from "./config_table.ts";
+import { environmentNames, unknownVariables } from "./config_unknown.ts";
 import { HELP } from "./help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
 import { closeLog, configureLog, getLogger } from "./log.ts";
@@ -25,15 +28,26 @@ const THREAD_STOP_MS = 2000;
 async function main(): Promise<number> {
   // Who asks for help may have it whatever the configuration is.
   if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) return print(HELP);
-  const result = readConfig((name) => Deno.env.get(name), Deno.args);
+  const env = (name: string) => Deno.env.get(name);
+  const result = readConfig(env, Deno.args);
+  const slips = unknownVariables(environmentNames())
+    .map(({ name, like }) => `${name} is no variable of this program: did you mean ${like}?`);
   if (!result.ok) {
     for (const { name, message } of result.problems) say(`${name} ${message}`);
+    for (const slip of slips) say(slip);
     say("The configuration was not used: mend the above, see --help for every variable.");
     return EXIT_CONFIG;
   }
   const { config } = result;
   if (config.check) {
-    return print(`The configuration is good: ${result.set.join(", ") || "defaults"}`);
+    for (const slip of slips) say(slip);
+    return print([
+      `The configuration is good: ${result.set.join(", ") || "defaults"}`,
+      "",
+      configTable(env, Deno.args),
+      "",
+      ...configSummary(config),
+    ].join("\n"));
   }
   try {
     await configureLog(config.log);
@@ -41,6 +55,7 @@ async function main(): Promise<number> {
     say("LOG_FILE cannot be opened: `deno task start` may write under ./data only");
     return EXIT_CONFIG;
   }
+  for (const slip of slips) log.warning("{slip}", { slip });
   const stopped = stopSignal();
   try {
     return await run(config, stopped);
@@ -58,6 +73,7 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   const demo = given.dev && !hasSource(given) ? await openDemo() : undefined;
   const config = demo ? withDemo(given, demo) : given;
   await using _demo = { [Symbol.asyncDispose]: async () => await demo?.stop() };
+  for (const line of configSummary(config)) log.info("{line}", { line });
   const connections = ConnectionCount.forThreads(config.threads);
   const program = await startProgram(config, { connections });
   const shared = config.threads > 1;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { type Config, readConfig, VARIABLE_NAMES } from "../config.ts";
+import { unknownVariables } from "../config_unknown.ts";
+import { HELP } from "../help.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -19,6 +21,28 @@ function bad(env: Variables, ...args: string[]): string[] {
   assert.ok(!result.ok, "nothing is wrong");
   return result.problems.map(({ name }) => name);
 }
+
+Deno.test("--help names every variable, and no others", () => {
+  const named = HELP.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b|\b(?:HOST|PORT)\b/g) ?? [];
+  assert.deepEqual(
+    [...new Set(named)].filter((name) => name !== "NO_COLOR").toSorted(),
+    VARIABLE_NAMES.toSorted(),
+  );
+  for (const line of HELP.split("\n")) assert.ok(line.length <= 100, line);
+});
+
+Deno.test("unknownVariables(): a letter or two beside one of ours, and nothing else", () => {
+  const slips = ["BROKER_HOTS", "PROT_", "MQTT_USERNAM", "KAFKA_TOPICS", "POR", "LOGLEVEL"];
+  assert.deepEqual(unknownVariables(slips).map(({ like }) => like), [
+    "BROKER_HOST",
+    "MQTT_USERNAME",
+    "KAFKA_TOPIC",
+    "PORT",
+    "LOG_LEVEL",
+  ]);
+  const others = ["PATH", "HOME", "HOSTNAME", "TERM", "SHELL", "USER", "DENO_DIR", "NO_COLOR"];
+  assert.deepEqual(unknownVariables([...others, ...VARIABLE_NAMES]), []);
+});
 
 const KAFKA = { KAFKA_BOOTSTRAP_SERVERS: "k", KAFKA_TOPIC: "t" };
 

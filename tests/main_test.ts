@@ -36,6 +36,64 @@ Deno.test("--check says whether the configuration is good, and leaves", async ()
   assert.equal(bad.code, 2);
 });
 
+Deno.test("--check shows what is set and from where, and no secret", async () => {
+  const secrets = {
+    BROKER_HOST: "mqtts://user:s3cr3t@ss@broker.example:8884",
+    MQTT_PASSWORD: "s3cr3t",
+    AUTH_JWT_SECRET: "s3cr3t of 32 characters and more, for HS256",
+    DENO_KV_URL: "https://s3cr3t@kv.example/s3cr3t?s3cr3t",
+    DENO_KV_ACCESS_TOKEN: "s3cr3t of the store",
+    WHATSAPP_API_URL: "https://whatsapp.example/send?key=s3cr3t",
+    WHATSAPP_TOKEN: "s3cr3t",
+    WHATSAPP_RECIPIENTS: '{"cota":["573001112233"]}',
+    MAP_TILES_URL: "https://tiles.example/{z}/{x}/{y}.png?key=s3cr3t",
+  };
+  const { code, stdout, output } = await Telecast.runToEnd({
+    args: ["--check", "--mqtt"],
+    env: { ...secrets, DRAIN_SECONDS: "9", LOG_FILE: "data/\x1b[31mred.log" },
+  });
+  assert.equal(code, 0, output);
+  // deno-lint-ignore no-control-regex -- that is what must not be there
+  assert.doesNotMatch(output, /s3cr3t(?!\?)|573001112233|\x1b/);
+  for (
+    const row of [
+      /^BROKER_HOST +mqtts:\/\/…@broker\.example:8884 +environment$/m,
+      /^MQTT_PASSWORD +set +environment$/m,
+      /^WHATSAPP_RECIPIENTS +set +environment$/m,
+      /^DRAIN_SECONDS +9 +environment$/m,
+      /^KEEPALIVE_SECONDS +60 +default$/m,
+      /^--mqtt +command line$/m,
+      /^sources: mqtt mqtts:\/\/broker\.example:8884 \(#\); mode lease$/m,
+      /^access: by token, a shared secret \(HS256\)$/m,
+    ]
+  ) assert.match(stdout, row);
+});
+
+Deno.test("a slip in the name of a variable is told, whether the configuration is good or not", async () => {
+  const slip = /BROKER_HOTS is no variable of this program: did you mean BROKER_HOST\?/;
+  const env = { BROKER_HOTS: "s3cr3t", MQTT_USERNAM: "s3cr3t", KAFKA_HEAP_OPTS: "-Xmx1g" };
+  for (const more of [{}, { MQTT_QOS: "9" }]) {
+    const { output } = await Telecast.runToEnd({ args: ["--check"], env: { ...env, ...more } });
+    assert.match(output, slip);
+    assert.match(output, /MQTT_USERNAM is no variable .* MQTT_USERNAME\?/);
+    assert.doesNotMatch(output, /s3cr3t|KAFKA_HEAP_OPTS/);
+  }
+  await using telecast = await Telecast.start({ env: { ...MEMORY, ...env } });
+  assert.match(telecast.output, slip);
+});
+
+Deno.test("a start says in a few lines what will be done", async () => {
+  await using telecast = await Telecast.start({
+    env: { ...MEMORY, BROKER_HOST: "user:s3cr3t@127.0.0.1:1", BROKER_TOPIC: "fleet/#" },
+  });
+  const { output } = telecast;
+  assert.match(output, /sources: mqtt mqtt:\/\/127\.0\.0\.1:1 \(fleet\/#\); mode lease/);
+  assert.match(output, /store: memory, nothing outlives this process/);
+  assert.match(output, /clients: http:\/\/127\.0\.0\.1:\d+, at most 20,000, origins \*/);
+  assert.match(output, /access: open/);
+  assert.doesNotMatch(output, /s3cr3t/);
+});
+
 Deno.test("a bad configuration exits 2, naming every variable and never a value", async () => {
   const { code, output, stdout } = await Telecast.runToEnd({
     args: ["--unknown=s3cr3t"],

@@ -48,7 +48,8 @@ Deno.test("documentation names tasks and flags that there are", async () => {
       assert.ok(CLI_FLAGS.has(flag!), `${path} names the flag ${flag}`);
     }
   }
-  for (const flag of HELP.match(/--[a-z-]+/g) ?? []) {
+  const ours = HELP.replaceAll("deno task --env-file=", "");
+  for (const flag of ours.match(/--[a-z-]+/g) ?? []) {
     assert.ok(CLI_FLAGS.has(flag), `--help names ${flag}`);
   }
 });

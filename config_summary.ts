@@ -1,0 +1,61 @@
+/** The configuration in a few sentences: what the program will do. */
+
+import type { Config } from "./config.ts";
+
+/** One line a subject; none holds a secret. */
+export function configSummary(config: Config): string[] {
+  const { host, port, tls, http, threads, auth, corsOrigins, maxConnections } = config;
+  const address = `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return [
+    `sources: ${sources(config).join("; ") || "none, it serves what other instances take in"}`,
+    `store: ${store(config)}, messages are kept for ${config.retentionSeconds} s`,
+    http
+      ? `clients: ${address}, at most ${maxConnections.toLocaleString("en")}` +
+        `${perAddress(config)}, origins ${corsOrigins.join(" ")}${
+          threads > 1 ? `, ${threads} threads` : ""
+        }`
+      : "clients: none are served",
+    `access: ${
+      auth
+        ? `by token, ${auth.jwksUrl ? "keys of an identity provider" : "a shared secret (HS256)"}`
+        : "open, no token is asked for"
+    }`,
+    ...(work(config).length > 0 ? [`deliveries: ${work(config).join(", ")}`] : []),
+  ];
+}
+
+function sources({ mqtt, kafka, awsIot, websocketUrl, ingestMode, shadow }: Config): string[] {
+  const all = [
+    mqtt && `mqtt ${mqtt.url} (${mqtt.topics.join(", ")})`,
+    kafka && `kafka ${kafka.servers.join(",")} (${kafka.topics.join(", ")}, ` +
+      `group ${kafka.groupId}${shadow ? "-shadow" : ""})`,
+    awsIot && `aws_iot ${awsIot.host}:${awsIot.port} (${awsIot.topics.join(", ")})`,
+    websocketUrl && `websocket ${origin(websocketUrl)}`,
+  ].filter((source) => source !== undefined);
+  if (all.length === 0) return [];
+  return [...all, `mode ${ingestMode}${shadow ? ", shadow" : ""}`];
+}
+
+function store({ kv: { url } }: Config): string {
+  if (url === undefined) return "data/telecast.sqlite";
+  if (url === "memory:") return "memory, nothing outlives this process";
+  return /^https?:\/\//.test(url) ? origin(url) : url;
+}
+
+function perAddress({ maxConnectionsPerIp: limit }: Config): string {
+  return limit === undefined ? "" : ` and ${limit.toLocaleString("en")} an address`;
+}
+
+function work({ backendUrl, whatsapp, shadow }: Config): string[] {
+  if (shadow) return [];
+  return [
+    ...(backendUrl === undefined ? [] : [origin(backendUrl)]),
+    ...(whatsapp ? [`WhatsApp ${origin(whatsapp.url)}`] : []),
+  ];
+}
+
+/** Without path and query, which may hold secrets. */
+function origin(url: string): string {
+  const { protocol, host } = new URL(url);
+  return `${protocol}//${host}`;
+}

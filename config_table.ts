@@ -1,0 +1,37 @@
+/** The configuration as a table: each variable that has a value, the value, and where it is from. */
+
+import type { Env } from "./config.ts";
+import { VARIABLE_NAMES, VARIABLES } from "./config_variables.ts";
+
+const SECRET = /PASSWORD|TOKEN|SECRET|RECIPIENTS/;
+const MAX_CHARS = 60;
+
+/** Lines of text. Secrets are shown as set, and addresses without credentials and queries. */
+export function configTable(env: Env, args: readonly string[]): string {
+  const set: string[][] = [];
+  const presets: string[][] = [];
+  for (const name of VARIABLE_NAMES) {
+    const given = env(name);
+    if (given !== undefined && given.trim() !== "") {
+      set.push([name, SECRET.test(name) ? "set" : shown(given), "environment"]);
+    } else {
+      const preset = VARIABLES[name].safeParse(undefined).data;
+      if (preset !== undefined) presets.push([name, shown(String(preset)), "default"]);
+    }
+  }
+  const flags = args.map((arg) => [arg, "", "command line"]);
+  const rows = [["variable", "value", "from"], ...set, ...flags, ...presets];
+  const widths = [0, 1].map((i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows.map(([name, value, from]) =>
+    `${name!.padEnd(widths[0]!)}  ${value!.padEnd(widths[1]!)}  ${from}`
+  ).join("\n");
+}
+
+function shown(value: string): string {
+  const plain = value.trim()
+    // deno-lint-ignore no-control-regex -- those are what must not reach a terminal
+    .replace(/[\x00-\x1f\x7f-\x9f]/g, "?")
+    .replace(/^([a-z]+:\/\/)?\S*@/i, "$1…@")
+    .replace(/\?.*$/, "?…");
+  return plain.length > MAX_CHARS ? `${plain.slice(0, MAX_CHARS - 1)}…` : plain;
+}

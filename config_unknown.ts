@@ -1,0 +1,45 @@
+/** Variables that somebody has set, believing that this program reads them. */
+
+import { VARIABLE_NAMES } from "./config_variables.ts";
+
+export interface UnknownVariable {
+  readonly name: string;
+  /** What was meant, most likely. */
+  readonly like: string;
+}
+
+/** Names that differ from one of ours in a letter or two, as a slip of the hand makes them. */
+export function unknownVariables(names: Iterable<string>): UnknownVariable[] {
+  const known: readonly string[] = VARIABLE_NAMES;
+  const found: UnknownVariable[] = [];
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    const like = known.find((one) => distance(name, one) <= (one.length > 5 ? 2 : 1));
+    if (like !== undefined) found.push({ name, like });
+  }
+  return found;
+}
+
+/** All names in the environment that may be read; none where Deno does not let them be listed. */
+export function environmentNames(): string[] {
+  try {
+    return Object.keys(Deno.env.toObject());
+  } catch {
+    return [];
+  }
+}
+
+/** How many letters have to be put in, taken out or changed. */
+function distance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return Infinity;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
