@@ -1,17 +1,25 @@
 import { Mailbox } from "./mailbox.ts";
 import type { TelecastEvents, TelecastMessage } from "./types.ts";
+import { AllWaiting, NewestWaiting } from "./waiting.ts";
+
+export interface AudienceOptions<T> {
+  /** Messages that one iterator holds. */
+  readonly maxItems: number;
+  /** Where it is given, an iterator holds the newest message of each device alone. */
+  readonly deviceOf?: ((data: T) => unknown) | undefined;
+}
 
 /** Those who listen to a client: its event listeners and its iterators. */
 export class Audience<T> {
-  readonly #maxItems: number;
+  readonly #options: AudienceOptions<T>;
   readonly #listeners = new Map<string, Set<(event: never) => void>>();
   readonly #mailboxes = new Set<Mailbox<TelecastMessage<T>>>();
   #end: { error: Error | undefined } | undefined;
   /** Messages that slow iterators lost. */
   overflowed = 0;
 
-  constructor(maxItems: number) {
-    this.#maxItems = maxItems;
+  constructor(options: AudienceOptions<T>) {
+    this.#options = options;
   }
 
   on<K extends keyof TelecastEvents<T>>(
@@ -42,9 +50,12 @@ export class Audience<T> {
   }
 
   iterate(): AsyncIterableIterator<TelecastMessage<T>> {
+    const { maxItems, deviceOf } = this.#options;
+    const bounds = { maxItems, onOverflow: () => this.overflowed++ };
     const mailbox = new Mailbox<TelecastMessage<T>>({
-      maxItems: this.#maxItems,
-      onOverflow: () => this.overflowed++,
+      waiting: deviceOf
+        ? new NewestWaiting({ ...bounds, keyOf: ({ data }) => deviceOf(data) })
+        : new AllWaiting(bounds),
       onReturn: () => this.#mailboxes.delete(mailbox),
     });
     if (this.#end) mailbox.end(this.#end.error);

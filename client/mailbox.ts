@@ -1,30 +1,24 @@
-export interface MailboxOptions {
-  readonly maxItems: number;
-  readonly onOverflow: () => void;
+import type { Waiting } from "./waiting.ts";
+
+export interface MailboxOptions<T> {
+  readonly waiting: Waiting<T>;
   readonly onReturn: () => void;
 }
 
-/** What one iterator has yet to read: bounded, and the oldest goes first when it is full. */
+/** What one iterator has yet to read. */
 export class Mailbox<T> implements AsyncIterableIterator<T> {
-  readonly #options: MailboxOptions;
-  readonly #items: T[] = [];
-  /** Items before this index were read; they are cut off in blocks, since `shift()` is linear. */
-  #read = 0;
+  readonly #options: MailboxOptions<T>;
   #readers: (() => void)[] = [];
   #ended = false;
   #error: Error | undefined;
 
-  constructor(options: MailboxOptions) {
+  constructor(options: MailboxOptions<T>) {
     this.#options = options;
   }
 
   push(item: T): void {
     if (this.#ended) return;
-    if (this.#items.length - this.#read >= this.#options.maxItems) {
-      this.#take();
-      this.#options.onOverflow();
-    }
-    this.#items.push(item);
+    this.#options.waiting.push(item);
     this.#wake();
   }
 
@@ -37,7 +31,8 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
   }
 
   async next(): Promise<IteratorResult<T>> {
-    while (this.#read === this.#items.length) {
+    const { waiting } = this.#options;
+    while (waiting.size === 0) {
       if (this.#error) {
         const error = this.#error;
         this.#error = undefined;
@@ -46,12 +41,12 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
       if (this.#ended) return { done: true, value: undefined };
       await new Promise<void>((resolve) => this.#readers.push(resolve));
     }
-    return { done: false, value: this.#take() };
+    return { done: false, value: waiting.take() };
   }
 
   return(): Promise<IteratorResult<T>> {
     this.end();
-    this.#items.length = this.#read = 0;
+    this.#options.waiting.clear();
     this.#options.onReturn();
     return Promise.resolve({ done: true, value: undefined });
   }
@@ -64,14 +59,5 @@ export class Mailbox<T> implements AsyncIterableIterator<T> {
     const readers = this.#readers;
     this.#readers = [];
     for (const resolve of readers) resolve();
-  }
-
-  #take(): T {
-    const item = this.#items[this.#read++]!;
-    if (this.#read >= 1024 || this.#read === this.#items.length) {
-      this.#items.splice(0, this.#read);
-      this.#read = 0;
-    }
-    return item;
   }
 }

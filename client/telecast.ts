@@ -5,7 +5,7 @@ import type { Frame } from "./link.ts";
 import { AT_ONCE, type Refusal, type Retry, RetryPolicy, type Verdict } from "./retry.ts";
 import { StreamError } from "./stream_error.ts";
 import { TokenKeeper } from "./token_keeper.ts";
-import { deviceIdList, streamAddress } from "./values.ts";
+import { deviceIdList, deviceIdOf, streamAddress } from "./values.ts";
 import type * as api from "./types.ts";
 
 /** A change of the subscription that comes with the next connection, or is undone. */
@@ -42,7 +42,12 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     this.#ids = new Set(deviceIdList(options.deviceIds));
     this.#cursor = options.since;
     this.#wantsSnapshot = options.snapshot ?? false;
-    this.#audience = new Audience(options.bufferSize ?? 10_000);
+    const isLatest = options.mode === "latest" || options.maxRate !== undefined;
+    const deviceOf = (options.deviceIdOf ?? deviceIdOf) as (data: T) => unknown;
+    this.#audience = new Audience({
+      maxItems: options.bufferSize ?? 10_000,
+      deviceOf: isLatest ? deviceOf : undefined,
+    });
     this.#token = new TokenKeeper(options.token);
     const found = (globalThis as { WebSocket?: api.WebSocketClass }).WebSocket;
     this.#WebSocket = options.WebSocket ?? found;

@@ -15,8 +15,12 @@ export interface TelecastOptions {
   readonly snapshot?: boolean | undefined;
   /** `presence` events too. */
   readonly presence?: boolean | undefined;
-  /** `"latest"`: where this client falls behind, only the newest message of each device. */
+  /** `"latest"`: where this client falls behind, only the newest message of each device. So it is
+   * for the readers of its iterators too. */
   readonly mode?: "latest" | undefined;
+  /** For `mode: "latest"`: which device a payload is of, where it stands in another place than
+   * `data.DEVICE_ID`, `device_id` or `empresa`. */
+  readonly deviceIdOf?: ((data: never) => unknown) | undefined;
   /** At most this many messages a second for each device; implies `mode: "latest"`. */
   readonly maxRate?: number | undefined;
   /** Messages of so many milliseconds (1 to 1,000) in one frame; WebSocket only. */
@@ -112,8 +116,9 @@ export interface TelecastError extends Error {
  * `subscribe(…, { since })` that is cut and has to begin again.
  *
  * `for await (const message of client)` reads messages and snapshots. Each iterator has a buffer
- * of `bufferSize`; a reader that is slower loses the oldest ones, counted in `overflowed`. It ends
- * when the client is closed, and throws the error that closed it.
+ * of `bufferSize`; a reader that is slower loses the oldest ones, counted in `overflowed`. With
+ * `mode: "latest"` the buffer holds one message a device, and a slow reader gets the newest ones.
+ * The iteration ends when the client is closed, and throws the error that closed it.
  */
 export interface Telecast<T = unknown> extends AsyncIterable<TelecastMessage<T>>, AsyncDisposable {
   readonly state: TelecastState;

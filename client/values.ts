@@ -30,3 +30,10 @@ export function expiryMs(token: string | undefined): number | undefined {
     return undefined;
   }
 }
+
+/** The device id of a payload of a known shape, as the server finds it; else undefined. */
+export function deviceIdOf(payload: unknown): unknown {
+  // deno-lint-ignore no-explicit-any -- a payload may be anything
+  const { data, device_id, empresa } = (payload ?? {}) as any;
+  return data?.DEVICE_ID ?? device_id ?? empresa;
+}

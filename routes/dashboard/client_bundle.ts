@@ -12,6 +12,7 @@ import telecast from "../../client/telecast.ts" with { type: "text" };
 import tokenKeeper from "../../client/token_keeper.ts" with { type: "text" };
 import types from "../../client/types.ts" with { type: "text" };
 import values from "../../client/values.ts" with { type: "text" };
+import waiting from "../../client/waiting.ts" with { type: "text" };
 import watchdog from "../../client/watchdog.ts" with { type: "text" };
 import webSocketLink from "../../client/websocket_link.ts" with { type: "text" };
 
@@ -19,6 +20,7 @@ import webSocketLink from "../../client/websocket_link.ts" with { type: "text" }
 const MODULES = [
   streamError,
   values,
+  waiting,
   mailbox,
   audience,
   commandQueue,

@@ -27,7 +27,7 @@ export class TcpProxy implements AsyncDisposable {
   #listener: Server | undefined;
   readonly #pairs = new Set<Pair>();
 
-  private constructor(private readonly targetPort: number, port: number | undefined) {
+  private constructor(private targetPort: number, port: number | undefined) {
     this.port = port ?? freePort();
   }
 
@@ -63,6 +63,11 @@ export class TcpProxy implements AsyncDisposable {
   /** Resets the next connection that has had so many bytes from now on, in the middle of them. */
   cutAfter(afterBytes: number, direction: "toServer" | "toClient" = "toClient"): void {
     this.#cut = { direction, afterBytes };
+  }
+
+  /** Leads new connections elsewhere. */
+  retarget(port: number): void {
+    this.targetPort = port;
   }
 
   /** Resets all connections (RST, no orderly end). */
