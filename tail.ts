@@ -30,7 +30,8 @@ async function tail(words: string[]): Promise<number> {
   });
   Deno.addSignalListener("SIGINT", () => void client.close());
   client.on("state", (state) => {
-    if (state.state !== "open") write(Deno.stderr, `# ${state.state}\n`);
+    const why = "reason" in state ? `: ${state.reason}` : "";
+    if (state.state !== "open") write(Deno.stderr, `# ${state.state}${why}\n`);
   });
   client.on(
     "dropped",
