@@ -4,6 +4,7 @@ import { DenoKv } from "./denokv.ts";
 import { eventually } from "./eventually.ts";
 import { Haproxy } from "./haproxy.ts";
 import { Mosquitto, type MosquittoOptions } from "./mosquitto.ts";
+import { TcpProxy } from "./tcp_proxy.ts";
 import { Telecast, type TelecastOptions } from "./telecast.ts";
 
 /** What stands between an instance and the store. */
@@ -17,6 +18,10 @@ export interface ClusterOptions<P extends KvProxy> {
   readonly env?: Readonly<Record<string, string>>;
   /** Gives each instance a proxy of its own before denokv. */
   readonly kvProxy?: (kvPort: number) => Promise<P>;
+  /** Puts a proxy between all instances and the broker. */
+  readonly brokerProxy?: boolean;
+  /** Flags of `deno run` beside those of `deno task start`. */
+  readonly flags?: readonly string[];
 }
 
 export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
@@ -27,6 +32,8 @@ export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
     /** One for each instance, in the same order; none unless `kvProxy` is given. */
     readonly proxies: readonly P[],
     readonly balancer: Haproxy,
+    /** Undefined unless `brokerProxy` is set. */
+    readonly brokerLink: TcpProxy | undefined,
     private readonly stack: AsyncDisposableStack,
   ) {}
 
@@ -37,26 +44,27 @@ export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const kv = stack.use(await DenoKv.start());
     const broker = stack.use(await Mosquitto.start(options.broker));
+    const link = options.brokerProxy ? stack.use(await TcpProxy.start(broker.port)) : undefined;
     const proxies: P[] = [];
     const starting: TelecastOptions[] = [];
     for (let i = 0; i < (options.instances ?? 3); i++) {
       const proxy = await options.kvProxy?.(kv.port);
       if (proxy) proxies.push(stack.use(proxy));
       const env = {
-        BROKER_HOST: broker.url,
+        BROKER_HOST: link ? `mqtt://127.0.0.1:${link.port}` : broker.url,
         ...kv.env,
         ...(proxy ? { DENO_KV_URL: `http://127.0.0.1:${proxy.port}` } : {}),
         DRAIN_SECONDS: "1",
         LOG_FORMAT: "text",
         ...options.env,
       };
-      starting.push({ env });
+      starting.push({ env, ...(options.flags && { flags: options.flags }) });
     }
     const instances = await startAll(starting, stack);
     const balancer = stack.use(
       await Haproxy.start({ ports: instances.map(({ port }) => port), checkPath: "/readyz" }),
     );
-    const cluster = new Cluster(kv, broker, instances, proxies, balancer, stack.move());
+    const cluster = new Cluster(kv, broker, instances, proxies, balancer, link, stack.move());
     try {
       await cluster.owner();
     } catch (error) {

@@ -8,6 +8,8 @@ export interface TelecastOptions {
   /** Variables of the configuration; nothing else of the environment reaches the program. */
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** Flags of `deno run` beside those of `deno task start`. */
+  readonly flags?: readonly string[];
   /** Working directory, and so the place of `./data`; one of its own unless given. */
   readonly cwd?: string;
   readonly port?: number;
@@ -183,6 +185,7 @@ async function launch(cwd: string, port: number, options: TelecastOptions): Prom
       "run",
       "--no-prompt",
       ...await startFlags(),
+      ...options.flags ?? [],
       new URL("main.ts", ROOT).pathname,
       ...options.args ?? [],
     ],

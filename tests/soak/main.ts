@@ -1,0 +1,137 @@
+/**
+ * Runs a cluster under a mixed load for a long time, with a fault every 20 seconds, and counts.
+ *
+ *     deno task soak                        a quarter of an hour
+ *     deno task soak --minutes=240
+ *     deno task soak --rate=500 --every=10 --seed=7
+ *
+ * Ends with 1 where a message is lost, repeated or out of order, something grows, or a promise was
+ * left alone.
+ */
+
+import { Cluster } from "../kit/cluster.ts";
+import { eventually } from "../kit/eventually.ts";
+import { Fleet, pause } from "../kit/fleet.ts";
+import { TcpProxy } from "../kit/tcp_proxy.ts";
+import { Bystanders } from "./bystanders.ts";
+import { FAULTS, randomFrom, type Scene } from "./faults.ts";
+import { faultTable, figuresOf, figureTable, type Recoveries } from "./report.ts";
+import { Watch } from "./watch.ts";
+
+const PROBE = new URL("../kit/probe.ts", import.meta.url).pathname;
+const FLEET = { clients: 40, devices: 60 };
+/** Longer than any fault and what follows from it may take. */
+const RECOVERY_MS = 90_000;
+const IDLE_CPU = 0.2;
+const BROKEN = /unhandled|uncaught|panicked|"level":"fatal"|\[FTL\]/i;
+
+interface Options {
+  minutes: number;
+  rate: number;
+  every: number;
+  seed: number;
+}
+
+if (import.meta.main) {
+  const options = optionsOf(Deno.args);
+  Deno.exit(options ? await soak(options) : 2);
+}
+
+async function soak(options: Options): Promise<number> {
+  const random = randomFrom(options.seed);
+  print(`seed ${options.seed}, ${options.minutes} min, ${options.rate} msg/s`);
+  await using cluster = await Cluster.start<TcpProxy>({
+    kvProxy: (port) => TcpProxy.start(port),
+    brokerProxy: true,
+    broker: { persistence: true },
+    // What is kept in memory has its full size before samples count.
+    env: { RETENTION_SECONDS: "120" },
+    flags: [`--preload=${PROBE}`],
+  });
+  await using fleet = await Fleet.start({
+    ...FLEET,
+    perSecond: options.rate,
+    brokerUrl: cluster.broker.url,
+    streamUrls: [cluster.streamUrl],
+  });
+  const spared = cluster.instances[0]!;
+  await using watch = new Watch(spared);
+  fleet.begin();
+  const recoveries: Recoveries = new Map();
+  const failures: string[] = [];
+  {
+    await using bystanders = new Bystanders(cluster, fleet, random);
+    try {
+      await harm({ cluster, fleet, spared, random }, options, recoveries);
+    } catch (error) {
+      failures.push(String(error));
+    }
+    print(`beside them: ${JSON.stringify(bystanders.counts)}`);
+  }
+  await fleet.halt();
+  await fleet.assertFlawless({ timeoutMs: RECOVERY_MS }).catch((error) =>
+    failures.push(`${error}`)
+  );
+  await Promise.all(fleet.clients.map((client) => client[Symbol.asyncDispose]()));
+  const cpu = await watch.cpu(10_000);
+  const figures = figuresOf(watch);
+  print(`\n${faultTable(recoveries)}\n\n${figureTable(figures)}\n\n${fleet.summary()}`);
+  print(`CPU once all is quiet: ${(cpu * 100).toFixed(1)} % of a core`);
+  for (const { name, grew } of figures) if (grew) failures.push(`${name} grows`);
+  if (cpu > IDLE_CPU) failures.push("the CPU is not idle");
+  for (const { output } of cluster.instances) {
+    const line = output.split("\n").find((line) => BROKEN.test(line));
+    if (line) failures.push(line.slice(0, 300));
+  }
+  for (const failure of failures) print(`FAILED: ${failure.slice(0, 2_000)}`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+/** Faults in turns, each kind before any comes again; each has to be over before the next one. */
+async function harm(scene: Scene, options: Options, recoveries: Recoveries): Promise<void> {
+  const start = performance.now();
+  const end = start + options.minutes * 60_000;
+  let turn: string[] = [];
+  for (let n = 1; performance.now() < end; n++) {
+    await pause(Math.max(0, start + n * options.every * 1000 - performance.now()));
+    if (turn.length === 0) turn = Object.keys(FAULTS);
+    const [name] = turn.splice(scene.random(turn.length), 1) as [string];
+    const begun = performance.now();
+    await FAULTS[name]!(scene);
+    await scene.fleet.untilFlow(RECOVERY_MS);
+    await eventually(`all is well after: ${name}`, () => scene.fleet.checker.complete(), {
+      timeoutMs: RECOVERY_MS,
+      intervalMs: 5,
+    });
+    const seconds = (performance.now() - begun) / 1000;
+    recoveries.set(name, [...recoveries.get(name) ?? [], seconds]);
+    const { lost, repeated, reordered, published } = scene.fleet.checker.report();
+    print(
+      `${Math.round((performance.now() - start) / 1000)} s: ${name}: whole again after ` +
+        `${seconds.toFixed(1)} s; ${published} published, lost ${lost}, repeated ${repeated}, ` +
+        `reordered ${reordered}`,
+    );
+  }
+}
+
+function optionsOf(args: readonly string[]): Options | undefined {
+  const options: Options = {
+    minutes: 15,
+    rate: 100,
+    every: 20,
+    seed: Math.floor(Math.random() * 1e9),
+  };
+  for (const arg of args) {
+    const match = /^--(minutes|rate|every|seed)=(\d+(?:\.\d+)?)$/.exec(arg);
+    if (!match) {
+      print(`Unknown: ${arg}. Flags: --minutes=15 --rate=100 --every=20 --seed=1`);
+      return undefined;
+    }
+    options[match[1] as keyof Options] = Number(match[2]);
+  }
+  return options;
+}
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(text + "\n"));
+}
