@@ -62,7 +62,7 @@ async function soak(options: Options): Promise<number> {
   {
     await using bystanders = new Bystanders(cluster, fleet, random);
     try {
-      await harm({ cluster, fleet, spared, random }, options, recoveries);
+      await harm({ cluster, fleet, spared, random }, options, { recoveries, failures });
     } catch (error) {
       failures.push(String(error));
     }
@@ -83,12 +83,16 @@ async function soak(options: Options): Promise<number> {
     const line = output.split("\n").find((line) => BROKEN.test(line));
     if (line) failures.push(line.slice(0, 300));
   }
-  for (const failure of failures) print(`FAILED: ${failure.slice(0, 2_000)}`);
+  for (const failure of failures) print(`FAILED: ${failure.slice(0, 6_000)}`);
   return failures.length === 0 ? 0 : 1;
 }
 
 /** Faults in turns, each kind before any comes again; each has to be over before the next one. */
-async function harm(scene: Scene, options: Options, recoveries: Recoveries): Promise<void> {
+async function harm(
+  scene: Scene,
+  options: Options,
+  { recoveries, failures }: { recoveries: Recoveries; failures: string[] },
+): Promise<void> {
   const start = performance.now();
   const end = start + options.minutes * 60_000;
   let turn: string[] = [];
@@ -103,6 +107,11 @@ async function harm(scene: Scene, options: Options, recoveries: Recoveries): Pro
       timeoutMs: RECOVERY_MS,
       intervalMs: 5,
     });
+    for (const telecast of scene.cluster.instances) {
+      if (telecast.running) continue;
+      failures.push(`an instance ended by itself after: ${name}${telecast.process.lastLines()}`);
+      await telecast.restart();
+    }
     const seconds = (performance.now() - begun) / 1000;
     recoveries.set(name, [...recoveries.get(name) ?? [], seconds]);
     const { lost, repeated, reordered, published } = scene.fleet.checker.report();
