@@ -3,6 +3,7 @@
 import type { Config } from "./config.ts";
 import { CertificateWatch, readKeyPair } from "./guard/certificate_watch.ts";
 import { Guard, GuardError } from "./guard/guard.ts";
+import { LastingServer } from "./lasting_server.ts";
 import { getLogger } from "./log.ts";
 import { UNREAD_STREAM } from "./broker/sink.ts";
 
@@ -34,21 +35,16 @@ export async function listen(
   const { host, port, tls, connectionGuard } = config;
   try {
     if (tls || connectionGuard) return await guarded(config, fetch, shared);
-    const { addr, shutdown } = serve({ hostname: host, port, reusePort: shared }, fetch);
-    announce(config, addr.port);
-    return { shutdown };
+    const server = serve({ hostname: host, port, reusePort: shared }, fetch);
+    announce(config, server.addr.port);
+    return server;
   } catch (error) {
     throw new ListenError(reasonOf(error, config), { cause: error });
   }
 }
 
-function serve(options: Deno.ServeTcpOptions, fetch: Fetch) {
-  const server = Deno.serve({
-    ...options,
-    onListen: () => {},
-    onError: requestFailed,
-  }, fetch);
-  return { addr: server.addr, shutdown: () => server.shutdown() };
+function serve(options: Deno.ServeTcpOptions, fetch: Fetch): LastingServer {
+  return new LastingServer({ ...options, onError: requestFailed }, fetch);
 }
 
 /** What the routes themselves did not answer. */

@@ -1,0 +1,64 @@
+/** A server of HTTP that outlives its listener. */
+
+import { getLogger } from "./log.ts";
+
+const log = getLogger("http");
+const AGAIN_MS = 250;
+/** A listener that fails over and over is told of so often. */
+const TOLD_EVERY_MS = 10_000;
+
+type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>;
+
+/**
+ * `Deno.serve` ends, and with it the process, where no file descriptor is left for a connection.
+ * What is open lives on: so that failure is taken, and the port listened on again.
+ */
+export class LastingServer {
+  readonly addr: Deno.NetAddr;
+  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopping = false;
+  #toldAt = -Infinity;
+
+  /** @throws where the port may not be listened on now. */
+  constructor(
+    private readonly options: Deno.ServeTcpOptions & { onError: (error: unknown) => Response },
+    private readonly handler: Handler,
+  ) {
+    this.addr = this.#listen(options).addr;
+  }
+
+  /** Takes no new connections, and resolves when those that are open have ended. */
+  async shutdown(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    await this.#server?.shutdown();
+  }
+
+  #listen(options: Deno.ServeTcpOptions): Deno.HttpServer<Deno.NetAddr> {
+    const server = Deno.serve({ ...options, onListen() {} }, this.handler);
+    this.#server = server;
+    server.finished.catch((error) => this.#failed(error));
+    return server;
+  }
+
+  #failed(error: unknown): void {
+    this.#server = undefined;
+    if (this.#stopping) return;
+    const now = performance.now();
+    if (now - this.#toldAt > TOLD_EVERY_MS) {
+      this.#toldAt = now;
+      log.error(
+        "no new connections: {error}; raise the limit of open files (ulimit -n, LimitNOFILE)",
+        { error },
+      );
+    }
+    this.#timer = setTimeout(() => {
+      try {
+        this.#listen({ ...this.options, port: this.addr.port });
+      } catch (error) {
+        this.#failed(error);
+      }
+    }, AGAIN_MS);
+  }
+}
