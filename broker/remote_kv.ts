@@ -42,20 +42,29 @@ function fetcher(client: Deno.HttpClient): typeof fetch {
     const signal = watch ? undefined : AbortSignal.timeout(CUT_OFF_MS);
     const response = await fetch(input, { ...init, client, ...(signal ? { signal } : {}) });
     if (!watch || !response.body) return response;
-    return new Response(endless(response.body), response);
+    return Object.defineProperty(response, "body", { value: watchBody(response.body) });
   };
 }
 
 /**
- * A body that fails where it would end: the library under us would wait for up to a minute before
- * it watches again, and whoever reads the failure does so at once.
+ * What the library uses of a watch's body. Reading fails where the body ends: the library would wait
+ * for up to a minute before it watches again, and whoever reads the failure does so at once.
+ * Cancelling never fails: on closing, the library cancels what has failed before, and looks no more.
  */
-function endless(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  return body.pipeThrough(
-    new TransformStream({
-      flush: (controller) => controller.error(new Error("the store closed the watch")),
-    }),
-  );
+function watchBody(body: ReadableStream<Uint8Array>) {
+  return {
+    getReader() {
+      const reader = body.getReader();
+      return {
+        async read() {
+          const result = await reader.read();
+          if (result.done) throw new Error("the store closed the watch");
+          return result;
+        },
+        cancel: () => reader.cancel().catch(() => {}),
+      };
+    },
+  };
 }
 
 function refuse(): never {

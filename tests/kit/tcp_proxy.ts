@@ -127,6 +127,9 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #pipe(pair: Pair, from: Socket, to: Socket, direction: "toServer" | "toClient"): void {
+    // What is held back, in order: whichever timer fires sends the first, so none overtakes another.
+    const held: (() => void)[] = [];
+    let due = 0;
     from.on("data", (chunk) => {
       const bytes = chunk as Uint8Array;
       const cut = this.#cut;
@@ -146,10 +149,14 @@ export class TcpProxy implements AsyncDisposable {
         from.pause();
         to.once("drain", () => this.#mode !== "stall" && from.resume());
       };
-      if (this.#delayMs > 0) setTimeout(write, this.#delayMs);
-      else write();
+      const now = performance.now();
+      due = Math.max(due, now + this.#delayMs);
+      if (due > now || held.length > 0) {
+        held.push(write);
+        setTimeout(() => held.shift()!(), Math.ceil(due - now));
+      } else write();
     });
-    from.on("end", () => setTimeout(() => to.end(), this.#delayMs));
+    from.on("end", () => setTimeout(() => to.end(), Math.max(0, due - performance.now()) + 1));
     from.on("error", () => this.#end(pair));
     from.on("close", () => {
       if (to.destroyed) this.#pairs.delete(pair);

@@ -114,3 +114,16 @@ Deno.test("TcpProxy.drop() closes new connections and forgets closed ones", asyn
   }, () => "error");
   assert.match(outcome, /end|error/);
 });
+
+Deno.test("TcpProxy.delay(0) lets nothing overtake what is still held back", async () => {
+  await using server = await echo();
+  using conn = await server.open();
+  server.proxy.delay(300);
+  await conn.write(text("first"));
+  await eventually("the proxy has it", () => server.proxy.bytes.toServer === 5);
+  server.proxy.delay(0);
+  await conn.write(text("second"));
+  let seen = "";
+  while (seen.length < "firstsecond".length) seen += await read(conn);
+  assert.equal(seen, "firstsecond");
+});
