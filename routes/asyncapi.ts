@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { cursorSchema, EVENT_SCHEMAS } from "./event_schemas.ts";
+import { INBOUND_ANSWERS, INBOUND_FRAMES } from "./inbound_schemas.ts";
 import { commandSchema } from "./stream_commands.ts";
 
 export function asyncapiRoutes(): Hono {
@@ -13,13 +14,16 @@ export function asyncapiRoutes(): Hono {
 /** AsyncAPI 3.0. */
 export function asyncapi(): Record<string, unknown> {
   const events = Object.entries(EVENT_SCHEMAS);
-  const ref = (name: string) => ({ $ref: `#/channels/stream/messages/${name}` });
+  const ref = (name: string, channel = "stream") => ({
+    $ref: `#/channels/${channel}/messages/${name}`,
+  });
   return {
     asyncapi: "3.0.0",
     info: {
       title: "Telecast",
       version: "1",
-      description: "Messages of devices, over WebSocket and Server-Sent Events at one path.",
+      description:
+        "Messages of devices, over WebSocket and Server-Sent Events at one path; from people at /ws.",
     },
     defaultContentType: "application/json",
     channels: {
@@ -38,6 +42,14 @@ export function asyncapi(): Record<string, unknown> {
           },
         },
       },
+      inbound: {
+        address: "/ws",
+        messages: Object.fromEntries(
+          Object.entries({ ...INBOUND_FRAMES, ...INBOUND_ANSWERS }).map((
+            [name, { schema, summary }],
+          ) => [name, { name, summary, payload: schemaOf(schema) }]),
+        ),
+      },
     },
     operations: {
       receive: {
@@ -51,6 +63,18 @@ export function asyncapi(): Record<string, unknown> {
         summary: "What a client may send",
         channel: { $ref: "#/channels/stream" },
         messages: [ref("command")],
+      },
+      handIn: {
+        action: "receive",
+        summary: "Messages from people that a peer hands in",
+        channel: { $ref: "#/channels/inbound" },
+        messages: Object.keys(INBOUND_FRAMES).map((name) => ref(name, "inbound")),
+      },
+      answer: {
+        action: "send",
+        summary: "What became of each",
+        channel: { $ref: "#/channels/inbound" },
+        messages: Object.keys(INBOUND_ANSWERS).map((name) => ref(name, "inbound")),
       },
     },
   };

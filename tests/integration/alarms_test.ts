@@ -8,6 +8,7 @@ import { Mosquitto } from "../kit/mosquitto.ts";
 import { mosquittoPub, MqttPublisher } from "../kit/mqtt_publisher.ts";
 import { startAll } from "../kit/cluster.ts";
 import { Telecast } from "../kit/telecast.ts";
+import { WsClient } from "../kit/ws_client.ts";
 
 const COMPANIES = ["cota", "funza", "madrid", "tocancipa"];
 const PROCESS = "/api/mqtt-alerts/process";
@@ -118,6 +119,45 @@ Deno.test("a refused alarm is listed as dead, keeps nothing back, and is done on
   });
   assert.equal(again.status, 404);
   await again.body?.cancel();
+});
+
+Deno.test("each of the five messages reaches the backend; each of them broken in a field streams and does not", async () => {
+  await using broker = await Mosquitto.start();
+  await using backend = await BackendServer.start();
+  await using telecast = await Telecast.start({
+    env: { MQTT_BROKER: `127.0.0.1:${broker.port}`, BACKEND_URL: backend.url },
+  });
+  await telecast.waitForSource();
+  await using client = await WsClient.open(telecast.wsUrl("device_ids=*"));
+  const good: Record<string, unknown>[] = [
+    { tipo_mensaje: "semaforos", tipo_alarma: "AZUL", empresa: "cota" },
+    { tipo_mensaje: "alarmas", tipo_alarma: "CRITICA", descripcion: "Fallo en sistema" },
+    { tipo_mensaje: "estado", status: "online", timestamp: "2024-01-01T12:00:00" },
+    { tipo_mensaje: "configuracion", parametros: { intervalo: 30, modo: "automatico" } },
+    { tipo_mensaje: "heartbeat", timestamp: "2024-01-01T12:00:00" },
+  ];
+  const broken = good.flatMap((message) =>
+    Object.keys(message).filter((field) => field !== "tipo_mensaje").flatMap((field) => [
+      { ...message, [field]: undefined },
+      { ...message, [field]: [] },
+    ])
+  );
+  broken.push({ tipo_mensaje: "otro" }, { tipo_mensaje: 5 });
+  await using publisher = await MqttPublisher.connect(broker.url);
+  for (const message of [...broken, ...good]) {
+    await publisher.publish("empresas", JSON.stringify(message));
+  }
+  await eventually("all good ones are done", () => backend.done.length >= good.length);
+  await client.waitForMessages(broken.length + good.length);
+  const sorted = (all: readonly unknown[]) => all.map((one) => JSON.stringify(one)).sort();
+  assert.deepEqual(sorted(backend.calls.map(({ body }) => body)), sorted(good));
+  await eventually("the broken ones are counted", async () => {
+    const { sources } = await telecast.json("/api/v1/stats");
+    return sources[0].malformed === broken.length;
+  });
+  // Lines are bounded: the first ones are there.
+  assert.match(telecast.output, /fields missing or wrong: tipo_alarma.*topic \\"empresas\\"/);
+  assert.match(telecast.output, /fields missing or wrong: empresa/);
 });
 
 Deno.test("the backend's answer names who is told over WhatsApp; numbers and tokens are in no log", async () => {

@@ -5,6 +5,7 @@ import { SignJWT } from "jose";
 import { DELIVERY_PREFIX, StoredJob } from "../../broker/delivery/stored_job.ts";
 import type { KvClient } from "../../broker/kv_client.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
+import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../../routes/inbound_schemas.ts";
 import { eventually } from "../kit/eventually.ts";
 import { WsClient, type WsClientOptions } from "../kit/ws_client.ts";
 import { HANDSHAKE, RawConnection } from "./raw.ts";
@@ -125,6 +126,27 @@ Deno.test("WS /ws says what is wrong with a message, and goes on", async () => {
     refused: 8,
     overflowed: 0,
   });
+});
+
+Deno.test("asyncapi.json describes the frames of /ws as they are", async () => {
+  await using rig = await Rig.start();
+  await using peer = await connect(rig);
+  peer.send(message("wamid.1"));
+  peer.send("{");
+  const [ack, error] = await answers(peer, 2);
+  for (const [name, frame] of [["ack", ack], ["refusal", error]] as const) {
+    assert.deepEqual(INBOUND_ANSWERS[name]!.schema.parse(frame), frame);
+  }
+  assert.ok(INBOUND_FRAMES.person!.schema.safeParse(message("wamid.1")).success);
+  assert.ok(INBOUND_FRAMES.webhook!.schema.safeParse(webhook(message("wamid.1"))).success);
+  const { channels, operations } = await rig.json("/asyncapi.json");
+  assert.equal(channels.inbound.address, "/ws");
+  for (const { messages } of [operations.handIn, operations.answer]) {
+    for (const { $ref } of messages) {
+      const name = $ref.replace("#/channels/inbound/messages/", "");
+      assert.ok(channels.inbound.messages[name].payload.properties, name);
+    }
+  }
 });
 
 Deno.test("WS /ws takes JSON in binary frames too", async () => {
