@@ -63,7 +63,7 @@ pageTest(
     await waitForText(page, '[data-value="position"]', /20\.\d+, -100\.\d+/);
     await waitForText(page, ".raw", /"LATITUD": "\+20\./);
     await page.locator(".plot canvas").nth(1).waitFor();
-    await waitForText(page, ".plot-title", /Speed .* km\/h min/);
+    await waitForText(page, ".plot-title", /Speed [\d.]+ km\/h min \d/);
     const before = await page.textContent(".raw");
     await page.waitForFunction(
       (old) => document.querySelector(".raw")!.textContent !== old,

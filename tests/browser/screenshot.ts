@@ -1,7 +1,8 @@
 /**
- * Takes a picture of a running live page:
+ * Takes a picture of a running live page, or of the operator's:
  *
  *     deno run -A tests/browser/screenshot.ts http://127.0.0.1:8000/ docs/page.png [width height theme]
+ *     deno run -A tests/browser/screenshot.ts http://127.0.0.1:8000/ops docs/ops.png
  */
 
 import { launchChromium } from "./chromium.ts";
@@ -17,10 +18,11 @@ try {
     locale: "en-US",
   });
   await page.goto(url);
-  await page.locator(".vehicle").nth(1).click();
+  const isLive = !url.endsWith("/ops");
+  if (isLive) await page.locator(".vehicle").nth(1).click();
   await page.locator(".plot canvas").first().waitFor();
-  // By then the map has come to rest, and a few messages have moved its vehicles.
-  await page.waitForTimeout(3_000);
+  // By then the map has come to rest, and a few messages have moved its vehicles; rates have a past.
+  await page.waitForTimeout(isLive ? 3_000 : 60_000);
   await page.screenshot({ path: file });
 } finally {
   await browser.close();

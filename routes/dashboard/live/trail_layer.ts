@@ -97,14 +97,16 @@ export class TrailLayer extends CanvasLayer {
       const x = Math.round(mercator(0, lon)[0] * scale - offsetX) + 0.5;
       context.moveTo(x, 0);
       context.lineTo(x, height);
-      context.fillText(degrees(lon, digits, "EW"), x + 4 * pixelRatio, top);
+      if (x > left) context.fillText(degrees(lon, digits, "EW"), x + 4 * pixelRatio, top);
     }
     for (let lat = ceil(southEast.latitude, step); lat < northWest.latitude; lat += step) {
       const y = Math.round(mercator(lat, 0)[1] * scale - offsetY) + 0.5;
       context.moveTo(0, y);
       context.lineTo(width, y);
-      // Below stands the scale.
-      if (y < height * 0.85) context.fillText(degrees(lat, digits, "NS"), left, y - 4 * pixelRatio);
+      // Above stand the longitudes, below the scale.
+      if (y > top * 1.3 && y < height * 0.85) {
+        context.fillText(degrees(lat, digits, "NS"), left, y - 4 * pixelRatio);
+      }
     }
     context.stroke();
   }

@@ -151,16 +151,21 @@ export class VehicleLayer extends CanvasLayer {
     this.#animated ||= grows;
   }
 
-  /** Names, where they do not lie on one another. */
+  /** Names, where they lie neither on one another nor under a marker. */
   #drawLabels(projection: Projection): void {
     const unit = projection.pixelRatio * rootScale();
     const drawn: [number, number][] = [];
+    const points = this.#points;
     this.#inView.forEach((vehicle, i) => {
-      const [x, y] = [this.#points[2 * i]!, this.#points[2 * i + 1]!];
+      const [x, y] = [points[2 * i]!, points[2 * i + 1]!];
       const crowded = drawn.some(([otherX, otherY]) =>
         Math.abs(otherX - x) < 80 * unit && Math.abs(otherY - y) < 15 * unit
       );
-      if (crowded) return;
+      const covered = this.#inView.some((_, j) =>
+        j !== i && Math.abs(points[2 * j]! - x) < 45 * unit &&
+        Math.abs(points[2 * j + 1]! - y - 19 * unit) < 14 * unit
+      );
+      if (crowded || covered) return;
       drawn.push([x, y]);
       this.#drawLabel(projection, vehicle.id, x, y, false);
     });

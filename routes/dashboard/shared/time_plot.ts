@@ -11,7 +11,7 @@ export interface TimePlotOptions {
   label(): string;
   /** A value in words, with its unit. */
   format(value: number): string;
-  /** A value on the axis; a number unless it is given. */
+  /** A value where there is little room; a number unless it is given. */
   tick?(value: number): string;
   readonly heightRem: number;
   /** The least that the axis reaches to. */
@@ -69,16 +69,16 @@ export class TimePlot {
   }
 
   #tell(): void {
-    const { label, format } = this.#options;
+    const { label, format, tick = shortened } = this.#options;
     const known = this.#values.filter((value) => value !== null);
     setText(this.#name, label());
     setText(this.#last, known.length > 0 ? format(known.at(-1)!) : text("noPlot"));
-    const range = { min: format(Math.min(...known)), max: format(Math.max(...known)) };
+    const range = { min: tick(Math.min(...known)), max: tick(Math.max(...known)) };
     setText(this.#range, known.length > 1 ? text("plotRange", range) : "");
   }
 
   #plotOptions(): uPlot.Options {
-    const { label, least, sync, tick = (value) => formatNumber(value, 1) } = this.#options;
+    const { label, least, sync, tick = shortened } = this.#options;
     const { accent, grid, muted } = palette();
     const axis = {
       stroke: muted,
@@ -120,6 +120,10 @@ export class TimePlot {
       ],
     };
   }
+}
+
+function shortened(value: number): string {
+  return formatNumber(value, 1);
 }
 
 function libraryAddress(): string {
