@@ -4,10 +4,12 @@
  *
  *     deno run -A tests/bench/cluster.ts              latency, writers, throughput; two minutes
  *     deno run -A tests/bench/cluster.ts --short      a few seconds of each
+ *     deno run -A tests/bench/cluster.ts --cost       what a message costs each part, as they grow
  *     deno run -A tests/bench/cluster.ts --growth=5   size of the store over five minutes
  */
 
 import { DenoKv } from "../kit/denokv.ts";
+import { measureCost } from "./cluster_cost.ts";
 import { measureGrowth } from "./cluster_growth.ts";
 import { hubMicroseconds } from "./cluster_hub.ts";
 import type { NodeTask, ReadResult, WriteResult } from "./cluster_node.ts";
@@ -32,15 +34,21 @@ if (import.meta.main) Deno.exit(await main(Deno.args));
 
 async function main(args: readonly string[]): Promise<number> {
   const growth = args.find((arg) => arg.startsWith("--growth"))?.split("=")[1];
-  const unknown = args.filter((arg) => arg !== "--short" && !/^--growth=[0-9.]+$/.test(arg));
+  const unknown = args.filter((arg) =>
+    !["--short", "--cost"].includes(arg) && !/^--growth=[0-9.]+$/.test(arg)
+  );
   if (unknown.length > 0) {
-    print(`Unknown: ${unknown.join(" ")}. The flags are --short and --growth=<minutes>.`);
+    print(`Unknown: ${unknown.join(" ")}. The flags are --short, --cost and --growth=<minutes>.`);
     return 2;
   }
   if (growth !== undefined) {
     return await measureGrowth(Number(growth), PER_SECOND, print) ? 0 : 1;
   }
   const seconds = args.includes("--short") ? 3 : 12;
+  if (args.includes("--cost")) {
+    await measureCost(seconds, print);
+    return 0;
+  }
   print(`hub: ${hubMicroseconds().toFixed(2)} µs a message that nobody here wants`);
   print(`\nPublished at one instance, received at another, ${PER_SECOND} msg/s:`);
   for (const client of ["telecast", "native", "telecast", "native"] as const) {

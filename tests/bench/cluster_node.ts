@@ -3,6 +3,7 @@
  * what others write. Told what to do by one JSON argument; answers with lines of JSON.
  */
 
+import process from "node:process";
 import { DenoKv } from "../../broker/deno_kv.ts";
 import { KvFanout } from "../../broker/kv_fanout.ts";
 import type { Entry, Publication } from "../../broker/message.ts";
@@ -19,6 +20,8 @@ export interface NodeTask {
   /** How long a writer writes; how long a reader waits at most. */
   readonly seconds: number;
   readonly retentionSeconds: number;
+  /** Devices that the messages are of, in turn. */
+  readonly devices?: number;
 }
 
 export interface ReadResult {
@@ -28,12 +31,14 @@ export interface ReadResult {
   /** Milliseconds from publish() in one process to the listener in this one. */
   readonly p50: number;
   readonly p99: number;
+  readonly cpuSeconds: number;
 }
 
 export interface WriteResult {
   readonly count: number;
   readonly commits: number;
   readonly conflicts: number;
+  readonly cpuSeconds: number;
 }
 
 const DEVICES = 500;
@@ -67,7 +72,12 @@ async function main(task: NodeTask): Promise<void> {
   kv.close();
 }
 
-async function write(fanout: KvFanout, { perSecond, seconds }: NodeTask): Promise<WriteResult> {
+async function write(
+  fanout: KvFanout,
+  { perSecond, seconds, devices = DEVICES }: NodeTask,
+): Promise<WriteResult> {
+  const cpu = cpuSeconds();
+  const entry = (n: number) => entryOf(n, devices);
   const end = performance.now() + seconds * 1000;
   let count = 0;
   if (perSecond === 0) {
@@ -90,19 +100,21 @@ async function write(fanout: KvFanout, { perSecond, seconds }: NodeTask): Promis
     }
     await Promise.all(stored);
   }
-  return { count, commits: fanout.commits, conflicts: fanout.conflicts };
+  const { commits, conflicts } = fanout;
+  return { count, commits, conflicts, cpuSeconds: cpuSeconds() - cpu };
 }
 
 const AT = '{"at":';
 
-function entry(n: number): Entry {
-  const deviceId = `bus-${n % DEVICES}`;
+function entryOf(n: number, devices: number): Entry {
+  const deviceId = `bus-${n % devices}`;
   const head = `${AT}${now().toFixed(3)},"DEVICE_ID":"${deviceId}","raw":"`;
   return { deviceId, payload: head + "A".repeat(PAYLOAD_CHARS - head.length - 2) + '"}' };
 }
 
 /** Collects the ages at which messages arrive. */
 class Reader {
+  readonly #cpu = cpuSeconds();
   #first = Infinity;
   #last = 0;
   readonly #ages: number[] = [];
@@ -130,6 +142,7 @@ class Reader {
       seconds: (this.#last - this.#first) / 1000,
       p50: at(0.5),
       p99: at(0.99),
+      cpuSeconds: cpuSeconds() - this.#cpu,
     };
   }
 }
@@ -137,6 +150,12 @@ class Reader {
 /** Milliseconds, the same in every process of this machine. */
 function now(): number {
   return performance.timeOrigin + performance.now();
+}
+
+/** Time on a core that this process has used, in all of its threads. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 function tell(line: unknown): void {

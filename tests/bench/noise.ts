@@ -13,7 +13,7 @@ export async function cpuMicros(pid: number): Promise<number> {
 }
 
 /** Time that a process has used, in hundredths of a second. */
-async function processTicks(pid: number): Promise<number> {
+export async function processTicks(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
   return (fields[11] ?? 0) + (fields[12] ?? 0);

@@ -20,13 +20,15 @@ export interface FleetOptions {
 }
 
 interface Published {
+  readonly deviceId: string;
+  readonly seq: number;
   readonly topic: string;
   readonly payload: string;
   readonly at: number;
 }
 
 /** Messages are remembered so long, to be sent again as devices do that saw no answer. */
-const REMEMBERED_MS = 15_000;
+const REMEMBERED_MS = 60_000;
 /** Clients that connect at one time, while they start. */
 const STARTING = 25;
 
@@ -40,7 +42,7 @@ export class Fleet implements AsyncDisposable {
 
   private constructor(
     private readonly options: FleetOptions,
-    private readonly publisher: MqttPublisher,
+    private publisher: MqttPublisher,
   ) {}
 
   /** Resolves when every client is connected and nothing that is published may be lost. */
@@ -80,10 +82,24 @@ export class Fleet implements AsyncDisposable {
     this.#publishing = undefined;
   }
 
-  /** Publishes again, in order, what was published in the last `ms`: the same uuid, the same bytes. */
-  async publishAgain(ms: number): Promise<number> {
-    const from = performance.now() - ms;
-    const again = this.#remembered.filter(({ at }) => at >= from);
+  /** Devices hear from their broker no more: nothing is published, and nothing sent again. */
+  async forgetBroker(): Promise<void> {
+    await this.publisher.forget();
+    await this.halt();
+  }
+
+  /**
+   * Publishes in order, with the same uuid and bytes, everything from the first message on that a
+   * client has not seen: as devices do that know nothing of what became of their last messages.
+   */
+  async publishAgain(): Promise<number> {
+    this.publisher = await MqttPublisher.connect(this.options.brokerUrl);
+    const first = this.#remembered.findIndex(({ deviceId, seq }) =>
+      this.clients.some(({ options: { checked, deviceIds } }) =>
+        deviceIds.includes(deviceId) && !checked.has(deviceId, seq)
+      )
+    );
+    const again = first < 0 ? [] : this.#remembered.slice(first);
     await this.publisher.publishAll(again);
     return again.length;
   }
@@ -167,8 +183,9 @@ export class Fleet implements AsyncDisposable {
     const now = performance.now();
     const deviceId = deviceName(index % this.options.devices);
     const uuid = this.options.uuids === false ? { uuid: null } : {};
-    const payload = trackingPayload(deviceId, this.checker.next(deviceId), uuid);
-    const message = { topic: `fleet/${deviceId}`, payload, at: now };
+    const seq = this.checker.next(deviceId);
+    const payload = trackingPayload(deviceId, seq, uuid);
+    const message = { deviceId, seq, topic: `fleet/${deviceId}`, payload, at: now };
     this.#remembered.push(message);
     if (this.#remembered.length > 10_000 && this.#remembered[5_000]!.at < now - REMEMBERED_MS) {
       this.#remembered = this.#remembered.slice(5_000);

@@ -12,6 +12,8 @@ export interface PublishOptions {
 
 /** A connected publisher. */
 export class MqttPublisher implements AsyncDisposable {
+  readonly #forgotten = Promise.withResolvers<void>();
+
   private constructor(private readonly client: MqttClient) {}
 
   static async connect(url: string, options: IClientOptions = {}): Promise<MqttPublisher> {
@@ -50,7 +52,8 @@ export class MqttPublisher implements AsyncDisposable {
 
   /**
    * Publishes what `make(0)`, `make(1)` … return, `perSecond` of them, until `count` are out or the
-   * signal aborts; returns how many were published, all of them acknowledged where `qos` is not 0.
+   * signal aborts; returns how many were published, all of them acknowledged where `qos` is not 0
+   * and unless the publisher was told to forget.
    */
   async publishAtRate(
     make: (index: number) => { topic: string; payload: string },
@@ -76,9 +79,15 @@ export class MqttPublisher implements AsyncDisposable {
       }
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
-    await Promise.all(pending);
+    await Promise.race([Promise.all(pending), this.#forgotten.promise]);
     if (failure !== undefined) throw failure;
     return index;
+  }
+
+  /** Ends the connection, and sends nothing again that has no answer yet. */
+  async forget(): Promise<void> {
+    await this.client.endAsync(true);
+    this.#forgotten.resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
