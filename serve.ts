@@ -1,7 +1,7 @@
 /** The program for `deno serve` and Deno Deploy, which listen by themselves. */
 
 import { onStopSignal } from "./stop_signal.ts";
-import { onDenoDeploy, readConfig } from "./config.ts";
+import { type Config, onDenoDeploy, readConfig } from "./config.ts";
 import { configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";
 
@@ -13,7 +13,9 @@ if (!result.ok) {
   Deno.exit(2);
 }
 await configureLog(result.config.log);
-const program = await startProgram(result.config, { platformStore: onDenoDeploy(env) });
+const onDeploy = onDenoDeploy(env);
+const config = onDeploy ? endingInTime(result.config) : result.config;
+const program = await startProgram(config, { platformStore: onDeploy });
 
 let stopping = false;
 // An open watch of the store keeps `deno serve` from ending at the first signal.
@@ -30,3 +32,8 @@ program.ready.catch((error) => {
 export default {
   fetch: (request: Request, info: Deno.ServeHandlerInfo) => program.fetch(request, info),
 } satisfies Deno.ServeDefaultExport;
+
+/** Deploy kills a program 5 s after its SIGINT: by then every goodbye has to be out. */
+function endingInTime(config: Config): Config {
+  return { ...config, drainSeconds: Math.min(config.drainSeconds, 3) };
+}

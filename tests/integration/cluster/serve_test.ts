@@ -68,3 +68,41 @@ for (const threads of [1, 3]) {
     assert.doesNotMatch(process.output, /rror:|unhandled|uncaught/i);
   });
 }
+
+Deno.test("deno serve as Deno Deploy runs it: no flag, the platform's store, no source; SIGINT ends it in 5 s", async () => {
+  await using dir = await TempDir.create();
+  const port = freePort();
+  const url = `http://127.0.0.1:${port}`;
+  await using process = TestProcess.start(Deno.execPath(), {
+    name: "deno serve",
+    args: ["serve", "-A", "--host", "127.0.0.1", "--port", String(port), "serve.ts"],
+    cwd: ROOT,
+    env: {
+      DENO_DEPLOYMENT_ID: "a-deployment",
+      // Where the runtime's own store lies, which Deploy puts a database of its own behind.
+      DENO_KV_DEFAULT_PATH: dir.join("platform.sqlite"),
+      DRAIN_SECONDS: "60",
+    },
+    mustLive: true,
+  });
+  await process.waitUntil("ready", async () => {
+    try {
+      return (await (await fetch(`${url}/readyz`)).json()).status === "ok";
+    } catch {
+      return false;
+    }
+  }, { timeoutMs: 30_000 });
+  const { sources, deployment } = await (await fetch(`${url}/api/v1/stats`)).json();
+  assert.deepEqual(sources, []);
+  assert.ok(deployment);
+  assert.ok(
+    (await Deno.stat(dir.join("platform.sqlite"))).size > 0,
+    "the platform's store is used",
+  );
+  await using client = await WsClient.open(
+    `${url.replace("http", "ws")}/api/v1/stream?device_ids=A`,
+  );
+  process.kill("SIGINT");
+  await client.waitForEvent("goodbye");
+  await process.waitForExit({ timeoutMs: 5_000 });
+});
