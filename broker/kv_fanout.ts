@@ -173,7 +173,7 @@ export class KvFanout implements Fanout {
         this.#away(error);
         this.#out.gate.rejectAll(error);
         const wait = backoffMs(failures++, { ...RETRY, random: this.#clock.random });
-        const leftMs = this.#options.onDisk ? this.#memory.failed() : Infinity;
+        const leftMs = this.#options.onDisk ? this.#memory.failed(error) : Infinity;
         if (leftMs <= 0) this.#leaveStore(error);
         else await this.#clock.sleep(Math.min(wait, leftMs), this.#closed.signal);
       }

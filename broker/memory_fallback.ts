@@ -3,7 +3,7 @@
 import type { Clock } from "./clock.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { Interest } from "./interest.ts";
-import type { KvClient, KvKey } from "./kv_client.ts";
+import { type KvClient, type KvKey, StoreDamagedError } from "./kv_client.ts";
 import { HEAD, LAST_UPTO, logKey, ROOM } from "./kv_keys.ts";
 import { type Append, packFrames } from "./log_append.ts";
 import { encodeHead, encodeJson, type LogHead } from "./log_head.ts";
@@ -20,6 +20,8 @@ export interface MemoryFallbackOptions {
   readonly bell: Doorbell;
 }
 
+/** As SQLite says it: full, read-only, not to be read or written. */
+const DISK_FAILURE = /disk|read-?only|unable to open|no space/i;
 /** The store may fail for so long before the log goes on without it. */
 const AFTER_MS = 2_000;
 const LOOK_EVERY_MS = 1_000;
@@ -62,8 +64,12 @@ export class MemoryFallback {
     this.#mayGoOn = true;
   }
 
-  /** The store fails: how long to wait for it before begin() is due; never where others live. */
-  failed(): number {
+  /**
+   * The store fails: how long to wait for it before begin() is due. Never where others live, and not
+   * because of a file that is locked or a disk that is slow: that ends by itself.
+   */
+  failed(error: unknown): number {
+    if (!(error instanceof StoreDamagedError) && !DISK_FAILURE.test(String(error))) return Infinity;
     const now = this.options.clock.monotonic();
     this.#failingSince ??= now;
     const leftMs = this.#failingSince + AFTER_MS - now;

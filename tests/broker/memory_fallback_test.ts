@@ -9,6 +9,7 @@ import { FakeClock } from "../kit/fake_clock.ts";
 /** One instance's way to a file whose disk fails when a test says so. */
 class FailingDisk extends MemoryKv {
   full = false;
+  reason = "database or disk is full";
   /** What is written now is stored, and said to have failed. */
   deaf = false;
   /** Whether the commit after next so many fails. */
@@ -27,7 +28,7 @@ class FailingDisk extends MemoryKv {
   }
 
   override async commit(commit: KvCommit) {
-    if (this.full || this.fails()) throw new TypeError("database or disk is full");
+    if (this.full || this.fails()) throw new TypeError(this.reason);
     const result = await this.file.commit(commit);
     if (this.deaf) throw new TypeError("disk I/O error");
     return result;
@@ -263,6 +264,18 @@ Deno.test("MemoryFallback: where other instances live, messages wait", async () 
   disk.full = false;
   await world.clock.pass(4_000);
   assert.deepEqual([fanout.state.state, answer.stored, texts(seen)], ["ready", true, ["1"]]);
+});
+
+Deno.test("MemoryFallback: a disk that is slow, or a file that is locked, is waited for", async () => {
+  for (const reason of ["the store did not answer a commit within 5000 ms", "database is locked"]) {
+    await using world = new World();
+    const { fanout, disk, resets, publish } = await world.open();
+    disk.full = true;
+    disk.reason = reason;
+    const answer = publish(message("a", "1"));
+    await world.clock.pass(20_000);
+    assert.deepEqual([fanout.state.state, answer.stored, resets], ["away", false, []]);
+  }
 });
 
 Deno.test("MemoryFallback: an instance without messages finds out too, where somebody failed to write", async () => {

@@ -133,7 +133,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       stop.abort();
       await publishing;
     }
-    await eventually("all messages", () => checker.complete(), { timeoutMs: 20_000 });
+    await eventually("all messages", () => checker.complete(), { timeoutMs: 120_000 });
     checker.assertFlawless();
     for (const { resumed } of resuming) assert.deepEqual(resumed, { full: 3 });
   });

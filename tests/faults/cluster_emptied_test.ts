@@ -19,7 +19,7 @@ async function publishAndSee(publisher: MqttPublisher, telecast: Telecast, seq: 
   await using client = await WsClient.open(telecast.wsUrl("device_ids=A"));
   const payload = trackingPayload("A", seq);
   await publisher.publish("fleet", payload);
-  const { id } = await client.waitFor(({ data }) => data === payload, { timeoutMs: 20_000 });
+  const { id } = await client.waitFor(({ data }) => data === payload, { timeoutMs: 60_000 });
   return id!;
 }
 

@@ -45,7 +45,7 @@ for (const transport of ["ws", "sse"] as const) {
         payload: trackingPayload("A", checker.next("A")),
       })));
       await eventually("the batch at the clients that read", () => checker.complete(), {
-        timeoutMs: 30_000,
+        timeoutMs: 120_000,
         intervalMs: 2,
       });
     }

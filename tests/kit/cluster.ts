@@ -4,6 +4,7 @@ import { DenoKv } from "./denokv.ts";
 import { eventually } from "./eventually.ts";
 import { Haproxy } from "./haproxy.ts";
 import { Mosquitto, type MosquittoOptions } from "./mosquitto.ts";
+import { PATIENCE_MS } from "./patience.ts";
 import { TcpProxy } from "./tcp_proxy.ts";
 import { Telecast, type TelecastOptions } from "./telecast.ts";
 
@@ -80,7 +81,7 @@ export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
 
   /** The instance that consumes the broker, once there is one. */
   owner(
-    { among = this.instances, timeoutMs = 20_000 }: {
+    { among = this.instances, timeoutMs = PATIENCE_MS }: {
       among?: readonly Telecast[];
       timeoutMs?: number;
     } = {},

@@ -1,5 +1,6 @@
 /** Waiting for a condition, in place of sleeping and hoping. */
 
+import { PATIENCE_MS } from "./patience.ts";
 import { lastOutputs } from "./process.ts";
 
 export interface EventuallyOptions {
@@ -11,13 +12,13 @@ type Truthy<T> = Exclude<T, false | 0 | "" | null | undefined>;
 
 /**
  * Calls `check` until it returns something truthy, and returns that. An exception counts as "not
- * yet". After `timeoutMs` (10 s) it fails with `what`, the last exception, and the last lines of
+ * yet". After `timeoutMs` it fails with `what`, the last exception, and the last lines of
  * every server that the test runs.
  */
 export async function eventually<T>(
   what: string,
   check: () => T | Promise<T>,
-  { timeoutMs = 10_000, intervalMs = 20 }: EventuallyOptions = {},
+  { timeoutMs = PATIENCE_MS, intervalMs = 20 }: EventuallyOptions = {},
 ): Promise<Truthy<T>> {
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
@@ -37,7 +38,11 @@ export async function eventually<T>(
 }
 
 /** Rejects with `what` and the servers' last lines where `promise` takes longer than `timeoutMs`. */
-export async function within<T>(what: string, promise: Promise<T>, timeoutMs = 10_000): Promise<T> {
+export async function within<T>(
+  what: string,
+  promise: Promise<T>,
+  timeoutMs = PATIENCE_MS,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(

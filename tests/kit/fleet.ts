@@ -105,7 +105,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** Milliseconds from now until a client sees a message that is published from now on. */
-  async untilFlow(timeoutMs = 30_000): Promise<number> {
+  async untilFlow(timeoutMs = 60_000): Promise<number> {
     const start = performance.now();
     let seen = false;
     this.#probe = { after: this.checker.position(), seen: () => seen = true };
@@ -114,7 +114,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** Waits until every client has all of its messages, and fails where it has more, or others. */
-  async assertFlawless({ timeoutMs = 30_000 } = {}): Promise<void> {
+  async assertFlawless({ timeoutMs = 120_000 } = {}): Promise<void> {
     try {
       await eventually("all messages", () => this.checker.complete(), { timeoutMs });
     } catch (error) {

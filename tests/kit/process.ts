@@ -1,5 +1,7 @@
 /** Servers and tools that a test starts as processes of their own. */
 
+import { PATIENCE_MS } from "./patience.ts";
+
 export interface ProcessOptions {
   /** Shown in messages; the command's name unless given. */
   readonly name?: string;
@@ -94,7 +96,7 @@ export class TestProcess implements AsyncDisposable {
   /** The match of `pattern` in the output so far, from `from` on, or the first one to come. */
   async waitForOutput(
     pattern: RegExp | string,
-    { timeoutMs = 15_000, from = 0 }: { timeoutMs?: number; from?: number } = {},
+    { timeoutMs = PATIENCE_MS, from = 0 }: { timeoutMs?: number; from?: number } = {},
   ): Promise<RegExpMatchArray> {
     const deadline = performance.now() + timeoutMs;
     while (true) {
@@ -114,7 +116,7 @@ export class TestProcess implements AsyncDisposable {
   async waitUntil(
     what: string,
     check: () => boolean | Promise<boolean>,
-    { timeoutMs = 15_000 }: { timeoutMs?: number } = {},
+    { timeoutMs = PATIENCE_MS }: { timeoutMs?: number } = {},
   ): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!await check()) {
@@ -124,7 +126,7 @@ export class TestProcess implements AsyncDisposable {
     }
   }
 
-  async waitForExit({ timeoutMs = 15_000 } = {}): Promise<Deno.CommandStatus> {
+  async waitForExit({ timeoutMs = PATIENCE_MS } = {}): Promise<Deno.CommandStatus> {
     this.#told = true;
     const deadline = performance.now() + timeoutMs;
     while (!this.status) {

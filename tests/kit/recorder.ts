@@ -1,5 +1,6 @@
 /** Everything that a test client saw, in order, with a way to wait for more. */
 
+import { PATIENCE_MS } from "./patience.ts";
 import { lastOutputs } from "./process.ts";
 
 export interface WaitOptions {
@@ -72,7 +73,7 @@ export class Recorder<T> {
   /** Waits until `condition` holds; it is looked at whenever an item comes. */
   waitUntil(
     condition: () => boolean,
-    timeoutMs = 10_000,
+    timeoutMs = PATIENCE_MS,
     progress: () => string = () => "not what was waited for",
   ): Promise<void> {
     if (condition()) return Promise.resolve();

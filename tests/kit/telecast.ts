@@ -1,5 +1,6 @@
 /** The program itself, started as production starts it. */
 
+import { PATIENCE_MS } from "./patience.ts";
 import { freePort } from "./ports.ts";
 import { TestProcess } from "./process.ts";
 import { TempDir } from "./temp_dir.ts";
@@ -114,7 +115,7 @@ export class Telecast implements AsyncDisposable {
   }
 
   /** Waits until a source is connected, and so subscribed: what is published then is not missed. */
-  async waitForSource(name = "mqtt", { timeoutMs = 15_000 } = {}): Promise<void> {
+  async waitForSource(name = "mqtt", { timeoutMs = PATIENCE_MS } = {}): Promise<void> {
     await this.process.waitUntil(`connected to ${name}`, async () => {
       const { sources } = await this.json("/api/v1/stats");
       return sources.some((source: { name: string; state: string }) =>
@@ -127,12 +128,12 @@ export class Telecast implements AsyncDisposable {
     if (this.#process) throw new Error("Cannot start Telecast: it runs");
     this.#process = await launch(this.cwd, this.port, this.options);
     await this.#process.waitUntil("ready", () => this.#isReady(), {
-      timeoutMs: this.options.readyTimeoutMs ?? 30_000,
+      timeoutMs: this.options.readyTimeoutMs ?? 60_000,
     });
   }
 
   /** Sends a signal and, where it ends a process, waits for that. */
-  async kill(signal: Deno.Signal = "SIGTERM", { timeoutMs = 15_000 } = {}): Promise<void> {
+  async kill(signal: Deno.Signal = "SIGTERM", { timeoutMs = PATIENCE_MS } = {}): Promise<void> {
     const process = this.process;
     process.kill(signal);
     if (signal === "SIGSTOP" || signal === "SIGCONT") return;
