@@ -5,7 +5,7 @@ import type { ReadResult, WriteResult } from "./cluster_node.ts";
 import { startNode } from "./cluster_process.ts";
 import { processTicks, quiet } from "./noise.ts";
 
-const READ_GRACE_SECONDS = 20;
+const READ_GRACE_SECONDS = 90;
 const MAX_NOISE = 0.3;
 const QUIET_MS = 20_000;
 

@@ -84,7 +84,7 @@ Deno.test(`whatever happens for ${SECONDS} s, each client gets its messages, onc
       done.push(name);
       await FAULTS[name]!(cluster, random);
       await pause(random(MAX_CALM_MS));
-      await fleet.untilFlow(60_000);
+      await fleet.untilFlow();
     }
     await fleet.halt();
     await fleet.assertFlawless({ timeoutMs: 180_000 });

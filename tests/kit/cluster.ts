@@ -117,7 +117,7 @@ export async function isOwner(telecast: Telecast): Promise<boolean> {
   if (!telecast.running) return false;
   try {
     const { instance, ingest_lease, sources } = await telecast.json("/api/v1/stats", {
-      signal: AbortSignal.timeout(2_000),
+      signal: AbortSignal.timeout(10_000),
     });
     return [instance, null].includes(ingest_lease) &&
       sources.some(({ state }: { state: string }) => state === "connected");

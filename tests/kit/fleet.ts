@@ -29,6 +29,11 @@ interface Published {
 
 /** Messages are remembered so long, to be sent again as devices do that saw no answer. */
 const REMEMBERED_MS = 60_000;
+/**
+ * Devices are at most so far ahead of the clients: a machine that cannot carry the rate gets less,
+ * or what it is behind would grow for as long as the test lasts.
+ */
+const MAX_AHEAD_SECONDS = 6;
 /** Clients that connect at one time, while they start. */
 const STARTING = 25;
 
@@ -38,6 +43,9 @@ export class Fleet implements AsyncDisposable {
   #publishing: Promise<unknown> | undefined;
   #stop = new AbortController();
   #remembered: Published[] = [];
+  #published = 0;
+  /** By all clients together. */
+  #seen = 0;
   #probe: { after: ReadonlyMap<string, number>; seen: () => void } | undefined;
 
   private constructor(
@@ -63,9 +71,16 @@ export class Fleet implements AsyncDisposable {
     this.#publishing = this.publisher.publishAtRate((i) => this.#next(i), {
       perSecond,
       signal: this.#stop.signal,
+      ready: () => this.#ahead() < MAX_AHEAD_SECONDS * perSecond,
     });
     // Where the fleet is disposed of first, what the broker has not acknowledged has no answer.
     this.#publishing.catch(() => {});
+  }
+
+  /** Messages that were published and that clients have yet to see, about. */
+  #ahead(): number {
+    const { clients, devices, devicesEach = 2 } = this.options;
+    return this.#published - this.#seen * devices / (clients * devicesEach);
   }
 
   /** Publishes for so long, and stops. */
@@ -84,6 +99,7 @@ export class Fleet implements AsyncDisposable {
 
   /** Devices hear from their broker no more: nothing is published, and nothing sent again. */
   async forgetBroker(): Promise<void> {
+    this.#stop.abort();
     await this.publisher.forget();
     await this.halt();
   }
@@ -105,7 +121,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** Milliseconds from now until a client sees a message that is published from now on. */
-  async untilFlow(timeoutMs = 60_000): Promise<number> {
+  async untilFlow(timeoutMs = 120_000): Promise<number> {
     const start = performance.now();
     let seen = false;
     this.#probe = { after: this.checker.position(), seen: () => seen = true };
@@ -184,6 +200,7 @@ export class Fleet implements AsyncDisposable {
     const deviceId = deviceName(index % this.options.devices);
     const uuid = this.options.uuids === false ? { uuid: null } : {};
     const seq = this.checker.next(deviceId);
+    this.#published++;
     const payload = trackingPayload(deviceId, seq, uuid);
     const message = { deviceId, seq, topic: `fleet/${deviceId}`, payload, at: now };
     this.#remembered.push(message);
@@ -194,9 +211,12 @@ export class Fleet implements AsyncDisposable {
   }
 
   #saw(deviceId: string, seq: number): void {
+    this.#seen++;
     const probe = this.#probe;
     if (!probe || seq <= (probe.after.get(deviceId) ?? 0)) return;
     this.#probe = undefined;
+    // What may have been lost meanwhile is not waited for.
+    this.#published = this.#seen = 0;
     probe.seen();
   }
 }

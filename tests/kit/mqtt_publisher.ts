@@ -57,17 +57,20 @@ export class MqttPublisher implements AsyncDisposable {
    */
   async publishAtRate(
     make: (index: number) => { topic: string; payload: string },
-    { perSecond, count = Infinity, signal, ...options }: PublishOptions & {
+    { perSecond, count = Infinity, signal, ready = () => true, ...options }: PublishOptions & {
       readonly perSecond: number;
+      /** False holds back what is due by then. */
+      readonly ready?: () => boolean;
       readonly count?: number;
       readonly signal?: AbortSignal;
     },
   ): Promise<number> {
-    const start = performance.now();
+    let start = performance.now();
     const pending = new Set<Promise<void>>();
     let failure: unknown;
     let index = 0;
     while (index < count && !signal?.aborted && failure === undefined) {
+      if (!ready()) start = performance.now() - (index / perSecond) * 1000;
       const due = Math.min(count, ((performance.now() - start) / 1000) * perSecond + 1);
       for (; index < due; index++) {
         const { topic, payload } = make(index);
