@@ -30,6 +30,10 @@ export interface KvFanoutOptions {
 
 /** Another instance writes the last messages behind, unless it has stopped for so long. */
 const FOREIGN_FLUSH_MS = 10_000;
+/** Last messages that are written behind: each costs as much as ten messages of the log. */
+const LASTS_A_MS = 1;
+/** An instance that starts reads this much of the log. */
+const MAX_FLUSH_MS = 30_000;
 const RETRY = { baseMs: 50, maxMs: 2_000 };
 
 export class KvFanout implements Fanout {
@@ -283,17 +287,28 @@ export class KvFanout implements Fanout {
       const mine = this.#view.head.writer === this.writer || idleMs >= FOREIGN_FLUSH_MS;
       if (!mine || this.#state.state !== "ready") continue;
       try {
-        if (this.#view.lasts.dirtyCount > 0) await this.#view.lasts.flush(this.#view.epoch);
+        if (idleMs >= this.#flushDueMs) {
+          if (this.#view.lasts.dirtyCount > 0) await this.#view.lasts.flush(this.#view.epoch);
+          idleMs = 0;
+        }
         await this.#view.ages.complete(
           this.#view.reader,
           this.#view.head.floor,
           this.#view.head.next,
         );
-        idleMs = 0;
       } catch {
         // The loop finds out by itself that the store is away; this is tried again.
       }
     }
+  }
+
+  /** Many devices are written seldom, so that each message costs the same in a large fleet. */
+  get #flushDueMs(): number {
+    return Math.min(
+      this.#view.lasts.dirtyCount / LASTS_A_MS,
+      MAX_FLUSH_MS,
+      this.#options.retentionMs / 4,
+    );
   }
 
   #away(error: unknown): void {
