@@ -4,18 +4,28 @@ const encoder = new TextEncoder();
 
 /**
  * A number of 30 bits, equal for equal bytes. V8 would hash the text of a payload one character
- * after the other: 0.8 µs for 300 of them, and this 0.15.
+ * after the other: 0.8 µs for 300 of them, and this 0.16, on two lanes.
  */
 export function fingerprint(bytes: Uint8Array): number {
-  let print = bytes.length;
+  const { length } = bytes;
+  let one = length;
+  let two = 0x51ed27;
   let i = 0;
-  for (; i + 3 < bytes.length; i += 4) {
-    const word = bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24;
-    print = Math.imul(print ^ word, 0x9e3779b1);
-    print ^= print >>> 15;
+  for (const end = length - 7; i < end; i += 8) {
+    one = mix(one, wordAt(bytes, i), 0x9e3779b1);
+    two = mix(two, wordAt(bytes, i + 4), 0x85ebca77);
   }
-  for (; i < bytes.length; i++) print = Math.imul(print ^ bytes[i]!, 0x01000193);
-  return (print ^ print >>> 13) >>> 2;
+  for (; i < length; i++) one = mix(one, bytes[i]!, 0x9e3779b1);
+  one ^= Math.imul(two ^ two >>> 15, 0x2c1b3c6d);
+  return (one ^ one >>> 13) >>> 2;
+}
+
+function wordAt(bytes: Uint8Array, i: number): number {
+  return bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24;
+}
+
+function mix(print: number, word: number, factor: number): number {
+  return Math.imul((print << 13 | print >>> 19) ^ word, factor);
 }
 
 /** Of the text's UTF-8. */

@@ -4,7 +4,7 @@ import type { KvCommit, KvKey } from "./kv_client.ts";
 import { deliveryKey, HEAD, logKey, markKey } from "./kv_keys.ts";
 import { type FrameHeader, packFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
-import { type Entry, type Epoch, type Mark, Publication } from "./message.ts";
+import { type Entry, type Epoch, hasUuid, type Mark, Publication } from "./message.ts";
 import { type Marks, nameOf } from "./marks.ts";
 import type { MessageLog } from "./message_log.ts";
 import { isSame, printOf } from "./repeats.ts";
@@ -108,10 +108,10 @@ export class Append {
       if (entry.mark.offset <= (this.#marks.get(name) ?? -1)) return true;
       this.#marks.set(name, entry.mark.offset);
     }
-    if (entry.uuid !== undefined) {
+    if (hasUuid(entry)) {
       const print = printOf(entry);
       const isKnown = this.#prints.has(print) &&
-        this.entries.some((other) => other.uuid !== undefined && isSame(other, entry));
+        this.entries.some((other) => hasUuid(other) && isSame(other, entry));
       if (isKnown) return true;
       this.#prints.add(print);
     }
@@ -182,9 +182,10 @@ export class Append {
   publications(epoch: Epoch): Publication[] {
     const first = this.head.next - this.entries.length;
     const { time } = this.header;
-    return this.entries.map(({ deviceId, payload, uuid, print }, i) => {
-      const hasUuid = uuid !== undefined;
-      const publication = new Publication(epoch, first + i, deviceId, payload, hasUuid, time);
+    return this.entries.map((entry, i) => {
+      const { deviceId, payload, print } = entry;
+      const isMarked = hasUuid(entry);
+      const publication = new Publication(epoch, first + i, deviceId, payload, isMarked, time);
       publication.print = print;
       return publication;
     });

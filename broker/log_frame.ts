@@ -2,7 +2,7 @@
 
 import { fingerprint } from "./fingerprint.ts";
 import { StoreDamagedError } from "./kv_client.ts";
-import { type Entry, type Epoch, Publication } from "./message.ts";
+import { type Entry, type Epoch, hasUuid, Publication } from "./message.ts";
 
 /**
  * Layout, little-endian: version (u8), writer (8 bytes of ASCII), batch (f64), log time in ms
@@ -69,7 +69,7 @@ function packEntry(entry: Entry, at: number): number {
   const idBytes = encoder.encodeInto(entry.deviceId, scratch.subarray(body)).written;
   const payload = scratch.subarray(body + idBytes);
   const payloadBytes = encoder.encodeInto(entry.payload, payload).written;
-  scratchView.setUint8(at, entry.uuid === undefined ? 0 : HAS_UUID);
+  scratchView.setUint8(at, hasUuid(entry) ? HAS_UUID : 0);
   scratchView.setUint16(at + 1, idBytes, true);
   scratchView.setUint16(at + 3, payloadBytes, true);
   return body + idBytes + payloadBytes;
@@ -109,16 +109,16 @@ export function unpackFrame(
     const deviceId = decoder.decode(bytes.subarray(at + ENTRY_BYTES, idEnd));
     if (!wanted || wanted(deviceId, firstOffset + i)) {
       const payload = bytes.subarray(idEnd, end);
-      const hasUuid = (view.getUint8(at) & HAS_UUID) !== 0;
+      const isMarked = (view.getUint8(at) & HAS_UUID) !== 0;
       const publication = new Publication(
         epoch,
         firstOffset + i,
         deviceId,
         decoder.decode(payload),
-        hasUuid,
+        isMarked,
         time,
       );
-      if (hasUuid) publication.print = fingerprint(payload);
+      if (isMarked) publication.print = fingerprint(payload);
       publications.push(publication);
     }
     at = end;

@@ -5,7 +5,7 @@ import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient, KvKey } from "./kv_client.ts";
 import { deliveryKey } from "./kv_keys.ts";
-import { type Entry, Epoch, parseCursor, Publication } from "./message.ts";
+import { type Entry, Epoch, hasUuid, parseCursor, Publication } from "./message.ts";
 import { Marks } from "./marks.ts";
 import { MessageLog } from "./message_log.ts";
 import { LogReplay, NoReplay } from "./replay.ts";
@@ -56,10 +56,16 @@ export class MemoryFanout implements Fanout {
     const jobs: { key: KvKey; value: Uint8Array }[] = [];
     for (const message of batch) {
       if (this.#marks.isRepeat(message) || this.log.repeated(message)) continue;
-      const hasUuid = message.uuid !== undefined;
       const offset = this.log.position + 1;
       const { deviceId, payload, job } = message;
-      const publication = new Publication(this.epoch, offset, deviceId, payload, hasUuid, time);
+      const publication = new Publication(
+        this.epoch,
+        offset,
+        deviceId,
+        payload,
+        hasUuid(message),
+        time,
+      );
       this.log.append(publication);
       publications.push(publication);
       if (job) {

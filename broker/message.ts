@@ -10,8 +10,16 @@ export interface Message {
   readonly payload: string;
   /** The payload's own `uuid`, where it has one: what tells a repeat from a new message. */
   readonly uuid?: string | undefined;
-  /** Fingerprint of the payload's UTF-8, where it is known already. */
+  /**
+   * Fingerprint of the payload's UTF-8, where it has a uuid and this is known already. The uuid
+   * itself may be left out then.
+   */
   readonly print?: number | undefined;
+}
+
+/** Only a message with a uuid can be known as a repeat. */
+export function hasUuid({ uuid, print }: Message): boolean {
+  return print !== undefined || uuid !== undefined;
 }
 
 /** Work that has to be done once because of a message; written in the commit of that message. */

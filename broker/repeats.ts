@@ -1,7 +1,7 @@
 /** The window in which repeats are found. */
 
 import { fingerprintOf } from "./fingerprint.ts";
-import type { Message, Publication } from "./message.ts";
+import { hasUuid, type Message, type Publication } from "./message.ts";
 
 /** More messages with one fingerprint are no accident; the oldest of them are forgotten. */
 const MAX_ALIKE = 16;
@@ -13,7 +13,7 @@ export class Repeats {
 
   /** The publication that `message` repeats: same device, same bytes, and it has a uuid. */
   find(message: Message): Publication | undefined {
-    if (message.uuid === undefined) return undefined;
+    if (!hasUuid(message)) return undefined;
     let found = this.#newest.get(printOf(message));
     while (found && !isSame(found, message)) found = found.alike;
     return found;

@@ -57,7 +57,6 @@ class Column<T> {
 class OpenBatch {
   readonly deviceIds: string[] = [];
   readonly payloads: string[] = [];
-  readonly uuids = new Column<string>();
   readonly prints = new Column<number>();
   readonly jobs = new Column<Job>();
   readonly inbound = new Column<InboundMessage>();
@@ -85,7 +84,6 @@ class OpenBatch {
     return {
       deviceIds: this.deviceIds,
       payloads: this.payloads,
-      ...(this.uuids.used && { uuids: this.uuids.values }),
       ...(this.prints.used && { prints: this.prints.values }),
       ...(this.jobs.used && { jobs: this.jobs.values }),
       ...(this.inbound.used && { inbound: this.inbound.values }),
@@ -123,7 +121,6 @@ export class BatchingIntake implements Intake {
     if (batch.size === 0) batch.receivedAt = epochMs();
     batch.deviceIds.push(message.deviceId);
     batch.payloads.push(message.payload);
-    batch.uuids.push(message.uuid);
     batch.prints.push(message.print);
     if (botonera.kind === "unknown_type" || botonera.kind === "bad_fields") {
       // It streams like any other; what is skipped is the work.
@@ -145,7 +142,7 @@ export class BatchingIntake implements Intake {
     const batch = this.#open;
     batch.deviceIds.push("");
     batch.payloads.push("");
-    for (const column of [batch.uuids, batch.prints, batch.jobs]) column.push(undefined);
+    for (const column of [batch.prints, batch.jobs]) column.push(undefined);
     batch.inbound.push(message);
     this.#taken(batch, message.body.length, ack);
   }

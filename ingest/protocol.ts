@@ -21,9 +21,7 @@ export interface WorkerConfig {
 export interface Batch {
   readonly deviceIds: string[];
   readonly payloads: string[];
-  /** As long as `deviceIds`; left out where no message has a uuid. */
-  readonly uuids?: (string | undefined)[];
-  /** Fingerprints of the payloads that have a uuid. */
+  /** Fingerprints of the payloads that have a uuid; the others are undefined, or all left out. */
   readonly prints?: (number | undefined)[];
   readonly jobs?: (Job | undefined)[];
   readonly marks?: readonly MarkRun[];

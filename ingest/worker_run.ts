@@ -171,12 +171,11 @@ export class WorkerRun {
 }
 
 function toEntries(batch: Batch): Entry[] {
-  const { deviceIds, payloads, uuids, prints, jobs, marks, inbound } = batch;
+  const { deviceIds, payloads, prints, jobs, marks, inbound } = batch;
   const marked = marks && marksOf(marks, payloads.length);
   return payloads.map((payload, i) => ({
     deviceId: deviceIds[i]!,
     payload,
-    uuid: uuids?.[i],
     print: prints?.[i],
     job: jobs?.[i],
     mark: marked?.[i],

@@ -22,6 +22,20 @@ Deno.test("Repeats.find() tells messages apart whose fingerprints are equal", ()
   assert.deepEqual(["x", "y", "z"].map((p) => find(repeats, p)), [undefined, undefined, undefined]);
 });
 
+Deno.test("Repeats.find() takes a fingerprint for a sign of a uuid, and needs one of the two", () => {
+  const repeats = new Repeats();
+  repeats.add(publication(1, "a", { payload: "x", hasUuid: true }));
+  repeats.add(publication(2, "a", { payload: "y" }));
+  const find = (more: { uuid?: string; print?: number }) =>
+    repeats.find({ deviceId: "a", payload: "x", ...more })?.offset;
+  assert.deepEqual([find({ uuid: "u" }), find({ print: fingerprintOf("x") }), find({})], [
+    1,
+    1,
+    undefined,
+  ]);
+  assert.equal(repeats.find(message("a", "y")), undefined, "it had none");
+});
+
 Deno.test("Repeats keeps a bounded number of messages with one fingerprint", () => {
   const repeats = new Repeats();
   const added = Array.from({ length: 100 }, (_, i) => alike(i + 1, `p${i}`));

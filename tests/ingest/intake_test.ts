@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
+import { fingerprintOf } from "../../broker/fingerprint.ts";
 import { MessageCheck } from "../../ingest/check.ts";
 import { BatchingIntake, DEFAULT_LIMITS, type IntakeLimits } from "../../ingest/intake.ts";
 import type { Batch } from "../../ingest/protocol.ts";
@@ -51,7 +52,7 @@ Deno.test("BatchingIntake posts a full batch at once", () => {
   assert.deepEqual(posted.map(({ messages }) => messages.deviceIds.join("")), ["abc", "def"]);
 });
 
-Deno.test("BatchingIntake fills up uuids, jobs and marks to the length of the batch", async () => {
+Deno.test("BatchingIntake fills up fingerprints and jobs, and keeps runs of marks to the length of the batch", async () => {
   const { posted, intake } = intakeWith();
   const mark = { key: ["kafka", "g", "t", "0"], offset: 7 };
   const bytes = (json: string) => new TextEncoder().encode(json);
@@ -59,8 +60,12 @@ Deno.test("BatchingIntake fills up uuids, jobs and marks to the length of the ba
   intake.receive(bytes('{"device_id":"b","uuid":"u"}'), { topic: "t", mark });
   intake.receive(bytes('{"device_id":"c"}'), { topic: "t" });
   await eventually("the batch", () => posted.length === 1);
-  const { uuids, marks, jobs } = posted[0]!.messages;
-  assert.deepEqual(uuids?.map((uuid) => uuid ?? "-"), ["-", "u", "-"]);
+  const { prints, marks, jobs } = posted[0]!.messages;
+  assert.deepEqual(prints, [
+    undefined,
+    fingerprintOf('{"device_id":"b","uuid":"u"}'),
+    undefined,
+  ]);
   assert.deepEqual(marks, [{ key: mark.key, from: 1, offsets: [7] }]);
   assert.equal(jobs, undefined);
 });
