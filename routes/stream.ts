@@ -49,7 +49,10 @@ function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
   }
   if (c.req.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
   client.admit();
-  const sink = new SseSink(() => client.end());
+  const sink = new SseSink(() => client.gone());
+  // Where the server ends the stream, its connection is there until the client has read it.
+  (c.env as { info?: Deno.ServeHandlerInfo }).info?.completed
+    .catch(() => {}).finally(() => client.gone());
   client.begin(sink, query);
   return new Response(sink.body, { headers: SSE_HEADERS });
 }
@@ -86,14 +89,12 @@ function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
     if (query instanceof QueryError) {
       const data = JSON.stringify({ message: query.message, code: query.code });
       socket.send(wsEvent("error", data));
-      socket.close(POLICY_VIOLATION, query.code);
-      // Who does not answer the close holds no place.
-      return client.end();
+      return socket.close(POLICY_VIOLATION, query.code);
     }
     const commands = client.begin(new WsSink(socket), query);
     socket.onmessage = ({ data }) => commands.receive(data);
   };
-  socket.onclose = () => client.end();
+  socket.onclose = () => client.gone();
   // What went wrong with a client's connection is told by its close.
   socket.onerror = (event) => event.preventDefault();
   return response;
@@ -165,11 +166,16 @@ class Client {
     return new StreamCommands(this.deps, session, { grant, signal, begun });
   }
 
-  /** The client is gone. */
+  /** The connection is closed; one whose stream has ended holds its place until then. */
+  gone(): void {
+    this.end();
+    this.place.leave();
+  }
+
+  /** Nothing more is sent. */
   end(): void {
     this.#gone.abort();
     this.#keepGrant?.();
-    this.place.leave();
     const session = this.#session;
     if (!session) return;
     this.#session = undefined;

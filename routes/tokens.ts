@@ -75,6 +75,7 @@ export class Tokens {
     if (token.length > MAX_TOKEN_CHARS) throw new TokenError("bad_token", "The token is too long");
     try {
       const { sub, jti, iat, exp, scope, device_ids } = await this.#payload(token);
+      if (!isName(sub) || !isName(jti)) throw new TypeError("sub and jti have to be text");
       return {
         subject: sub,
         tokenId: jti,
@@ -113,6 +114,9 @@ export class Tokens {
     }
   }
 }
+
+/** Only what has a name can be revoked by it. */
+const isName = (claim: unknown) => claim === undefined || typeof claim === "string";
 
 /** A claim that is a list, or text with separators. */
 function words(claim: unknown, separator: string): string[] {

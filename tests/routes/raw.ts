@@ -6,6 +6,7 @@ import { within } from "../kit/eventually.ts";
 export class RawConnection implements AsyncDisposable {
   #bytes = new Uint8Array();
   #ended = false;
+  #closed = false;
 
   private constructor(private readonly conn: Deno.TcpConn) {}
 
@@ -59,13 +60,23 @@ export class RawConnection implements AsyncDisposable {
     return { opcode: head[0]! & 0x0f, payload };
   }
 
-  /** The code of the server's close frame; other frames before it are passed over. */
+  /** The code of the server's close frame, 1005 where it has none; other frames are passed over. */
   async closeCode(): Promise<number | undefined> {
     for (let frame = await this.frame(); frame; frame = await this.frame()) {
       if (frame.opcode !== 8) continue;
-      return new DataView(frame.payload.buffer, frame.payload.byteOffset).getUint16(0);
+      const { buffer, byteOffset, length } = frame.payload;
+      return length < 2 ? 1005 : new DataView(buffer, byteOffset).getUint16(0);
     }
     return undefined;
+  }
+
+  /** Resolves at the pong of a ping; what comes before it is passed over. */
+  async pong(text: string): Promise<void> {
+    for (;;) {
+      const frame = await this.frame();
+      if (!frame) throw new Error("The server closed the connection");
+      if (frame.opcode === 10 && new TextDecoder().decode(frame.payload) === text) return;
+    }
   }
 
   /** Resolves when the server has closed, with what it sent before. */
@@ -75,7 +86,8 @@ export class RawConnection implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.conn.close();
+    if (!this.#closed) this.conn.close();
+    this.#closed = true;
     return Promise.resolve();
   }
 
@@ -137,9 +149,17 @@ export function frame(
   return concat(new Uint8Array([first, ...size, 0, 0, 0, 0]), bytes);
 }
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
+export function closeFrame(code: number, reason = ""): Uint8Array {
+  const payload = new Uint8Array([code >> 8, code & 255]);
+  return frame(concat(payload, new TextEncoder().encode(reason)), { opcode: 8 });
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
   return joined;
 }

@@ -1,0 +1,193 @@
+/** The protocol of WebSockets, case by case, as Autobahn's suite has them: bytes in, bytes out. */
+
+import assert from "node:assert/strict";
+import { eventually } from "../kit/eventually.ts";
+import { closeFrame, concat, frame, HANDSHAKE, RawConnection } from "../routes/raw.ts";
+import { range, Rig } from "../routes/rig.ts";
+
+/**
+ * What becomes of the connection: it stays, it is cut, or it is closed with a code. Deno cuts where
+ * RFC 6455 has 1002 and 1007, before the program sees anything: a client reads 1006.
+ */
+type Outcome = "stays" | "cut" | number;
+
+const PING = '{"action":"ping"}';
+const bytes = (...values: number[]) => new Uint8Array(values);
+
+const CASES: Readonly<Record<string, readonly [sent: Uint8Array, outcome: Outcome]>> = {
+  // Framing, text and binary
+  "an empty text": [frame(""), "stays"],
+  "a text of 125 bytes": [frame("x".repeat(125)), "stays"],
+  "a text of 126 bytes": [frame("x".repeat(126)), "stays"],
+  "a text of 65,535 bytes": [frame("x".repeat(65_535)), "stays"],
+  "a text of 65,536 bytes": [frame("x".repeat(65_536)), "stays"],
+  "a text of 65,537 bytes": [frame("x".repeat(65_537)), 1009],
+  "a binary of 65,537 bytes": [frame("x".repeat(65_537), { opcode: 2 }), 1009],
+  "a text of 1 MB": [frame("x".repeat(1_048_576)), 1009],
+  "a length that is not minimal": [bytes(0x81, 0xfe, 0, 2, 0, 0, 0, 0, 0x7b, 0x7d), "stays"],
+  "2 GB declared": [frame("x", { length: 2 ** 31 }), "cut"],
+  "2^60 bytes declared": [frame("x", { length: 2 ** 60 }), "cut"],
+  "2^63 bytes declared": [frame("x", { length: 2 ** 63 }), "cut"],
+  // Pings and pongs
+  "an empty ping": [frame("", { opcode: 9 }), "stays"],
+  "a ping of 125 bytes": [frame("x".repeat(125), { opcode: 9 }), "stays"],
+  "a ping of bytes that are not UTF-8": [frame(bytes(0, 255, 254), { opcode: 9 }), "stays"],
+  "a ping of 126 bytes": [frame("x".repeat(126), { opcode: 9 }), "cut"],
+  "a pong that nobody asked for": [frame("x", { opcode: 10 }), "stays"],
+  "1,000 pings": [concat(...range(1, 1000).map(() => frame("x", { opcode: 9 }))), "stays"],
+  // Reserved
+  ...Object.fromEntries(
+    range(1, 7).map((rsv) => [`reserved bits ${rsv}`, [frame("{}", { rsv }), "cut"]] as const),
+  ),
+  "reserved bits of a ping": [frame("", { opcode: 9, rsv: 4 }), "cut"],
+  ...Object.fromEntries(
+    [3, 4, 5, 6, 7, 11, 12, 13, 14, 15].map((opcode) =>
+      [`opcode ${opcode}`, [frame("", { opcode }), "cut"]] as const
+    ),
+  ),
+  // Fragments
+  "a text in two pieces": [
+    concat(frame('{"action":', { fin: false }), frame('"ping"}', { opcode: 0 })),
+    "stays",
+  ],
+  "a text byte by byte, with pings between": [
+    concat(
+      frame("{", { fin: false }),
+      ...[...'"action":"ping"'].flatMap((char) => [
+        frame("x", { opcode: 9 }),
+        frame(char, { opcode: 0, fin: false }),
+      ]),
+      frame("}", { opcode: 0 }),
+    ),
+    "stays",
+  ],
+  "a ping in pieces": [
+    concat(frame("a", { opcode: 9, fin: false }), frame("b", { opcode: 0 })),
+    "cut",
+  ],
+  "a pong in pieces": [frame("a", { opcode: 10, fin: false }), "cut"],
+  "a continuation of nothing": [frame("{}", { opcode: 0 }), "cut"],
+  "a continuation of nothing, unfinished": [frame("{}", { opcode: 0, fin: false }), "cut"],
+  "a text within a text": [concat(frame("{", { fin: false }), frame("}")), "cut"],
+  "a continuation after the end": [
+    concat(frame("{", { fin: false }), frame("}", { opcode: 0 }), frame("x", { opcode: 0 })),
+    "cut",
+  ],
+  "65,537 bytes in pieces": [
+    concat(
+      frame("x".repeat(60_000), { fin: false }),
+      frame("x".repeat(5_537), { opcode: 0 }),
+    ),
+    1009,
+  ],
+  // UTF-8
+  "text of every length of UTF-8": [frame('"añ€𐍈"'), "stays"],
+  "a character that is split over frames": [
+    concat(frame(bytes(0x22, 0xce), { fin: false }), frame(bytes(0xba, 0x22), { opcode: 0 })),
+    "stays",
+  ],
+  "a broken character": [frame(bytes(0xc3, 0x28)), "cut"],
+  "a broken character, split": [
+    concat(frame(bytes(0x22, 0xce), { fin: false }), frame(bytes(0x20, 0x22), { opcode: 0 })),
+    "cut",
+  ],
+  "a surrogate": [frame(bytes(0xed, 0xa0, 0x80)), "cut"],
+  "beyond Unicode": [frame(bytes(0xf4, 0x90, 0x80, 0x80)), "cut"],
+  "an overlong form": [frame(bytes(0xc0, 0xaf)), "cut"],
+  "a character without its end": [frame(bytes(0x22, 0xe2, 0x82)), "cut"],
+  // Closing
+  "a close without a code": [frame("", { opcode: 8 }), "cut"],
+  "a close with half a code": [frame("x", { opcode: 8 }), "cut"],
+  "a close with a reason that is not UTF-8": [
+    frame(bytes(3, 232, 0xc3, 0x28), { opcode: 8 }),
+    "cut",
+  ],
+  "a close in pieces": [frame("", { opcode: 8, fin: false }), "cut"],
+  "a close of 126 bytes": [closeFrame(1000, "x".repeat(124)), 1000],
+  "a close with the longest reason": [closeFrame(1000, "x".repeat(123)), 1000],
+  "a command after the close": [concat(closeFrame(1000), frame(PING)), 1000],
+  "a ping after the close": [concat(closeFrame(1000), frame("", { opcode: 9 })), 1000],
+  ...Object.fromEntries(
+    [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999].map((code) =>
+      [`a close with ${code}`, [closeFrame(code), code]] as const
+    ),
+  ),
+  ...Object.fromEntries(
+    [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map((code) =>
+      [`a close with ${code}, which nobody may send`, [closeFrame(code), 1002]] as const
+    ),
+  ),
+};
+
+Deno.test("each case of the protocol ends as it should, and no other client notices", async (t) => {
+  await using rig = await Rig.start();
+  await using other = await rig.ws("device_ids=A");
+  let n = 0;
+  for (const [name, [sent, outcome]] of Object.entries(CASES)) {
+    await t.step(`${name}: ${outcome}`, async () => {
+      await using connection = await RawConnection.open(rig.port);
+      await connection.request("/api/v1/stream?device_ids=B", HANDSHAKE);
+      assert.equal((await connection.head()).status, 101);
+      // Where it is cut the rest may not be taken.
+      await connection.write(sent).catch(() => {});
+      if (outcome === "stays") {
+        await connection.write(frame("the end", { opcode: 9 }));
+        await connection.pong("the end");
+      } else {
+        // A code that Deno answers where it is not asked for one is no mistake of ours.
+        const code = await connection.closeCode();
+        if (outcome === "cut") assert.ok(code === undefined || code === 1005, `${code}`);
+        else assert.equal(code, outcome);
+      }
+      rig.publish("A", ++n);
+      await other.waitForMessages(n);
+    });
+  }
+  await eventually("they are gone", () => rig.hub.sessions.size === 1);
+});
+
+Deno.test("a handshake that is not one gets an answer, and no session", async (t) => {
+  await using rig = await Rig.start();
+  const lines = (change: Record<string, string | undefined>) =>
+    HANDSHAKE.flatMap((line) => {
+      const name = line.split(":")[0]!;
+      if (!(name in change)) return [line];
+      return change[name] === undefined ? [] : [`${name}: ${change[name]}`];
+    });
+  const cases: readonly Record<string, string | undefined>[] = [
+    { "Sec-WebSocket-Key": undefined },
+    { "Sec-WebSocket-Version": undefined },
+    { "Sec-WebSocket-Version": "12" },
+    { "Sec-WebSocket-Version": "13, 8" },
+    { "Connection": "keep-alive" },
+  ];
+  for (const change of cases) {
+    await t.step(JSON.stringify(change), async () => {
+      await using connection = await RawConnection.open(rig.port);
+      await connection.request("/api/v1/stream?device_ids=A", lines(change));
+      const { status, headers } = await connection.head();
+      assert.ok(status === 400 || status === 426, `${status}`);
+      assert.equal(headers.get("content-type"), "application/problem+json");
+    });
+  }
+  assert.equal(rig.hub.totals.ws.connections, 0);
+});
+
+Deno.test("who never answers a close holds its own place, and nothing else", async () => {
+  await using rig = await Rig.start({ env: { MAX_CONNECTIONS: "2" } });
+  await using connection = await RawConnection.open(rig.port);
+  await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
+  await connection.head();
+  await connection.write(frame("x".repeat(70_000)));
+  assert.equal(await connection.closeCode(), 1009);
+  assert.equal(rig.hub.sessions.size, 0);
+  await using _stream = await rig.sse();
+  const response = await rig.fetch("/api/v1/stream");
+  assert.equal((await response.json()).code, "too_many_connections");
+  await connection[Symbol.asyncDispose]();
+  await eventually("its place is free", async () => {
+    const response = await rig.fetch("/api/v1/stream");
+    await response.body?.cancel();
+    return response.status === 200;
+  });
+});
