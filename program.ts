@@ -110,12 +110,12 @@ export async function startProgram(
       devices: hub.devicesMonitored,
       sent: hub.totals.ws.sent + hub.totals.sse.sent,
       dropped: hub.totals.ws.dropped + hub.totals.sse.dropped,
-      sources: ingest.status().map(({ name, state, reason, received, detail }) => ({
+      sources: ingest.status().map(({ name, state, reason, received, lag }) => ({
         name,
         state,
         reason,
         received,
-        lag: (detail as { lag?: number } | undefined)?.lag,
+        lag,
       })),
     }),
   });

@@ -90,9 +90,8 @@ function sampleOf({ hub, fanout, sources }: StatusParts): StatusSample {
   };
 }
 
-function sourceText({ name, state, detail }: SourceStatus): string {
-  const lag = (detail as { lag?: number } | undefined)?.lag;
-  return `${name} ${state}${lag === undefined ? "" : `, lag ${count(lag)}`}`;
+function sourceText({ name, state, lag }: SourceStatus): string {
+  return `${name} ${state}${typeof lag === "number" ? `, lag ${count(lag)}` : ""}`;
 }
 
 function perSecond(rate: number): string {

@@ -19,7 +19,7 @@ export interface InstanceSource {
   readonly reason?: string | undefined;
   readonly received: number;
   /** Messages that it has still to read, where it knows. */
-  readonly lag?: number | undefined;
+  readonly lag?: number | null | undefined;
 }
 
 /** What an instance tells of itself; the last three are missing from one of an older version. */

@@ -35,6 +35,8 @@ export interface SourceStatus {
   readonly malformed: number;
   readonly dropped: number;
   readonly reconnects: number;
+  /** Messages still to be read upstream; null where the source cannot know. */
+  readonly lag?: number | null;
   /** More that the kind of source knows of itself, e.g. lag by partition. */
   readonly detail?: unknown;
 }
@@ -209,6 +211,7 @@ export class Ingest {
       state: state.state,
       ...("reason" in state ? { reason: state.reason } : {}),
       ...counters,
+      lag: lagOf(detail),
       ...(detail === undefined ? {} : { detail }),
     }));
   }
@@ -282,7 +285,9 @@ export class Ingest {
       logger: getLogger("ingest", kind),
       publish: (entries) => this.#store.publish(entries, this.#isLeased(name)),
       onState: (state) => {
-        health.report(name, state.state === "waiting" ? state.reason : undefined);
+        // Another try changes nothing yet: the reason stays until it succeeds.
+        if (state.state === "waiting") health.report(name, state.reason);
+        else if (state.state !== "connecting") health.report(name, undefined);
         onState?.(state);
       },
       onSubscribed: (topics) => {
@@ -310,6 +315,11 @@ export class Ingest {
     }
     return [];
   }
+}
+
+function lagOf(detail: unknown): number | null {
+  const lag = (detail as { lag?: unknown } | undefined)?.lag;
+  return typeof lag === "number" ? lag : null;
 }
 
 function topicsOf(stored: unknown): string[] {

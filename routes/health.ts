@@ -7,9 +7,8 @@ export function healthRoutes({ health }: AppDeps): Hono {
   return new Hono()
     .get("/livez", (c) => c.json({ status: "ok" }))
     .get("/readyz", (c) => {
-      if (health.phase !== "serving") return c.json({ status: health.phase }, 503);
-      const reasons = health.reasons;
-      if (reasons.length > 0) return c.json({ status: "degraded", reasons });
-      return c.json({ status: "ok" });
+      const why = health.reasons.length > 0 ? { reasons: health.reasons } : {};
+      if (health.phase !== "serving") return c.json({ status: health.phase, ...why }, 503);
+      return c.json({ status: "reasons" in why ? "degraded" : "ok", ...why });
     });
 }

@@ -83,10 +83,9 @@ export function metricsRegistry(
     "source_lag",
     "Messages that a source has still to read upstream",
     () =>
-      sources().flatMap(({ name, detail }): Sample[] => {
-        const lag = (detail as { lag?: unknown } | undefined)?.lag;
-        return typeof lag === "number" ? [[{ source: name }, lag]] : [];
-      }),
+      sources().flatMap(({ name, lag }): Sample[] =>
+        typeof lag === "number" ? [[{ source: name }, lag]] : []
+      ),
     SOURCE,
   );
   gauge(

@@ -45,7 +45,7 @@ Deno.test("statusText() names what needs a look: lag, slow clients, drops, a sto
     pending: 2500,
     store: "away",
     sources: [
-      { ...source, name: "kafka", state: "waiting" as const, detail: { lag: 1_200_000 } },
+      { ...source, name: "kafka", state: "waiting" as const, lag: 1_200_000 },
     ],
   };
   assert.equal(

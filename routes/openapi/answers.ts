@@ -83,7 +83,10 @@ export const readySchema = z.object({
   reasons: z.array(z.string()).optional().describe("What is away, where it is degraded"),
 });
 
-export const notReadySchema = z.object({ status: z.enum(["starting", "draining"]) });
+export const notReadySchema = z.object({
+  status: z.enum(["starting", "draining"]),
+  reasons: z.array(z.string()).optional().describe("What it waits for"),
+});
 
 const transport = z.looseObject({
   connections: count.describe("Open now"),
@@ -107,7 +110,8 @@ export const statsSchema = z.looseObject({
     malformed: count,
     dropped: count,
     reconnects: count,
-    lag: count.optional().describe("Messages still to be read upstream, where the source knows"),
+    lag: count.nullable()
+      .describe("Messages still to be read upstream; null where the source cannot know"),
   })),
   transports: z.object({ ws: transport, sse: transport }),
   deliveries: z.looseObject({ waiting: count, oldest_ms: amount }).nullable(),

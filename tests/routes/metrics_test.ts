@@ -24,7 +24,7 @@ Deno.test("GET /metrics: the lag of a Kafka source, and of its partitions", asyn
   const counters = { received: 3, malformed: 0, dropped: 0, reconnects: 0 };
   const state = { name: "kafka", kind: "kafka", state: "connected" as const };
   await using rig = await Rig.start({
-    sources: () => [{ ...state, ...counters, detail: { lag: 7, partitions } }],
+    sources: () => [{ ...state, ...counters, lag: 7, detail: { lag: 7, partitions } }],
   });
   const text = await (await fetch(`${rig.url}/metrics`)).text();
   assert.match(text, /^telecast_received_total\{source="kafka"\} 3$/m);

@@ -36,7 +36,7 @@ export interface InstanceSource {
   readonly state: string;
   readonly reason?: string;
   readonly received: number;
-  readonly lag?: number;
+  readonly lag?: number | null;
 }
 
 /** A source of the instance that answers. */
