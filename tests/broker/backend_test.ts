@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { Backend } from "../../broker/delivery/backend.ts";
+import { DeliveryError } from "../../broker/delivery/delivery.ts";
+import { WhatsApp } from "../../broker/delivery/whatsapp.ts";
+import { BackendServer } from "../kit/backend.ts";
+
+const never = new AbortController().signal;
+
+Deno.test("Backend asks for companies, alerts and one alert", async () => {
+  await using server = await BackendServer.start();
+  server.answer = ({ path }) => ({ path });
+  const backend = new Backend({ url: server.url });
+  assert.deepEqual(await backend.verifyCompanySite("Cota & Cía", "sede 1"), {
+    path: "/api/mqtt-alerts/verify-empresa-sede?empresa=Cota+%26+C%C3%ADa&sede=sede+1",
+  });
+  assert.deepEqual(await backend.alerts(), { path: "/api/mqtt-alerts" });
+  assert.deepEqual(await backend.alert("a/b"), { path: "/api/mqtt-alerts/a%2Fb" });
+  server.behave = () => 404;
+  await assert.rejects(backend.alert("x"), (error) => {
+    return error instanceof DeliveryError && error.permanent && /answered 404/.test(error.message);
+  });
+});
+
+Deno.test("Backend.process() returns the numbers that the answer names, and no more than fit into a job", async () => {
+  await using server = await BackendServer.start();
+  const backend = new Backend({ url: server.url });
+  const named = async (answer: unknown) => {
+    server.answer = () => answer;
+    return await backend.process({}, "1", never);
+  };
+  assert.deepEqual(await named({ recipients: ["573001112233", 573001112234, "x", null, {}] }), [
+    "573001112233",
+    "573001112234",
+  ]);
+  assert.deepEqual(await named({ recipients: "573001112233" }), []);
+  assert.deepEqual(await named(null), []);
+  const many = Array.from({ length: 10_000 }, (_, n) => `${573001110000 + n}`);
+  assert.deepEqual(await named({ recipients: many }), many.slice(0, 500));
+});
+
+Deno.test("WhatsApp sends texts and templates with the bearer token; an error names neither number nor token", async () => {
+  await using server = await BackendServer.start();
+  const whatsapp = new WhatsApp({ url: `${server.url}/v20.0/1/`, token: "a-secret" });
+  await whatsapp.send("+573001112233", { type: "text", text: "hola" }, never);
+  const values = ["AZUL", "Cota"];
+  await whatsapp.send(
+    "573001112233",
+    { type: "template", name: "alarma", language: "es_CO", values },
+    never,
+  );
+  await whatsapp.send("1", { type: "template", name: "x", language: "es", values: [] }, never);
+  const base = { messaging_product: "whatsapp", to: "573001112233" };
+  assert.deepEqual(server.calls.map(({ body }) => body), [
+    { ...base, type: "text", text: { body: "hola" } },
+    {
+      ...base,
+      type: "template",
+      template: {
+        name: "alarma",
+        language: { code: "es_CO" },
+        components: [{ type: "body", parameters: values.map((text) => ({ type: "text", text })) }],
+      },
+    },
+    { ...base, to: "1", type: "template", template: { name: "x", language: { code: "es" } } },
+  ]);
+  for (const { path, headers } of server.calls) {
+    assert.deepEqual([path, headers.authorization], ["/v20.0/1/messages", "Bearer a-secret"]);
+  }
+  server.behave = () => 400;
+  await assert.rejects(
+    whatsapp.send("573001112233", { type: "text", text: "hola" }, never),
+    (error) => !/a-secret|5730/.test(String(error)) && /answered 400/.test(String(error)),
+  );
+});
