@@ -92,6 +92,8 @@ export class WebSocketSource implements Source {
         },
         onFrame: (bytes) => {
           if (this.#stop.signal.aborted) return;
+          // A server that says something is up, however soon the connection ends.
+          this.#pace.reset();
           this.#take(bytes, connection);
           const wait = this.#intake.ready();
           if (wait) connection.pause(wait);

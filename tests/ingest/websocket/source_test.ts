@@ -151,6 +151,20 @@ Deno.test("WebSocketSource stops reading while nothing can be stored, and takes 
   assert.deepEqual(numbers, Array.from({ length: total }, (_, n) => n));
 });
 
+Deno.test("WebSocketSource comes back quickly to a server that said something, however often it ends", async () => {
+  await using upstream = WsUpstream.start();
+  await using source = probe(upstream.url, {
+    pace: { tries: 2, quickMs: 10, slowMs: 3_600_000 },
+  });
+  for (let n = 1; n <= 6; n++) {
+    await eventually(`connection ${n}`, () => upstream.clients.length === n);
+    const { socket } = await upstream.client();
+    socket.send('{"device_id":"A"}');
+    await source.received(n);
+    socket.close();
+  }
+});
+
 Deno.test("WebSocketSource leaves a server that answers no ping", async () => {
   // It shakes hands, and is silent from then on.
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
