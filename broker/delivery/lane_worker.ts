@@ -25,7 +25,7 @@ export interface LaneWorkerOptions {
 
 const MAX_REASON_CHARS = 500;
 
-/** Runs until no job of the lane is due, the claim is lost, or the signal aborts. */
+/** Runs until no job of the lane is due, the claim is lost, or it is to stop. */
 export class LaneWorker {
   constructor(
     private readonly lane: string,
@@ -33,12 +33,13 @@ export class LaneWorker {
     private readonly options: LaneWorkerOptions,
   ) {}
 
-  async run(signal: AbortSignal): Promise<void> {
+  /** `stop` lets the job end that is under way; `abandon` does not. */
+  async run(stop: AbortSignal, abandon: AbortSignal): Promise<void> {
     const { claim } = this;
-    while (!signal.aborted && !claim.lost) {
+    while (!stop.aborted && !claim.lost) {
       const job = await this.#first();
       if (!job || !job.isDue(this.options.clock.wall())) break;
-      await this.#work(job, signal);
+      await this.#work(job, abandon);
     }
     await claim.release();
   }

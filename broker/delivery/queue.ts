@@ -27,6 +27,8 @@ export interface DeliveryQueueOptions {
   /** How often lanes are looked for where nothing rang. */
   readonly pollMs?: number;
   readonly claimMs?: number;
+  /** What calls that are under way get to end, when the queue is closed. */
+  readonly graceMs?: number;
   readonly clock?: Clock;
 }
 
@@ -45,6 +47,7 @@ const MAX_LISTED = 1_000;
 const MAX_PAGE = 64;
 /** Where more than {@linkcode MAX_LISTED} wait they are counted no more often than this. */
 const COUNT_MS = 10_000;
+const GRACE_MS = 2_000;
 const DAY_MS = 86_400_000;
 
 /**
@@ -68,6 +71,8 @@ export class DeliveryQueue implements AsyncDisposable {
   readonly #working = new Map<string, Promise<void>>();
   readonly #bell = new Doorbell();
   readonly #closed = new AbortController();
+  /** Aborts after {@linkcode DeliveryQueueOptions.graceMs}: what is under way is left to others. */
+  readonly #abandoned = new AbortController();
   #alarm = new AbortController();
   /** Jobs that were let in since the last count. */
   #admitted = 0;
@@ -159,7 +164,14 @@ export class DeliveryQueue implements AsyncDisposable {
     this.#alarm.abort();
     this.#bell.ring();
     await this.#run;
-    await Promise.allSettled(this.#working.values());
+    const idle = Promise.allSettled(this.#working.values());
+    // Cut off in its middle a call would be made again, by whoever takes the lane.
+    const done = new AbortController();
+    const grace = this.#clock.sleep(this.#options.graceMs ?? GRACE_MS, done.signal);
+    await Promise.race([idle, grace]);
+    done.abort();
+    this.#abandoned.abort();
+    await idle;
   }
 
   async #poll(): Promise<void> {
@@ -254,7 +266,10 @@ export class DeliveryQueue implements AsyncDisposable {
     const work = async () => {
       const claim = await this.#claims.take(lane);
       if (!claim) return;
-      await new LaneWorker(lane, claim, this.#worker).run(this.#closed.signal);
+      await new LaneWorker(lane, claim, this.#worker).run(
+        this.#closed.signal,
+        this.#abandoned.signal,
+      );
       // A job may have come between the last look and the release.
       this.ring();
     };

@@ -137,6 +137,51 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     assert.deepEqual([...new Set(counts.values())], [1]);
   });
 
+  Deno.test(`${name}: a queue that is closed lets the job end that is under way, and begins no other`, async () => {
+    await using world = await kit();
+    const kv = world.client();
+    for (const n of [1, 2]) await put(kv, "a", n);
+    const started = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<void>();
+    const done: unknown[] = [];
+    const queue = open(kv, async ({ data }, signal) => {
+      started.resolve();
+      await end.promise;
+      assert.ok(!signal.aborted);
+      done.push(data);
+      return undefined;
+    }, { graceMs: 30_000 });
+    await started.promise;
+    const closed = queue[Symbol.asyncDispose]();
+    end.resolve();
+    await closed;
+    assert.equal(done.join(), "1");
+    // At once: the claim is given back.
+    await using _other = open(kv, ({ data }) => {
+      done.push(data);
+      return Promise.resolve(undefined);
+    }, { claimMs: 60_000 });
+    await eventually("the other is done, and the first not again", () => done.length === 2);
+    assert.equal(done.join(), "1,2");
+  });
+
+  Deno.test(`${name}: a job that does not end is cut off, and done by another`, async () => {
+    await using world = await kit();
+    const kv = world.client();
+    await put(kv, "a", 1);
+    const started = Promise.withResolvers<void>();
+    const queue = open(kv, (_, signal) => {
+      started.resolve();
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(new Error("cut off")));
+      });
+    }, { graceMs: 20 });
+    await started.promise;
+    await queue[Symbol.asyncDispose]();
+    const [job] = await queue.list("waiting");
+    assert.equal(job?.attempts, 0, "it is no try");
+  });
+
   Deno.test(`${name}: another instance goes on where one falls silent in the middle of a job`, async () => {
     await using world = await kit();
     const kv = world.client();
