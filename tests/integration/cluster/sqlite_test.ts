@@ -107,6 +107,6 @@ Deno.test("WEB_CONCURRENCY=2: clients spread over two threads, each gets its mes
   const start = performance.now();
   await telecast!.kill("SIGTERM");
   const took = performance.now() - start;
-  assert.ok(took < 6_000, `it took ${took} ms to end`);
+  assert.ok(took < 20_000, `it took ${took} ms to end`);
   assert.doesNotMatch(telecast!.output, /\[(ERR|FTL)\]|rror:/);
 });
