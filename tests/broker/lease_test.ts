@@ -29,6 +29,7 @@ class Way extends MemoryKv {
 function instance(name: string, store: MemoryKv, clock: FakeClock) {
   const kv = new Way(store);
   const events: string[] = [];
+  const alone = { is: false };
   const lease = new Lease(kv, {
     instance: name,
     clock,
@@ -37,8 +38,11 @@ function instance(name: string, store: MemoryKv, clock: FakeClock) {
     fence: async ({ check, set }) => (await kv.commit({ checks: [check], sets: [set] })).ok,
     onAcquired: () => events.push(`acquired at ${clock.now}`),
     onLost: () => events.push(`lost at ${clock.now}`),
+    onFailure: () => events.push(`failed at ${clock.now}`),
+    isAlone: () => alone.is,
   });
-  return { kv, lease, events };
+  const moves = () => events.filter((event) => !event.startsWith("failed"));
+  return { kv, lease, events, moves, alone };
 }
 
 Deno.test("Lease: one has it, and keeps it as long as it lives", async () => {
@@ -138,4 +142,31 @@ Deno.test("Lease: the owner's silence is not told from a store that is away", as
   // Nobody took it meanwhile: the one that had it has it again.
   assert.deepEqual([one.lease.held, two.lease.held], [true, false]);
   await Promise.all([two.lease[Symbol.asyncDispose](), one.lease[Symbol.asyncDispose]()]);
+});
+
+Deno.test("Lease: while the log goes on in memory it is held without the store, and proven again after", async () => {
+  const [store, clock] = [new MemoryKv(), new FakeClock()];
+  const one = instance("one", store, clock);
+  one.lease.start();
+  await clock.pass(1_000);
+  one.kv.stalled = Promise.reject(new Error("database or disk is full"));
+  one.kv.stalled.catch(() => {});
+  await clock.pass(2_000);
+  assert.equal(one.events.at(-1)?.slice(0, 6), "failed", "somebody is told, to find out for all");
+  one.alone.is = true;
+  await clock.pass(60_000);
+  assert.deepEqual([one.lease.held, one.moves()], [true, ["acquired at 0"]]);
+  one.alone.is = false;
+  one.kv.stalled = undefined;
+  await clock.pass(10_000);
+  assert.deepEqual([one.lease.held, one.moves()], [true, ["acquired at 0"]]);
+  // Another has taken it meanwhile, from the store: the next beat finds out.
+  one.alone.is = true;
+  await clock.pass(1_000);
+  const value = new TextEncoder().encode(JSON.stringify({ owner: "two", fence: 9 }));
+  await store.commit({ checks: [], sets: [{ key: ["lease", "ingest"], value }] });
+  one.alone.is = false;
+  await clock.pass(BEAT_MS);
+  assert.deepEqual([one.lease.held, one.moves().length], [false, 2]);
+  await one.lease[Symbol.asyncDispose]();
 });
