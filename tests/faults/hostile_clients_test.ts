@@ -1,0 +1,165 @@
+/** Clients that mean harm: frames of 60 MB, and a crowd at a door that is full. */
+
+import assert from "node:assert/strict";
+import { Checker } from "../kit/checker.ts";
+import { eventually } from "../kit/eventually.ts";
+import { MemoryWatch } from "../kit/memory.ts";
+import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
+import { parseWsFrame } from "../kit/received.ts";
+import { say } from "../kit/say.ts";
+import { System } from "../kit/system.ts";
+import { WsClient } from "../kit/ws_client.ts";
+import { frame, HANDSHAKE, RawConnection } from "../routes/raw.ts";
+
+const FRAME_BYTES = 60_000_000;
+const LIMIT = 5_000;
+const IDLE = 10_000;
+const NEW_A_SECOND = 500;
+const FLOOD_SECONDS = 10;
+
+/** Messages of one device at a steady pace, and how long each took to a client that reads. */
+class Steady implements AsyncDisposable {
+  readonly latencies: number[] = [];
+  readonly #checker = new Checker();
+  readonly #sentAt = new Map<number, number>();
+  #stopped = false;
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(private readonly system: System, private readonly clients: WsClient[]) {}
+
+  static async start(system: System, count: number): Promise<Steady> {
+    const clients: WsClient[] = [];
+    const steady = new Steady(system, clients);
+    for (let i = 0; i < count; i++) {
+      const expectation = steady.#checker.client("ws", { devices: ["A"] });
+      clients.push(
+        await WsClient.open(system.telecast.wsUrl("device_ids=A"), {
+          onFrame: (text) => {
+            const { event, data } = parseWsFrame(text);
+            if (event !== "message") return;
+            const { deviceId, seq } = deviceAndSeq(data);
+            steady.latencies.push(performance.now() - steady.#sentAt.get(seq)!);
+            expectation.saw(deviceId, seq);
+          },
+        }),
+      );
+    }
+    await eventually("the clients", async () => {
+      const { active_subscribers } = await system.telecast.json("/api/v1/stream/stats");
+      return active_subscribers === count;
+    });
+    steady.#running = steady.#run();
+    return steady;
+  }
+
+  /** Fails where one of them lost a message, or got one twice. */
+  async end(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+    await eventually("all messages", () => this.#checker.complete(), { timeoutMs: 60_000 });
+    this.#checker.assertFlawless();
+  }
+
+  get text(): string {
+    const sorted = this.latencies.toSorted((a, b) => a - b);
+    const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)]!.toFixed(1);
+    return `${sorted.length} deliveries, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+    for (const client of this.clients) await client[Symbol.asyncDispose]();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      const seq = this.#checker.next("A");
+      this.#sentAt.set(seq, performance.now());
+      await this.system.publisher.publishAll([
+        { topic: "fleet/A", payload: trackingPayload("A", seq) },
+      ]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+Deno.test("frames of 60 MB close their connections, the process lives, and others lose nothing", async () => {
+  await using system = await System.start();
+  const { telecast } = system;
+  await using steady = await Steady.start(system, 5);
+  await using memory = await MemoryWatch.start(telecast.process);
+  const open = async () => {
+    const connection = await RawConnection.open(telecast.port);
+    await connection.request("/api/v1/stream?device_ids=B", HANDSHAKE);
+    assert.equal((await connection.head()).status, 101);
+    return connection;
+  };
+  const big = frame("x".repeat(FRAME_BYTES));
+  for (let round = 0; round < 3; round++) {
+    await using sent = await open();
+    await sent.write(big).catch(() => {});
+    assert.equal(await sent.closeCode(), 1009);
+    // Declared, and a part of it sent: it waits, and is gone with its connection.
+    await using declared = await open();
+    await declared.write(big.subarray(0, 1_000_000));
+  }
+  // In pieces, each of them small.
+  await using pieces = await open();
+  const piece = "x".repeat(60_000);
+  await pieces.write(frame(piece, { fin: false }));
+  for (let sent = 0; sent < FRAME_BYTES; sent += piece.length) {
+    await pieces.write(frame(piece, { opcode: 0, fin: false })).catch(() => {});
+  }
+  await pieces.write(frame(piece, { opcode: 0 })).catch(() => {});
+  const code = await pieces.closeCode();
+  assert.ok(code === 1009 || code === undefined, `${code}`);
+  await steady.end();
+  say(`frames of 60 MB: ${steady.text}; memory grew by ${Math.round(memory.growthBytes / 1e6)} MB`);
+  assert.equal((await telecast.json("/livez")).status, "ok");
+});
+
+Deno.test(`${IDLE} idle clients and ${NEW_A_SECOND} new ones a second at a limit of ${LIMIT}: who is in loses nothing`, async () => {
+  await using system = await System.start({ env: { MAX_CONNECTIONS: String(LIMIT) } });
+  const { telecast } = system;
+  const inside = 10;
+  await using steady = await Steady.start(system, inside);
+  const idle: RawConnection[] = [];
+  const statuses = new Map<number, number>();
+  const knock = async (keep: boolean) => {
+    const connection = await RawConnection.open(telecast.port);
+    await connection.request("/api/v1/stream?device_ids=B", HANDSHAKE);
+    const { status, headers } = await connection.head();
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    if (status !== 101) assert.match(headers.get("retry-after") ?? "", /^\d+$/);
+    if (keep && status === 101) idle.push(connection);
+    else await connection[Symbol.asyncDispose]();
+  };
+  try {
+    for (let n = 0; n < IDLE; n += 50) {
+      await Promise.all(Array.from({ length: 50 }, () => knock(true)));
+    }
+    assert.equal(statuses.get(101), LIMIT - inside);
+    assert.equal(statuses.get(503), IDLE - LIMIT + inside);
+    const before = steady.latencies.length;
+    const started = performance.now();
+    for (let n = 0; n < NEW_A_SECOND * FLOOD_SECONDS; n += 10) {
+      const dueMs = n / NEW_A_SECOND * 1000 - (performance.now() - started);
+      if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
+      await Promise.all(Array.from({ length: 10 }, () => knock(false)));
+    }
+    const seconds = (performance.now() - started) / 1000;
+    assert.equal(statuses.get(101), LIMIT - inside, "nobody got in");
+    steady.latencies.splice(0, before);
+    await steady.end();
+    const rate = Math.round(NEW_A_SECOND * FLOOD_SECONDS / seconds);
+    say(`${LIMIT} inside, ${rate} refused a second: ${steady.text}`);
+    const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
+    assert.equal(active_subscribers, LIMIT);
+  } finally {
+    for (const connection of idle) await connection[Symbol.asyncDispose]();
+  }
+  await eventually("they are gone", async () => {
+    return (await telecast.json("/api/v1/stream/stats")).active_subscribers === inside;
+  }, { timeoutMs: 60_000 });
+});
