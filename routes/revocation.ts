@@ -21,7 +21,7 @@ export const revokeSchema = z.strictObject({
 }).refine(
   ({ jti, sub }) => (jti === undefined) !== (sub === undefined),
   "must name either jti, a token, or sub, a subject",
-);
+).meta({ oneOf: [{ required: ["jti"] }, { required: ["sub"] }] });
 
 /** Both with the scope `admin`. */
 export function revocationRoutes({ revocations }: AppDeps): Hono {

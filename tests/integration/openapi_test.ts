@@ -9,6 +9,7 @@ import { Whole } from "./whole.ts";
 const SCHEMATHESIS = `${Deno.env.get("HOME")}/.cache/telecast/schemathesis/bin/st`;
 const STREAM = "/api/v1/stream";
 const INBOUND = "/ws";
+const REVOKE = "/api/v1/tokens/revoke";
 
 async function schemathesis(whole: Whole, ...args: string[]): Promise<string> {
   await using process = TestProcess.start(SCHEMATHESIS, {
@@ -44,22 +45,23 @@ for (const tokens of [false, true]) {
   const how = tokens ? "with a token" : "open";
   Deno.test(`schemathesis finds nothing wrong with any route, ${how}`, async () => {
     await using whole = await Whole.start({ tokens });
-    const output = await schemathesis(whole, ...[
-      "--exclude-path",
-      STREAM,
-      "--exclude-path",
-      INBOUND,
-    ], ...["--max-examples", "15"]);
+    const special = [STREAM, INBOUND, REVOKE];
+    const output = await schemathesis(
+      whole,
+      ...special.flatMap((path) => ["--exclude-path", path]),
+      ...["--max-examples", "10"],
+    );
     const [, tested] = /Tested: (\d+)/.exec(output) ?? [];
     // It leaves out the document that it has read.
-    assert.equal(Number(tested), OPERATIONS.length - 3, output);
+    assert.equal(Number(tested), OPERATIONS.length - 1 - special.length, output);
     await using streams = cutStreams(whole.telecast.url);
-    // OpenAPI cannot say that something is for WebSockets alone: batch_ms, and all of /ws.
+    // OpenAPI cannot say that something is for WebSockets alone (batch_ms, and all of /ws), nor
+    // that a time lies in the future: what looks right may be refused.
     await schemathesis(
       whole,
-      ...["--include-path", STREAM, "--include-path", INBOUND],
+      ...special.flatMap((path) => ["--include-path", path]),
       ...["--url", `http://127.0.0.1:${streams.addr.port}`],
-      ...["--phases", "examples,fuzzing", "--max-examples", "50"],
+      ...["--phases", "examples,fuzzing", "--max-examples", "30"],
       ...["--exclude-checks", "positive_data_acceptance"],
     );
   });
