@@ -14,7 +14,9 @@ export type Part =
   | { readonly kind: "inbound"; readonly message: InboundMessage }
   /** Neither; `why` names what is missing. */
   | { readonly kind: "bad"; readonly text: string; readonly why: string }
-  /** The upstream server says that something is wrong. */
+  /** A place in the upstream stream up to which everything was sent. */
+  | { readonly kind: "position"; readonly cursor: string }
+  /** The upstream server says that something is wrong, or missing. */
   | { readonly kind: "error"; readonly text: string };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -40,6 +42,9 @@ export function partsOf(text: string, deviceIdPath?: readonly string[]): Part[] 
 function ofEvent(event: string, value: Fields, text: string, path?: readonly string[]): Part[] {
   if (event === "error") return [{ kind: "error", text: errorOf(value.data) }];
   const cursor = typeof value.id === "string" ? value.id : undefined;
+  if (event === "ping") return cursor ? [{ kind: "position", cursor }] : [];
+  const gap = gapOf(event, value.data);
+  if (gap !== undefined) return [{ kind: "error", text: gap }];
   if (event === "message") {
     const data = rawMembers(text).get("data");
     if (data === undefined) return [{ kind: "bad", text, why: "no data" }];
@@ -73,6 +78,14 @@ function isTelemetry(value: Fields, text: string, path: readonly string[] | unde
   const { data, device_id, tipo_mensaje } = value;
   return (isFields(data) && data.DEVICE_ID !== undefined) || device_id !== undefined ||
     tipo_mensaje !== undefined;
+}
+
+/** What a stream such as Telecast's says of messages that will not come. */
+function gapOf(event: string, data: unknown): string | undefined {
+  const { status, count } = isFields(data) ? data : { status: undefined, count: undefined };
+  if (event === "dropped") return `messages were dropped, as they were read too slowly: ${count}`;
+  if (event !== "resumed" || status === "full") return undefined;
+  return `messages are missing from before the reconnect: it has ${status} of them`;
 }
 
 function errorOf(data: unknown): string {

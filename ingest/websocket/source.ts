@@ -1,5 +1,6 @@
 /** Messages from an upstream WebSocket: of devices, which stream, and from people, which are work. */
 
+import { BoundedLog } from "../../log.ts";
 import { sleep } from "../backoff.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
 import { Connection } from "./connection.ts";
@@ -21,6 +22,7 @@ export interface WebSocketSourceConfig {
 const PING_MS = 20_000;
 /** A connection that lived as long did not fail: the next failure is the first again. */
 const STEADY_MS = 10_000;
+const SAID_LOG = { intervalMs: 10_000, maxLines: 5 };
 const ORIGIN = { topic: "websocket" };
 /** An event's own part of a frame, around its payload. */
 const ENVELOPE_BYTES = 4_096;
@@ -42,7 +44,9 @@ export class WebSocketSource implements Source {
   #onState!: (state: SourceState) => void;
   /** Position of the last stored message of a stream. */
   #since: string | undefined;
+  #unstored = 0;
   #acked = 0;
+  readonly #said = new BoundedLog((text) => this.#intake.log("warning", text), SAID_LOG);
 
   constructor(private readonly config: WebSocketSourceConfig) {
     this.#pace = new SteadyPace(config.pace);
@@ -135,11 +139,17 @@ export class WebSocketSource implements Source {
       this.#intake.receive(NOTHING, { ...ORIGIN, inbound: message }, ack);
     } else if (part.kind === "telemetry") {
       const { cursor } = part;
-      const ack = cursor ? () => this.#since = cursor : undefined;
-      this.#intake.receive(encoder.encode(part.text), ORIGIN, ack);
+      this.#unstored++;
+      this.#intake.receive(encoder.encode(part.text), ORIGIN, () => {
+        this.#unstored--;
+        if (cursor) this.#since = cursor;
+      });
+    } else if (part.kind === "position") {
+      // A quiet stream's own position stays young, so that a reconnect finds it.
+      if (this.#unstored === 0) this.#since = part.cursor;
     } else if (part.kind === "bad") {
       this.#intake.receive(encoder.encode(part.text), { ...ORIGIN, detail: part.why });
-    } else this.#intake.log("warning", `the server says ${part.text}`);
+    } else this.#said.line("what the server says", () => `the server says ${part.text}`);
   }
 
   /** On the connection that the message came over: on another the server would not know it. */

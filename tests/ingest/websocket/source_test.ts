@@ -81,10 +81,22 @@ Deno.test("WebSocketSource goes on where the stored part of a stream ends", asyn
   await source.received(3);
   source.taken[0]!.ack!();
   source.taken[1]!.ack!();
+  const ping = '{"event":"ping","data":{"type":"keep-alive"},"id":"c9"}';
+  first.socket.send(ping);
   first.socket.close();
   await eventually("connected again", () => upstream.clients.length === 2);
-  const { query } = await upstream.client();
-  assert.deepEqual([query.get("since"), query.get("device_ids")], ["c2", "A"]);
+  const second = await upstream.client();
+  const sinceOf = ({ query }: typeof second) => [query.get("since"), query.get("device_ids")];
+  assert.deepEqual(sinceOf(second), ["c2", "A"], "the third is not stored");
+  source.taken[2]!.ack!();
+  second.socket.send('{"event":"resumed","data":{"status":"partial","replayed":0},"id":"c4"}');
+  second.socket.send('{"event":"dropped","data":{"device_id":"A","count":3}}');
+  second.socket.send(ping);
+  second.socket.close();
+  await eventually("connected once more", () => upstream.clients.length === 3);
+  assert.deepEqual(sinceOf(await upstream.client()), ["c9", "A"], "all was stored at the ping");
+  assert.ok(source.log.some((line) => /^warning .*it has partial of them/.test(line)));
+  assert.ok(source.log.some((line) => /^warning .*read too slowly: 3/.test(line)));
 });
 
 Deno.test("WebSocketSource tries for ever: down at the start, refused, killed; it never shows the URL", async () => {
@@ -124,6 +136,11 @@ Deno.test("WebSocketSource goes on after garbage, binary frames and frames that 
   assert.equal(source.payloads.at(-1), '{"device_id":"A"}');
   assert.equal(upstream.clients.length, 1, "the connection lives");
   assert.ok(source.log.some((line) => line.includes("device_ids_required: which?")));
+  const lines = source.log.length;
+  for (let n = 0; n < 200; n++) socket.send('{"event":"error","data":{"code":"x"}}');
+  socket.send('{"device_id":"A"}');
+  await source.received(12);
+  assert.ok(source.log.length <= lines + 5, "lines are bounded");
   assert.deepEqual(upstream.clients[0]!.received, [], "garbage is answered by nothing");
   socket.send("x".repeat(5_000_000));
   await source.waitingFor(/4194304 bytes/);
