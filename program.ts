@@ -4,6 +4,7 @@ import { Revocations } from "./broker/revocations.ts";
 import { Companies } from "./broker/companies.ts";
 import { Hub } from "./broker/hub.ts";
 import { Instances } from "./broker/instances.ts";
+import { queuedFor } from "./broker/session.ts";
 import { KvFanout } from "./broker/kv_fanout.ts";
 import { openStore } from "./broker/open.ts";
 import type { FanoutState } from "./broker/fanout.ts";
@@ -108,15 +109,11 @@ export async function startProgram(
       messages: fanout.stored,
       subscribers: hub.sessions.size,
       devices: hub.devicesMonitored,
+      pending: fanout.pending,
       sent: hub.totals.ws.sent + hub.totals.sse.sent,
       dropped: hub.totals.ws.dropped + hub.totals.sse.dropped,
-      sources: ingest.status().map(({ name, state, reason, received, lag }) => ({
-        name,
-        state,
-        reason,
-        received,
-        lag,
-      })),
+      queued: queuedFor(hub.sessions).messages,
+      sources: ingest.status().map(({ kind: _kind, detail: _detail, ...source }) => source),
     }),
   });
   if (fanout instanceof KvFanout) fanout.aloneness = () => instances.live.length === 1;

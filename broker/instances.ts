@@ -18,14 +18,21 @@ export interface InstanceSource {
   readonly state: string;
   readonly reason?: string | undefined;
   readonly received: number;
+  readonly malformed: number;
+  readonly dropped: number;
+  readonly reconnects: number;
   /** Messages that it has still to read, where it knows. */
   readonly lag?: number | null | undefined;
 }
 
-/** What an instance tells of itself; the last three are missing from one of an older version. */
+/** What an instance tells of itself; of an older version, it may not tell what is optional. */
 export interface InstanceReport extends InstanceFigures {
+  /** Messages that wait to be stored. */
+  readonly pending?: number;
   readonly sent?: number;
   readonly dropped?: number;
+  /** Messages that wait for slow clients. */
+  readonly queued?: number;
   readonly sources?: readonly InstanceSource[];
 }
 

@@ -194,3 +194,13 @@ export class Session {
     this.#events.onSent(count);
   }
 }
+
+/** What waits for all of them. */
+export function queuedFor(sessions: Iterable<Session>): { messages: number; bytes: number } {
+  const sum = { messages: 0, bytes: 0 };
+  for (const { queued } of sessions) {
+    sum.messages += queued.messages;
+    sum.bytes += queued.bytes;
+  }
+  return sum;
+}

@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import type { InstanceFigures } from "../broker/instances.ts";
+import { queuedFor } from "../broker/session.ts";
 import type { AppDeps } from "./deps.ts";
 import { parseQuery, word } from "./query.ts";
 import { slowest } from "./slowest_connections.ts";
@@ -65,7 +66,7 @@ export function statsRoutes(
           }
           : null,
         inbound: inbound ? { peers: inbound.peers.size, ...inbound.totals } : null,
-        queued: queued(),
+        queued: queuedFor(hub.sessions),
         slowest_connections: slowest(hub.sessions, MAX_SLOWEST),
         fanout: {
           ...fanout.state,
@@ -85,14 +86,5 @@ export function statsRoutes(
     const live = new Set(instances.live.map(({ id }) => id));
     return [...instances.silence].filter(([id]) => !live.has(id))
       .map(([id, ms]) => ({ id, silent_ms: Math.round(ms) }));
-  }
-
-  function queued() {
-    const sum = { messages: 0, bytes: 0 };
-    for (const session of hub.sessions) {
-      sum.messages += session.queued.messages;
-      sum.bytes += session.queued.bytes;
-    }
-    return sum;
   }
 }

@@ -127,7 +127,7 @@ pageTest(
     await waitForText(page, "#alarm-badge", /^2$/);
     server.send(CRITICAL);
     await waitForText(page, "#alarm-badge", /^3$/);
-    await page.waitForFunction(() => (globalThis as unknown as { tones: number }).tones >= 8);
+    await page.waitForFunction(() => (globalThis as unknown as { tones: number }).tones === 8);
     await page.reload();
     assert.equal(await page.getAttribute("#sound-button", "aria-pressed"), "true");
   },

@@ -109,7 +109,7 @@ async function playTrouble(site: OpsSite): Promise<void> {
     devices: 5_000,
     sent: 2_000_000,
     dropped: 12,
-    sources: [{ name: "kafka", state: "stopped", received: 0 }],
+    sources: [source("kafka", { state: "stopped" })],
   });
   site.others.set("77aa01ff", undefined);
   site.sources = [
@@ -118,7 +118,7 @@ async function playTrouble(site: OpsSite): Promise<void> {
       reason: "connect ECONNREFUSED 10.0.0.7:8883",
       reconnects: 3,
     }),
-    source("kafka", { received: 12_345_678, malformed: 7, detail: { lag: 4_321 } }),
+    source("kafka", { received: 12_345_678, malformed: 7, lag: 4_321 }),
     source("aws_iot", { state: "connecting", received: 17 }),
   ];
   site.rig.health.report("mqtt", "connect ECONNREFUSED 10.0.0.7:8883");

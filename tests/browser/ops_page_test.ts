@@ -32,12 +32,13 @@ opsTest("an operator sees sources with their state, lag and rate", {}, async (pa
 
   site.sources = [
     source("mqtt", { state: "waiting", reason: "connection refused", reconnects: 3 }),
-    source("kafka", { received: 12_345, malformed: 7, detail: { lag: 4_321 } }),
+    source("kafka", { received: 12_345, malformed: 7, lag: 4_321 }),
   ];
   site.rig.health.report("mqtt", "connection refused");
   await waitForRow(page, "sources", "mqtt", /Trying again: connection refused/);
   await waitForRow(page, "sources", "kafka", /Connected.*12,345.*4,321/);
-  await waitForText(page, "#problems", /Degraded: mqtt: connection refused/);
+  await waitForText(page, "#problems", /Source mqtt \(this-one\) is not connected: connection ref/);
+  // What the server's readiness says of it is the same, and not told twice.
   assert.equal(await page.locator(".problem").count(), 1);
 
   site.rig.health.report("mqtt", undefined);
@@ -57,7 +58,7 @@ opsTest(
       devices: 9,
       sent: 10,
       dropped: 2,
-      sources: [{ name: "mqtt", state: "connected", received: 99 }],
+      sources: [source("mqtt", { received: 99 })],
     });
     site.sources = [source("mqtt", { state: "stopped" })];
     site.leaseOwner = "other-one";

@@ -20,7 +20,7 @@ export class AlarmSound {
     this.#button.addEventListener("click", () => {
       storeChoice("sound", this.#isOn ? undefined : "on");
       this.#show();
-      if (this.#isOn) this.#play();
+      if (this.#isOn) this.#play(Date.now());
     });
     this.#show();
   }
@@ -30,9 +30,7 @@ export class AlarmSound {
     const { urgent } = this.#alarms;
     const isNew = urgent !== this.#urgent;
     this.#urgent = urgent;
-    if (!urgent || !this.#isOn || !(isNew || now >= this.#soundAt)) return;
-    this.#soundAt = now + REPEAT_MS;
-    this.#play();
+    if (urgent && this.#isOn && (isNew || now >= this.#soundAt)) this.#play(now);
   }
 
   get #isOn(): boolean {
@@ -43,7 +41,8 @@ export class AlarmSound {
     this.#button.setAttribute("aria-pressed", String(this.#isOn));
   }
 
-  #play(): void {
+  #play(now: number): void {
+    this.#soundAt = now + REPEAT_MS;
     const context = this.#context ??= new AudioContext();
     // A browser keeps quiet until somebody has touched the page.
     void context.resume();

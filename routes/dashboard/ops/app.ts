@@ -17,6 +17,8 @@ import type { Readiness, Stats } from "./stats.ts";
 import { StoreView } from "./store_view.ts";
 import { text } from "./texts.ts";
 
+const PINNED_MS = 20_000;
+
 setLanguage(storedLanguage());
 
 const api = new Api();
@@ -35,17 +37,27 @@ const dialog = new TokenDialog((token) => {
 let last: { stats: Stats; readiness: Readiness } | undefined;
 let poll: PollState = { state: "connecting" };
 
+/** Behind a load balancer others answer in between: what one knows alone is shown of one alone. */
+let pinned = { instance: "", at: 0 };
+function isPinned(instance: string): boolean {
+  if (instance !== pinned.instance && Date.now() - pinned.at < PINNED_MS) return false;
+  pinned = { instance, at: Date.now() };
+  return true;
+}
+
 function refresh(): void {
   showPoll();
   if (!last) return;
   const { stats, readiness } = last;
+  const { instance, uptime_seconds } = stats;
+  const shown = isPinned(instance);
   sources.refresh(stats, rates);
-  instances.refresh(stats, rates);
+  instances.refresh(stats, rates, pinned.instance);
+  showProblems(problemsOf(stats, readiness, rates.latest("dropped")));
+  if (!shown) return;
   connections.refresh(stats);
   deliveries.refresh(stats, Date.now());
   store.refresh(stats);
-  showProblems(problemsOf(stats, readiness, rates.latest("dropped")));
-  const { instance, uptime_seconds } = stats;
   setText(
     byId("answering"),
     text("answeredBy", { instance, time: formatSpan(uptime_seconds * 1000) }),
@@ -65,11 +77,11 @@ function showPoll(): void {
   setText(byId("connection-text"), words[poll.state]());
 }
 
-let shown = "";
+let told = "";
 function showProblems(problems: readonly Problem[]): void {
   const words = problems.length === 0 ? text("allWell") : JSON.stringify(problems);
-  if (words === shown) return;
-  shown = words;
+  if (words === told) return;
+  told = words;
   const items = problems.map(({ level, words }) =>
     element("p", { class: "problem", "data-tone": level }, words)
   );

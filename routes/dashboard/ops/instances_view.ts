@@ -61,12 +61,13 @@ export class InstancesView {
     byId("instances").append(this.#table.node);
   }
 
-  refresh(stats: Stats, rates: Rates): void {
+  /** @param shown The instance whose connections and store are shown. */
+  refresh(stats: Stats, rates: Rates, shown: string): void {
     const row = (id: string, silentMs: number, info?: InstanceStats): InstanceRow => ({
       id,
       silentMs,
       info,
-      answering: id === stats.instance,
+      answering: id === shown,
       holdsLease: id === stats.ingest_lease,
       storedPerSecond: info && rates.ofInstance(id, "messages"),
       sentPerSecond: info && rates.ofInstance(id, "sent"),

@@ -19,14 +19,17 @@ export function problemsOf(
   if (status === "starting" || status === "draining") {
     add("bad", text("problemNotReady", { state: text(status) }));
   }
-  for (const reason of reasons) add("bad", text("problemDegraded", { reason }));
-  const told = new Set(reasons.map((reason) => reason.split(":")[0]));
-  for (const { id, sources = [] } of stats.instances) {
-    for (const { name, state, reason = "" } of sources) {
-      // The instance that answers has said so itself.
-      if (state !== "waiting" || (id === stats.instance && told.has(name))) continue;
-      add("bad", text("problemSource", { name: `${name} (${id})`, reason }));
-    }
+  const sources = stats.instances.flatMap(({ id, sources = [] }) =>
+    sources.map((source) => ({ ...source, id }))
+  );
+  // Of sources every instance knows, so that it does not matter which of them answers.
+  const names = new Set(sources.map(({ name }) => name));
+  for (const reason of reasons) {
+    if (!names.has(reason.split(":")[0]!)) add("bad", text("problemDegraded", { reason }));
+  }
+  for (const { name, id, state, reason = "" } of sources) {
+    if (state !== "waiting") continue;
+    add("bad", text("problemSource", { name: `${name} (${id})`, reason }));
   }
   if (stats.ingest_lease === "") add("bad", text("problemNoLease"));
   for (const { id, silent_ms } of stats.silent_instances) {

@@ -27,7 +27,7 @@ export class Rates {
   readonly #points: { at: number; values: Record<Measure, number | null> }[] = [];
 
   /** @param at is in ms since 1970. */
-  add({ instances, fanout, queued, instance, sources }: Stats, at: number): void {
+  add({ instances, instance, sources }: Stats, at: number): void {
     const received = new Map<string, number>();
     for (const { id, sources = [] } of instances) {
       for (const source of sources) received.set(`${id} ${source.name}`, source.received);
@@ -42,9 +42,9 @@ export class Rates {
         ) => [id, { messages, sent, dropped }]),
       ),
       levels: {
-        clients: instances.reduce((sum, { subscribers }) => sum + subscribers, 0),
-        pending: fanout.pending,
-        queued: queued.messages,
+        clients: sum(instances, ({ subscribers }) => subscribers),
+        pending: sum(instances, ({ pending = 0 }) => pending),
+        queued: sum(instances, ({ queued = 0 }) => queued),
       },
     });
     const before = (age: number) => ({ at: time }: { at: number }) => time < at - age;
@@ -86,12 +86,12 @@ export class Rates {
   }
 
   #rate(counter: keyof Counters): number | null {
-    let sum: number | null = null;
+    let total: number | null = null;
     for (const id of this.#samples.at(-1)!.instances.keys()) {
       const rate = this.#perSecond(({ instances }) => instances.get(id)?.[counter]);
-      if (rate !== undefined) sum = (sum ?? 0) + rate;
+      if (rate !== undefined) total = (total ?? 0) + rate;
     }
-    return sum;
+    return total;
   }
 
   /** Undefined until there are two samples; a counter that fell is one of a new start. */
@@ -102,4 +102,8 @@ export class Rates {
     const risen = read(last)! - read(first)!;
     return risen < 0 ? undefined : risen * 1000 / (last.at - first.at);
   }
+}
+
+function sum<T>(items: readonly T[], read: (item: T) => number): number {
+  return items.reduce((total, item) => total + read(item), 0);
 }

@@ -2,15 +2,14 @@
 import { byId } from "../shared/dom.ts";
 import { formatNumber } from "../shared/language.ts";
 import type { Rates } from "./rates.ts";
-import type { InstanceSource, SourceStats, Stats } from "./stats.ts";
+import type { InstanceSource, Stats } from "./stats.ts";
 import { type Column, Table, type Tone } from "./table.ts";
 import { type OpsKey, text } from "./texts.ts";
 
-/** A source on one instance; only the one that answers tells all of it. */
+/** A source on one instance. */
 export interface SourceRow {
   readonly instance: string;
-  readonly source: InstanceSource & Partial<SourceStats>;
-  readonly lag: number | undefined;
+  readonly source: InstanceSource;
   readonly perSecond: number | undefined;
 }
 
@@ -22,7 +21,8 @@ const STATES: Record<string, OpsKey> = {
   stopped: "stopped",
 };
 
-const number = (value: number | undefined) => value === undefined ? "–" : formatNumber(value);
+const number = (value: number | null | undefined) =>
+  typeof value === "number" ? formatNumber(value) : "–";
 
 const COLUMNS: readonly Column<SourceRow>[] = [
   { label: "source", cell: ({ source }) => source.name },
@@ -40,7 +40,7 @@ const COLUMNS: readonly Column<SourceRow>[] = [
     cell: ({ perSecond }) => perSecond === undefined ? "–" : formatNumber(perSecond, 1),
   },
   { label: "received", kind: "number", cell: ({ source }) => number(source.received) },
-  { label: "lag", kind: "number", cell: ({ lag }) => number(lag) },
+  { label: "lag", kind: "number", cell: ({ source }) => number(source.lag) },
   {
     label: "malformed",
     kind: "number",
@@ -79,7 +79,6 @@ export function sourceRows(stats: Stats, rates: Pick<Rates, "ofSource">): Source
     (id === stats.instance ? stats.sources : sources).map((source): SourceRow => ({
       instance: id,
       source,
-      lag: source.lag ?? (source as SourceStats).detail?.lag,
       perSecond: rates.ofSource(id, source.name),
     }))
   );

@@ -7,13 +7,12 @@ export interface Stats {
   readonly ingest_lease: string | null;
   readonly instances: readonly InstanceStats[];
   readonly silent_instances: readonly { readonly id: string; readonly silent_ms: number }[];
-  readonly sources: readonly SourceStats[];
+  readonly sources: readonly InstanceSource[];
   readonly transports: Readonly<Record<string, { connections: number; dropped: number }>>;
   readonly companies: { readonly known: number; readonly refused: Record<string, number> };
   readonly deliveries: DeliveryStats | null;
   /** Messages that peers hand in at `/ws`. */
   readonly inbound: InboundStats | null;
-  readonly queued: { readonly messages: number; readonly bytes: number };
   readonly slowest_connections: readonly ConnectionStats[];
   readonly fanout: StoreStats;
   readonly memory: { readonly rss: number };
@@ -25,9 +24,11 @@ export interface InstanceStats {
   readonly subscribers: number;
   readonly devices: number;
   readonly silent_ms: number;
-  /** Missing from an instance of an older version, as `dropped` and `sources`. */
+  /** What is optional is missing from an instance of an older version. */
+  readonly pending?: number;
   readonly sent?: number;
   readonly dropped?: number;
+  readonly queued?: number;
   readonly sources?: readonly InstanceSource[];
 }
 
@@ -36,15 +37,10 @@ export interface InstanceSource {
   readonly state: string;
   readonly reason?: string;
   readonly received: number;
+  readonly malformed?: number;
+  readonly dropped?: number;
+  readonly reconnects?: number;
   readonly lag?: number | null;
-}
-
-/** A source of the instance that answers. */
-export interface SourceStats extends InstanceSource {
-  readonly malformed: number;
-  readonly dropped: number;
-  readonly reconnects: number;
-  readonly detail?: { readonly lag?: number };
 }
 
 export interface ConnectionStats {

@@ -9,6 +9,7 @@ const instance = (id: string, messages: number, more: Partial<InstanceStats> = {
   subscribers: 2,
   devices: 3,
   silent_ms: 0,
+  pending: 3.5,
   sent: messages * 2,
   dropped: 0,
   sources: [{ name: "mqtt", state: "stopped", received: messages }],
@@ -19,8 +20,6 @@ const stats = (instances: InstanceStats[], answering = instances[0]!.id) => ({
   instance: answering,
   instances,
   sources: [],
-  fanout: { pending: 7 },
-  queued: { messages: 9, bytes: 1 },
 } as unknown as Stats);
 
 Deno.test("Rates are sums over the instances, whichever of them answers", () => {
