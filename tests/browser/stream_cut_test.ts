@@ -47,7 +47,7 @@ Deno.test({
     const proxy = stack.use(await TcpProxy.start(instances[0]!.port));
     const browser = await launchChromium();
     stack.defer(() => browser.close());
-    const page = await browser.newPage();
+    const page = await browser.newPage({ bypassCSP: true });
     await page.goto(`http://127.0.0.1:${proxy.port}/livez`);
     await open(page);
     await eventually("both are connected", async () => {
