@@ -1,12 +1,14 @@
 /** Reads the shared log's frames from the store. */
 
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient, KvEntry } from "./kv_client.ts";
 import { HEAD, logKey } from "./kv_keys.ts";
-import { type FrameHeader, readHeader, unpackFrame } from "./log_frame.ts";
+import { type FrameHeader, readHeader } from "./log_frame.ts";
 import { decodeHead, type LogHead } from "./log_head.ts";
-import type { Epoch, Publication } from "./message.ts";
+import type { Epoch } from "./message.ts";
 import type { StoredStretch } from "./replay.ts";
+import { ReplayCache } from "./replay_cache.ts";
 
 /** A frame as it is stored. */
 export interface StoredFrame extends FrameHeader {
@@ -25,7 +27,11 @@ export interface StampedHead {
 export const PAGE_FRAMES = 64;
 
 export class LogReader {
-  constructor(private readonly kv: KvClient) {}
+  readonly #replays: ReplayCache;
+
+  constructor(private readonly kv: KvClient, clock: Clock = SYSTEM_CLOCK) {
+    this.#replays = new ReplayCache(clock);
+  }
 
   async head(): Promise<StampedHead | undefined> {
     const entry = await this.kv.get(HEAD);
@@ -71,14 +77,15 @@ export class LogReader {
     end: number,
     { epoch, interest, maxBytes }: { epoch: Epoch; interest: Interest; maxBytes: number },
   ): Promise<StoredStretch> {
-    const found: Publication[] = [];
-    let reached = offset;
-    for (const frame of await this.frames(offset + 1, end, Math.ceil(maxBytes / 60_000) * 8)) {
-      if (frame.firstOffset > reached + 1) break;
-      const wanted = (id: string, at: number) => at > offset && interest.matches(id);
-      found.push(...unpackFrame(frame.bytes, epoch, frame.firstOffset, wanted));
-      reached = frame.next - 1;
-    }
+    const maxFrames = Math.ceil(maxBytes / 60_000) * 8;
+    const { found, reached, isFresh } = await this.#replays.stretch(offset + 1, {
+      epoch,
+      interest,
+      maxFrames,
+      read: () => this.frames(offset + 1, end, maxFrames),
+    });
+    // Nothing is missing up to here; what is beyond, the next step will see.
+    if (!isFresh) return { found, reached, floor: 0 };
     // Read after the frames: a floor that has passed them by now is known to the caller.
     const now = await this.head();
     // What was read may be of another epoch: the caller has yet to hear of it.

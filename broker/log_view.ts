@@ -46,7 +46,7 @@ export class LogView {
     { recentMaxBytes }: { readonly recentMaxBytes: number },
   ) {
     this.log = new MessageLog({ maxBytes: recentMaxBytes });
-    this.reader = new LogReader(kv);
+    this.reader = new LogReader(kv, clock);
     this.time = new LogClock(clock);
     this.lasts = new LastStore(kv, this.log);
   }

@@ -86,7 +86,10 @@ export class Client {
     session.onClosed = () => gone.abort();
     const begun = beginSession(hub, session, { cursor, snapshot, signal })
       .catch(() => hub.goodbye(session, "error", 0));
-    const deps = { hub, config: { maxDeviceIds: 500 } } as unknown as AppDeps;
+    const deps = {
+      hub,
+      config: { maxDeviceIds: 500, limits: { commandsPerSecond: 1_000 } },
+    } as unknown as AppDeps;
     const commands = new StreamCommands(deps, session, { grant: OPEN_GRANT, signal, begun });
     this.#connection = { instance, session, commands, socket, end: cut };
     instance.onKilled.add(cut);

@@ -1,0 +1,140 @@
+/** Messages that replays have read from the store lately: who comes back at one time, reads the same. */
+
+import type { Clock } from "./clock.ts";
+import type { Interest } from "./interest.ts";
+import { unpackFrame } from "./log_frame.ts";
+import type { StoredFrame } from "./log_reader.ts";
+import type { Epoch, Publication } from "./message.ts";
+
+const MAX_BYTES = 16_000_000;
+/** Reads of the store at one time, whatever the number of clients. */
+const MAX_READS = 4;
+/** After so long what is live goes first. */
+const SLICE_MS = 4;
+const NEVER = new AbortController().signal;
+
+interface CachedFrame {
+  readonly firstOffset: number;
+  readonly next: number;
+  readonly size: number;
+  readonly publications: readonly Publication[];
+}
+
+export interface CachedStretch {
+  readonly found: readonly Publication[];
+  /** Offset up to which the log was looked through. */
+  readonly reached: number;
+  /** The store was asked. */
+  readonly isFresh: boolean;
+}
+
+export interface StretchOptions {
+  readonly epoch: Epoch;
+  readonly interest: Interest;
+  readonly maxFrames: number;
+  /** Frames from the one that holds the offset on, in order, from the store. */
+  readonly read: () => Promise<StoredFrame[]>;
+}
+
+/** Bounded in memory, in reads at one time, and in the time that it takes from others. */
+export class ReplayCache {
+  /** By first offset; the one that was used longest ago comes first. */
+  readonly #frames = new Map<number, CachedFrame>();
+  /** First offsets, in order. */
+  #offsets: number[] = [];
+  #size = 0;
+  #epoch: Epoch | undefined;
+  readonly #reads = new Map<number, Promise<unknown>>();
+  #sliceStart = -Infinity;
+  #turn: Promise<void> | undefined;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** What is of interest from `offset` on, in one go without a gap. */
+  async stretch(offset: number, options: StretchOptions): Promise<CachedStretch> {
+    const { epoch, read } = options;
+    for (;;) {
+      // Looked at right before the work, or all who wait would find the time not yet used.
+      if (this.clock.monotonic() - this.#sliceStart > SLICE_MS) {
+        await this.#nextTurn();
+        continue;
+      }
+      if (epoch !== this.#epoch) this.#begin(epoch);
+      const cached = this.#collect(offset, options);
+      if (cached.reached >= offset) return { ...cached, isFresh: false };
+      const same = this.#reads.get(offset);
+      if (same) await same;
+      else if (this.#reads.size >= MAX_READS) await Promise.race(this.#reads.values());
+      else break;
+    }
+    const reading = read();
+    this.#reads.set(offset, reading.catch(() => {}));
+    try {
+      const frames = await reading;
+      if (epoch === this.#epoch) this.#keep(frames, epoch);
+      return { ...this.#collect(offset, options), isFresh: true };
+    } finally {
+      this.#reads.delete(offset);
+    }
+  }
+
+  #nextTurn(): Promise<void> {
+    return this.#turn ??= this.clock.sleep(0, NEVER).then(() => {
+      this.#turn = undefined;
+      this.#sliceStart = this.clock.monotonic();
+    });
+  }
+
+  #collect(offset: number, { epoch, interest, maxFrames }: StretchOptions) {
+    const found: Publication[] = [];
+    let at = offset;
+    let i = epoch === this.#epoch ? this.#after(offset) - 1 : -1;
+    for (let count = 0; i >= 0 && i < this.#offsets.length && count < maxFrames; i++, count++) {
+      const frame = this.#frames.get(this.#offsets[i]!)!;
+      if (frame.firstOffset > at || frame.next <= at) break;
+      for (const publication of frame.publications) {
+        if (publication.offset >= offset && interest.matches(publication.deviceId)) {
+          found.push(publication);
+        }
+      }
+      this.#frames.delete(frame.firstOffset);
+      this.#frames.set(frame.firstOffset, frame);
+      at = frame.next;
+    }
+    return { found, reached: at - 1 };
+  }
+
+  #keep(frames: readonly StoredFrame[], epoch: Epoch): void {
+    for (const { firstOffset, next, bytes } of frames) {
+      if (this.#frames.has(firstOffset)) continue;
+      const publications = unpackFrame(bytes, epoch, firstOffset);
+      this.#frames.set(firstOffset, { firstOffset, next, publications, size: bytes.length });
+      this.#offsets.splice(this.#after(firstOffset), 0, firstOffset);
+      this.#size += bytes.length;
+    }
+    for (const [oldest, { size }] of this.#frames) {
+      if (this.#size <= MAX_BYTES) break;
+      this.#frames.delete(oldest);
+      this.#offsets.splice(this.#after(oldest) - 1, 1);
+      this.#size -= size;
+    }
+  }
+
+  /** Index of the first frame that begins after `offset`. */
+  #after(offset: number): number {
+    let [low, high] = [0, this.#offsets.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#offsets[middle]! <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #begin(epoch: Epoch): void {
+    this.#epoch = epoch;
+    this.#frames.clear();
+    this.#offsets = [];
+    this.#size = 0;
+  }
+}
