@@ -19,6 +19,7 @@ export type InboundCheck =
 type Fields = Readonly<Record<string, unknown>>;
 
 const SENDERS = ["from", "sender", "wa_id", "phone", "telefono", "numero", "remitente"];
+const WRAPPERS = ["data", "payload", "message"];
 const IDS = ["id", "message_id", "messageId", "wamid", "uuid"];
 const MAX_CHARS = 256;
 /** What a job may hold; a webhook that is taken apart repeats what its messages share. */
@@ -27,14 +28,24 @@ const MAX_OF_WEBHOOK = 100;
 
 /** Whether it claims to be from a person, well-formed or not. */
 export function looksInbound(value: unknown): boolean {
-  return isFields(value) &&
-    (isWebhook(value) || SENDERS.some((name) => Object.hasOwn(value, name)));
+  return isFields(value) && (isWebhook(value) || hasSender(value));
+}
+
+function hasSender(value: Fields): boolean {
+  return SENDERS.some((name) => Object.hasOwn(value, name));
+}
+
+/** The message within an envelope such as `{"event":"message","data":{…}}`. */
+function unwrap(value: Fields): Fields | undefined {
+  return WRAPPERS.map((name) => value[name]).find((inner): inner is Fields => looksInbound(inner));
 }
 
 /** Reads a parsed message; `text` is the JSON that it came from. */
 export function checkInbound(value: unknown, text: string): InboundCheck {
   if (!isFields(value)) return { kind: "bad", field: "the message", id: undefined };
   if (isWebhook(value)) return checkWebhook(value);
+  const wrapped = hasSender(value) ? undefined : unwrap(value);
+  if (wrapped) return checkInbound(wrapped, JSON.stringify(wrapped));
   const message = readMessage(value, text);
   return "field" in message
     ? { kind: "bad", ...message }

@@ -53,12 +53,14 @@ Deno.test("WS /ws acks a message once it is stored, as WhatsApp's webhook or by 
   peer.send(webhook(message("wamid.2"), message("wamid.3", "57300")));
   peer.send({ message_id: "m4", sender: "+57300", text: "hola" });
   peer.send(webhook());
-  assert.deepEqual(await answers(peer, 5), [
+  peer.send({ event: "message", data: message("wamid.5") });
+  assert.deepEqual(await answers(peer, 6), [
     { event: "ack", data: { id: "wamid.1", status: "queued" } },
     { event: "ack", data: { id: "wamid.2", status: "queued" } },
     { event: "ack", data: { id: "wamid.3", status: "queued" } },
     { event: "ack", data: { id: "m4", status: "queued" } },
     { event: "ack", data: { id: null } },
+    { event: "ack", data: { id: "wamid.5", status: "queued" } },
   ]);
   const stored = await jobs(rig.work);
   const bodies = stored.map(({ value }) => (value.data as { message: unknown }).message);
