@@ -6,7 +6,7 @@ import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
 import type { Publication } from "./message.ts";
 import { Presence } from "./presence.ts";
-import { Session, type SessionMode } from "./session.ts";
+import { Session, type SessionEvents, type SessionMode } from "./session.ts";
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -66,6 +66,15 @@ export class Hub implements FanoutListener, Disposable {
   readonly #turn: Session[] = [];
   readonly #ticker: ReturnType<typeof setInterval>;
   readonly #drainTimers = new Map<number, ReturnType<typeof setTimeout>>();
+
+  readonly #events: SessionEvents = {
+    onSent: (count, { sink }) => this.totals[sink.transport].sent += count,
+    onDrop: (deviceId, session) => {
+      this.totals[session.sink.transport].dropped++;
+      this.options.onDrop(deviceId, session);
+    },
+    onWaiting: (session) => this.#waitFor(session),
+  };
 
   constructor(readonly fanout: Fanout, private readonly options: HubOptions) {
     this.#pings = new Wheel(options.keepaliveSeconds, (session) => this.ping(session));
@@ -145,18 +154,8 @@ export class Hub implements FanoutListener, Disposable {
   /** A session that gets pings from now on, and messages once it is attached. */
   open(sink: Sink, interest: Interest, mode: SessionMode = {}): Session {
     const totals = this.totals[sink.transport];
-    const session = new Session(sink, interest, {
-      mode,
-      limits: this.options.limits,
-      events: {
-        onSent: (count) => totals.sent += count,
-        onDrop: (deviceId) => {
-          totals.dropped++;
-          this.options.onDrop(deviceId, session);
-        },
-        onWaiting: () => this.#waitFor(session),
-      },
-    });
+    const { limits } = this.options;
+    const session = new Session(sink, interest, { mode, limits, events: this.#events });
     totals.connections++;
     totals.connected++;
     this.#sessions.add(session);

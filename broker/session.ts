@@ -5,7 +5,7 @@ import { FifoOutbox } from "./fifo_outbox.ts";
 import type { Interest } from "./interest.ts";
 import { LatestOutbox } from "./latest_outbox.ts";
 import type { Publication } from "./message.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox, OutboxEvents } from "./outbox.ts";
 import type { PresenceState } from "./presence.ts";
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
@@ -22,13 +22,13 @@ export interface SessionMode {
   readonly presence?: boolean;
 }
 
-/** What a session tells of itself. */
+/** What sessions tell of themselves; one for all of them, as each of thousands takes memory. */
 export interface SessionEvents {
   /** The queue is full: a message of the device was dropped for this client. */
-  onDrop(deviceId: string): void;
-  onSent(count: number): void;
+  onDrop(deviceId: string, session: Session): void;
+  onSent(count: number, session: Session): void;
   /** Something waits: {@linkcode Session.drain} has to be called until nothing does. */
-  onWaiting(): void;
+  onWaiting(session: Session): void;
 }
 
 export interface SessionOptions {
@@ -38,14 +38,14 @@ export interface SessionOptions {
 }
 
 /** It is `live` once what the client asked to see first was written. */
-export class Session {
+export class Session implements OutboxEvents {
   readonly mode: SessionMode;
   readonly #outbox: Outbox;
   readonly #events: SessionEvents;
   /** Messages of this turn; written by {@linkcode Session.flush}. */
   readonly #turn: Publication[] = [];
-  /** States of devices that wait, since the socket is full. */
-  readonly #presence = new Map<string, PresenceState>();
+  /** States of devices that wait, since the socket is full; few sessions ever have one. */
+  #presence: Map<string, PresenceState> | undefined;
   /** Position while the session is not live: up to here everything was written. */
   #reached: string | undefined;
   /** Devices that are being replayed: what comes of them is part of the replay. */
@@ -68,22 +68,32 @@ export class Session {
     this.mode = mode;
     this.#events = events;
     const batchMs = mode.batchMs ?? 0;
-    const outboxEvents = {
-      onSent: (count: number) => this.#countSent(count),
-      onDrop: (deviceId: string) => {
-        this.dropped++;
-        events.onDrop(deviceId);
-      },
-      onWaiting: () => events.onWaiting(),
-    };
     this.#outbox = mode.latest
       ? new LatestOutbox(sink, {
         maxRate: mode.maxRate ?? 0,
         batchMs,
         now: () => performance.now(),
-      }, outboxEvents)
-      : new FifoOutbox(sink, { limits, batchMs }, outboxEvents);
+      }, this)
+      : new FifoOutbox(sink, { limits, batchMs }, this);
   }
+
+  // ---- what the outbox tells
+
+  onSent(count: number): void {
+    this.sent += count;
+    this.#events.onSent(count, this);
+  }
+
+  onDrop(deviceId: string): void {
+    this.dropped++;
+    this.#events.onDrop(deviceId, this);
+  }
+
+  onWaiting(): void {
+    this.#events.onWaiting(this);
+  }
+
+  // ---- what the hub asks for
 
   /** Takes a message of this turn; true for the first. */
   add(publication: Publication): boolean {
@@ -106,9 +116,9 @@ export class Session {
   /** Writes what waits, as far as it may go out now; true once nothing waits. */
   drain(joined: JoinedEvents): boolean {
     if (this.closed) return true;
-    for (const [deviceId, state] of this.#presence) {
+    for (const [deviceId, state] of this.#presence ?? []) {
       if (this.sink.full) return false;
-      this.#presence.delete(deviceId);
+      this.#presence!.delete(deviceId);
       this.writePresence(deviceId, state);
     }
     return this.#outbox.drain(joined);
@@ -116,10 +126,11 @@ export class Session {
 
   /** Tells a change of a device's state; where it has to wait, the newest one goes out later. */
   presence(deviceId: string, state: PresenceState): void {
-    const now = this.live && !this.sink.full && this.#presence.size === 0;
+    const now = this.live && !this.sink.full && !this.#presence?.size;
     if (now) return this.writePresence(deviceId, state);
+    this.#presence ??= new Map();
     this.#presence.set(deviceId, state);
-    if (this.live) this.#events.onWaiting();
+    if (this.live) this.onWaiting();
   }
 
   writePresence(deviceId: string, state: PresenceState): void {
@@ -129,7 +140,7 @@ export class Session {
   /** From now on it gets messages; what waited for that goes out. */
   goLive(): void {
     this.live = true;
-    if (this.#presence.size > 0) this.#events.onWaiting();
+    if (this.#presence?.size) this.onWaiting();
   }
 
   /** Writes messages of a replay; returns how many the socket took. */
@@ -140,7 +151,7 @@ export class Session {
     // A ping may come between two steps, and its id must not be below those that went out.
     if (written > 0) this.#reached = publications[written - 1]!.cursor;
     this.#outbox.replayed(publications.slice(0, written));
-    this.#countSent(written);
+    this.onSent(written);
     forgetFrames(publications);
     return written;
   }
@@ -149,7 +160,7 @@ export class Session {
   replayWithoutIds(publications: readonly Publication[]): void {
     for (const { payload } of publications) this.sink.event("message", payload);
     this.#outbox.replayed(publications);
-    this.#countSent(publications.length);
+    this.onSent(publications.length);
   }
 
   /** Leaves devices to a replay from `offset` on, until {@linkcode Session.release}. */
@@ -165,8 +176,8 @@ export class Session {
   /** Changes what the client gets from now on; what waits of other devices is forgotten. */
   want(interest: Interest): void {
     this.interest = interest;
-    for (const deviceId of this.#presence.keys()) {
-      if (!interest.matches(deviceId)) this.#presence.delete(deviceId);
+    for (const deviceId of this.#presence?.keys() ?? []) {
+      if (!interest.matches(deviceId)) this.#presence!.delete(deviceId);
     }
     this.#outbox.forget((deviceId) => interest.matches(deviceId));
   }
@@ -187,11 +198,6 @@ export class Session {
   get queued(): { messages: number; bytes: number } {
     const { messages, bytes } = this.#outbox;
     return { messages, bytes };
-  }
-
-  #countSent(count: number): void {
-    this.sent += count;
-    this.#events.onSent(count);
   }
 }
 

@@ -91,8 +91,10 @@ function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
       socket.send(wsEvent("error", data));
       return socket.close(POLICY_VIOLATION, query.code);
     }
-    const commands = client.begin(new WsSink(socket), query);
-    socket.onmessage = ({ data }) => commands.receive(data);
+    const begun = client.begin(new WsSink(socket), query);
+    let commands: StreamCommands | undefined;
+    // Few clients send any.
+    socket.onmessage = ({ data }) => (commands ??= client.commands(begun))?.receive(data);
   };
   socket.onclose = () => client.gone();
   // What went wrong with a client's connection is told by its close.
@@ -142,7 +144,8 @@ class Client {
     this.place.take();
   }
 
-  begin(sink: Sink, { interest, mode, cursor, snapshot }: StreamQuery): StreamCommands {
+  /** Resolves when the stream has begun. */
+  begin(sink: Sink, { interest, mode, cursor, snapshot }: StreamQuery): Promise<void> {
     const { hub } = this.deps;
     const session = hub.open(sink, interest, mode);
     this.#session = session;
@@ -159,11 +162,17 @@ class Client {
       (reason) => hub.goodbye(session, reason, 0),
     );
     const { signal } = this.#gone;
-    const begun = beginSession(hub, session, { cursor, snapshot, signal }).catch((error) => {
+    return beginSession(hub, session, { cursor, snapshot, signal }).catch((error) => {
       log.error("a stream could not begin: {error}", { error });
       hub.goodbye(session, "error", RETRY_MS);
     });
-    return new StreamCommands(this.deps, session, { grant, signal, begun });
+  }
+
+  /** Carries out what the client sends; undefined once it is gone. */
+  commands(begun: Promise<void>): StreamCommands | undefined {
+    const { signal } = this.#gone;
+    return this.#session &&
+      new StreamCommands(this.deps, this.#session, { grant: this.grant, signal, begun });
   }
 
   /** The connection is closed; one whose stream has ended holds its place until then. */
