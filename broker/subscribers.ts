@@ -2,15 +2,16 @@
 
 import type { Interest } from "./interest.ts";
 
-const NOBODY: ReadonlySet<never> = new Set<never>();
+/** One subscriber, or several: most devices have one, and a set takes 230 bytes. */
+type Few<T> = T | Set<T>;
 
 /**
  * An index of subscribers by id, by prefix and of those that want everything. A lookup costs one
  * step for each length that a prefix has, and nothing for those who want other devices.
  */
-export class Subscribers<T> {
-  readonly #byId = new Map<string, Set<T>>();
-  readonly #byPrefix = new Map<string, Set<T>>();
+export class Subscribers<T extends object | string> {
+  readonly #byId = new Map<string, Few<T>>();
+  readonly #byPrefix = new Map<string, Few<T>>();
   /** How many prefixes have a length. */
   readonly #lengths = new Map<number, number>();
   readonly #all = new Set<T>();
@@ -38,13 +39,11 @@ export class Subscribers<T> {
 
   /** Calls `visit` for each subscriber that wants the device, once. */
   each(deviceId: string, visit: (subscriber: T) => void): void {
-    for (const subscriber of this.#byId.get(deviceId) ?? NOBODY) visit(subscriber);
+    eachOf(this.#byId.get(deviceId), visit);
     for (const subscriber of this.#all) visit(subscriber);
     for (const length of this.#lengths.keys()) {
       if (length > deviceId.length) continue;
-      for (const subscriber of this.#byPrefix.get(deviceId.slice(0, length)) ?? NOBODY) {
-        visit(subscriber);
-      }
+      eachOf(this.#byPrefix.get(deviceId.slice(0, length)), visit);
     }
   }
 
@@ -62,17 +61,38 @@ export class Subscribers<T> {
   }
 }
 
+function eachOf<T extends object | string>(
+  few: Few<T> | undefined,
+  visit: (subscriber: T) => void,
+): void {
+  if (few instanceof Set) { for (const subscriber of few) visit(subscriber); }
+  else if (few !== undefined) visit(few);
+}
+
 /** True where the key is new. */
-function addTo<T>(index: Map<string, Set<T>>, key: string, subscriber: T): boolean {
-  const set = index.get(key);
-  if (set) set.add(subscriber);
-  else index.set(key, new Set([subscriber]));
-  return set === undefined;
+function addTo<T extends object | string>(
+  index: Map<string, Few<T>>,
+  key: string,
+  subscriber: T,
+): boolean {
+  const few = index.get(key);
+  if (few instanceof Set) few.add(subscriber);
+  else {index.set(
+      key,
+      few !== undefined && few !== subscriber ? new Set([few, subscriber]) : subscriber,
+    );}
+  return few === undefined;
 }
 
 /** True where the key is gone. */
-function removeFrom<T>(index: Map<string, Set<T>>, key: string, subscriber: T): boolean {
-  const set = index.get(key);
-  if (!set?.delete(subscriber) || set.size > 0) return false;
-  return index.delete(key);
+function removeFrom<T extends object | string>(
+  index: Map<string, Few<T>>,
+  key: string,
+  subscriber: T,
+): boolean {
+  const few = index.get(key);
+  const isLast = few instanceof Set
+    ? few.delete(subscriber) && few.size === 0
+    : few === subscriber && few !== undefined;
+  return isLast && index.delete(key);
 }

@@ -22,10 +22,24 @@ export interface AdmissionOptions {
 }
 
 /** A connection's place in the counts; it is taken once, and left once. */
-export interface Place {
-  readonly address: string;
-  take(): void;
-  leave(): void;
+export class Place {
+  #taken = false;
+
+  constructor(
+    readonly address: string,
+    readonly token: string | undefined,
+    private readonly count: (place: Place, change: 1 | -1) => void,
+  ) {}
+
+  take(): void {
+    if (!this.#taken) this.count(this, 1);
+    this.#taken = true;
+  }
+
+  leave(): void {
+    if (this.#taken) this.count(this, -1);
+    this.#taken = false;
+  }
 }
 
 export class Admission {
@@ -75,28 +89,14 @@ export class Admission {
     if (c.req.method !== "HEAD" && this.#rate.take() > 0) {
       throw refused(503, "too_many_new_connections", "Too many clients connect at once");
     }
-    return this.#place(address, token);
+    return new Place(address, token, this.#count);
   }
 
-  #place(address: string, token: string | undefined): Place {
-    let taken = false;
-    const count = (change: 1 | -1) => {
-      this.options.connections.add(change);
-      this.#byAddress.add(address, change);
-      if (token !== undefined) this.#byToken.add(token, change);
-    };
-    return {
-      address,
-      take() {
-        if (!taken) count(1);
-        taken = true;
-      },
-      leave() {
-        if (taken) count(-1);
-        taken = false;
-      },
-    };
-  }
+  readonly #count = ({ address, token }: Place, change: 1 | -1): void => {
+    this.options.connections.add(change);
+    this.#byAddress.add(address, change);
+    if (token !== undefined) this.#byToken.add(token, change);
+  };
 }
 
 /** Tokens without an id count by their subject, and those without both not at all. */

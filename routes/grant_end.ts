@@ -6,12 +6,16 @@ import type { Grant } from "./tokens.ts";
 /** A timer cannot be set for longer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+const nothing = () => {};
+
 /** Calls `end` once, when the token expires or is revoked; returns how to stop waiting for that. */
 export function onGrantEnd(
   grant: Grant,
   revocations: Revocations,
   end: (reason: "token_expired" | "token_revoked") => void,
 ): () => void {
+  const { tokenId, subject, expiresAt } = grant;
+  if (tokenId === undefined && subject === undefined && expiresAt === undefined) return nothing;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stop = () => {
     clearTimeout(timer);
@@ -31,7 +35,7 @@ export function onGrantEnd(
   const forget = revocations.onChange(() => {
     if (revocations.isRevoked(grant)) finish("token_revoked");
   });
-  if (grant.expiresAt !== undefined) wait(grant.expiresAt);
+  if (expiresAt !== undefined) wait(expiresAt);
   // It may have been revoked between the check of the token and now.
   if (revocations.isRevoked(grant)) finish("token_revoked");
   return stop;

@@ -71,8 +71,8 @@ function clientOf(c: Context, trustProxy: boolean): string {
 
 function headerLength(headers: Headers): number {
   let length = 0;
-  // `: ` and the end of the line.
-  for (const [name, value] of headers) length += name.length + value.length + 4;
+  // A copy, since what is iterated is cached for as long as the stream lives; `: ` and a line's end.
+  for (const [name, value] of new Headers(headers)) length += name.length + value.length + 4;
   return length;
 }
 
