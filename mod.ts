@@ -13,6 +13,7 @@ import type { Backend } from "./broker/delivery/backend.ts";
 import type { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import { type Problem, readConfig } from "./config.ts";
 import { handlerOf } from "./ingest/botonera/message_types.ts";
+import type { OwnSource } from "./ingest/source.ts";
 import { closeLog, configureLog } from "./log.ts";
 import { type Program, startProgram } from "./program.ts";
 
@@ -20,7 +21,7 @@ export { Backend } from "./broker/delivery/backend.ts";
 export { DeliveryError } from "./broker/delivery/delivery.ts";
 export { WhatsApp, type WhatsAppMessage } from "./broker/delivery/whatsapp.ts";
 export { type MessageType, registerMessageType } from "./ingest/botonera/message_types.ts";
-export type { HandlingContext, MessageHandler, Problem };
+export type { HandlingContext, MessageHandler, OwnSource, Problem };
 
 export interface TelecastOptions {
   /** Variables as README.md lists them; those of the process unless given. */
@@ -29,6 +30,8 @@ export interface TelecastOptions {
   readonly flags?: readonly string[];
   /** A module that calls registerMessageType(); this thread and every source's worker import it. */
   readonly messageTypes?: URL;
+  /** Sources of your own; the flags that name sources leave them alone. */
+  readonly sources?: readonly OwnSource[];
   /** Takes messages from people in the backend's place; called again later where it throws. */
   readonly onInbound?: MessageHandler;
 }
@@ -52,7 +55,7 @@ export class Telecast implements AsyncDisposable {
    * @throws {StoreError} where the store cannot be opened.
    */
   static async start(options: TelecastOptions = {}): Promise<Telecast> {
-    const { env, flags = [], messageTypes, onInbound } = options;
+    const { env, flags = [], messageTypes, onInbound, sources = [] } = options;
     const read = env ? (name: string) => env[name] : (name: string) => Deno.env.get(name);
     const result = readConfig(read, flags);
     if (!result.ok) throw new ConfigError(result.problems);
@@ -60,6 +63,7 @@ export class Telecast implements AsyncDisposable {
     if (messageTypes) await import(messageTypes.href);
     const program = await startProgram(result.config, {
       modules: messageTypes ? [messageTypes.href] : [],
+      sources,
       ...(messageTypes || onInbound ? { handlers: { handlerOf, onInbound } } : {}),
     });
     await program.ready;

@@ -12,6 +12,7 @@ import type { Config } from "./config.ts";
 import { EventLoopWatch } from "./event_loop.ts";
 import { Health } from "./health.ts";
 import { Ingest } from "./ingest/ingest.ts";
+import type { OwnSource } from "./ingest/source.ts";
 import { BoundedLog, getLogger } from "./log.ts";
 import { exportFigures } from "./otel.ts";
 import { createApp } from "./routes/app.ts";
@@ -49,6 +50,8 @@ export interface ProgramOptions {
   readonly handlers?: WorkHandlers;
   /** Modules that every source's worker imports: they register types of messages. */
   readonly modules?: readonly string[];
+  /** Sources beside those of the configuration. */
+  readonly sources?: readonly OwnSource[];
 }
 
 /** How long clients wait at least before they come back after a drain. */
@@ -102,6 +105,7 @@ export async function startProgram(
     delivers: config.backendUrl !== undefined || config.whatsapp !== undefined ||
       options.handlers !== undefined,
     modules: options.modules ?? [],
+    sources: options.sources ?? [],
   });
   const instances = new Instances(store.kv, {
     id: instance,

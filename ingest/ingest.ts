@@ -18,7 +18,7 @@ import { EntryStore } from "./entry_store.ts";
 import type { KafkaSourceConfig } from "./kafka/source.ts";
 import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
-import type { Outgoing, SourceState } from "./source.ts";
+import type { Outgoing, OwnSource, SourceState } from "./source.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { WebSocketSourceConfig } from "./websocket/source.ts";
 
@@ -57,6 +57,8 @@ export interface IngestOptions {
   readonly delivers: boolean;
   /** URLs of modules that every source's worker imports: they register types of messages. */
   readonly modules: readonly string[];
+  /** Sources beside those of the configuration. */
+  readonly sources: readonly OwnSource[];
 }
 
 /**
@@ -115,6 +117,9 @@ export class Ingest {
         answers: !config.shadow,
       };
       await this.#supervise("websocket", "./websocket/worker.ts", source);
+    }
+    for (const { name, worker, config } of this.options.sources) {
+      await this.#supervise(name, worker.href, config);
     }
     if (this.#sources.length === 0) {
       log.info("no source is configured: this instance serves what others take in");

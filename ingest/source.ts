@@ -70,6 +70,16 @@ export interface Source {
   stop(): Promise<void>;
 }
 
+/** A source that is not the program's own. */
+export interface OwnSource {
+  /** Letters and underscores; shown in logs, stats and metrics. */
+  readonly name: string;
+  /** A module that calls `runSource()`. */
+  readonly worker: URL;
+  /** What the worker's `create()` gets; has to survive a structured clone. */
+  readonly config: unknown;
+}
+
 /** What a source is made with, beside its configuration. */
 export interface SourceContext {
   /** Topics that the kept session at the broker may still be subscribed to. */

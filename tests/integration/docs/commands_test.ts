@@ -22,8 +22,9 @@ const NOT_RUN = [
   /^curl -X POST .*<id>\/retry$/,
   /^curl -X POST \S+\/api\/v1\/iot\//,
 ];
-/** Run as a part of every check already. */
-const TASKS = /^deno (?:task (?:ok|audit|test|test:integration|test:faults|bench)|test -A \S+)$/;
+/** Run as a part of every check already, or by a test of their own. */
+const TASKS =
+  /^deno (?:run \S.* examples\/source\/main\.ts .*|task (?:ok|audit|test|test:integration|test:faults|bench|soak)( --minutes=\d+)?|test -A (--no-check )?\S+)$/;
 
 interface Command {
   readonly path: string;
