@@ -176,7 +176,10 @@ export class StreamCommands {
 
 function byteLength(data: unknown): number {
   if (typeof data === "string") {
-    return data.length * 3 <= MAX_FRAME_BYTES ? data.length : new TextEncoder().encode(data).length;
+    // Each unit is a byte at least: what is far too long is not encoded to know that.
+    const { length } = data;
+    if (length * 3 <= MAX_FRAME_BYTES || length > MAX_FRAME_BYTES) return length;
+    return new TextEncoder().encode(data).length;
   }
   return data instanceof ArrayBuffer ? data.byteLength : data instanceof Blob ? data.size : 0;
 }

@@ -2,14 +2,15 @@
 
 import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
-import { eventually } from "../kit/eventually.ts";
+import { eventually, within } from "../kit/eventually.ts";
 import { MemoryWatch } from "../kit/memory.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { parseWsFrame } from "../kit/received.ts";
 import { say } from "../kit/say.ts";
 import { System } from "../kit/system.ts";
 import { WsClient } from "../kit/ws_client.ts";
-import { frame, HANDSHAKE, RawConnection } from "../routes/raw.ts";
+import { HANDSHAKE, RawConnection } from "../routes/raw.ts";
+import type { BigFramesDone } from "./big_frames_worker.ts";
 
 const FRAME_BYTES = 60_000_000;
 const LIMIT = 5_000;
@@ -88,32 +89,19 @@ Deno.test("frames of 60 MB close their connections, the process lives, and other
   await using system = await System.start();
   const { telecast } = system;
   await using steady = await Steady.start(system, 5);
+  await eventually("a measure of before", () => steady.latencies.length >= 500);
+  say(`before the frames: ${steady.text}`);
+  steady.latencies.length = 0;
   await using memory = await MemoryWatch.start(telecast.process);
-  const open = async () => {
-    const connection = await RawConnection.open(telecast.port);
-    await connection.request("/api/v1/stream?device_ids=B", HANDSHAKE);
-    assert.equal((await connection.head()).status, 101);
-    return connection;
-  };
-  const big = frame("x".repeat(FRAME_BYTES));
-  for (let round = 0; round < 3; round++) {
-    await using sent = await open();
-    await sent.write(big).catch(() => {});
-    assert.equal(await sent.closeCode(), 1009);
-    // Declared, and a part of it sent: it waits, and is gone with its connection.
-    await using declared = await open();
-    await declared.write(big.subarray(0, 1_000_000));
-  }
-  // In pieces, each of them small.
-  await using pieces = await open();
-  const piece = "x".repeat(60_000);
-  await pieces.write(frame(piece, { fin: false }));
-  for (let sent = 0; sent < FRAME_BYTES; sent += piece.length) {
-    await pieces.write(frame(piece, { opcode: 0, fin: false })).catch(() => {});
-  }
-  await pieces.write(frame(piece, { opcode: 0 })).catch(() => {});
-  const code = await pieces.closeCode();
-  assert.ok(code === 1009 || code === undefined, `${code}`);
+  const worker = new Worker(new URL("./big_frames_worker.ts", import.meta.url), { type: "module" });
+  const done = Promise.withResolvers<BigFramesDone>();
+  worker.onmessage = ({ data }) => done.resolve(data);
+  worker.onerror = ({ message }) => done.reject(new Error(message));
+  worker.postMessage({ port: telecast.port, bytes: FRAME_BYTES, rounds: 3 });
+  const { whole, pieces } = await within("the frames", done.promise, 60_000);
+  worker.terminate();
+  assert.deepEqual(whole, [1009, 1009, 1009]);
+  assert.equal(pieces, 1009);
   await steady.end();
   say(`frames of 60 MB: ${steady.text}; memory grew by ${Math.round(memory.growthBytes / 1e6)} MB`);
   assert.equal((await telecast.json("/livez")).status, "ok");
