@@ -4,6 +4,13 @@ import type { Socket } from "node:net";
 import type { GuardLimits, Refusal } from "./protocol.ts";
 
 /**
+ * Clients send commands and small bodies. One that sends frames of 60 MB would have the program read
+ * them, since it sees a frame only when it is whole, and would cost everybody time.
+ */
+const UP_BYTES_A_SECOND = 1_048_576;
+const UP_BURST_BYTES = 2_097_152;
+
+/**
  * Between a client and the program. A client that does not finish its request, leaves its connection
  * idle or does not read is closed by {@linkcode Passage.check}, which somebody calls every second.
  */
@@ -14,6 +21,8 @@ export class Passage {
   /** Since when the client takes nothing of what waits for it, and how much it had taken then. */
   #blocked: { readonly since: number; readonly taken: number } | undefined;
   #closed = false;
+  /** What the client may send until the next check. */
+  #credit = UP_BURST_BYTES;
 
   constructor(
     private readonly client: Socket,
@@ -26,12 +35,19 @@ export class Passage {
       side.on("close", () => this.close());
     }
     program.on("data", () => this.#answered = performance.now());
-    client.pipe(program);
+    client.on("data", (chunk: Uint8Array) => {
+      this.#credit -= chunk.length;
+      if (!program.write(chunk) || this.#credit <= 0) client.pause();
+    });
+    client.on("end", () => program.end());
+    program.on("drain", () => this.#readOn());
     program.pipe(client);
   }
 
-  /** Closes it where a limit is overstepped; tells which. */
+  /** To be called every second. Closes it where a limit is overstepped; tells which. */
   check(now: number): Refusal | undefined {
+    this.#credit = Math.min(UP_BURST_BYTES, this.#credit + UP_BYTES_A_SECOND);
+    this.#readOn();
     const refusal = this.#refusal(now);
     if (refusal) this.close();
     return refusal;
@@ -43,6 +59,10 @@ export class Passage {
     this.client.destroy();
     this.program.destroy();
     this.options.onClosed();
+  }
+
+  #readOn(): void {
+    if (this.#credit > 0 && !this.program.writableNeedDrain) this.client.resume();
   }
 
   #refusal(now: number): Refusal | undefined {

@@ -107,6 +107,27 @@ Deno.test("frames of 60 MB close their connections, the process lives, and other
   assert.equal((await telecast.json("/livez")).status, "ok");
 });
 
+Deno.test("behind the guard frames of 60 MB come slowly, and cost others next to nothing", async () => {
+  await using system = await System.start({ env: { CONNECTION_GUARD: "true" } });
+  const { telecast } = system;
+  await using steady = await Steady.start(system, 5);
+  await eventually("a measure of before", () => steady.latencies.length >= 500);
+  say(`before the frames: ${steady.text}`);
+  steady.latencies.length = 0;
+  await using memory = await MemoryWatch.start(telecast.process);
+  const worker = new Worker(new URL("./big_frames_worker.ts", import.meta.url), { type: "module" });
+  worker.onerror = (event) => event.preventDefault();
+  worker.postMessage({ port: telecast.port, bytes: FRAME_BYTES, rounds: 1 });
+  await eventually("a measure of now", () => steady.latencies.length >= 1_000, {
+    timeoutMs: 60_000,
+  });
+  worker.terminate();
+  await steady.end();
+  const grown = Math.round(memory.growthBytes / 1e6);
+  say(`frames of 60 MB at the guard: ${steady.text}; memory grew by ${grown} MB`);
+  assert.ok(grown < 120, "it was not all read");
+});
+
 Deno.test(`${IDLE} idle clients and ${NEW_A_SECOND} new ones a second at a limit of ${LIMIT}: who is in loses nothing`, async () => {
   await using system = await System.start({ env: { MAX_CONNECTIONS: String(LIMIT) } });
   const { telecast } = system;

@@ -179,6 +179,24 @@ Deno.test("who does not read is closed, and the server lets go of its stream", a
   await eventually("the stream is gone", () => server.streams.size === 0);
 });
 
+Deno.test("who sends a lot is read at a bounded rate, and another is not held up", async () => {
+  await using server = await serve({ ...GUARDED, CONNECTION_HANDSHAKE_SECONDS: "30" });
+  const start = performance.now();
+  await using flood = await RawConnection.open(server.port);
+  const bytes = new Uint8Array(6_000_000);
+  await flood.write(
+    new TextEncoder().encode(
+      `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes.length}\r\n\r\n`,
+    ),
+  );
+  const sent = flood.write(bytes);
+  assert.equal(await (await fetch(`http://127.0.0.1:${server.port}/`)).text(), "127.0.0.1");
+  assert.equal((await flood.head()).status, 200);
+  await sent;
+  // 2 MB at once, and then 1 MB a second.
+  assert.ok(performance.now() - start > 2_500, `${performance.now() - start} ms`);
+});
+
 Deno.test("the address that the program sees is the client's", async () => {
   await using server = await serve(GUARDED);
   for (const localAddress of ["127.0.0.1", "127.0.0.5"]) {
