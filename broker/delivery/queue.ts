@@ -45,6 +45,8 @@ export interface DeliveryTotals {
 const MAX_LANES = 32;
 const MAX_LISTED = 1_000;
 const MAX_PAGE = 64;
+/** So many are counted at every look, more of them once a second. */
+const FEW = 50;
 /** Where more than {@linkcode MAX_LISTED} wait they are counted no more often than this. */
 const COUNT_MS = 10_000;
 const GRACE_MS = 2_000;
@@ -241,8 +243,8 @@ export class DeliveryQueue implements AsyncDisposable {
 
   async #count(): Promise<void> {
     const now = this.#clock.monotonic();
-    const many = this.depth + this.deadDepth > MAX_LISTED;
-    if (many && now - this.#countedAt < COUNT_MS) return;
+    const known = this.depth + this.deadDepth;
+    if (known > FEW && now - this.#countedAt < (known > MAX_LISTED ? COUNT_MS : 1_000)) return;
     this.#countedAt = now;
     const admitted = this.#admitted;
     this.depth = await this.#countOf(DELIVERY_PREFIX);
