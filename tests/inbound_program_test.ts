@@ -76,3 +76,24 @@ Deno.test("without a backend messages from people wait, and say why", async () =
   assert.deepEqual([waiting.kind, waiting.attempts], ["inbound", 0]);
   assert.match(waiting.reason, /BACKEND_URL/);
 });
+
+Deno.test("with --shadow no message from a person is acked or taken: the system beside does that", async () => {
+  await using upstream = WsUpstream.start();
+  await using telecast = await Telecast.start({
+    env: { WEBSOCKET_URL: upstream.url, DENO_KV_URL: "memory:" },
+    args: ["--shadow"],
+  });
+  await telecast.waitForSource("websocket");
+  await using stream = await WsClient.open(telecast.wsUrl("device_ids=*"));
+  const client = await upstream.client();
+  client.socket.send(JSON.stringify(person("m1", "57300")));
+  client.socket.send('{"device_id":"A","n":1}');
+  await stream.waitForMessages(1);
+  assert.deepEqual(client.received, []);
+  const { deliveries } = await telecast.json("/api/v1/deliveries?state=waiting");
+  assert.deepEqual(deliveries, []);
+  const refused = await fetch(`${telecast.url}/ws`, { headers: { upgrade: "x" } });
+  assert.equal(refused.status, 426);
+  await refused.body?.cancel();
+  await assert.rejects(WsClient.open(`ws://127.0.0.1:${telecast.port}/ws`));
+});
