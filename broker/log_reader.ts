@@ -78,19 +78,15 @@ export class LogReader {
     { epoch, interest, maxBytes }: { epoch: Epoch; interest: Interest; maxBytes: number },
   ): Promise<StoredStretch> {
     const maxFrames = Math.ceil(maxBytes / 60_000) * 8;
-    const { found, reached, isFresh } = await this.#replays.stretch(offset + 1, {
-      epoch,
-      interest,
-      maxFrames,
-      read: () => this.frames(offset + 1, end, maxFrames),
-    });
-    // Nothing is missing up to here; what is beyond, the next step will see.
-    if (!isFresh) return { found, reached, floor: 0 };
-    // Read after the frames: a floor that has passed them by now is known to the caller.
-    const now = await this.head();
-    // What was read may be of another epoch: the caller has yet to hear of it.
-    if (now?.head.epoch !== epoch.id) return { found: [], reached: offset, floor: 0 };
-    return { found, reached, floor: now.head.floor };
+    const read = async () => {
+      const frames = await this.frames(offset + 1, end, maxFrames);
+      // Read after the frames: a floor that has passed them by now is known to the caller.
+      const now = await this.head();
+      // What was read may be of another epoch: the caller has yet to hear of it.
+      if (now?.head.epoch !== epoch.id) return undefined;
+      return { frames, floor: now.head.floor };
+    };
+    return await this.#replays.stretch(offset + 1, { epoch, interest, maxFrames, read });
   }
 }
 

