@@ -121,6 +121,40 @@ pageTest(
 );
 
 pageTest(
+  "a history that is read slowly has each message once, and is shown for its own vehicle alone",
+  { server: { vehicles: 2, messagesPerSecond: 0 } },
+  async (page, server) => {
+    await waitForText(page, '[data-show="all"]', /2/);
+    const message = (id: string, speed: number) => ({ data: { DEVICE_ID: id, SPEED: speed } });
+    const [a, b] = server.fleet.ids as [string, string];
+    const gate = Promise.withResolvers<void>();
+    await page.route("**/messages?*", async (route) => {
+      const id = route.request().url().includes(a) ? a : b;
+      await gate.promise;
+      await route.fulfill({ json: { messages: [message(id, 1), message(id, 2)], next: null } });
+    });
+    await page.getByText(a).first().click();
+    await page.getByText("History", { exact: true }).click();
+    await page.getByText(b).first().click();
+    await page.getByText(a).first().click();
+    server.send(message(a, 2));
+    server.send(message(a, 3));
+    const items = page.locator(".history > li");
+    await items.nth(1).waitFor();
+    gate.resolve();
+    await items.nth(2).waitFor();
+    assert.deepEqual(await items.allTextContents(), ["– · 3 km/h", "– · 2 km/h", "– · 1 km/h"]);
+    await page.getByText(b).first().click();
+    await items.filter({ hasText: "1 km/h" }).waitFor();
+    assert.equal(await items.count(), 2);
+    await page.getByText(a).first().click();
+    await items.nth(1).waitFor();
+    await waitForText(page, "#device-name", new RegExp(a));
+    assert.deepEqual(await items.allTextContents(), ["– · 2 km/h", "– · 1 km/h"]);
+  },
+);
+
+pageTest(
   "a click on a marker opens its vehicle, one beside it closes the panel",
   { server: { vehicles: 1, messagesPerSecond: 0 } },
   async (page) => {

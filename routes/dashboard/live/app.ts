@@ -88,25 +88,34 @@ function select(vehicle: Vehicle | undefined, { center = false } = {}): void {
   list.selected = vehicle;
   panel.show(vehicle);
   if (vehicle && center) map.show(vehicle);
-  if (vehicle && opened) void showHistory(vehicle);
+  if (vehicle && opened) void openHistory(vehicle);
 }
 
-async function showHistory(vehicle: Vehicle): Promise<void> {
-  const fresh = !vehicle.historyLoaded;
+/** Counts what was opened, so that an answer that comes late is not shown for another vehicle. */
+let openings = 0;
+async function openHistory(vehicle: Vehicle): Promise<void> {
+  const opening = ++openings;
+  const messages = await loadPast(vehicle);
+  if (opening === openings) panel.addOlderMessages(messages);
+}
+
+/** Reads what the server has kept of a vehicle; its trail gets it once. */
+async function loadPast(vehicle: Vehicle): Promise<unknown[]> {
+  const isFirst = !vehicle.historyLoaded;
   vehicle.historyLoaded = true;
   const messages = await readHistory(vehicle.id, api.request);
-  if (fresh) {
+  if (isFirst) {
     prependHistory(vehicle, messages);
     map.redrawTrails();
   }
-  if (vehicle === panel.vehicle) panel.addOlderMessages(messages);
+  return messages;
 }
 
 /** A small fleet shows its ways at once; that of a large one comes with what is selected. */
 async function showHistories(): Promise<void> {
   if (fleet.vehicles.size > MAX_HISTORIES) return;
   for (const vehicle of fleet.vehicles.values()) {
-    if (!vehicle.historyLoaded) await showHistory(vehicle);
+    if (!vehicle.historyLoaded) await loadPast(vehicle);
   }
 }
 

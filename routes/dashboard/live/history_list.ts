@@ -10,22 +10,31 @@ const MAX_MESSAGES = 100;
 /** The messages of one device, newest first, each with its time and what it says in short. */
 export class HistoryList {
   readonly node: HTMLElement = element("ol", { class: "history" });
+  /** Came before the older ones were read, which may have them too. */
+  readonly #early = new Set<string>();
+  #complete = false;
 
   /** Puts one on top. */
   add(payload: unknown): void {
+    if (!this.#complete) this.#early.add(JSON.stringify(payload));
     this.node.prepend(item(payload));
     this.#shorten();
   }
 
   /** Puts those that came before all that are shown below them; oldest first. */
   addOlder(payloads: readonly unknown[]): void {
-    const room = Math.max(0, MAX_MESSAGES - this.node.childElementCount);
-    this.node.append(...payloads.slice(-room || payloads.length).reverse().map(item));
+    const older = payloads.slice(-MAX_MESSAGES)
+      .filter((payload) => !this.#early.has(JSON.stringify(payload)));
+    this.node.append(...older.reverse().map(item));
+    this.#complete = true;
+    this.#early.clear();
     this.#shorten();
   }
 
   clear(): void {
     this.node.replaceChildren();
+    this.#complete = false;
+    this.#early.clear();
   }
 
   #shorten(): void {
