@@ -1,0 +1,28 @@
+/** A token that is taken back on one instance ends on another: processes with one store. */
+
+import assert from "node:assert/strict";
+import { TempDir } from "./kit/temp_dir.ts";
+import { Telecast } from "./kit/telecast.ts";
+import { WsClient } from "./kit/ws_client.ts";
+import { bearer, posted, SECRET, sign } from "./routes/signed.ts";
+
+Deno.test("a token that one instance revokes ends streams of another, and is not good there", async () => {
+  await using dir = await TempDir.create("revocation-");
+  const env = { AUTH_JWT_SECRET: SECRET };
+  await using here = await Telecast.start({ cwd: dir.path, env });
+  await using there = await Telecast.start({ cwd: dir.path, env });
+  const text = await sign({ scope: "stream", device_ids: ["A"], jti: "t1" });
+  await using client = await WsClient.open(there.wsUrl(`device_ids=A&access_token=${text}`));
+  const admin = await sign({ scope: "admin" });
+  const response = await fetch(`${here.url}/api/v1/tokens/revoke`, posted({ jti: "t1" }, admin));
+  assert.equal(response.status, 200, await response.text());
+  assert.match((await client.waitForEvent("goodbye")).data, /"token_revoked"/);
+  const again = await fetch(`${there.url}/api/v1/devices`, bearer(text));
+  assert.equal((await again.json()).code, "token_revoked");
+  // It outlives the process that took it back, and the one that was told.
+  await here.kill();
+  await there.restart();
+  const later = await fetch(`${there.url}/api/v1/devices`, bearer(text));
+  assert.equal((await later.json()).code, "token_revoked");
+  assert.ok(!(here.output + there.output).includes(text));
+});
