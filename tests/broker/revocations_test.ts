@@ -90,8 +90,9 @@ Deno.test("Revocations: while the store is away what is known stays, and a new o
 
 Deno.test("Revocations: ids of any length and of any characters", async () => {
   await using both = await two();
-  for (const id of ["x".repeat(1024), "a b/c\0", "ñ", "jti"]) {
+  const ids = ["x".repeat(1024), "a b/c\0", "ñ", "jti"];
+  for (const id of ids) {
     await both.here.revoke({ kind: "jti", id, until: LATER });
-    await eventually(id.slice(0, 10), () => both.there.isRevoked(token(id)));
   }
+  await eventually("the other knows", () => ids.every((id) => both.there.isRevoked(token(id))));
 });
