@@ -6,11 +6,13 @@ import { contentSecurityPolicy } from "./content_security_policy.ts";
 import { Asset } from "./dashboard/asset.ts";
 import type { AppDeps } from "./deps.ts";
 import { docsPage } from "./docs/page.ts";
+import icon from "./dashboard/shared/icon.svg" with { type: "text" };
 import style from "./docs/style.css" with { type: "text" };
 import { openapi } from "./openapi/document.ts";
 
+const REVALIDATE = { "cache-control": "no-cache" };
 const PAGE_HEADERS = {
-  "cache-control": "no-cache",
+  ...REVALIDATE,
   "content-security-policy": contentSecurityPolicy({ scripts: false }),
   "referrer-policy": "strict-origin-when-cross-origin",
 };
@@ -19,6 +21,7 @@ const PAGE_HEADERS = {
 export function openapiRoutes({ config }: Pick<AppDeps, "config">): Hono {
   const tokens = config.auth !== undefined;
   const css = new Asset("style.css", style);
+  const svg = new Asset("icon.svg", icon);
   let document: object | undefined;
   return new Hono()
     .get("/openapi.json", compress(), (c) => c.json(document ??= openapi({ tokens })))
@@ -26,5 +29,6 @@ export function openapiRoutes({ config }: Pick<AppDeps, "config">): Hono {
       const { origin } = new URL(c.req.url);
       return c.html(docsPage({ origin, tokens }), 200, PAGE_HEADERS);
     })
-    .get("/docs/style.css", (c) => css.respond(c, { "cache-control": "no-cache" }));
+    .get("/docs/style.css", (c) => css.respond(c, REVALIDATE))
+    .get("/docs/icon.svg", (c) => svg.respond(c, REVALIDATE));
 }

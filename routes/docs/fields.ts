@@ -20,7 +20,7 @@ export function fieldTable(title: string, fields: readonly Field[]) {
           <tr>
             <th>${title}</th>
             <th>Value</th>
-            <th></th>
+            <th>Meaning</th>
           </tr>
         </thead>
         <tbody>

@@ -37,6 +37,7 @@ export function docsPage(options: DocsOptions): Html {
         <meta name="color-scheme" content="light dark">
         <title>Telecast: HTTP interface</title>
         <link rel="stylesheet" href="docs/style.css">
+        <link rel="icon" href="docs/icon.svg" type="image/svg+xml">
       </head>
       <body>
         <nav aria-label="Operations">

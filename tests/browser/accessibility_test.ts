@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import axe from "axe-core";
 import type { Page } from "playwright-core";
+import { Rig } from "../routes/rig.ts";
 import { OpsSite, source } from "./ops_site.ts";
 import { browserTest, pageTest, waitForText } from "./page_kit.ts";
 
@@ -47,6 +48,23 @@ for (const colorScheme of ["light", "dark"] as const) {
           },
           () => page.click("#token-button"),
         ]);
+      },
+    );
+
+    browserTest(
+      `axe finds nothing to complain of on /docs, which fits: ${name}, ${colorScheme}`,
+      () => Rig.start(),
+      { context, path: "/docs" },
+      async (page) => {
+        await page.getByRole("heading", { name: "HTTP interface" }).waitFor();
+        const { width, inner } = await page.evaluate(() => ({
+          width: document.documentElement.scrollWidth,
+          inner: innerWidth,
+        }));
+        assert.ok(width <= inner, `${width} px wide in a window of ${inner}`);
+        await page.getByRole("link", { name: /api.*publish/ }).click();
+        await page.waitForURL(/#publish$/);
+        await assertAccessible(page, []);
       },
     );
 
