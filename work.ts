@@ -15,6 +15,8 @@ import type { Config } from "./config.ts";
 import { getLogger } from "./log.ts";
 
 const log = getLogger("delivery");
+const POLL_MS = 1_000;
+const IDLE_POLL_MS = 10_000;
 
 /** What is called in the place of the backend and of people. */
 export interface WorkHandlers {
@@ -72,7 +74,7 @@ export function openWork(
 }
 
 function openQueues(
-  { maxMessageBytes }: Config,
+  { maxMessageBytes, backendUrl, whatsapp }: Config,
   kv: OpenStore["work"],
   options: { instance: string; handler: ReturnType<typeof alarmHandler> },
 ) {
@@ -80,6 +82,8 @@ function openQueues(
   const deliveries = new DeliveryQueue(kv, {
     ...options,
     onError,
+    // Where nobody is configured there is little to look for, and reads may cost money.
+    pollMs: backendUrl === undefined && !whatsapp ? IDLE_POLL_MS : POLL_MS,
     onDead: ({ id, kind, attempts }, reason) =>
       log.error("delivery {id} ({kind}) failed for good after {attempts} tries: {reason}", {
         id,
