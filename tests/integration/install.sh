@@ -10,7 +10,7 @@ mkdir -p "$cache"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-packages=(mosquitto mosquitto-clients kcat haproxy nginx-light caddy systemd prometheus faketime chromium fonts-liberation openssl curl ca-certificates)
+packages=(mosquitto mosquitto-clients kcat haproxy nginx-light caddy systemd prometheus faketime sqlite3 chromium fonts-liberation openssl curl ca-certificates)
 command -v java >/dev/null || packages+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || packages+=(maven)
 command -v go >/dev/null || packages+=(golang-go)

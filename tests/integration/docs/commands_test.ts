@@ -3,23 +3,21 @@
 import assert from "node:assert/strict";
 import { blocksOf, commandsOf, documents, read, ROOT } from "../../docs/markdown.ts";
 import { eventually } from "../../kit/eventually.ts";
-import { freePort } from "../../kit/ports.ts";
+import { freePort, isListening } from "../../kit/ports.ts";
 import { TestProcess } from "../../kit/process.ts";
 import { System } from "../../kit/system.ts";
 import { TempDir } from "../../kit/temp_dir.ts";
 
 /** Commands that need what is not here: a container engine, a terminal, a store of the reader's. */
 const NOT_RUN = [
-  /^cp \.env\.example \.env$/,
   /^(docker|kubectl) /,
   // A machine of its own, with systemd as its first process.
   /^(useradd|git clone|install -m|cp \/opt|systemctl)\b/,
   /^mosquitto_passwd -c /,
-  /^sqlite3 data\//,
-  /^denokv /,
-  /^DENO_KV_URL=http:\/\/denokv:4512 /,
   /^bash tests\/integration\/install\.sh$/,
   /^curl -X POST .*<id>\/retry$/,
+  // A server with tokens: tests/routes has it.
+  /^curl -X POST \S+\/api\/v1\/tokens\/revoke /,
   /^curl -X POST \S+\/api\/v1\/iot\//,
 ];
 /** Run as a part of every check already, or by a test of their own. */
@@ -82,7 +80,9 @@ const runOnce: Runner = async (command, { telecast, broker }) => {
 const runProgram: Runner = async (command, { broker }) => {
   await using dir = await TempDir.create();
   const env = await dir.write(".env", `BROKER_HOST=${broker.url}\nPORT=${freePort()}\n`);
-  await using process = shell(command, {
+  const source = /BROKER|--env-file/.test(command) ? "" : `BROKER_HOST=${broker.url} `;
+  await using process = shell(source + command, {
+    "http://collector:4318": "http://127.0.0.1:1",
     "--env-file=.env": `--env-file=${env}`,
     "PORT=8100": `PORT=${freePort()}`,
     "BROKER_HOST=mosquitto.example.com:1883": `BROKER_HOST=${broker.url}`,
@@ -100,6 +100,49 @@ const runProgram: Runner = async (command, { broker }) => {
   assert.equal((await process.waitForExit()).code, 0);
 };
 
+/** The copy that is made of a store in use is whole. */
+const runBackup: Runner = async (command, { telecast }) => {
+  const copy = `${telecast.cwd}/copy.sqlite`;
+  await using process = shell(command, {
+    "data/telecast.sqlite": `${telecast.cwd}/data/telecast.sqlite`,
+    "telecast-copy.sqlite": copy,
+  });
+  assert.equal((await process.waitForExit()).code, 0, process.output);
+  await using check = shell(`sqlite3 ${copy} "pragma integrity_check"`, {});
+  await check.waitForOutput("ok");
+};
+
+const runCopy: Runner = async (command) => {
+  await using dir = await TempDir.create();
+  await using process = shell(command.replace(/\.env$/, `${dir.path}/.env`), {});
+  assert.equal((await process.waitForExit()).code, 0, process.output);
+  await using check = shell(`deno task --env-file=${dir.path}/.env start --check`, {});
+  assert.equal((await check.waitForExit()).code, 0, check.output);
+};
+
+/** A KV server and an instance on it, as two machines would have them. */
+const runOnKv: Runner = async (command, { broker }) => {
+  await using dir = await TempDir.create();
+  const port = freePort();
+  const server = known.find(({ text }) => text.startsWith("denokv "))!.text;
+  const token = "a-token-of-the-reader";
+  await using kv = shell(`export PATH=$PATH:$HOME/.cache/telecast/denokv/bin; ${server}`, {
+    "kv.sqlite": `${dir.path}/kv.sqlite`,
+    "0.0.0.0:4512": `127.0.0.1:${port}`,
+    "$DENO_KV_ACCESS_TOKEN": token,
+  });
+  await kv.waitUntil("listening", () => isListening(port));
+  await using telecast = shell(`DENO_KV_ACCESS_TOKEN=${token} PORT=${freePort()} ${command}`, {
+    "http://denokv:4512": `http://127.0.0.1:${port}`,
+    "mosquitto:1883": broker.url,
+  });
+  await telecast.waitForOutput(/ready: store 127/, { timeoutMs: 60_000 });
+  await telecast.waitForOutput(/connected with MQTT 5/, { timeoutMs: 60_000 });
+  telecast.kill("SIGINT");
+  assert.equal((await telecast.waitForExit()).code, 0);
+  kv.kill("SIGKILL");
+};
+
 const runSbom: Runner = async (command) => {
   await using process = shell(command, { "> sbom.json": "" });
   assert.equal((await process.waitForExit()).code, 0, process.output);
@@ -109,6 +152,11 @@ const runSbom: Runner = async (command) => {
 const RUNNERS: readonly (readonly [RegExp, Runner])[] = [
   [/^curl -N |^deno task tail /, runStream],
   [/^deno task sbom /, runSbom],
+  [/^sqlite3 data\//, runBackup],
+  [/^cp \.env\.example \.env$/, runCopy],
+  [/^DENO_KV_URL=http:\/\/denokv:4512 /, runOnKv],
+  // With the one before.
+  [/^denokv /, () => Promise.resolve()],
   [/^(curl|mosquitto_pub) /, runOnce],
   [/^([A-Z_]+=\S+ )*deno task (--env-file=\S+ )?(start|dev)( --\w+)?$/, runProgram],
 ];
