@@ -43,7 +43,9 @@ async function soak(options: Options): Promise<number> {
   await using cluster = await Cluster.start<TcpProxy>({
     kvProxy: (port) => TcpProxy.start(port),
     brokerProxy: true,
-    broker: { persistence: true },
+    // A broker that is killed comes back with what it last wrote down, and hands that over again: it
+    // has to be younger than what repeats are compared with.
+    broker: { persistence: true, extra: "autosave_interval 30" },
     // What is kept in memory has its full size before samples count.
     env: { RETENTION_SECONDS: "120" },
     flags: [`--preload=${PROBE}`],
