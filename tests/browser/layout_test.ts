@@ -38,7 +38,9 @@ function cutOff(page: Page): Promise<string[]> {
         const { overflowX, textOverflow } = getComputedStyle(node);
         const wider = node.scrollWidth > node.clientWidth + 1 && node.clientWidth > 0;
         const hides = overflowX === "hidden" && textOverflow !== "ellipsis" && wider;
-        return hides || node.getBoundingClientRect().right > innerWidth + 1;
+        const card = node.closest(".card") ?? document.documentElement;
+        const end = Math.min(innerWidth, card.getBoundingClientRect().right);
+        return hides || node.getBoundingClientRect().right > end + 1;
       })
       .map((node) =>
         `${node.tagName} ${node.id || node.className} ${node.textContent}`.slice(0, 100)
