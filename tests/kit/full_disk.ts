@@ -51,7 +51,7 @@ export async function smallDisk(): Promise<FullDisk | undefined> {
 export async function fileSizeLimit(): Promise<FullDisk> {
   const dir = await TempDir.create("limit-");
   const limit = async (pid: number, bytes: string) => {
-    await TestProcess.run("prlimit", { args: [`--pid=${pid}`, `--fsize=${bytes}:unlimited`] });
+    await TestProcess.run("prlimit", { args: [`--pid=${pid}`, `--fsize=${bytes}:`] });
   };
   return {
     name: "a limit on the size of files",
