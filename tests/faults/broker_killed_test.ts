@@ -127,7 +127,9 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
         await eventually("a flow", () => checker.report().published > published + 500);
         await telecast.restart({ signal });
         await telecast.waitForSource();
-        await eventually("clients back", () => resuming.every(({ connects }) => connects > round));
+        await eventually("clients back", () => resuming.every(({ connects }) => connects > round), {
+          timeoutMs: 120_000,
+        });
       }
     } finally {
       stop.abort();

@@ -1,6 +1,7 @@
 /** A client that comes back with its cursor whenever its stream ends, as browsers' clients do. */
 
 import type { CheckedClient } from "./checker.ts";
+import { PATIENCE_MS } from "./patience.ts";
 import { deviceAndSeq } from "./payload.ts";
 import { parseWsFrame, type Received } from "./received.ts";
 import { SseClient } from "./sse_client.ts";
@@ -69,7 +70,7 @@ export class ResumingClient implements AsyncDisposable {
     const url = this.#url(this.lastId).replace(/^http/, "ws");
     const client = await WsClient.open(url, {
       onFrame: (text) => this.#saw(parseWsFrame(text)),
-      timeoutMs: 5_000,
+      timeoutMs: PATIENCE_MS,
     });
     this.connects++;
     this.#client = client;
@@ -84,7 +85,7 @@ export class ResumingClient implements AsyncDisposable {
       ...(this.lastId !== undefined && { lastEventId: this.lastId }),
       onEvent: (event) => this.#saw(event),
       onPosition: (id) => this.#reached(id),
-      timeoutMs: 5_000,
+      timeoutMs: PATIENCE_MS,
     });
     this.connects++;
     this.#client = client;
