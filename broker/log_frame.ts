@@ -31,6 +31,14 @@ export interface FrameHeader {
   readonly time: number;
 }
 
+/** A frame as it is stored. */
+export interface StoredFrame extends FrameHeader {
+  readonly firstOffset: number;
+  /** Offset after its last message. */
+  readonly next: number;
+  readonly bytes: Uint8Array;
+}
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const scratch = new Uint8Array(MAX_FRAME_BYTES + 3 * 65_536);

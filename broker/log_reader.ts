@@ -4,19 +4,11 @@ import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient, KvEntry } from "./kv_client.ts";
 import { HEAD, logKey } from "./kv_keys.ts";
-import { type FrameHeader, readHeader } from "./log_frame.ts";
+import { readHeader, type StoredFrame } from "./log_frame.ts";
 import { decodeHead, type LogHead } from "./log_head.ts";
 import type { Epoch } from "./message.ts";
 import type { StoredStretch } from "./replay.ts";
 import { ReplayCache } from "./replay_cache.ts";
-
-/** A frame as it is stored. */
-export interface StoredFrame extends FrameHeader {
-  readonly firstOffset: number;
-  /** Offset after its last message. */
-  readonly next: number;
-  readonly bytes: Uint8Array;
-}
 
 export interface StampedHead {
   readonly head: LogHead;

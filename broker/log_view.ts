@@ -8,9 +8,9 @@ import { HEAD, ID, LAST_UPTO } from "./kv_keys.ts";
 import { LastStore } from "./last_store.ts";
 import { LogClock } from "./log_clock.ts";
 import { LogFloor } from "./log_floor.ts";
-import { unpackFrame } from "./log_frame.ts";
+import { type StoredFrame, unpackFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, lacks, type LogHead } from "./log_head.ts";
-import { LogReader, PAGE_FRAMES, type StampedHead, type StoredFrame } from "./log_reader.ts";
+import { LogReader, PAGE_FRAMES, type StampedHead } from "./log_reader.ts";
 import { Epoch, type Publication } from "./message.ts";
 import { MessageLog } from "./message_log.ts";
 

@@ -3,7 +3,7 @@
 import type { Clock } from "./clock.ts";
 import type { Interest } from "./interest.ts";
 import { unpackFrame } from "./log_frame.ts";
-import type { StoredFrame } from "./log_reader.ts";
+import type { StoredFrame } from "./log_frame.ts";
 import type { Epoch, Publication } from "./message.ts";
 
 const MAX_BYTES = 16_000_000;

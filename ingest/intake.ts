@@ -6,19 +6,14 @@ import type { Job, Mark } from "../broker/message.ts";
 import { botoneraJob } from "./botonera/job.ts";
 import type { BotoneraCheck } from "./botonera/message_types.ts";
 import type { MessageCheck, Refusal } from "./check.ts";
-import { type Batch, epochMs, type MarkRun, type SourceCounters } from "./protocol.ts";
+import {
+  type Batch,
+  epochMs,
+  type IntakeLimits,
+  type MarkRun,
+  type SourceCounters,
+} from "./protocol.ts";
 import type { Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
-
-export interface IntakeLimits {
-  /** Messages in one batch. */
-  readonly maxBatchMessages: number;
-  /** Batches that wait for `stored` at one time. */
-  readonly maxBatches: number;
-  /** Bytes of payload that wait for `stored`, here or at the main thread, at one time. */
-  readonly maxBytes: number;
-  /** While fewer batches wait, a batch goes out at the end of the turn, however small it is. */
-  readonly eagerBatches: number;
-}
 
 export const DEFAULT_LIMITS: IntakeLimits = {
   maxBatchMessages: 500,

@@ -3,8 +3,19 @@
 import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
 import type { Job } from "../broker/message.ts";
 import type { CheckOptions } from "./check.ts";
-import type { IntakeLimits } from "./intake.ts";
 import type { Outgoing, SourceDetail, SourceLogLevel, SourceState } from "./source.ts";
+
+/** Bounds of what a worker hands over before it is stored. */
+export interface IntakeLimits {
+  /** Messages in one batch. */
+  readonly maxBatchMessages: number;
+  /** Batches that wait for `stored` at one time. */
+  readonly maxBatches: number;
+  /** Bytes of payload that wait for `stored`, here or at the main thread, at one time. */
+  readonly maxBytes: number;
+  /** While fewer batches wait, a batch goes out at the end of the turn, however small it is. */
+  readonly eagerBatches: number;
+}
 
 /** What a worker is started with; has to survive a structured clone. */
 export interface WorkerConfig {

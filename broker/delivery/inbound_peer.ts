@@ -1,7 +1,29 @@
 /** One connection that hands messages in: each is answered once it is durable, in their order. */
 
 import { checkInbound, type InboundMessage } from "./inbound_message.ts";
-import type { InboundServer } from "./inbound_server.ts";
+import type { Inbox } from "./inbox.ts";
+
+export interface InboundTotals {
+  /** Frames, good or bad. */
+  received: number;
+  /** Messages that became work. */
+  queued: number;
+  /** Messages that were known by their ids. */
+  repeat: number;
+  /** Frames that were no message, or too large. */
+  refused: number;
+  /** Connections that were closed as they did not wait for answers. */
+  overflowed: number;
+}
+
+/** What the peers of one server share. */
+export interface InboundHost {
+  readonly totals: InboundTotals;
+  readonly inbox: Inbox;
+  readonly maxMessageBytes: number;
+  /** Asked for each message: false where too much work waits. */
+  admit(): boolean;
+}
 
 /** What a peer needs of its WebSocket. */
 export interface PeerSocket {
@@ -37,17 +59,17 @@ export class InboundPeer {
   #minute = 0;
   #leaving = false;
 
-  constructor(private readonly socket: PeerSocket, private readonly server: InboundServer) {}
+  constructor(private readonly socket: PeerSocket, private readonly host: InboundHost) {}
 
   /** Takes a frame; never throws. */
   receive(data: unknown): void {
     if (this.#gone.signal.aborted || this.#leaving) return;
     const bytes = bytesOf(data);
     if (bytes > MAX_FRAME_BYTES) return this.close(TOO_BIG, "frame too big");
-    this.server.totals.received++;
+    this.host.totals.received++;
     const messages = this.#read(data, bytes);
     if ("code" in messages) {
-      this.server.totals.refused++;
+      this.host.totals.refused++;
       return this.#answer(Promise.resolve(messages), bytes);
     }
     if (messages.length === 0) return this.#answer(Promise.resolve({ id: null }), bytes);
@@ -77,10 +99,10 @@ export class InboundPeer {
   }
 
   #read(data: unknown, bytes: number): readonly InboundMessage[] | Refusal {
-    if (bytes > this.server.maxMessageBytes) {
+    if (bytes > this.host.maxMessageBytes) {
       return {
         code: "too_large",
-        message: `a message may have ${this.server.maxMessageBytes} bytes`,
+        message: `a message may have ${this.host.maxMessageBytes} bytes`,
       };
     }
     let text: string;
@@ -104,11 +126,11 @@ export class InboundPeer {
 
   async #store(message: InboundMessage): Promise<{ id: string | null; status: string } | Refusal> {
     const { id } = message;
-    if (!this.server.admit()) {
+    if (!this.host.admit()) {
       return { code: "queue_full", message: "too much work waits: send it again later", id };
     }
-    const status = await this.server.inbox.store(message, this.#gone.signal);
-    this.server.totals[status]++;
+    const status = await this.host.inbox.store(message, this.#gone.signal);
+    this.host.totals[status]++;
     return { id: id ?? null, status };
   }
 
@@ -117,7 +139,7 @@ export class InboundPeer {
     this.#unanswered++;
     this.#unansweredBytes += bytes;
     if (this.#unanswered > MAX_UNANSWERED || this.#unansweredBytes > MAX_UNANSWERED_BYTES) {
-      this.server.totals.overflowed++;
+      this.host.totals.overflowed++;
       outcome.catch(() => {});
       return this.close(TRY_AGAIN_LATER, "too many unanswered messages");
     }

@@ -1,6 +1,11 @@
 /** Connections of peers that hand in messages from people. */
 
-import { InboundPeer, type PeerSocket } from "./inbound_peer.ts";
+import {
+  type InboundHost,
+  InboundPeer,
+  type InboundTotals,
+  type PeerSocket,
+} from "./inbound_peer.ts";
 import type { Inbox } from "./inbox.ts";
 
 export interface InboundServerOptions {
@@ -10,23 +15,10 @@ export interface InboundServerOptions {
   admit(): boolean;
 }
 
-export interface InboundTotals {
-  /** Frames, good or bad. */
-  received: number;
-  /** Messages that became work. */
-  queued: number;
-  /** Messages that were known by their ids. */
-  repeat: number;
-  /** Frames that were no message, or too large. */
-  refused: number;
-  /** Connections that were closed as they did not wait for answers. */
-  overflowed: number;
-}
-
 /** How long peers wait at least before they come back after a drain. */
 const RECONNECT_MS = 1_000;
 
-export class InboundServer {
+export class InboundServer implements InboundHost {
   readonly totals: InboundTotals = { received: 0, queued: 0, repeat: 0, refused: 0, overflowed: 0 };
   readonly peers: Set<InboundPeer> = new Set();
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Clock } from "../../broker/clock.ts";
 import { Interest } from "../../broker/interest.ts";
 import { packFrame } from "../../broker/log_frame.ts";
-import type { StoredFrame } from "../../broker/log_reader.ts";
+import type { StoredFrame } from "../../broker/log_frame.ts";
 import { Epoch } from "../../broker/message.ts";
 import { ReplayCache } from "../../broker/replay_cache.ts";
 

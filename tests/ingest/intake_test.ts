@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { fingerprintOf } from "../../broker/fingerprint.ts";
 import { MessageCheck } from "../../ingest/check.ts";
-import { BatchingIntake, DEFAULT_LIMITS, type IntakeLimits } from "../../ingest/intake.ts";
+import { BatchingIntake, DEFAULT_LIMITS } from "../../ingest/intake.ts";
+import type { IntakeLimits } from "../../ingest/protocol.ts";
 import type { Batch } from "../../ingest/protocol.ts";
 import { eventually } from "../kit/eventually.ts";
 
