@@ -5,7 +5,7 @@ import type { Frame } from "./link.ts";
 import { AT_ONCE, type Refusal, type Retry, RetryPolicy, type Verdict } from "./retry.ts";
 import { StreamError } from "./stream_error.ts";
 import { TokenKeeper } from "./token_keeper.ts";
-import { deviceIdList, deviceIdOf, streamAddress } from "./values.ts";
+import { connectionAddress, deviceIdList, deviceIdOf, streamAddress } from "./values.ts";
 import type * as api from "./types.ts";
 
 /** A change of the subscription that comes with the next connection, or is undone. */
@@ -215,19 +215,13 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
   }
 
   #address(transport: api.Transport): URL {
-    const { presence, mode, maxRate, batchMs } = this.#options;
-    const url = new URL(this.#url);
-    const set = (name: string, value: string | number | undefined) => {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    };
-    set("device_ids", [...this.#ids].join(","));
-    set("since", this.#cursor);
-    set("snapshot", this.#wantsSnapshot ? 1 : undefined);
-    set("presence", presence ? 1 : undefined);
-    set("mode", mode);
-    set("max_rate", maxRate);
-    set("batch_ms", transport === "ws" ? batchMs : undefined);
-    return url;
+    return connectionAddress(this.#url, {
+      deviceIds: this.#ids,
+      since: this.#cursor,
+      snapshot: this.#wantsSnapshot,
+      transport,
+      options: this.#options,
+    });
   }
 
   #opened(transport: api.Transport): void {

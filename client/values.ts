@@ -1,3 +1,5 @@
+import type { TelecastOptions, Transport } from "./types.ts";
+
 const STREAM_PATH = "/api/v1/stream";
 
 /** The stream's address as http or https; where only a host is given, the path is added. */
@@ -12,6 +14,31 @@ export function streamAddress(url: string | URL): URL {
   address.protocol = address.protocol.replace("ws", "http");
   if (address.pathname === "/") address.pathname = STREAM_PATH;
   return address;
+}
+
+/** The address of one connection, with everything that it asks for. */
+export function connectionAddress(
+  address: URL,
+  { deviceIds, since, snapshot, transport, options }: {
+    deviceIds: Iterable<string>;
+    since: string | undefined;
+    snapshot: boolean;
+    transport: Transport;
+    options: TelecastOptions;
+  },
+): URL {
+  const url = new URL(address);
+  const set = (name: string, value: string | number | undefined) => {
+    if (value !== undefined) url.searchParams.set(name, String(value));
+  };
+  set("device_ids", [...deviceIds].join(","));
+  set("since", since);
+  set("snapshot", snapshot ? 1 : undefined);
+  set("presence", options.presence ? 1 : undefined);
+  set("mode", options.mode);
+  set("max_rate", options.maxRate);
+  set("batch_ms", transport === "ws" ? options.batchMs : undefined);
+  return url;
 }
 
 /** Ids, trimmed, each once. */
