@@ -111,8 +111,10 @@ export function readConfig(env: Env, args: readonly string[] = []): ConfigResult
     }
   }
   const parsed = VARIABLES_SCHEMA.safeParse(values);
-  for (const issue of parsed.error?.issues ?? []) {
-    problems.push({ name: String(issue.path[0]), message: issue.message });
+  for (const { path: [name], message } of parsed.error?.issues ?? []) {
+    // Two entries of one list may have the same fault.
+    if (problems.some((known) => known.name === name && known.message === message)) continue;
+    problems.push({ name: String(name), message });
   }
   const checked = new Set(problems.map((problem) => problem.name));
   const good = Object.fromEntries(Object.entries(values).filter(([name]) => !checked.has(name)));

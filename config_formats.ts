@@ -29,7 +29,7 @@ const BROKER_SCHEMES = new Set(["mqtt:", "mqtts:", "ws:", "wss:"]);
 /** `host`, `host:port` or a URL; a string says what is wrong with it. */
 export function brokerUrl(value: string): BrokerUrl | string {
   const url = URL.parse(value.includes("://") ? value : `mqtt://${value}`);
-  if (!url || !url.hostname || /\s/.test(value)) {
+  if (!url || !url.hostname || /\s/.test(value) || /,/.test(url.hostname) || url.port === "0") {
     return "must be host, host:port or a URL such as mqtts://host:8883";
   }
   if (!BROKER_SCHEMES.has(url.protocol)) {

@@ -119,10 +119,9 @@ export function mqttConfig({ vars, problem }: Assembly): MqttConfig | undefined 
   };
 }
 
-export function kafkaConfig({ vars, problem }: Assembly): KafkaConfig | undefined {
-  const servers = vars.KAFKA_BOOTSTRAP_SERVERS;
-  if (!servers || servers.length === 0) return undefined;
-  if (!vars.KAFKA_TOPIC?.length) {
+export function kafkaConfig({ vars, given, problem }: Assembly): KafkaConfig | undefined {
+  if (!given.has("KAFKA_BOOTSTRAP_SERVERS")) return undefined;
+  if (!given.has("KAFKA_TOPIC")) {
     problem("KAFKA_TOPIC", "is not set, but KAFKA_BOOTSTRAP_SERVERS is");
   }
   for (const topic of vars.KAFKA_TOPIC ?? []) {
@@ -140,7 +139,8 @@ export function kafkaConfig({ vars, problem }: Assembly): KafkaConfig | undefine
     const missing = vars.KAFKA_CERT_PATH === undefined ? "KAFKA_CERT_PATH" : "KAFKA_KEY_PATH";
     problem(missing, "is not set, but the other of KAFKA_CERT_PATH and KAFKA_KEY_PATH is");
   }
-  return {
+  const servers = vars.KAFKA_BOOTSTRAP_SERVERS;
+  return servers && {
     servers: servers.map(({ host, port }) => `${host}:${port}`),
     topics: vars.KAFKA_TOPIC ?? [],
     groupId: vars.KAFKA_GROUP_ID,
@@ -158,7 +158,7 @@ export function kafkaConfig({ vars, problem }: Assembly): KafkaConfig | undefine
   };
 }
 
-export function awsIotConfig({ vars, problem }: Assembly): AwsIotConfig | undefined {
+export function awsIotConfig({ vars, given, problem }: Assembly): AwsIotConfig | undefined {
   const names = [
     "AWS_IOT_ENDPOINT",
     "AWS_IOT_CERT_PATH",
@@ -166,12 +166,13 @@ export function awsIotConfig({ vars, problem }: Assembly): AwsIotConfig | undefi
     "AWS_IOT_CA_PATH",
     "AWS_IOT_CLIENT_ID",
   ] as const;
-  const missing = names.filter((name) => vars[name] === undefined);
+  const missing = names.filter((name) => !given.has(name));
   if (missing.length === names.length) return undefined;
   for (const name of missing) {
     problem(name, "is not set, but other AWS_IOT_ variables are: all five are needed, or none");
   }
-  if (missing.length > 0) return undefined;
+  // A value that is out of form was told of already.
+  if (names.some((name) => vars[name] === undefined)) return undefined;
   return {
     host: vars.AWS_IOT_ENDPOINT!.host,
     port: vars.AWS_IOT_ENDPOINT!.port,
@@ -184,7 +185,8 @@ export function awsIotConfig({ vars, problem }: Assembly): AwsIotConfig | undefi
   };
 }
 
-const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "[::1]", "0.0.0.0"]);
+/** Names and addresses by which a machine reaches itself, as a URL has them. */
+const LOOPBACK = /^(localhost\.?|127(\.\d+){3}|0\.0\.0\.0|\[::1?\])$/;
 
 export function backendUrl(assembly: Assembly): string | undefined {
   return notItself("BACKEND_URL", assembly);
@@ -204,23 +206,26 @@ function notItself(
   const { hostname, port, protocol } = new URL(url);
   const isTls = protocol === "https:" || protocol === "wss:";
   const urlPort = Number(port || (isTls ? 443 : 80));
-  if (urlPort === vars.PORT && (LOOPBACK_NAMES.has(hostname) || hostname === vars.HOST)) {
+  const isOwn = [vars.HOST.toLowerCase(), `[${vars.HOST.toLowerCase()}]`].includes(hostname);
+  if (urlPort === vars.PORT && (LOOPBACK.test(hostname) || isOwn)) {
     problem(name, `is the address of this program itself: change PORT or ${name}`);
   }
   return url;
 }
 
-export function whatsapp({ vars, problem }: Assembly): WhatsAppConfig | undefined {
+export function whatsapp({ vars, given, problem }: Assembly): WhatsAppConfig | undefined {
   const { WHATSAPP_API_URL: api, WHATSAPP_TOKEN: token } = vars;
   if (api === undefined && token === undefined) return undefined;
-  if (api === undefined) problem("WHATSAPP_API_URL", "is not set, but WHATSAPP_TOKEN is");
+  if (!given.has("WHATSAPP_API_URL")) {
+    problem("WHATSAPP_API_URL", "is not set, but WHATSAPP_TOKEN is");
+  }
   if (token === undefined) problem("WHATSAPP_TOKEN", "is not set, but WHATSAPP_API_URL is");
   return { url: api ?? "", token: token ?? "", recipients: vars.WHATSAPP_RECIPIENTS ?? {} };
 }
 
-export function authConfig({ vars, problem }: Assembly): AuthConfig | undefined {
+export function authConfig({ vars, given, problem }: Assembly): AuthConfig | undefined {
   const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl } = vars;
-  if (secret === undefined && jwksUrl === undefined) {
+  if (!given.has("AUTH_JWT_SECRET") && !given.has("AUTH_JWKS_URL")) {
     for (const name of ["AUTH_AUDIENCE", "AUTH_ISSUER"] as const) {
       if (vars[name] === undefined) continue;
       // Somebody who sets these believes that tokens are asked for.

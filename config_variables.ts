@@ -5,7 +5,9 @@ import { brokerUrl, hostAndPort, isTopicFilter } from "./config_formats.ts";
 
 const words = (value: string) => value.split(",").map((word) => word.trim()).filter(Boolean);
 const text = () => z.string().trim();
-const list = () => text().transform(words);
+/** Joined by commas. */
+const list = () =>
+  text().transform(words).refine((all) => all.length > 0, "holds nothing but commas");
 
 function whole(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;

@@ -106,7 +106,10 @@ Deno.test("BROKER_HOST: host, host:port and URLs, with credentials in them or be
     MQTT_PASSWORD: " p ",
   }).mqtt!;
   assert.deepEqual([beside.username, beside.password], ["u", " p "]);
-  const wrong = ["http://b", "a b", "b:port", "b:99999", "mqtt://", "://", "mqtt://u:%zz@b"];
+  assert.equal(good({ BROKER_HOST: "mqtt://u:p,q@b" }).mqtt?.password, "p,q");
+  const wrong = [
+    ...["http://b", "a b", "b:port", "b:99999", "b:0", "b,c", "mqtt://", "://", "mqtt://u:%zz@b"],
+  ];
   for (const value of wrong) assert.deepEqual(bad({ BROKER_HOST: value }), ["BROKER_HOST"], value);
 });
 
@@ -154,6 +157,13 @@ Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, and 
   assert.deepEqual(bad({ ...KAFKA, KAFKA_SASL_MECHANISM: "plain" }), ["KAFKA_SASL_MECHANISM"]);
 });
 
+Deno.test("a list of nothing is told of, and starts no source in silence", () => {
+  assert.deepEqual(bad({ BROKER_HOST: "b", BROKER_TOPIC: "," }), ["BROKER_TOPIC"]);
+  assert.deepEqual(bad({ ...KAFKA, KAFKA_BOOTSTRAP_SERVERS: " , " }), ["KAFKA_BOOTSTRAP_SERVERS"]);
+  assert.deepEqual(bad({ ...KAFKA, KAFKA_TOPIC: ",," }), ["KAFKA_TOPIC"]);
+  assert.deepEqual(bad({ AWS_IOT_TOPICS: "," }), ["AWS_IOT_TOPICS"]);
+});
+
 Deno.test("AWS IoT: all five or none; the missing are named", () => {
   assert.deepEqual(bad({ AWS_IOT_ENDPOINT: "h", AWS_IOT_CA_PATH: "ca" }), [
     "AWS_IOT_CERT_PATH",
@@ -163,10 +173,15 @@ Deno.test("AWS IoT: all five or none; the missing are named", () => {
 });
 
 Deno.test("BACKEND_URL must not be this program itself, where it listens", () => {
-  const own = ["http://localhost:8000", "http://127.0.0.1:8000/x", "http://[::1]:8000"];
+  const own = [
+    ...["http://localhost:8000", "http://127.0.0.1:8000/x", "http://[::1]:8000"],
+    ...["http://localhost.:8000", "http://127.0.1.1:8000", "http://[::]:8000", "http://0:8000"],
+  ];
   for (const url of own) assert.deepEqual(bad({ BACKEND_URL: url }), ["BACKEND_URL"], url);
   assert.deepEqual(bad({ BACKEND_URL: "http://localhost", PORT: "80" }), ["BACKEND_URL"]);
-  assert.deepEqual(bad({ BACKEND_URL: "http://me:8000", HOST: "me" }), ["BACKEND_URL"]);
+  for (const [HOST, named] of Object.entries({ Me: "me", "fe80::1": "[fe80::1]" })) {
+    assert.deepEqual(bad({ BACKEND_URL: `http://${named}:8000`, HOST }), ["BACKEND_URL"], HOST);
+  }
   assert.equal(
     good({ BACKEND_URL: "http://localhost:8000", PORT: "8001" }).backendUrl,
     "http://localhost:8000",
@@ -267,4 +282,20 @@ Deno.test("every problem is told at once, and none with the value", () => {
   // One that does not parse hides none that do not fit together.
   const names = bad({ PORT: "x", MQTT_BROKER: "b", BROKER_HOST: "b", TLS_KEY_PATH: "k" }, "--iot");
   assert.deepEqual(names, ["PORT", "MQTT_BROKER", "--iot", "TLS_CERT_PATH"]);
+  assert.deepEqual(
+    bad({ KAFKA_BOOTSTRAP_SERVERS: "a:x,b:y", KAFKA_TOPIC: "tracking/data", KAFKA_USERNAME: "u" }),
+    ["KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TOPIC", "KAFKA_PASSWORD"],
+  );
+});
+
+Deno.test("a value that is out of form is not called missing too", () => {
+  const awsIot = ["CERT_PATH", "KEY_PATH", "CA_PATH", "CLIENT_ID"].map((name) => [
+    `AWS_IOT_${name}`,
+    "x",
+  ]);
+  const env = { ...Object.fromEntries(awsIot), AWS_IOT_ENDPOINT: "https://h" };
+  assert.deepEqual(bad(env), ["AWS_IOT_ENDPOINT"]);
+  const whatsapp = { WHATSAPP_API_URL: "graph.facebook.com", WHATSAPP_TOKEN: "t" };
+  assert.deepEqual(bad(whatsapp), ["WHATSAPP_API_URL"]);
+  assert.deepEqual(bad({ AUTH_JWKS_URL: "keys", AUTH_ISSUER: "i" }), ["AUTH_JWKS_URL"]);
 });
