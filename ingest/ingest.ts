@@ -15,6 +15,7 @@ import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
 import { Backoff, sleep } from "./backoff.ts";
 import { EntryStore } from "./entry_store.ts";
+import { logMessages } from "./message_lines.ts";
 import type { KafkaSourceConfig } from "./kafka/source.ts";
 import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
@@ -282,13 +283,17 @@ export class Ingest {
         ...(config.deviceIdPath ? { deviceIdPath: config.deviceIdPath } : {}),
       },
     };
+    const logger = getLogger("ingest", kind);
     const supervisor = new Supervisor({
       name,
       kind,
       worker: new URL(worker, import.meta.url),
       config: workerConfig,
-      logger: getLogger("ingest", kind),
-      publish: (entries) => this.#store.publish(entries, this.#isLeased(name)),
+      logger,
+      publish: (entries) => {
+        logMessages(logger, name, entries);
+        return this.#store.publish(entries, this.#isLeased(name));
+      },
       onState: (state) => {
         // Another try changes nothing yet: the reason stays until it succeeds.
         if (state.state === "waiting") health.report(name, state.reason);

@@ -263,6 +263,19 @@ Deno.test("LOG_FORMAT=text, LOG_LEVEL and LOG_FILE, also in a folder without dat
   }
 });
 
+Deno.test("LOG_LEVEL=debug has a line for each message, with its source and device", async () => {
+  await using telecast = await startDev({ LOG_LEVEL: "DEBUG" });
+  await telecast.process.waitForOutput(/mqtt: message of 08480860\d\d, \d+ characters/);
+  await telecast.kill("SIGINT");
+  const told = telecast.output.length;
+  await telecast.restart({ env: { LOG_LEVEL: "info" } });
+  await using ws = await WsClient.open(telecast.wsUrl("device_ids=*"));
+  await ws.waitForMessages(3);
+  await telecast.kill("SIGINT");
+  assert.doesNotMatch(telecast.output.slice(told), /message of/);
+  assert.doesNotMatch(telecast.output, /DEVICE_ID/);
+});
+
 Deno.test("STATSD_HOST gets gauges as they are, and counters as they grow", async () => {
   const udp = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   const gauges = new Map<string, number>();
