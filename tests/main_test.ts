@@ -232,6 +232,10 @@ Deno.test("LOG_FORMAT=json: each line has timestamp, level, module and message",
   await using telecast = await Telecast.start({ env: { ...MEMORY, LOG_FORMAT: "json" } });
   await using client = await WsClient.open(telecast.wsUrl("device_ids=A"));
   await telecast.process.waitForOutput("client connected");
+  // A body of no known length: Deno would say something of its own, which is no JSON.
+  const body = new Blob(["{}"]).stream();
+  const answer = await fetch(`${telecast.url}/api/v1/empresas`, { method: "POST", body });
+  assert.equal((await answer.json()).code, "bad_body");
   await client.close();
   await telecast.process.waitForOutput("client gone");
   await telecast.kill();
