@@ -130,7 +130,10 @@ export const VARIABLES = {
   INGEST_MODE: text().toLowerCase().pipe(
     z.enum(["lease", "shared", "all"], { error: "must be lease, shared or all" }),
   ).default("lease"),
-  DENO_KV_URL: text().optional(),
+  DENO_KV_URL: text().refine(
+    (value) => !value.includes("://") || /^https?:\/\/[^/]/.test(value),
+    "must be the path of a file, the URL of a denokv server (http://, https://) or memory:",
+  ).optional(),
   DENO_KV_ACCESS_TOKEN: text().optional(),
   RETENTION_SECONDS: seconds().default(300),
   DRAIN_SECONDS: whole(0, 3600).default(5),

@@ -157,6 +157,15 @@ Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, and 
   assert.deepEqual(bad({ ...KAFKA, KAFKA_SASL_MECHANISM: "plain" }), ["KAFKA_SASL_MECHANISM"]);
 });
 
+Deno.test("DENO_KV_URL: a path, a denokv server's URL or memory:, and no other URL", () => {
+  for (const url of ["data/x.sqlite", "memory:", "http://kv:4512", "https://kv/path"]) {
+    assert.equal(good({ DENO_KV_URL: ` ${url} ` }).kv.url, url);
+  }
+  for (const url of ["redis://r:6379", "file:///data/x", "http://", "kv://x"]) {
+    assert.deepEqual(bad({ DENO_KV_URL: url }), ["DENO_KV_URL"], url);
+  }
+});
+
 Deno.test("a list of nothing is told of, and starts no source in silence", () => {
   assert.deepEqual(bad({ BROKER_HOST: "b", BROKER_TOPIC: "," }), ["BROKER_TOPIC"]);
   assert.deepEqual(bad({ ...KAFKA, KAFKA_BOOTSTRAP_SERVERS: " , " }), ["KAFKA_BOOTSTRAP_SERVERS"]);
