@@ -155,7 +155,12 @@ async function notify(
 function textOf(message: Readonly<Record<string, unknown>>): string {
   const { tipo_alarma, empresa, descripcion } = message;
   const lines = [`Alarma ${tipo_alarma}`];
-  if (empresa !== undefined) lines.push(`Empresa: ${empresa}`);
-  if (descripcion !== undefined) lines.push(String(descripcion));
+  if (isNamed(empresa)) lines.push(`Empresa: ${empresa}`);
+  if (isNamed(descripcion)) lines.push(String(descripcion));
   return lines.join("\n");
+}
+
+/** Devices that know no value send null, or nothing between the quotes. */
+function isNamed(value: unknown): boolean {
+  return value !== undefined && value !== null && String(value).trim() !== "";
 }

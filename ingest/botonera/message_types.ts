@@ -12,13 +12,17 @@ export interface MessageType {
   readonly handle?: MessageHandler | undefined;
 }
 
-const text = z.string().min(1).max(4_096);
+const text = z.string().trim().min(1).max(4_096);
 /** A time as devices write it: ISO 8601 without an offset, or a number. */
 const time = z.union([text, z.number()]);
 
-/** Every message may name its company; other fields than these are left as they are. */
+/**
+ * Every message may name its company, or have that field empty as devices that know none do; other
+ * fields than these are left as they are.
+ */
 function form(fields: z.ZodRawShape): z.ZodType {
-  return z.looseObject({ tipo_mensaje: z.string(), empresa: text.optional(), ...fields });
+  const empresa = z.string().max(4_096).nullish();
+  return z.looseObject({ tipo_mensaje: z.string(), empresa, ...fields });
 }
 
 const types = new Map<string, MessageType>([
@@ -69,6 +73,7 @@ export function checkBotonera(value: object): BotoneraCheck {
     const fields = parsed.error.issues.map(({ path }) => path.join("."));
     return { kind: "bad_fields", fields: [...new Set(fields)] };
   }
-  const company = typeof empresa === "string" ? empresa : undefined;
+  // Trimmed, as the device id is that it makes.
+  const company = typeof empresa === "string" ? empresa.trim() || undefined : undefined;
   return { kind: "message", message: { type: name as string, company, notifies: type.notifies } };
 }

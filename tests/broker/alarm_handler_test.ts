@@ -71,6 +71,16 @@ Deno.test("alarmHandler() hands the message to the backend, then tells whom that
   assert.deepEqual(sent[0]?.body.text, { body: "Alarma AZUL\nEmpresa: cota" });
 });
 
+Deno.test("alarmHandler() tells people nothing of a field that is empty", async () => {
+  await using world = service(() => Response.json({}));
+  for (const empresa of [null, "", " "]) {
+    const message = { tipo_mensaje: "alarmas", tipo_alarma: "ROJA", descripcion: "Falla", empresa };
+    const step = { kind: PROCESS, data: { message, notifies: true } };
+    const next = await handlerOf(world.url, { "*": ["573009999999"] })(delivery(step), never);
+    assert.equal((next?.data as NotifyStep).text, "Alarma ROJA\nFalla");
+  }
+});
+
 Deno.test("alarmHandler() takes WHATSAPP_RECIPIENTS where the backend names nobody", async () => {
   await using world = service(() => Response.json({}));
   const people = async (recipients: Record<string, string[]>) => {

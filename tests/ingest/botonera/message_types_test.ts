@@ -20,7 +20,14 @@ for (const [type, { fields, notifies }] of Object.entries(MESSAGES)) {
   });
 
   for (const field of Object.keys(fields)) {
-    for (const [how, broken] of Object.entries({ missing: undefined, null: null, wrong: true })) {
+    for (
+      const [how, broken] of Object.entries({
+        missing: undefined,
+        null: null,
+        blank: " ",
+        wrong: true,
+      })
+    ) {
       Deno.test(`checkBotonera() refuses ${type} where ${field} is ${how}, and names it`, () => {
         const value = { tipo_mensaje: type, ...fields, [field]: broken };
         assert.deepEqual(checkBotonera(value), { kind: "bad_fields", fields: [field] });
@@ -28,6 +35,20 @@ for (const [type, { fields, notifies }] of Object.entries(MESSAGES)) {
     }
   }
 }
+
+Deno.test("checkBotonera() takes a company trimmed, as the device id, and an empty one for none", () => {
+  const companyOf = (empresa: unknown) => {
+    const checked = checkBotonera({
+      tipo_mensaje: "alarmas",
+      ...MESSAGES.alarmas!.fields,
+      empresa,
+    });
+    return checked.kind === "message" ? checked.message.company ?? "none" : checked.kind;
+  };
+  const companies = ["cota", " cota\t", "", " ", null, undefined].map(companyOf);
+  assert.deepEqual(companies, ["cota", "cota", "none", "none", "none", "none"]);
+  assert.equal(companyOf(true), "bad_fields");
+});
 
 Deno.test("checkBotonera() leaves messages without tipo_mensaje alone, and refuses unknown types", () => {
   assert.deepEqual(checkBotonera({ data: { DEVICE_ID: "1" } }), { kind: "other" });
