@@ -84,7 +84,11 @@ export class Guard {
         this.#worker = undefined;
         started.reject(new GuardError(data.error));
       } else if (data.type === "closed") closed.count(data.reason, data.count);
-      else if (data.type === "stopped") this.#stopped.resolve();
+      else if (data.type === "ran_out") {
+        log.error(
+          "no new connections: too many open files; raise the limit (ulimit -n, LimitNOFILE)",
+        );
+      } else if (data.type === "stopped") this.#stopped.resolve();
       else if (data.ok) log.info("new connections get the new certificate");
       else log.error("the new certificate cannot be used: see TLS_CERT_PATH and TLS_KEY_PATH");
     };

@@ -47,4 +47,6 @@ export type FromGuard =
   | { readonly type: "changed"; readonly ok: boolean }
   /** Connections that were closed for the same reason. */
   | { readonly type: "closed"; readonly reason: Refusal; readonly count: number }
+  /** No file descriptor was left for a connection; it listens again. */
+  | { readonly type: "ran_out" }
   | { readonly type: "stopped" };

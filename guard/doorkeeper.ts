@@ -1,0 +1,150 @@
+/** Accepts connections, and passes them on to the program as long as they behave. */
+
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import { Passage } from "./passage.ts";
+import { Peers } from "./peers.ts";
+import type { FromGuard, GuardStart, KeyPair, Refusal } from "./protocol.ts";
+
+const CHECK_MS = 1_000;
+/** Silence after which the guard looks whether connections are still accepted. */
+const PROBE_MS = 2_000;
+const LAST_BYTES_MS = 300;
+
+export class Doorkeeper {
+  readonly #passages = new Set<Passage>();
+  readonly #peers: Peers;
+  /** Not told yet. */
+  readonly #closed = new Map<Refusal, number>();
+  #server: Server | undefined;
+  #tls: KeyPair | undefined;
+  #acceptedAt = performance.now();
+  /** A connection to itself, and when it was made. */
+  #probe: Socket | undefined;
+  #probedAt = 0;
+  #stopping = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(
+    private readonly start: GuardStart,
+    private readonly tell: (message: FromGuard) => void,
+  ) {
+    this.#peers = new Peers(start.peers);
+    this.#tls = start.tls;
+  }
+
+  /** Resolves with the port; rejects where the address may not be listened on. */
+  async listen(): Promise<number> {
+    const own = await this.#listen(this.start.port);
+    this.#timer = setInterval(() => {
+      this.#check();
+      if (!this.start.shared) this.#lookIfAccepted(own);
+    }, CHECK_MS);
+    return own;
+  }
+
+  /** New connections get the new certificate; those that are open live on. */
+  change(tls: KeyPair): void {
+    (this.#server as TlsServer).setSecureContext(tls);
+    this.#tls = tls;
+  }
+
+  /** Lets what the program sent last reach the clients. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#timer);
+    this.#probe?.destroy();
+    this.#server?.close();
+    const deadline = performance.now() + LAST_BYTES_MS;
+    while (this.#passages.size > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    for (const passage of this.#passages) passage.close();
+  }
+
+  #listen(port: number): Promise<number> {
+    const { hostname: host, shared, limits } = this.start;
+    const serve = (client: Socket) => this.#serve(client);
+    const server = this.#tls
+      ? createTlsServer({
+        ...this.#tls,
+        ALPNProtocols: ["h2", "http/1.1"],
+        handshakeTimeout: limits.handshakeMs,
+      }, serve).on("tlsClientError", (_error, client) => client.destroy())
+      : createServer(serve);
+    this.#server = server;
+    server.on("connection", () => this.#acceptedAt = performance.now());
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port, reusePort: shared }, () => {
+        server.removeListener("error", reject);
+        server.on("error", () => {});
+        resolve((server.address() as { port: number }).port);
+      });
+    });
+  }
+
+  /**
+   * Where no file descriptor is left for a connection, Deno's server accepts none ever after, and
+   * tells nobody. So where none came for a while the guard connects to itself, and listens again if
+   * that is not accepted either. Where threads share the port another one may accept it, so that it
+   * would prove nothing.
+   */
+  #lookIfAccepted(own: number): void {
+    const now = performance.now();
+    if (now - Math.max(this.#acceptedAt, this.#probedAt) < PROBE_MS) return;
+    this.#probe?.destroy();
+    this.#probedAt = now;
+    const { hostname } = this.start;
+    const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
+    const probe = this.#probe = connect({ host, port: own });
+    probe.on("error", () => {});
+    probe.once("connect", () =>
+      setTimeout(() => {
+        probe.destroy();
+        if (this.#stopping || this.#acceptedAt >= now) return;
+        this.tell({ type: "ran_out" });
+        this.#server?.close();
+        // Where it fails, the next look finds that nobody listens.
+        this.#listen(own).catch(() => {});
+      }, CHECK_MS));
+  }
+
+  #serve(client: Socket): void {
+    const { backendPort, limits } = this.start;
+    if (this.#passages.size >= limits.maxSockets) {
+      this.#count("too_many_sockets");
+      client.destroy();
+      return;
+    }
+    const program = connect({ host: "127.0.0.1", port: backendPort });
+    let own: number | undefined;
+    const passage = new Passage(client, program, {
+      limits,
+      onClosed: () => {
+        this.#passages.delete(passage);
+        if (own !== undefined) this.#peers.delete(own);
+      },
+    });
+    this.#passages.add(passage);
+    // Before the first byte of a request is passed on.
+    program.once("connect", () => {
+      own = program.localPort;
+      this.#peers.set(own!, client.remoteAddress ?? "unknown");
+    });
+  }
+
+  #check(): void {
+    const now = performance.now();
+    for (const passage of this.#passages) {
+      const refusal = passage.check(now);
+      if (refusal) this.#count(refusal);
+    }
+    for (const [reason, count] of this.#closed) this.tell({ type: "closed", reason, count });
+    this.#closed.clear();
+  }
+
+  #count(refusal: Refusal): void {
+    this.#closed.set(refusal, (this.#closed.get(refusal) ?? 0) + 1);
+  }
+}
