@@ -20,5 +20,5 @@ export function contentSecurityPolicy({ images = [], scripts }: PagePolicy = {})
   ].join("; ");
 }
 
-/** What is no page loads nothing, and is shown in no frame. */
-export const NO_PAGE = "default-src 'none'; frame-ancestors 'none'";
+/** What is no page is shown in no frame; it runs nothing, since its type says what it is. */
+export const NO_PAGE = "frame-ancestors 'none'";
