@@ -25,7 +25,7 @@ type Audience = Pick<LoadOptions, "transport" | "clients" | "devices" | "each"> 
 };
 
 /** What messages go through; a rate of 0 is as many as the broker sends. */
-const STAGES: Record<string, Audience> = {
+export const STAGES: Record<string, Audience> = {
   mqtt: { transport: "ws", clients: 0, devices: 300, each: 1, rate: 0 },
   ws: { transport: "ws", clients: 200, devices: 200, each: 1, rate: 10_000 },
   sse: { transport: "sse", clients: 200, devices: 200, each: 1, rate: 10_000 },

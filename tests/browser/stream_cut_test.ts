@@ -64,12 +64,14 @@ Deno.test({
     }, { perSecond: PER_SECOND, signal: stop.signal });
 
     for (let cut = 1; cut <= CUTS; cut++) {
+      // A message of before a cut may still come after it, so it alone does not say that they are back.
       await page.evaluate(() => {
         for (const client of Object.values(seen)) client.open = false;
       });
       await page.waitForFunction(
-        () => Object.values(seen).every(({ open }) => open),
-        undefined,
+        (cuts) =>
+          Object.values(seen).every((client) => client.open && client.resumed.length === cuts),
+        cut - 1,
         { timeout: LIMIT.timeoutMs },
       );
       proxy.retarget(instances[cut % instances.length]!.port);
@@ -120,6 +122,8 @@ async function open(page: Page): Promise<void> {
     const client = new Telecast<{ data: { DEVICE_ID: string; SEQ: number } }>("/", {
       deviceIds: "*",
       transport: "ws",
+      // No connection lives long here: without it each is waited for longer than the last.
+      backoff: { baseMs: 500, maxMs: 3_000 },
     });
     client.on("message", ({ data }) => note(clients.library, data));
     client.on("resumed", ({ status }) => clients.library.resumed.push(status));

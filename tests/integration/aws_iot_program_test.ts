@@ -113,7 +113,7 @@ Deno.test("AWS IoT: telemetry and events are published, answered by the ack, and
   const metrics = await (await fetch(`${telecast.url}/metrics`)).text();
   assert.match(metrics, /telecast_aws_iot_connected 1\n/);
   assert.match(metrics, /telecast_aws_iot_published_total 4\n/);
-  assert.match(metrics, /telecast_aws_iot_publish_latency_p50_ms [\d.]+\n/);
+  assert.match(metrics, /telecast_aws_iot_publish_latency_p50_seconds [\d.]+\n/);
 });
 
 Deno.test("AWS IoT: what a body lacks is said, and nothing is sent", async () => {

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { blocksOf, commandsOf, documents, read, ROOT } from "../../docs/markdown.ts";
+import { CASES } from "../../bench/cases.ts";
+import { STAGES } from "../../bench/profile.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { freePort, isListening } from "../../kit/ports.ts";
 import { TestProcess } from "../../kit/process.ts";
@@ -20,6 +22,7 @@ const NOT_RUN = [
   /^curl -X POST \S+\/api\/v1\/tokens\/revoke /,
   /^curl -X POST \S+\/api\/v1\/iot\//,
 ];
+const LONG = { timeoutMs: 180_000 };
 /** Run as a part of every check already, or by a test of their own. */
 const TASKS =
   /^deno (?:run \S.* examples\/source\/main\.ts .*|task (?:ok|audit|test|test:integration|test:faults|bench|soak)( --minutes=\d+)?|test -A (--no-check )?\S+)$/;
@@ -149,9 +152,33 @@ const runSbom: Runner = async (command) => {
   assert.equal(JSON.parse(process.stdout).bomFormat, "CycloneDX");
 };
 
+/** The same with the shortest case, so that it takes seconds. */
+const runBench: Runner = async (command) => {
+  const names = /--only (\S+)/.exec(command)?.[1]?.split(",") ?? [];
+  for (const name of names) assert.ok(CASES.some((known) => known.name === name), name);
+  const short = "deno task bench --only start --rounds 1";
+  await using bench = shell(short, {});
+  assert.equal((await bench.waitForExit(LONG)).code, 0, bench.output);
+  const [, file] = await bench.waitForOutput(/All samples: (\S+)/);
+  if (!command.includes("--compare")) return;
+  await using compared = shell(`${short} --compare ${file}`, {});
+  assert.equal((await compared.waitForExit(LONG)).code, 0, compared.output);
+  await compared.waitForOutput(`Since ${file}`);
+};
+
+/** One stage in place of all. */
+const runProfile: Runner = async (command) => {
+  const stages = command.split(" ").slice(3);
+  for (const stage of stages) assert.ok(stage === "kafka" || stage in STAGES, stage);
+  await using process = shell("deno task profile ws-x200", {});
+  assert.equal((await process.waitForExit(LONG)).code, 0, process.output);
+};
+
 const RUNNERS: readonly (readonly [RegExp, Runner])[] = [
   [/^curl -N |^deno task tail /, runStream],
   [/^deno task sbom /, runSbom],
+  [/^deno task bench --(only|compare) /, runBench],
+  [/^deno task profile\b/, runProfile],
   [/^sqlite3 data\//, runBackup],
   [/^cp \.env\.example \.env$/, runCopy],
   [/^DENO_KV_URL=http:\/\/denokv:4512 /, runOnKv],
