@@ -26,7 +26,7 @@ export function configSummary(config: Config): string[] {
 
 function sources({ mqtt, kafka, awsIot, websocketUrl, ingestMode, shadow }: Config): string[] {
   const all = [
-    mqtt && `mqtt ${mqtt.url} (${mqtt.topics.join(", ")})`,
+    mqtt && `mqtt ${mqtt.url.split("?")[0]} (${mqtt.topics.join(", ")})`,
     kafka && `kafka ${kafka.servers.join(",")} (${kafka.topics.join(", ")}, ` +
       `group ${kafka.groupId}${shadow ? "-shadow" : ""})`,
     awsIot && `aws_iot ${awsIot.host}:${awsIot.port} (${awsIot.topics.join(", ")})`,

@@ -84,10 +84,15 @@ Deno.test("a slip in the name of a variable is told, whether the configuration i
 
 Deno.test("a start says in a few lines what will be done", async () => {
   await using telecast = await Telecast.start({
-    env: { ...MEMORY, BROKER_HOST: "user:s3cr3t@127.0.0.1:1", BROKER_TOPIC: "fleet/#" },
+    env: {
+      ...MEMORY,
+      BROKER_HOST: "ws://user:s3cr3t@127.0.0.1:1/mqtt?key=s3cr3t",
+      BROKER_TOPIC: "fleet/#",
+    },
   });
+  await telecast.process.waitForOutput("next try");
   const { output } = telecast;
-  assert.match(output, /sources: mqtt mqtt:\/\/127\.0\.0\.1:1 \(fleet\/#\); mode lease/);
+  assert.match(output, /sources: mqtt ws:\/\/127\.0\.0\.1:1\/mqtt \(fleet\/#\); mode lease/);
   assert.match(output, /store: memory, nothing outlives this process/);
   assert.match(output, /clients: http:\/\/127\.0\.0\.1:\d+, at most 20,000, origins \*/);
   assert.match(output, /access: open/);
