@@ -54,7 +54,7 @@ export class ProviderKeys {
   readonly get = async (
     header: JWSHeaderParameters,
     token: FlattenedJWSInput,
-  ): Promise<CryptoKey> => {
+  ): Promise<Awaited<ReturnType<KeyGetter>>> => {
     if (!this.#keys) await this.#ask();
     if (!this.#keys) throw new KeysAwayError();
     if (this.#now() - this.#readAt > this.#freshMs) this.#ask();
