@@ -59,7 +59,11 @@ export class Telecast implements AsyncDisposable {
     const read = env ? (name: string) => env[name] : (name: string) => Deno.env.get(name);
     const result = readConfig(read, flags);
     if (!result.ok) throw new ConfigError(result.problems);
-    await configureLog(result.config.log);
+    try {
+      await configureLog(result.config.log);
+    } catch {
+      throw new ConfigError([{ name: "LOG_FILE", message: "cannot be opened: check its folder" }]);
+    }
     if (messageTypes) await import(messageTypes.href);
     const program = await startProgram(result.config, {
       modules: messageTypes ? [messageTypes.href] : [],

@@ -105,5 +105,5 @@ function reasonOf(error: unknown, url: string): string {
   }
   const text = error instanceof Error ? error.message : String(error);
   if (isDamage(error)) return DAMAGED_FILE;
-  return text.replaceAll(url, "the database");
+  return text.replaceAll(url, "the database").replaceAll(`'${dirname(url)}'`, "its folder");
 }

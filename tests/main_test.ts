@@ -136,12 +136,15 @@ Deno.test("what the machine refuses ends with one line that names the variable, 
     [{ HOST: "192.0.2.1" }, /HOST/, 1],
     [{ HOST: "no-such-host.invalid" }, /HOST/, 1],
     [{ LOG_FILE: "/proc/nowhere/log" }, /LOG_FILE/, 2],
+    [{ DENO_KV_URL: "data/file/sqlite" }, /DENO_KV_URL cannot be opened: .* its folder/, 2],
     [{ TLS_CERT_PATH: "missing.pem", TLS_KEY_PATH: "bad.pem" }, /TLS_CERT_PATH/, 2],
     [{ TLS_CERT_PATH: "bad.pem", TLS_KEY_PATH: "missing.pem" }, /TLS_KEY_PATH/, 2],
   ];
   const cwd = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${cwd}/bad.pem`, "nonsense");
+    await Deno.mkdir(`${cwd}/data`);
+    await Deno.writeTextFile(`${cwd}/data/file`, "no folder");
     for (const [env, named, expected] of cases) {
       const { code, output } = await Telecast.runToEnd({ cwd, env: { ...MEMORY, ...env } });
       assert.match(output, named);
