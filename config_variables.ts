@@ -121,7 +121,10 @@ export const VARIABLES = {
   AWS_IOT_CLIENT_ID: text().max(128, "must be at most 128 characters long").optional(),
   AWS_IOT_DEVICE_ID: text().max(128, "must be at most 128 characters long").optional(),
   AWS_IOT_TOPICS: topics().default(["bombercat/commands/#"]),
-  COMMAND_TOPIC_PREFIX: text().default("bombercat/commands/"),
+  COMMAND_TOPIC_PREFIX: text().regex(/^[^#+\0]{1,200}$/, "must be a topic without # and +")
+    // An id is a level of its own, also where the slash was left out.
+    .transform((prefix) => prefix.endsWith("/") ? prefix : `${prefix}/`)
+    .default("bombercat/commands/"),
   WEBSOCKET_URL: url("ws", "wss").optional(),
   BACKEND_URL: url("http", "https").optional(),
   WHATSAPP_API_URL: url("http", "https").optional(),

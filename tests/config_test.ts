@@ -157,6 +157,15 @@ Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, and 
   assert.deepEqual(bad({ ...KAFKA, KAFKA_SASL_MECHANISM: "plain" }), ["KAFKA_SASL_MECHANISM"]);
 });
 
+Deno.test("COMMAND_TOPIC_PREFIX: a topic whose next level is the id, with a slash at its end or not", () => {
+  for (const prefix of ["fleet/down", "fleet/down/", " fleet/down "]) {
+    assert.equal(good({ COMMAND_TOPIC_PREFIX: prefix }).commandTopicPrefix, "fleet/down/");
+  }
+  for (const prefix of ["fleet/#", "fleet/+/"]) {
+    assert.deepEqual(bad({ COMMAND_TOPIC_PREFIX: prefix }), ["COMMAND_TOPIC_PREFIX"], prefix);
+  }
+});
+
 Deno.test("DENO_KV_URL: a path, a denokv server's URL or memory:, and no other URL", () => {
   for (const url of ["data/x.sqlite", "memory:", "http://kv:4512", "https://kv/path"]) {
     assert.equal(good({ DENO_KV_URL: ` ${url} ` }).kv.url, url);
