@@ -84,8 +84,8 @@ function openQueues(
     onError,
     // Where nobody is configured there is little to look for, and reads may cost money.
     pollMs: backendUrl === undefined && !whatsapp ? IDLE_POLL_MS : POLL_MS,
-    onDead: ({ id, kind, attempts }, reason) =>
-      log.error("delivery {id} ({kind}) failed for good after {attempts} tries: {reason}", {
+    onDead: ({ id, kind, attempts, reason }) =>
+      log.error("delivery {id} ({kind}) failed for good, attempts {attempts}: {reason}", {
         id,
         kind,
         attempts,

@@ -2,7 +2,7 @@
 
 import { backoffMs, type Clock } from "../clock.ts";
 import type { KvClient } from "../kv_client.ts";
-import { DeliveryError, type DeliveryHandler } from "./delivery.ts";
+import { DeliveryError, type DeliveryHandler, type DeliveryInfo } from "./delivery.ts";
 import type { LaneClaim } from "./lane_claim.ts";
 import { DEAD_PREFIX, DELIVERY_PREFIX, StoredJob } from "./stored_job.ts";
 
@@ -17,8 +17,9 @@ export interface LaneWorkerOptions {
   /** How often the claim is renewed. */
   readonly renewMs: number;
   readonly onDone: () => void;
-  readonly onRetry: (job: StoredJob, reason: string) => void;
-  readonly onDead: (job: StoredJob, reason: string) => void;
+  /** This try counts among the attempts, here and below. */
+  readonly onRetry: (info: DeliveryInfo) => void;
+  readonly onDead: (info: DeliveryInfo) => void;
   /** Asked for each job that failed for good: false where too many are kept already. */
   readonly keepDead: () => boolean;
 }
@@ -101,13 +102,15 @@ export class LaneWorker {
     const attempts = (job.value.attempts ?? 0) + (away ? 0 : 1);
     const isTooOld = clock.wall() - (job.value.time ?? Infinity) > maxAgeMs;
     if (permanent || attempts >= maxAttempts || (away && isTooOld)) {
-      if (await this.#bury(job, job.with({ attempts, reason }))) onDead(job, reason);
+      const buried = await this.#bury(job, job.with({ attempts, reason }));
+      if (buried) onDead({ ...job.info("dead"), attempts, reason });
       return;
     }
     const tries = Math.max(0, attempts - 1);
     const wait = retryAfterMs ?? backoffMs(tries, { ...retry, random: () => clock.random() });
     const notBefore = clock.wall() + wait;
-    if (await this.#change(job, job.with({ attempts, notBefore, reason }))) onRetry(job, reason);
+    const changed = await this.#change(job, job.with({ attempts, notBefore, reason }));
+    if (changed) onRetry({ ...job.info("waiting"), attempts, reason });
   }
 
   /** Replaces the job, or removes it where there is no value; false where the claim is lost. */

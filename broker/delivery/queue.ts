@@ -12,8 +12,8 @@ export interface DeliveryQueueOptions {
   /** Names this instance in claims. */
   readonly instance: string;
   readonly handler: DeliveryHandler;
-  readonly onRetry?: (info: DeliveryInfo, reason: string) => void;
-  readonly onDead?: (info: DeliveryInfo, reason: string) => void;
+  readonly onRetry?: (info: DeliveryInfo) => void;
+  readonly onDead?: (info: DeliveryInfo) => void;
   /** What keeps this instance from its work, most often a store that is away. */
   readonly onError?: (error: unknown) => void;
   readonly maxAttempts?: number;
@@ -96,13 +96,13 @@ export class DeliveryQueue implements AsyncDisposable {
       retry: options.retry ?? { baseMs: 1_000, maxMs: 300_000 },
       renewMs: claimMs / 3,
       onDone: () => this.totals.done++,
-      onRetry: (job, reason) => {
+      onRetry: (info) => {
         this.totals.retried++;
-        onRetry?.(job.info("waiting"), reason);
+        onRetry?.(info);
       },
-      onDead: (job, reason) => {
+      onDead: (info) => {
         this.totals.dead++;
-        onDead?.(job.info("dead"), reason);
+        onDead?.(info);
       },
       keepDead: () => {
         const kept = this.deadDepth < maxDead;

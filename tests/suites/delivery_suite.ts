@@ -1,7 +1,11 @@
 /** What the delivery queue must do, whatever store it stands on. */
 
 import assert from "node:assert/strict";
-import { DeliveryError, type DeliveryHandler } from "../../broker/delivery/delivery.ts";
+import {
+  DeliveryError,
+  type DeliveryHandler,
+  type DeliveryInfo,
+} from "../../broker/delivery/delivery.ts";
 import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
 import type { KvClient } from "../../broker/kv_client.ts";
 import { deliveryKey } from "../../broker/kv_keys.ts";
@@ -80,6 +84,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     const kv = world.client();
     let broken = true;
     const done: unknown[] = [];
+    const told: DeliveryInfo[] = [];
     await put(kv, "calle 1/ñ", "never");
     await put(kv, "b", "refused");
     await put(kv, "b", "fine");
@@ -88,7 +93,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
       if (broken && data === "refused") throw new DeliveryError("400", { permanent: true });
       done.push(data);
       return Promise.resolve(undefined);
-    });
+    }, { onDead: (info) => told.push(info) });
     const dead = await eventually("two are dead", async () => {
       const list = await queue.list("dead");
       return list.length === 2 && list;
@@ -97,6 +102,9 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
       dead.map(({ attempts, reason, state }) => `${attempts} ${reason} ${state}`).sort(),
       ["1 400 dead", "4 no answer dead"],
     );
+    await eventually("both are told of", () => told.length === 2);
+    const byId = (a: DeliveryInfo, b: DeliveryInfo) => a.id.localeCompare(b.id);
+    assert.deepEqual(told.sort(byId), dead.toSorted(byId));
     assert.deepEqual(done, ["fine"]);
     broken = false;
     for (const { id } of dead) assert.ok(await queue.retry(id));
