@@ -2,6 +2,7 @@
 
 import type { Context } from "hono";
 import type { z } from "zod";
+import { faultText } from "./fault_text.ts";
 import { ProblemError } from "./problem.ts";
 
 const BODY_MS = 10_000;
@@ -15,10 +16,10 @@ export async function jsonBody<T extends z.ZodType>(c: Context, schema: T): Prom
   } catch {
     throw new ProblemError({ status: 400, code: "bad_json", detail: "The body is not JSON" });
   }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: faultText });
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(({ path, message }) =>
-    path.length > 0 ? `${path.join(".")}: ${message}` : message
+    path.length > 0 ? `${path.join(".")}: ${message}` : `The body ${message}`
   );
   throw new ProblemError({ status: 400, code: "bad_body", detail: issues.join("; ") });
 }

@@ -19,7 +19,7 @@ export const publishSchema = z.object({
   ),
   /** Text goes out as it is, anything else as the JSON that it was written as. */
   payload: z.unknown().refine((payload) => payload !== undefined, "is missing"),
-  qos: z.union([z.literal(0), z.literal(1), z.literal(2)]).default(1),
+  qos: z.union([z.literal(0), z.literal(1), z.literal(2)], "must be 0, 1 or 2").default(1),
 });
 
 export function publishRoutes({ publish }: AppDeps): Hono {

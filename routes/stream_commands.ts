@@ -9,6 +9,7 @@ import type { Session } from "../broker/session.ts";
 import { getLogger } from "../log.ts";
 import { problems } from "../metrics.ts";
 import type { AppDeps } from "./deps.ts";
+import { faultText } from "./fault_text.ts";
 import { parseInterest, QueryError } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
 
@@ -102,7 +103,7 @@ export class StreamCommands {
       // Said below.
     }
     if (value === undefined) return this.#error("bad_json", "a command is JSON text");
-    const parsed = commandSchema.safeParse(value);
+    const parsed = commandSchema.safeParse(value, { error: faultText });
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     if (issue?.path[0] === "action" || issue?.path.length === 0) {

@@ -82,19 +82,19 @@ Deno.test("bodies: not JSON, of the wrong form, too large", async (t) => {
     });
   }
   const wrong: Record<string, RegExp> = {
-    "null": /./,
-    "5": /./,
-    "[]": /./,
-    '"text"': /./,
-    "{}": /topic: .*payload: /,
+    "null": /^The body must be a JSON object$/,
+    "5": /^The body must be a JSON object$/,
+    "[]": /^The body must be a JSON object$/,
+    '"text"': /^The body must be a JSON object$/,
+    "{}": /^topic: is missing; payload: is missing$/,
     '{"topic":"a"}': /payload: /,
-    '{"topic":5,"payload":1}': /topic: /,
-    '{"topic":"","payload":1}': /topic: /,
+    '{"topic":5,"payload":1}': /^topic: must be a text$/,
+    '{"topic":"","payload":1}': /^topic: may not be empty/,
     '{"topic":"a/#","payload":1}': /topic: must be a topic without wildcards/,
     '{"topic":"a/+","payload":1}': /topic: must be a topic without wildcards/,
     '{"topic":"a\\u0000","payload":1}': /topic: must be a topic without wildcards/,
     '{"topic":"\\ud800","payload":1}': /topic: must be text/,
-    '{"topic":"a","payload":1,"qos":3}': /qos: /,
+    '{"topic":"a","payload":1,"qos":3}': /^qos: must be 0, 1 or 2$/,
     '{"topic":"a","payload":1,"qos":"1"}': /qos: /,
     '{"payload":1,"qos":-1}': /topic: .*qos: /,
   };

@@ -54,6 +54,28 @@ Deno.test("what is not understood gets an error with a code, and the connection 
   assert.deepEqual([...rig.hub.sessions][0]!.interest.items, ["A"]);
 });
 
+Deno.test("the error of a command names the field and says what it must be", async () => {
+  await using rig = await Rig.start();
+  await using client = await rig.ws("device_ids=A");
+  const texts = [
+    ['{"action":"subscribe"}', "device_ids: is missing"],
+    ['{"action":"subscribe","device_ids":"A"}', "device_ids: must be a list"],
+    ['{"action":"subscribe","device_ids":[]}', "device_ids: may not be empty"],
+    ['{"action":"subscribe","device_ids":[1]}', "device_ids.0: must be a text"],
+    ['{"action":"subscribe","device_ids":["A"],"since":5}', "since: must be a text"],
+    [
+      '{"action":"subscribe","device_ids":["A"],"snapshot":"yes"}',
+      "snapshot: must be true or false",
+    ],
+  ] as const;
+  for (const [sent, message] of texts) {
+    const from = client.events.items.length;
+    client.send(sent);
+    const { data } = await client.waitForEvent("error", { from });
+    assert.equal(JSON.parse(data).message, message);
+  }
+});
+
 Deno.test("binary garbage is an error like any other", async () => {
   await using rig = await Rig.start();
   await using client = await rig.ws("device_ids=A");
