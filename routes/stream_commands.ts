@@ -36,6 +36,8 @@ const COMMAND_BYTES = 1024;
 /** Seconds' worth of commands that may come at once. */
 const BURST_SECONDS = 10;
 const RETRY_MS = 1000;
+/** A frame that arrives behind `close` makes Deno drop the socket before the code is written. */
+const BEFORE_CLOSE_MS = 100;
 const TOO_BIG = 1009;
 const POLICY_VIOLATION = 1008;
 
@@ -51,6 +53,7 @@ export class StreamCommands {
   #errors = 0;
   #minute = 0;
   #waitingBytes = 0;
+  #refused = false;
   #last: Promise<void>;
   readonly #rate: RateLimit;
 
@@ -69,7 +72,7 @@ export class StreamCommands {
   }
 
   receive(data: unknown): void {
-    if (this.session.closed) return;
+    if (this.session.closed || this.#refused) return;
     const bytes = byteLength(data);
     if (bytes > MAX_FRAME_BYTES) {
       return this.deps.hub.close(this.session, TOO_BIG, "frame too big");
@@ -121,8 +124,18 @@ export class StreamCommands {
     if (minute !== this.#minute) this.#errors = 0;
     this.#minute = minute;
     if (++this.#errors > MAX_ERRORS_A_MINUTE) {
-      this.deps.hub.close(this.session, POLICY_VIOLATION, "too many errors");
+      this.#refuse("too many errors");
     }
+  }
+
+  /** Takes nothing more, and closes once what was sent already has been read. */
+  #refuse(reason: string): void {
+    if (this.#refused) return;
+    this.#refused = true;
+    const timer = setTimeout(() => {
+      this.deps.hub.close(this.session, POLICY_VIOLATION, reason);
+    }, BEFORE_CLOSE_MS);
+    this.options.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   }
 
   async #carryOut(command: Command): Promise<void> {

@@ -124,6 +124,14 @@ Deno.test("100 errors in a minute are borne, one more closes with 1008", async (
   await eventually("the session is gone", () => rig.hub.sessions.size === 0);
 });
 
+Deno.test("errors sent in one go end with 1008 too, not with a connection that breaks", async () => {
+  await using rig = await Rig.start();
+  await using client = await rig.ws("device_ids=A");
+  for (const _ of range(1, 130)) client.send("nonsense");
+  assert.equal((await client.waitForClose()).code, 1008);
+  assert.equal(client.events.items.length, 101);
+});
+
 Deno.test("a client that commands and does not read is closed before its answers fill the memory", async () => {
   await using rig = await Rig.start({ env: { MAX_COMMANDS_PER_SECOND: "1000000" } });
   await using connection = await RawConnection.open(rig.port);
