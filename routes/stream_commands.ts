@@ -75,7 +75,7 @@ export class StreamCommands {
     if (this.session.closed || this.#refused) return;
     const bytes = byteLength(data);
     if (bytes > MAX_FRAME_BYTES) {
-      return this.deps.hub.close(this.session, TOO_BIG, "frame too big");
+      return this.#refuse(TOO_BIG, "frame too big");
     }
     if (this.#rate.take() > 0) {
       problems.count("too_many_commands");
@@ -124,16 +124,16 @@ export class StreamCommands {
     if (minute !== this.#minute) this.#errors = 0;
     this.#minute = minute;
     if (++this.#errors > MAX_ERRORS_A_MINUTE) {
-      this.#refuse("too many errors");
+      this.#refuse(POLICY_VIOLATION, "too many errors");
     }
   }
 
   /** Takes nothing more, and closes once what was sent already has been read. */
-  #refuse(reason: string): void {
+  #refuse(code: number, reason: string): void {
     if (this.#refused) return;
     this.#refused = true;
     const timer = setTimeout(() => {
-      this.deps.hub.close(this.session, POLICY_VIOLATION, reason);
+      this.deps.hub.close(this.session, code, reason);
     }, BEFORE_CLOSE_MS);
     this.options.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   }

@@ -132,6 +132,14 @@ Deno.test("errors sent in one go end with 1008 too, not with a connection that b
   assert.equal(client.events.items.length, 101);
 });
 
+Deno.test("a frame over 64 KiB ends with 1009 too where others come behind it", async () => {
+  await using rig = await Rig.start();
+  await using client = await rig.ws("device_ids=A");
+  client.send("x".repeat(65_537));
+  for (const _ of range(1, 5)) client.send("nonsense");
+  assert.equal((await client.waitForClose()).code, 1009);
+});
+
 Deno.test("a client that commands and does not read is closed before its answers fill the memory", async () => {
   await using rig = await Rig.start({ env: { MAX_COMMANDS_PER_SECOND: "1000000" } });
   await using connection = await RawConnection.open(rig.port);
