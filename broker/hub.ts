@@ -10,6 +10,7 @@ import { Session, type SessionEvents, type SessionMode } from "./session.ts";
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
 import { Subscribers } from "./subscribers.ts";
+import { Turnstile } from "./turnstile.ts";
 import { Wheel } from "./wheel.ts";
 
 export interface HubOptions {
@@ -56,6 +57,8 @@ export class Hub implements FanoutListener, Disposable {
   readonly #sessions = new Set<Session>();
   readonly #subscribers = new Subscribers<Session>();
   readonly presence: Presence;
+  /** Clients that begin or catch up pass here, since what is live goes first. */
+  readonly turnstile: Turnstile = new Turnstile();
   /** Sessions that want `presence` events. */
   readonly #watchers = new Subscribers<Session>();
   readonly #pings: Wheel<Session>;
@@ -217,6 +220,7 @@ export class Hub implements FanoutListener, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.turnstile[Symbol.dispose]();
     clearInterval(this.#ticker);
     for (const timer of this.#drainTimers.values()) clearTimeout(timer);
     for (const session of [...this.#sessions]) this.close(session, 1001, "going away");

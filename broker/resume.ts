@@ -27,10 +27,17 @@ export async function beginSession(
   session: Session,
   { cursor, snapshot, signal }: ResumeOptions,
 ): Promise<void> {
-  const start = hub.cursor();
-  session.sink.open(cursor === undefined ? start : undefined);
+  const opened = hub.cursor();
+  session.sink.open(cursor === undefined ? opened : undefined);
   if (cursor === undefined && !snapshot) return hub.attach(session);
-  session.reach(cursor === undefined ? start : parseCursor(cursor) && cursor);
+  session.reach(cursor === undefined ? opened : parseCursor(cursor) && cursor);
+  const wait = hub.turnstile.pass();
+  if (wait) {
+    await wait;
+    if (isGone(session, signal)) return;
+  }
+  // In one turn with the snapshot's begin: what comes after it is replayed.
+  const start = hub.cursor();
   if (snapshot) await sendSnapshot(hub, session, session.interest, { signal });
   let isAnswered = false;
   let replay = await hub.fanout.since(cursor ?? start, session.interest, signal);
@@ -122,7 +129,7 @@ async function replayToHead(
     const atHead = () => replay.at === log.position;
     newest?.add(found);
     if (newest && !atHead()) {
-      await turn();
+      await hub.turnstile.pass();
       continue;
     }
     if (newest) found = newest.take();
@@ -138,6 +145,7 @@ async function replayToHead(
     if (atHead()) return onHead(replayed);
     caughtUp = true;
     await turn();
+    await hub.turnstile.pass();
   }
 }
 

@@ -67,6 +67,10 @@ export function createApp(deps: AppDeps): Hono {
       headers: { "retry-after": "2" },
     });
   });
+  app.use("/api/v1/stream", async (_c, next) => {
+    await deps.hub.turnstile.pass();
+    return await next();
+  });
   const access = new Access(deps.config.auth, deps.revocations);
   for (const [path, scope] of SCOPES) app.use(path, access.require(scope));
   app.use(writeLimits(deps.config));

@@ -1,0 +1,69 @@
+/** Work that can wait goes on in slices of a few milliseconds: what is live comes between them. */
+
+const SLICE_MS = 4;
+/** So many may pass in one turn before any of them has done its work. */
+const AT_ONCE = 16;
+/** Places of those who are through that are kept until they are cleared away together. */
+const MAX_EMPTY = 1_000;
+
+/**
+ * Thousands of clients may come back in the same moment. What each of them costs is little, but
+ * done at once it would keep live messages waiting for seconds. So each passes here before each
+ * part of its beginning, in the order of arrival.
+ */
+export class Turnstile implements Disposable {
+  #waiting: (() => void)[] = [];
+  /** Those before are through. */
+  #next = 0;
+  /** Of the slice that runs; it ends with the turn, at the latest. */
+  #passed = 0;
+  #endsAt = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  /** How many wait to go on. */
+  get waiting(): number {
+    return this.#waiting.length - this.#next;
+  }
+
+  /** Undefined where there is time now. */
+  pass(): Promise<void> | undefined {
+    if (this.#timer === undefined) this.#begin();
+    if (this.waiting === 0 && this.#passed < AT_ONCE && this.now() < this.#endsAt) {
+      this.#passed++;
+      return undefined;
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Lets everybody through. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    for (const resolve of this.#waiting.splice(0).slice(this.#next)) resolve();
+    this.#next = 0;
+  }
+
+  /** Begins a slice; everything else that is due comes before the next one. */
+  #begin(): void {
+    this.#passed = 0;
+    this.#endsAt = this.now() + SLICE_MS;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.waiting === 0) return;
+      this.#begin();
+      this.#letThrough();
+    });
+  }
+
+  /** One by one, each once the one before has done what it does at once. */
+  #letThrough(): void {
+    if (this.waiting === 0 || this.now() >= this.#endsAt) return;
+    this.#waiting[this.#next++]!();
+    if (this.#next >= MAX_EMPTY || this.waiting === 0) {
+      this.#waiting = this.#waiting.slice(this.#next);
+      this.#next = 0;
+    }
+    queueMicrotask(() => this.#letThrough());
+  }
+}
