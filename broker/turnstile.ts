@@ -2,7 +2,7 @@
 
 const SLICE_MS = 4;
 /** So many may pass in one turn before any of them has done its work. */
-const AT_ONCE = 16;
+const AT_ONCE = 8;
 /** Places of those who are through that are kept until they are cleared away together. */
 const MAX_EMPTY = 1_000;
 
@@ -58,7 +58,8 @@ export class Turnstile implements Disposable {
 
   /** One by one, each once the one before has done what it does at once. */
   #letThrough(): void {
-    if (this.waiting === 0 || this.now() >= this.#endsAt) return;
+    if (this.waiting === 0 || this.#passed >= AT_ONCE || this.now() >= this.#endsAt) return;
+    this.#passed++;
     this.#waiting[this.#next++]!();
     if (this.#next >= MAX_EMPTY || this.waiting === 0) {
       this.#waiting = this.#waiting.slice(this.#next);

@@ -18,6 +18,7 @@ const CHURN_MS = 60_000;
 const BAD_LINE = /unhandled|uncaught|"level":"(error|fatal)"/i;
 /** A machine that is this busy may take seconds for a write: the program waits, and says so. */
 const SLOW_DISK = /the store did not answer/;
+const MORE_CROWDS = 4;
 const MAX_LONGER_MS = 120_000;
 const MAX_GROWTH_BYTES = 50 * 1024 * 1024;
 
@@ -29,7 +30,12 @@ Deno.test(`${CLIENTS} WebSocket and ${CLIENTS} SSE clients come and go for a min
   await crowd(system, WARM_UP_MS);
   const before = await memoryAtRest(system);
   const { opened, messages } = await crowd(system, CHURN_MS);
-  const after = await memoryAtRest(system);
+  let after = await memoryAtRest(system);
+  // V8 collects its old space when it likes; what has leaked is still there after more crowds.
+  for (let more = 0; more < MORE_CROWDS && after - before >= MAX_GROWTH_BYTES; more++) {
+    await crowd(system, WARM_UP_MS);
+    after = Math.min(after, await memoryAtRest(system));
+  }
 
   assert.ok(opened > 3 * CLIENTS, `only ${opened} clients came`);
   assert.ok(messages > 0);

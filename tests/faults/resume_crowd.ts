@@ -20,6 +20,8 @@ export interface CrowdResult {
 
 /** Connections that are opened at one time. */
 const OPENING = 100;
+/** All of them come back within so long. */
+const WITHIN_MS = 1_000;
 
 async function begin({ port, clients, devices }: CrowdOptions): Promise<void> {
   const connections: Deno.TcpConn[] = [];
@@ -30,7 +32,10 @@ async function begin({ port, clients, devices }: CrowdOptions): Promise<void> {
   self.onmessage = async ({ data: { cursor } }) => {
     const startedAt = performance.now();
     const results = await Promise.all(
-      connections.map((conn, i) => resume(conn, `d${i % devices}`, cursor)),
+      connections.map(async (conn, i) => {
+        await new Promise((go) => setTimeout(go, i / clients * WITHIN_MS));
+        return await resume(conn, `d${i % devices}`, cursor);
+      }),
     );
     const times = results.map(({ at }) => at - startedAt);
     const resumed: Record<string, number> = {};
