@@ -22,8 +22,8 @@ export function whole(min: number, max: number) {
 export function flag() {
   return z.enum(["1", "true", "0", "false"], { error: "may be 1 or 0" })
     .transform((word) => word === "1" || word === "true")
-    .pipe(z.boolean()).default(false)
-    .meta({ allowEmptyValue: true });
+    .pipe(z.boolean())
+    .meta({ allowEmptyValue: true }).default(false);
 }
 
 /** One of some words; `message` says which. */

@@ -14,7 +14,7 @@ export interface StreamQuery {
   readonly mode: SessionMode;
 }
 
-const RATE = "must be a number above 0";
+const RATE = "must be a number above 0, as in 5 or 0.5";
 
 /** What a stream takes besides `device_ids`, which {@linkcode parseInterest} checks. */
 export const streamQuerySchema = z.object({
@@ -22,7 +22,7 @@ export const streamQuerySchema = z.object({
     .describe("WebSocket: messages of so many milliseconds in one frame"),
   mode: word(["latest"], "may be latest, or left out").meta({ allowEmptyValue: true }).optional()
     .describe("`latest`: only the newest message of each device, for who cannot keep up"),
-  max_rate: z.string().regex(/^\d{1,6}(\.\d{1,6})?$/, RATE).transform(Number)
+  max_rate: z.string().regex(/^\d{1,15}(\.\d{1,6})?$/, RATE).transform(Number)
     .pipe(z.number().gt(0, RATE))
     .meta({ allowEmptyValue: true }).optional()
     .describe("At most so many messages a second for each device; implies `mode=latest`"),

@@ -200,13 +200,18 @@ Deno.test("parseStreamQuery() reads every parameter", () => {
     snapshot: true,
     mode: { presence: true, latest: true, maxRate: 0.5, batchMs: 1000 },
   });
-  const plain = parse("device_ids=A&since=&snapshot=0&mode=&max_rate=&batch_ms=&presence=false");
-  assert.deepEqual({ ...plain, interest: plain.interest.items }, {
-    interest: ["A"],
-    cursor: undefined,
-    snapshot: false,
-    mode: { presence: false, latest: false, maxRate: undefined, batchMs: undefined },
-  });
+  for (const [snapshot, presence] of [["0", "false"], ["", ""]]) {
+    const plain = parse(
+      `device_ids=A&since=&snapshot=${snapshot}&mode=&max_rate=&batch_ms=&presence=${presence}`,
+    );
+    assert.deepEqual({ ...plain, interest: plain.interest.items }, {
+      interest: ["A"],
+      cursor: undefined,
+      snapshot: false,
+      mode: { presence: false, latest: false, maxRate: undefined, batchMs: undefined },
+    });
+  }
+  assert.equal(parse("device_ids=A&max_rate=1000000").mode.maxRate, 1_000_000);
   assert.equal(parse("device_ids=A&max_rate=5").mode.latest, true);
   assert.throws(
     () => parse("device_ids=A&mode=x"),
