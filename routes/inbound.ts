@@ -8,6 +8,7 @@ import type { Admission, Place } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";
 import { onGrantEnd } from "./grant_end.ts";
 import { problem, ProblemError } from "./problem.ts";
+import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
 
 const log = getLogger("routes", "inbound");
 const IDLE_SECONDS = 40;
@@ -16,7 +17,7 @@ const LEAVE_MS = 1_000;
 
 export function inboundRoutes(deps: AppDeps, admission: Admission): Hono {
   return new Hono().get("/ws", (c) => {
-    if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+    if (!asksForWebSocket(c)) {
       throw new ProblemError({
         status: 426,
         code: "websocket_required",
@@ -24,6 +25,7 @@ export function inboundRoutes(deps: AppDeps, admission: Admission): Hono {
         headers: { upgrade: "websocket", connection: "upgrade" },
       });
     }
+    requireVersion(c);
     const place = admission.admit(c);
     if (!deps.inbound) {
       throw new ProblemError({
@@ -53,7 +55,8 @@ function serve(
     return problem({
       status: 400,
       code: "bad_upgrade",
-      detail: "This is no WebSocket handshake: Sec-WebSocket-Key and -Version 13 are needed",
+      detail:
+        "This is no WebSocket handshake: Connection: Upgrade and Sec-WebSocket-Key are needed",
     });
   }
   const { socket, response } = upgraded;

@@ -15,6 +15,7 @@ import { problem } from "./problem.ts";
 import { StreamCommands } from "./stream_commands.ts";
 import { parseStreamQuery, QueryError, type StreamQuery } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
+import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
 
 const log = getLogger("routes", "stream");
 
@@ -25,7 +26,6 @@ const SSE_HEADERS = {
 };
 /** A protocol ping goes out after half of this without a frame from the client. */
 const WS_IDLE_SECONDS = 40;
-const WS_VERSION = "13";
 const POLICY_VIOLATION = 1008;
 const RETRY_MS = 1000;
 
@@ -34,12 +34,6 @@ export function streamRoutes(deps: AppDeps, admission: Admission): Hono {
     const client = new Client(deps, grantOf(c), admission.admit(c));
     return asksForWebSocket(c) ? serveWebSocket(deps, c, client) : serveEvents(deps, c, client);
   });
-}
-
-/** `Upgrade` is a list, and means something in a GET alone (RFC 9110, 7.8; RFC 6455, 4.1). */
-function asksForWebSocket({ req }: Context): boolean {
-  const offered = req.header("upgrade")?.split(",") ?? [];
-  return req.method === "GET" && offered.some((name) => name.trim().toLowerCase() === "websocket");
 }
 
 function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
@@ -60,14 +54,7 @@ function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
 function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
   // Read before the upgrade: what is not granted is answered with a status, as far as that goes.
   const query = readQuery(deps, c, "ws");
-  if (c.req.header("sec-websocket-version") !== WS_VERSION) {
-    return problem({
-      status: 426,
-      code: "bad_websocket_version",
-      detail: `This server speaks version ${WS_VERSION} of WebSocket: see Sec-WebSocket-Version`,
-      headers: { "sec-websocket-version": WS_VERSION, upgrade: "websocket", connection: "upgrade" },
-    });
-  }
+  requireVersion(c);
   const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
   let upgraded: Deno.WebSocketUpgrade;
   try {

@@ -21,7 +21,7 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     problems: {
       400: ["bad_upgrade"],
       403: ["origin_not_allowed"],
-      426: ["websocket_required"],
+      426: ["websocket_required", "bad_websocket_version"],
       429: ["too_many_connections_of_address", "too_many_connections_of_token"],
       503: ["draining", "shadow", "too_many_connections", "too_many_new_connections"],
     },

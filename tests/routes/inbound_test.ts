@@ -263,6 +263,19 @@ Deno.test("WS /ws holds pages to CORS_ORIGINS, and answers what is no WebSocket"
   assert.deepEqual([plain.status, (await plain.json()).code], [426, "websocket_required"]);
 });
 
+Deno.test("WS /ws takes a handshake as the stream does", async () => {
+  await using rig = await Rig.start();
+  const handshake = async (name: string, value: string) => {
+    await using raw = await RawConnection.open(rig.port);
+    const others = HANDSHAKE.filter((line) => !line.startsWith(name));
+    await raw.request("/ws", [...others, `${name}: ${value}`]);
+    const { status, headers } = await raw.head();
+    return [status, headers.get("sec-websocket-version")];
+  };
+  assert.deepEqual(await handshake("Upgrade", "h2c, WebSocket"), [101, null]);
+  assert.deepEqual(await handshake("Sec-WebSocket-Version", "8"), [426, "13"]);
+});
+
 Deno.test("WS /ws answers what it has before a drain ends the connection", async () => {
   const work = new UnsteadyKv();
   await using rig = await Rig.start({ work });
