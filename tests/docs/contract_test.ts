@@ -27,6 +27,8 @@ Deno.test("docs/connect.md lists the code of every error", async () => {
   const listed = rowsOf(section).flatMap(([first]) => first?.match(/(?<=`)[a-z_]+(?=`)/g) ?? []);
   const missing = [...await codes()].filter((code) => !listed.includes(code));
   assert.deepEqual(missing, [], "to be added to the table of errors in docs/connect.md");
+  const repeated = listed.filter((code, i) => listed.indexOf(code) !== i);
+  assert.deepEqual(repeated, [], "stand twice in the table of errors in docs/connect.md");
 });
 
 Deno.test("README.md and docs/connect.md list the same parameters and events", async () => {
