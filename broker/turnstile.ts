@@ -40,6 +40,7 @@ export class Turnstile implements Disposable {
   /** Lets everybody through. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     for (const resolve of this.#waiting.splice(0).slice(this.#next)) resolve();
     this.#next = 0;
   }

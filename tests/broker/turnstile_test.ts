@@ -43,10 +43,14 @@ Deno.test("Turnstile: a crowd goes on in slices, in order, and what is due comes
   assert.equal(done.at(-1), 3_000);
 });
 
-Deno.test("Turnstile: at its end nobody waits", async () => {
-  const { turnstile, done } = crowd(100);
+Deno.test("Turnstile: at its end nobody waits, nor later", async () => {
+  const { turnstile, done, arrive, later } = crowd(100);
   await Promise.resolve();
   turnstile[Symbol.dispose]();
   await eventually("all are through", () => done.length === 100);
   assert.equal(turnstile.waiting, 0);
+  later(1_000);
+  await arrive(100);
+  assert.equal(done.at(-1), 100);
+  turnstile[Symbol.dispose]();
 });
