@@ -89,7 +89,7 @@ export class StreamCommands {
   #enqueue(command: Command, cost: number): void {
     this.#waitingBytes += cost;
     if (this.#waitingBytes > MAX_WAITING_BYTES) {
-      return this.deps.hub.close(this.session, POLICY_VIOLATION, "too many commands");
+      return this.#refuse(POLICY_VIOLATION, "too many commands");
     }
     this.#last = this.#last.then(async () => {
       await writable(this.session, this.options.signal);
