@@ -32,14 +32,7 @@ Deno.test("the clock jumps hours and a year, both ways: nothing is lost or kept 
     },
   });
   await telecast.waitForSource();
-  await using fleet = await Fleet.start({
-    clients: 20,
-    devices: 20,
-    perSecond: 200,
-    brokerUrl: broker.url,
-    streamUrls: [telecast.sseUrl()],
-  });
-  fleet.begin();
+  await using fleet = await Fleet.under(broker, telecast, { size: 20, perSecond: 200 });
   for (const jump of JUMPS) {
     await pause(CALM_MS);
     await Deno.writeTextFile(clock, `${jump}\n`);

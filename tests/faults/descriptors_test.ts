@@ -22,14 +22,7 @@ for (const settings of SETTINGS) {
       env: { BROKER_HOST: broker.url, LOG_FORMAT: "text", ...settings },
     });
     await telecast.waitForSource();
-    await using fleet = await Fleet.start({
-      clients: 20,
-      devices: 20,
-      perSecond: 200,
-      brokerUrl: broker.url,
-      streamUrls: [telecast.sseUrl()],
-    });
-    fleet.begin();
+    await using fleet = await Fleet.under(broker, telecast, { size: 20, perSecond: 200 });
     const { pid } = telecast.process;
     const limit = await openFiles(pid) + FREE;
     await TestProcess.run("prlimit", { args: ["--pid", `${pid}`, `--nofile=${limit}:${limit}`] });

@@ -23,14 +23,7 @@ Deno.test("MQTT's worker is ended under load: another takes over, each message a
     env: { BROKER_HOST: broker.url, LOG_FORMAT: "text" },
   });
   await telecast.waitForSource();
-  await using fleet = await Fleet.start({
-    clients: 40,
-    devices: 40,
-    perSecond: 300,
-    brokerUrl: broker.url,
-    streamUrls: [telecast.sseUrl()],
-  });
-  fleet.begin();
+  await using fleet = await Fleet.under(broker, telecast, { size: 40, perSecond: 300 });
   for (let kill = 1; kill <= KILLS; kill++) {
     await pause(1_000);
     const killed = performance.now();

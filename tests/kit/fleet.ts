@@ -53,6 +53,23 @@ export class Fleet implements AsyncDisposable {
     private publisher: MqttPublisher,
   ) {}
 
+  /** As many clients as devices at one instance, which publish at once. */
+  static async under(
+    broker: { readonly url: string },
+    telecast: { sseUrl(): string },
+    { size, perSecond }: { readonly size: number; readonly perSecond: number },
+  ): Promise<Fleet> {
+    const fleet = await Fleet.start({
+      clients: size,
+      devices: size,
+      perSecond,
+      brokerUrl: broker.url,
+      streamUrls: [telecast.sseUrl()],
+    });
+    fleet.begin();
+    return fleet;
+  }
+
   /** Resolves when every client is connected and nothing that is published may be lost. */
   static async start(options: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet(options, await MqttPublisher.connect(options.brokerUrl));
