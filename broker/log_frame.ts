@@ -1,5 +1,6 @@
 /** How messages are packed into the values of the shared log. */
 
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { fingerprint } from "./fingerprint.ts";
 import { StoreDamagedError } from "./kv_client.ts";
 import { type Entry, type Epoch, hasUuid, Publication } from "./message.ts";
@@ -10,6 +11,8 @@ import { type Entry, type Epoch, hasUuid, Publication } from "./message.ts";
  * id (u16), length of the payload (u16), id, payload, both UTF-8.
  */
 const VERSION = 1;
+/** The same header, and the rest compressed with zstd. */
+const FOLDED_VERSION = 2;
 const HEADER_BYTES = 1 + 8 + 8 + 8 + 8 + 2;
 const ENTRY_BYTES = 1 + 2 + 2;
 const HAS_UUID = 1;
@@ -17,6 +20,11 @@ const HAS_UUID = 1;
 const MAX_FRAME_BYTES = 65_000;
 /** A frame is closed beyond this, so that most are about 60 KB. */
 const FULL_FRAME_BYTES = 60_000;
+
+/** To compress less takes longer than it saves. */
+const MIN_FOLDED_BYTES = 8_192;
+const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const BOUNDED = { maxOutputLength: 65_536 };
 
 export const WRITER_CHARS = 8;
 
@@ -31,7 +39,7 @@ export interface FrameHeader {
   readonly time: number;
 }
 
-/** A frame as it is stored. */
+/** A frame of the store, unfolded. */
 export interface StoredFrame extends FrameHeader {
   readonly firstOffset: number;
   /** Offset after its last message. */
@@ -81,6 +89,32 @@ function packEntry(entry: Entry, at: number): number {
   scratchView.setUint16(at + 1, idBytes, true);
   scratchView.setUint16(at + 3, payloadBytes, true);
   return body + idBytes + payloadBytes;
+}
+
+/**
+ * What is stored of a frame: folded where that pays, which is the frame with another version, whose
+ * messages are compressed. SQLite, a network and a disk take the more time, the more bytes there are.
+ */
+export function foldFrame(bytes: Uint8Array): Uint8Array {
+  if (bytes.length < MIN_FOLDED_BYTES) return bytes;
+  const messages = zstdCompressSync(bytes.subarray(HEADER_BYTES), FASTEST);
+  if (HEADER_BYTES + messages.length >= bytes.length) return bytes;
+  const folded = new Uint8Array(HEADER_BYTES + messages.length);
+  folded.set(bytes.subarray(0, HEADER_BYTES));
+  folded.set(messages, HEADER_BYTES);
+  folded[0] = FOLDED_VERSION;
+  return folded;
+}
+
+/** The frame that was folded. */
+export function unfoldFrame(stored: Uint8Array): Uint8Array {
+  if (stored[0] !== FOLDED_VERSION) return stored;
+  const messages = zstdDecompressSync(stored.subarray(HEADER_BYTES), BOUNDED);
+  const bytes = new Uint8Array(HEADER_BYTES + messages.length);
+  bytes.set(stored.subarray(0, HEADER_BYTES));
+  bytes.set(messages, HEADER_BYTES);
+  bytes[0] = VERSION;
+  return bytes;
 }
 
 /** The header of a frame, and how many messages it holds. */

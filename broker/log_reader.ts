@@ -4,7 +4,7 @@ import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient, KvEntry } from "./kv_client.ts";
 import { HEAD, logKey } from "./kv_keys.ts";
-import { readHeader, type StoredFrame } from "./log_frame.ts";
+import { readHeader, type StoredFrame, unfoldFrame } from "./log_frame.ts";
 import { decodeHead, type LogHead } from "./log_head.ts";
 import type { Epoch } from "./message.ts";
 import type { StoredStretch } from "./replay.ts";
@@ -56,8 +56,9 @@ export class LogReader {
       });
       if (page.length === 0) break;
       for (const entry of page) {
-        frames.push(toFrame(entry));
-        bytes += entry.value.length;
+        const frame = toFrame(entry);
+        frames.push(frame);
+        bytes += frame.bytes.length;
       }
     }
     return frames.reverse();
@@ -83,7 +84,8 @@ export class LogReader {
 }
 
 function toFrame(entry: KvEntry): StoredFrame {
-  const header = readHeader(entry.value);
+  const bytes = unfoldFrame(entry.value);
+  const header = readHeader(bytes);
   const firstOffset = Number(entry.key[1]);
-  return { ...header, firstOffset, next: firstOffset + header.count, bytes: entry.value };
+  return { ...header, firstOffset, next: firstOffset + header.count, bytes };
 }
