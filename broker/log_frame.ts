@@ -106,15 +106,26 @@ export function foldFrame(bytes: Uint8Array): Uint8Array {
   return folded;
 }
 
-/** The frame that was folded. */
+/**
+ * The frame that was folded.
+ * @throws {StoreDamagedError}
+ */
 export function unfoldFrame(stored: Uint8Array): Uint8Array {
   if (stored[0] !== FOLDED_VERSION) return stored;
-  const messages = zstdDecompressSync(stored.subarray(HEADER_BYTES), BOUNDED);
+  const messages = unfold(stored.subarray(HEADER_BYTES));
   const bytes = new Uint8Array(HEADER_BYTES + messages.length);
   bytes.set(stored.subarray(0, HEADER_BYTES));
   bytes.set(messages, HEADER_BYTES);
   bytes[0] = VERSION;
   return bytes;
+}
+
+function unfold(messages: Uint8Array): Uint8Array {
+  try {
+    return zstdDecompressSync(messages, BOUNDED);
+  } catch (error) {
+    throw new StoreDamagedError("Cannot read the log: a frame is damaged", { cause: error });
+  }
 }
 
 /** The header of a frame, and how many messages it holds. */
