@@ -2,7 +2,7 @@
 
 import type { KvCommit, KvKey } from "./kv_client.ts";
 import { deliveryKey, HEAD, logKey, markKey } from "./kv_keys.ts";
-import { foldFrame, type FrameHeader, packFrame } from "./log_frame.ts";
+import { compressFrame, type FrameHeader, packFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
 import { type Entry, type Epoch, hasUuid, type Mark, Publication } from "./message.ts";
 import { type Marks, nameOf } from "./marks.ts";
@@ -57,7 +57,7 @@ export function packFrames(
   let next = firstOffset;
   for (let i = 0, size = 0; i < entries.length && size < MAX_FRAMES_BYTES;) {
     const { bytes, count } = packFrame(header, entries, i);
-    sets.push({ key: logKey(next), value: foldFrame(bytes) });
+    sets.push({ key: logKey(next), value: compressFrame(bytes) });
     ages.push({ firstOffset: next, next: next + count, logTime: header.logTime });
     next += count;
     i += count;

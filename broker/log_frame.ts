@@ -12,7 +12,7 @@ import { type Entry, type Epoch, hasUuid, Publication } from "./message.ts";
  */
 const VERSION = 1;
 /** The same header, and the rest compressed with zstd. */
-const FOLDED_VERSION = 2;
+const COMPRESSED_VERSION = 2;
 const HEADER_BYTES = 1 + 8 + 8 + 8 + 8 + 2;
 const ENTRY_BYTES = 1 + 2 + 2;
 const HAS_UUID = 1;
@@ -22,7 +22,7 @@ const MAX_FRAME_BYTES = 65_000;
 const FULL_FRAME_BYTES = 60_000;
 
 /** To compress less takes longer than it saves. */
-const MIN_FOLDED_BYTES = 8_192;
+const MIN_COMPRESSED_BYTES = 8_192;
 const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const BOUNDED = { maxOutputLength: 65_536 };
 
@@ -39,7 +39,7 @@ export interface FrameHeader {
   readonly time: number;
 }
 
-/** A frame of the store, unfolded. */
+/** A frame of the store, decompressed. */
 export interface StoredFrame extends FrameHeader {
   readonly firstOffset: number;
   /** Offset after its last message. */
@@ -92,40 +92,37 @@ function packEntry(entry: Entry, at: number): number {
 }
 
 /**
- * What is stored of a frame: folded where that pays, which is the frame with another version, whose
- * messages are compressed. SQLite, a network and a disk take the more time, the more bytes there are.
+ * What is stored of a frame: compressed where that pays. SQLite, a network and a disk take the more
+ * time, the more bytes there are.
  */
-export function foldFrame(bytes: Uint8Array): Uint8Array {
-  if (bytes.length < MIN_FOLDED_BYTES) return bytes;
-  const messages = zstdCompressSync(bytes.subarray(HEADER_BYTES), FASTEST);
-  if (HEADER_BYTES + messages.length >= bytes.length) return bytes;
-  const folded = new Uint8Array(HEADER_BYTES + messages.length);
-  folded.set(bytes.subarray(0, HEADER_BYTES));
-  folded.set(messages, HEADER_BYTES);
-  folded[0] = FOLDED_VERSION;
-  return folded;
+export function compressFrame(frame: Uint8Array): Uint8Array {
+  if (frame.length < MIN_COMPRESSED_BYTES) return frame;
+  const messages = zstdCompressSync(frame.subarray(HEADER_BYTES), FASTEST);
+  if (HEADER_BYTES + messages.length >= frame.length) return frame;
+  return withMessages(frame, COMPRESSED_VERSION, messages);
 }
 
 /**
- * The frame that was folded.
+ * The frame of which that was stored.
  * @throws {StoreDamagedError}
  */
-export function unfoldFrame(stored: Uint8Array): Uint8Array {
-  if (stored[0] !== FOLDED_VERSION) return stored;
-  const messages = unfold(stored.subarray(HEADER_BYTES));
-  const bytes = new Uint8Array(HEADER_BYTES + messages.length);
-  bytes.set(stored.subarray(0, HEADER_BYTES));
-  bytes.set(messages, HEADER_BYTES);
-  bytes[0] = VERSION;
-  return bytes;
-}
-
-function unfold(messages: Uint8Array): Uint8Array {
+export function decompressFrame(stored: Uint8Array): Uint8Array {
+  if (stored[0] !== COMPRESSED_VERSION) return stored;
   try {
-    return zstdDecompressSync(messages, BOUNDED);
+    const messages = zstdDecompressSync(stored.subarray(HEADER_BYTES), BOUNDED);
+    return withMessages(stored, VERSION, messages);
   } catch (error) {
     throw new StoreDamagedError("Cannot read the log: a frame is damaged", { cause: error });
   }
+}
+
+/** The same header, with another version and other bytes behind it. */
+function withMessages(frame: Uint8Array, version: number, messages: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + messages.length);
+  bytes.set(frame.subarray(0, HEADER_BYTES));
+  bytes.set(messages, HEADER_BYTES);
+  bytes[0] = version;
+  return bytes;
 }
 
 /** The header of a frame, and how many messages it holds. */

@@ -4,7 +4,7 @@ import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient, KvEntry } from "./kv_client.ts";
 import { HEAD, logKey } from "./kv_keys.ts";
-import { readHeader, type StoredFrame, unfoldFrame } from "./log_frame.ts";
+import { decompressFrame, readHeader, type StoredFrame } from "./log_frame.ts";
 import { decodeHead, type LogHead } from "./log_head.ts";
 import type { Epoch } from "./message.ts";
 import type { StoredStretch } from "./replay.ts";
@@ -84,7 +84,7 @@ export class LogReader {
 }
 
 function toFrame(entry: KvEntry): StoredFrame {
-  const bytes = unfoldFrame(entry.value);
+  const bytes = decompressFrame(entry.value);
   const header = readHeader(bytes);
   const firstOffset = Number(entry.key[1]);
   return { ...header, firstOffset, next: firstOffset + header.count, bytes };

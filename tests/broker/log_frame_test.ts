@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import {
-  foldFrame,
+  compressFrame,
+  decompressFrame,
   packFrame,
   readHeader,
-  unfoldFrame,
   unpackFrame,
 } from "../../broker/log_frame.ts";
 import { Epoch, type Message } from "../../broker/message.ts";
@@ -83,30 +83,33 @@ Deno.test("readHeader() refuses what it does not know", () => {
   assert.throws(() => readHeader(frame!), /99/);
 });
 
-Deno.test("foldFrame() makes a frame smaller, and unfoldFrame() brings back every byte", () => {
+Deno.test("compressFrame() makes a frame smaller, and decompressFrame() brings back every byte", () => {
   const entries = Array.from({ length: 200 }, (_, n) => ({
     deviceId: `d${n}`,
     payload: JSON.stringify({ n, text: "ñ 😀".repeat(20) }),
   }));
   const [frame] = packAll(entries);
-  const folded = foldFrame(frame!);
-  assert(folded.length < frame!.length / 2, `${folded.length} of ${frame!.length}`);
-  assert.deepEqual(unfoldFrame(folded), frame);
+  const compressed = compressFrame(frame!);
+  assert(compressed.length < frame!.length / 2, `${compressed.length} of ${frame!.length}`);
+  assert.deepEqual(decompressFrame(compressed), frame);
 });
 
-Deno.test("foldFrame() leaves alone what is small, or does not shrink", () => {
+Deno.test("compressFrame() leaves alone what is small, or does not shrink", () => {
   const [small] = packAll([{ deviceId: "a", payload: "1" }]);
-  assert.equal(foldFrame(small!), small);
+  assert.equal(compressFrame(small!), small);
   const noise = crypto.getRandomValues(new Uint8Array(20_000));
-  assert.equal(foldFrame(noise), noise);
-  assert.equal(unfoldFrame(small!), small);
+  assert.equal(compressFrame(noise), noise);
+  assert.equal(decompressFrame(small!), small);
 });
 
-Deno.test("unfoldFrame() says that a frame is damaged, and is not made to fill the memory", () => {
+Deno.test("decompressFrame() says that a frame is damaged, and is not made to fill the memory", () => {
   const bomb = new Uint8Array(60_000);
-  const folded = foldFrame(bomb);
-  const bytes = folded.slice();
+  const compressed = compressFrame(bomb);
+  const bytes = compressed.slice();
   bytes.fill(255, 35);
-  assert.throws(() => unfoldFrame(bytes), /a frame is damaged/);
-  assert.throws(() => unfoldFrame(foldFrame(new Uint8Array(1_000_000))), /a frame is damaged/);
+  assert.throws(() => decompressFrame(bytes), /a frame is damaged/);
+  assert.throws(
+    () => decompressFrame(compressFrame(new Uint8Array(1_000_000))),
+    /a frame is damaged/,
+  );
 });

@@ -6,7 +6,7 @@ import { KvFanout } from "../../broker/kv_fanout.ts";
 import { HEAD } from "../../broker/kv_keys.ts";
 import { decodeHead } from "../../broker/log_head.ts";
 import type { KvCommit } from "../../broker/kv_client.ts";
-import { unfoldFrame, unpackFrame } from "../../broker/log_frame.ts";
+import { decompressFrame, unpackFrame } from "../../broker/log_frame.ts";
 import { Epoch } from "../../broker/message.ts";
 import { Findings } from "../broker/simulation/findings.ts";
 import { Random } from "../broker/simulation/random.ts";
@@ -171,7 +171,11 @@ export class Site implements Disposable {
     for (const { key, value } of sets) {
       if (key[0] !== "log") continue;
       for (
-        const { deviceId, payload } of unpackFrame(unfoldFrame(value), this.epoch, Number(key[1]))
+        const { deviceId, payload } of unpackFrame(
+          decompressFrame(value),
+          this.epoch,
+          Number(key[1]),
+        )
       ) {
         this.#offsets.set(payload, this.log.length);
         this.log.push({ deviceId, payload });

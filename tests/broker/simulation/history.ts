@@ -2,7 +2,7 @@
 
 import type { KvCommit, KvKey } from "../../../broker/kv_client.ts";
 import { LAST_UPTO, lastKey, logKey } from "../../../broker/kv_keys.ts";
-import { readHeader, unfoldFrame, unpackFrame } from "../../../broker/log_frame.ts";
+import { decompressFrame, readHeader, unpackFrame } from "../../../broker/log_frame.ts";
 import { decodeHead, decodeJson, type LogHead } from "../../../broker/log_head.ts";
 import { Epoch, type Publication } from "../../../broker/message.ts";
 import type { Findings } from "./findings.ts";
@@ -152,7 +152,7 @@ export class History {
         first === before.next + messages.length,
         () => `the frame at ${first} leaves a gap or overlaps: ${told()}`,
       );
-      const frame = unfoldFrame(value);
+      const frame = decompressFrame(value);
       const { writer } = readHeader(frame);
       for (const publication of unpackFrame(frame, new Epoch(head.epoch), first)) {
         const { offset, deviceId, payload, hasUuid, time } = publication;
