@@ -3,11 +3,12 @@
 import type { Config } from "./config.ts";
 import { CertificateWatch, readKeyPair } from "./guard/certificate_watch.ts";
 import { Guard, GuardError } from "./guard/guard.ts";
-import { LastingServer } from "./lasting_server.ts";
 import { getLogger } from "./log.ts";
-import { UNREAD_STREAM } from "./broker/sink.ts";
+import { UNREAD_STREAM } from "./routes/stream_body.ts";
+import { type Handler, StreamServer, type StreamServerOptions } from "./server/stream_server.ts";
 
 const log = getLogger("http");
+const STREAM_PATH = "/api/v1/stream";
 /** Beside streams there are short requests: pages, health, publishing. */
 const SPARE_SOCKETS = 1_000;
 /** A stream that lives has had a ping since, however late it came. */
@@ -18,8 +19,6 @@ export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
-type Fetch = (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>;
-
 export interface Listening {
   /** Takes no new connections, and resolves when those that are open have ended. */
   shutdown(): Promise<void>;
@@ -28,14 +27,14 @@ export interface Listening {
 /** @throws {ListenError} where the machine, or what else runs on it, does not let it. */
 export async function listen(
   config: Config,
-  fetch: Fetch,
+  fetch: Handler,
   /** Several threads listen on the same port. */
   { shared = false }: { shared?: boolean } = {},
 ): Promise<Listening> {
   const { host, port, tls, connectionGuard } = config;
   try {
     if (tls || connectionGuard) return await guarded(config, fetch, shared);
-    const server = serve({ hostname: host, port, reusePort: shared }, fetch);
+    const server = serve(config, fetch, { hostname: host, port, reusePort: shared });
     announce(config, server.addr.port);
     return server;
   } catch (error) {
@@ -43,8 +42,13 @@ export async function listen(
   }
 }
 
-function serve(options: Deno.ServeTcpOptions, fetch: Fetch): LastingServer {
-  return new LastingServer({ ...options, onError: requestFailed }, fetch);
+function serve(
+  { limits }: Config,
+  fetch: Handler,
+  where: Pick<StreamServerOptions, "hostname" | "port" | "reusePort" | "peer">,
+): StreamServer {
+  const headMs = limits.handshakeSeconds * 1000;
+  return new StreamServer({ ...where, path: STREAM_PATH, headMs, onError: requestFailed }, fetch);
 }
 
 /** What the routes themselves did not answer. */
@@ -57,23 +61,13 @@ export function requestFailed(error: unknown): Response {
 /** Clients connect to the guard, and the guard to the program. */
 async function guarded(
   config: Config,
-  fetch: Fetch,
+  fetch: Handler,
   shared: boolean,
 ): Promise<Listening> {
   const { limits } = config;
   let guard: Guard | undefined;
-  const server = serve({ hostname: "127.0.0.1", port: 0 }, (request, info) => {
-    const from = info.remoteAddr as Deno.NetAddr;
-    const hostname = guard?.peer(from.port);
-    if (hostname === undefined) return fetch(request, info);
-    return fetch(request, {
-      remoteAddr: { ...from, hostname },
-      // Once looked at, it rejects where a client leaves early.
-      get completed() {
-        return info.completed;
-      },
-    });
-  });
+  const peer = (port: number) => guard?.peer(port);
+  const server = serve(config, fetch, { hostname: "127.0.0.1", port: 0, peer });
   const tls = config.tls && readKeyPair(config.tls);
   try {
     guard = await Guard.start({

@@ -1,5 +1,6 @@
 /** Messages and events as clients read them, on WebSocket and as Server-Sent Events. */
 
+import { textFrame } from "./websocket_frame.ts";
 import type { Publication } from "./message.ts";
 
 const encoder = new TextEncoder();
@@ -8,6 +9,11 @@ const encoder = new TextEncoder();
 export function wsMessage(publication: Publication): string {
   return publication.wsFrame ??=
     `{"event":"message","data":${publication.payload},"id":"${publication.cursor}"}`;
+}
+
+/** The same as the bytes of a whole frame, for sockets that take several in one write. */
+export function wsMessageFrame(publication: Publication): Uint8Array {
+  return publication.wsBytes ??= textFrame(wsMessage(publication));
 }
 
 /** A message as a Server-Sent Event; built once, whatever the number of clients. */
@@ -45,6 +51,7 @@ export const SSE_COMMENT = encoder.encode(": keep-alive\n\n");
 export function forgetFrames(publications: readonly Publication[]): void {
   for (const publication of publications) {
     publication.wsFrame = undefined;
+    publication.wsBytes = undefined;
     publication.sseFrame = undefined;
   }
 }
@@ -63,12 +70,24 @@ export class JoinedEvents {
     return joined.events ??= join(publications.map(sseMessage));
   }
 
+  /** Text frames, one after another. */
+  framesOf(publications: readonly Publication[]): Uint8Array {
+    if (publications.length === 1) return wsMessageFrame(publications[0]!);
+    const joined = this.#same(publications);
+    return joined.frames ??= join(publications.map(wsMessageFrame));
+  }
+
   /** A `batch` frame. */
   batchOf(publications: readonly Publication[]): string {
     const joined = this.#same(publications);
     return joined.batch ??= wsBatch(
       publications.map(({ payload, cursor }) => ({ payload, id: cursor })),
     );
+  }
+
+  /** The same as the bytes of a whole text frame. */
+  batchFrameOf(publications: readonly Publication[]): Uint8Array {
+    return this.#same(publications).batchFrame ??= textFrame(this.batchOf(publications));
   }
 
   #same(publications: readonly Publication[]): Joined {
@@ -86,7 +105,9 @@ export class JoinedEvents {
 interface Joined {
   readonly publications: readonly Publication[];
   events?: Uint8Array;
+  frames?: Uint8Array;
   batch?: string;
+  batchFrame?: Uint8Array;
 }
 
 function equal(a: readonly Publication[], b: readonly Publication[]): boolean {

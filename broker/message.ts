@@ -109,6 +109,7 @@ export class Publication {
   alike: Publication | undefined;
   /** Frames built for clients; kept only while the publication is on its way out. */
   wsFrame: string | undefined;
+  wsBytes: Uint8Array | undefined;
   sseFrame: Uint8Array | undefined;
 
   constructor(

@@ -7,11 +7,11 @@ import { grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";
 import { onGrantEnd } from "./grant_end.ts";
-import { problem, ProblemError } from "./problem.ts";
+import { ProblemError } from "./problem.ts";
+import { upgradeByDeno } from "./websocket.ts";
 import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
 
 const log = getLogger("routes", "inbound");
-const IDLE_SECONDS = 40;
 /** What a peer whose token ends gets for what waits for its answer. */
 const LEAVE_MS = 1_000;
 
@@ -45,21 +45,7 @@ function serve(
   { c, place }: { c: Context; place: Place },
 ): Response {
   const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
-  let upgraded: Deno.WebSocketUpgrade;
-  try {
-    upgraded = Deno.upgradeWebSocket(c.req.raw, {
-      idleTimeout: IDLE_SECONDS,
-      ...(protocol ? { protocol } : {}),
-    });
-  } catch {
-    return problem({
-      status: 400,
-      code: "bad_upgrade",
-      detail:
-        "This is no WebSocket handshake: Connection: Upgrade and Sec-WebSocket-Key are needed",
-    });
-  }
-  const { socket, response } = upgraded;
+  const { socket, response } = upgradeByDeno(c, protocol);
   const peer = server.open(socket);
   place.take();
   let keepGrant: (() => void) | undefined;

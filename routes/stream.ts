@@ -4,7 +4,9 @@ import { type Context, Hono } from "hono";
 import { wsEvent } from "../broker/client_frame.ts";
 import { beginSession } from "../broker/resume.ts";
 import type { Session } from "../broker/session.ts";
-import { type Sink, SseSink, WsSink } from "../broker/sink.ts";
+import type { Sink } from "../broker/sink.ts";
+import { SseSink } from "../broker/sse_sink.ts";
+import { type ClientSocket, WsSink } from "../broker/ws_sink.ts";
 import { getLogger } from "../log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
@@ -12,9 +14,11 @@ import { networkOf } from "./client_address.ts";
 import type { AppDeps } from "./deps.ts";
 import { onGrantEnd } from "./grant_end.ts";
 import { problem } from "./problem.ts";
-import { StreamCommands } from "./stream_commands.ts";
+import { StreamBody } from "./stream_body.ts";
+import { MAX_COMMAND_BYTES, StreamCommands } from "./stream_commands.ts";
 import { parseStreamQuery, QueryError, type StreamQuery } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
+import { infoOf, openWebSocket } from "./websocket.ts";
 import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
 
 const log = getLogger("routes", "stream");
@@ -24,12 +28,8 @@ const SSE_HEADERS = {
   "cache-control": "no-cache, no-transform",
   "x-accel-buffering": "no",
 };
-/** A protocol ping goes out after half of this without a frame from the client. */
-const WS_IDLE_SECONDS = 40;
 const POLICY_VIOLATION = 1008;
 const RETRY_MS = 1000;
-
-const preventDefault = (event: Event) => event.preventDefault();
 
 export function streamRoutes(deps: AppDeps, admission: Admission): Hono {
   return new Hono().get("/api/v1/stream", (c) => {
@@ -45,54 +45,35 @@ function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
   }
   if (c.req.method === "HEAD") return new Response(null, { headers: SSE_HEADERS });
   client.admit();
-  const sink = new SseSink(() => client.gone());
+  const { direct, completed } = infoOf(c);
+  if (direct) {
+    client.begin(new SseSink(direct.openEvents(() => client.gone())), query);
+    return new Response(null, { headers: SSE_HEADERS });
+  }
+  const body = new StreamBody(() => client.gone());
   // Where the server ends the stream, its connection is there until the client has read it.
-  (c.env as { info?: Deno.ServeHandlerInfo }).info?.completed
-    .catch(() => {}).finally(() => client.gone());
-  client.begin(sink, query);
-  return new Response(sink.body, { headers: SSE_HEADERS });
+  completed?.catch(() => {}).finally(() => client.gone());
+  client.begin(new SseSink(body), query);
+  return new Response(body.stream, { headers: SSE_HEADERS });
 }
 
 function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
   // Read before the upgrade: what is not granted is answered with a status, as far as that goes.
   const query = readQuery(deps, c, "ws");
   requireVersion(c);
-  const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
-  let upgraded: Deno.WebSocketUpgrade;
-  try {
-    upgraded = Deno.upgradeWebSocket(c.req.raw, {
-      idleTimeout: WS_IDLE_SECONDS,
-      ...(protocol ? { protocol } : {}),
-    });
-  } catch {
-    return problem({
-      status: 400,
-      code: "bad_upgrade",
-      detail:
-        "This is no WebSocket handshake: Connection: Upgrade and Sec-WebSocket-Key are needed",
-    });
-  }
-  const { socket, response } = upgraded;
   client.admit();
-  // Listeners take less of each client's memory than handlers such as `onopen` do.
-  socket.addEventListener("open", () => {
-    if (query instanceof QueryError) {
-      const data = JSON.stringify({ message: query.message, code: query.code });
-      socket.send(wsEvent("error", data));
-      return socket.close(POLICY_VIOLATION, query.code);
-    }
-    const begun = client.begin(new WsSink(socket), query);
-    let commands: StreamCommands | undefined;
-    // Few clients send any.
-    socket.addEventListener("message", ({ data }) => {
-      commands ??= client.commands(begun);
-      commands?.receive(data);
+  try {
+    return openWebSocket(c, {
+      maxMessageBytes: MAX_COMMAND_BYTES,
+      onOpen: (socket) => client.open(socket, query),
+      onMessage: (data) => client.commands?.receive(data),
+      onTooBig: () => client.commands?.receiveTooBig(),
+      onGone: () => client.gone(),
     });
-  }, { once: true });
-  socket.addEventListener("close", () => client.gone());
-  // What went wrong with a client's connection is told by its close.
-  socket.addEventListener("error", preventDefault);
-  return response;
+  } catch (error) {
+    client.gone();
+    throw error;
+  }
 }
 
 /**
@@ -124,6 +105,8 @@ function readQuery(
 class Client {
   readonly #gone = new AbortController();
   #session: Session | undefined;
+  #begun: Promise<void> | undefined;
+  #commands: StreamCommands | undefined;
   #keepGrant: (() => void) | undefined;
 
   constructor(
@@ -161,11 +144,24 @@ class Client {
     });
   }
 
-  /** Carries out what the client sends; undefined once it is gone. */
-  commands(begun: Promise<void>): StreamCommands | undefined {
-    const { signal } = this.#gone;
-    return this.#session &&
-      new StreamCommands(this.deps, this.#session, { grant: this.grant, signal, begun });
+  /** A WebSocket is there: begins its stream, or says what is wrong with the query. */
+  open(socket: ClientSocket, query: StreamQuery | QueryError): void {
+    if (query instanceof QueryError) {
+      const data = JSON.stringify({ message: query.message, code: query.code });
+      socket.send(wsEvent("error", data));
+      return socket.close(POLICY_VIOLATION, query.code);
+    }
+    this.#begun = this.begin(new WsSink(socket), query);
+  }
+
+  /** Carries out what the client sends, as few do; undefined where nothing is carried out. */
+  get commands(): StreamCommands | undefined {
+    if (!this.#session || !this.#begun) return undefined;
+    return this.#commands ??= new StreamCommands(this.deps, this.#session, {
+      grant: this.grant,
+      signal: this.#gone.signal,
+      begun: this.#begun,
+    });
   }
 
   /** The connection is closed; one whose stream has ended holds its place until then. */

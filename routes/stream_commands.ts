@@ -28,7 +28,7 @@ export const commandSchema = z.discriminatedUnion("action", [
 ]);
 type Command = z.infer<typeof commandSchema>;
 
-const MAX_FRAME_BYTES = 65_536;
+export const MAX_COMMAND_BYTES = 65_536;
 const MAX_ERRORS_A_MINUTE = 100;
 /** What may wait to be carried out; a command counts its length, and something for itself. */
 const MAX_WAITING_BYTES = 1_048_576;
@@ -36,8 +36,6 @@ const COMMAND_BYTES = 1024;
 /** Seconds' worth of commands that may come at once. */
 const BURST_SECONDS = 10;
 const RETRY_MS = 1000;
-/** A frame that arrives behind `close` makes Deno drop the socket before the code is written. */
-const BEFORE_CLOSE_MS = 100;
 const TOO_BIG = 1009;
 const POLICY_VIOLATION = 1008;
 
@@ -53,7 +51,6 @@ export class StreamCommands {
   #errors = 0;
   #minute = 0;
   #waitingBytes = 0;
-  #refused = false;
   #last: Promise<void>;
   readonly #rate: RateLimit;
 
@@ -72,11 +69,9 @@ export class StreamCommands {
   }
 
   receive(data: unknown): void {
-    if (this.session.closed || this.#refused) return;
+    if (this.session.closed) return;
     const bytes = byteLength(data);
-    if (bytes > MAX_FRAME_BYTES) {
-      return this.#refuse(TOO_BIG, "frame too big");
-    }
+    if (bytes > MAX_COMMAND_BYTES) return this.receiveTooBig();
     if (this.#rate.take() > 0) {
       problems.count("too_many_commands");
       const most = this.deps.config.limits.commandsPerSecond;
@@ -84,6 +79,11 @@ export class StreamCommands {
     }
     const command = this.#parse(data);
     if (command) this.#enqueue(command, bytes + COMMAND_BYTES);
+  }
+
+  /** A command came that is longer than {@linkcode MAX_COMMAND_BYTES}. */
+  receiveTooBig(): void {
+    this.#refuse(TOO_BIG, "frame too big");
   }
 
   #enqueue(command: Command, cost: number): void {
@@ -128,14 +128,8 @@ export class StreamCommands {
     }
   }
 
-  /** Takes nothing more, and closes once what was sent already has been read. */
   #refuse(code: number, reason: string): void {
-    if (this.#refused) return;
-    this.#refused = true;
-    const timer = setTimeout(() => {
-      this.deps.hub.close(this.session, code, reason);
-    }, BEFORE_CLOSE_MS);
-    this.options.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+    this.deps.hub.close(this.session, code, reason);
   }
 
   async #carryOut(command: Command): Promise<void> {
@@ -192,7 +186,7 @@ function byteLength(data: unknown): number {
   if (typeof data === "string") {
     // Each unit is a byte at least: what is far too long is not encoded to know that.
     const { length } = data;
-    if (length * 3 <= MAX_FRAME_BYTES || length > MAX_FRAME_BYTES) return length;
+    if (length * 3 <= MAX_COMMAND_BYTES || length > MAX_COMMAND_BYTES) return length;
     return new TextEncoder().encode(data).length;
   }
   return data instanceof ArrayBuffer ? data.byteLength : data instanceof Blob ? data.size : 0;

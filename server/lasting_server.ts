@@ -1,6 +1,6 @@
 /** A server of HTTP that outlives its listener. */
 
-import { getLogger } from "./log.ts";
+import { getLogger } from "../log.ts";
 
 const log = getLogger("http");
 const AGAIN_MS = 250;

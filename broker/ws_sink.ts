@@ -1,0 +1,94 @@
+/** Writes a session's messages to a WebSocket. */
+
+import { type JoinedEvents, wsBatch, wsEvent, wsMessage } from "./client_frame.ts";
+import type { Publication } from "./message.ts";
+import { type Sink, SOCKET_BYTES } from "./sink.ts";
+
+/** A client's WebSocket, as far as it is written to. */
+export interface ClientSocket {
+  /** Bytes that the system has not taken yet. */
+  readonly bufferedAmount: number;
+  readonly isOpen: boolean;
+  send(text: string): void;
+  /** Sends whole frames, one or several joined; not every socket can. */
+  sendFrames?(frames: Uint8Array): void;
+  close(code: number, reason: string): void;
+  /** Ends the connection of a client that does not read. */
+  abandon(): void;
+}
+
+export class WsSink implements Sink {
+  readonly transport = "ws";
+  #written = 0;
+
+  constructor(private readonly socket: ClientSocket) {}
+
+  get buffered(): number {
+    return this.socket.bufferedAmount;
+  }
+
+  get taken(): number {
+    return this.#written - this.socket.bufferedAmount;
+  }
+
+  get full(): boolean {
+    return this.socket.bufferedAmount > SOCKET_BYTES || !this.socket.isOpen;
+  }
+
+  open(): void {}
+
+  write(publications: readonly Publication[], joined: JoinedEvents): number {
+    if (this.socket.sendFrames) {
+      return this.#sendFrames(publications, (some) => joined.framesOf(some));
+    }
+    let count = 0;
+    for (; count < publications.length && !this.full; count++) {
+      this.#send(wsMessage(publications[count]!));
+    }
+    return count;
+  }
+
+  writeBatch(publications: readonly Publication[], joined: JoinedEvents): number {
+    if (this.socket.sendFrames) {
+      return this.#sendFrames(publications, (all) => joined.batchFrameOf(all));
+    }
+    if (this.full) return 0;
+    this.#send(joined.batchOf(publications));
+    return publications.length;
+  }
+
+  items(items: readonly { payload: string; id: string }[], asBatch: boolean): void {
+    if (!asBatch) { for (const { payload, id } of items) this.event("message", payload, id); }
+    else if (this.socket.isOpen) this.#send(wsBatch(items));
+  }
+
+  event(name: string, data: string, id?: string): void {
+    if (this.socket.isOpen) this.#send(wsEvent(name, data, id));
+  }
+
+  comment(): void {}
+
+  close(code: number, reason: string): void {
+    this.socket.close(code, reason);
+  }
+
+  abandon(): void {
+    this.socket.abandon();
+  }
+
+  #sendFrames(
+    publications: readonly Publication[],
+    framesOf: (publications: readonly Publication[]) => Uint8Array,
+  ): number {
+    if (this.full) return 0;
+    const frames = framesOf(publications);
+    this.#written += frames.length;
+    this.socket.sendFrames!(frames);
+    return publications.length;
+  }
+
+  #send(frame: string): void {
+    this.#written += frame.length;
+    this.socket.send(frame);
+  }
+}

@@ -1,0 +1,101 @@
+/** Opens a client's WebSocket: on our own server's connection, or as Deno does it. */
+
+import type { Context } from "hono";
+import type { ClientSocket } from "../broker/ws_sink.ts";
+import type { RequestInfo } from "../server/direct_request.ts";
+import { ProblemError } from "./problem.ts";
+
+export interface WebSocketOptions {
+  /** A longer message is not read where the server can help it. */
+  readonly maxMessageBytes: number;
+  onOpen(socket: ClientSocket): void;
+  onMessage(data: unknown): void;
+  /** A message was longer than it may be, and nothing more is read. */
+  onTooBig(): void;
+  /** The connection is gone. */
+  onGone(): void;
+}
+
+/** A protocol ping goes out after half of this without a frame from the client. */
+const IDLE_SECONDS = 40;
+const POLICY_VIOLATION = 1008;
+
+const preventDefault = (event: Event) => event.preventDefault();
+
+/** @throws {ProblemError} 400 where the request is no handshake. */
+export function openWebSocket(c: Context, options: WebSocketOptions): Response {
+  const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
+  const { direct } = infoOf(c);
+  if (!direct) return openByDeno(c, protocol, options);
+  const { maxMessageBytes } = options;
+  const socket = direct.upgrade(options, { protocol, maxMessageBytes });
+  if (!socket) throw badUpgrade();
+  options.onOpen(socket);
+  return new Response(null, { status: 101 });
+}
+
+export function infoOf(c: Context): Partial<RequestInfo> {
+  return (c.env as { info?: RequestInfo } | undefined)?.info ?? {};
+}
+
+function openByDeno(c: Context, protocol: string | undefined, options: WebSocketOptions): Response {
+  const { socket, response } = upgradeByDeno(c, protocol);
+  // Listeners take less of each client's memory than handlers such as `onopen` do.
+  socket.addEventListener("open", () => options.onOpen(new DenoSocket(socket)), { once: true });
+  socket.addEventListener("message", ({ data }) => options.onMessage(data));
+  socket.addEventListener("close", () => options.onGone());
+  // What went wrong with a client's connection is told by its close.
+  socket.addEventListener("error", preventDefault);
+  return response;
+}
+
+/** @throws {ProblemError} 400 where the request is no handshake. */
+export function upgradeByDeno(c: Context, protocol: string | undefined): Deno.WebSocketUpgrade {
+  try {
+    return Deno.upgradeWebSocket(c.req.raw, {
+      idleTimeout: IDLE_SECONDS,
+      ...(protocol ? { protocol } : {}),
+    });
+  } catch {
+    throw badUpgrade();
+  }
+}
+
+function badUpgrade(): ProblemError {
+  return new ProblemError({
+    status: 400,
+    code: "bad_upgrade",
+    detail: "This is no WebSocket handshake: Connection: Upgrade and Sec-WebSocket-Key are needed",
+  });
+}
+
+/** A frame that arrives behind `close` makes Deno drop the socket before the code is written. */
+const BEFORE_CLOSE_MS = 100;
+
+class DenoSocket implements ClientSocket {
+  #closing: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly socket: WebSocket) {}
+
+  get bufferedAmount(): number {
+    return this.socket.bufferedAmount;
+  }
+
+  get isOpen(): boolean {
+    return this.#closing === undefined && this.socket.readyState === WebSocket.OPEN;
+  }
+
+  send(text: string): void {
+    this.socket.send(text);
+  }
+
+  close(code: number, reason: string): void {
+    if (!this.isOpen) return;
+    this.#closing = setTimeout(() => this.socket.close(code, reason), BEFORE_CLOSE_MS);
+    this.socket.addEventListener("close", () => clearTimeout(this.#closing), { once: true });
+  }
+
+  abandon(): void {
+    this.close(POLICY_VIOLATION, "not read");
+  }
+}
