@@ -3,8 +3,10 @@
 import { Epoch } from "../../broker/message.ts";
 import { beginSession } from "../../broker/resume.ts";
 import type { Session, SessionMode } from "../../broker/session.ts";
-import { SseSink, WsSink } from "../../broker/sink.ts";
+import { SseSink } from "../../broker/sse_sink.ts";
+import { WsSink } from "../../broker/ws_sink.ts";
 import type { AppDeps } from "../../routes/deps.ts";
+import { StreamBody } from "../../routes/stream_body.ts";
 import { StreamCommands } from "../../routes/stream_commands.ts";
 import { OPEN_GRANT } from "../../routes/tokens.ts";
 import { parseWsFrame, SseParser } from "../kit/received.ts";
@@ -81,7 +83,8 @@ export class Client {
       socket?.cut();
       end();
     };
-    const sink = socket ? new WsSink(socket as unknown as WebSocket) : new SseSink(end);
+    const body = socket ? undefined : new StreamBody(end);
+    const sink = body ? new SseSink(body) : new WsSink(socket!);
     const session: Session = hub.open(sink, expectation.interest, MODES[expectation.mode]);
     session.onClosed = () => gone.abort();
     const begun = beginSession(hub, session, { cursor, snapshot, signal })
@@ -93,7 +96,7 @@ export class Client {
     const commands = new StreamCommands(deps, session, { grant: OPEN_GRANT, signal, begun });
     this.#connection = { instance, session, commands, socket, end: cut };
     instance.onKilled.add(cut);
-    if (sink instanceof SseSink) void this.#readEvents(sink, cursor === undefined, instance);
+    if (body) void this.#readEvents(body, cursor === undefined, instance);
   }
 
   /** The network between it and its instance breaks. */
@@ -119,12 +122,12 @@ export class Client {
   }
 
   /** Reads Server-Sent Events until the server ends them, or the network does. */
-  async #readEvents(sink: SseSink, isFresh: boolean, instance: Instance): Promise<void> {
+  async #readEvents(body: StreamBody, isFresh: boolean, instance: Instance): Promise<void> {
     const parser = new SseParser();
     const connection = this.#connection!;
     let isFirst = true;
     const decoder = new TextDecoder();
-    for await (const bytes of sink.body) {
+    for await (const bytes of body.stream) {
       if (this.#connection !== connection) return;
       const text = decoder.decode(bytes, { stream: true });
       const id = /^retry: 3000\n\n(?:id: (\S+)\n\n)?/.exec(text)?.[1];

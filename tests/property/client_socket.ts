@@ -7,6 +7,8 @@ export interface Frame {
   readonly sentAt: number;
 }
 
+import type { ClientSocket as ServerSide } from "../../broker/ws_sink.ts";
+
 /** A frame counts so much, that a few of them fill a socket and the tests need no megabytes. */
 const FRAME_BYTES = 600_000;
 
@@ -18,8 +20,8 @@ export interface ClientSocketOptions {
   readonly onClosed: () => void;
 }
 
-export class ClientSocket {
-  readyState: number = WebSocket.OPEN;
+export class ClientSocket implements ServerSide {
+  isOpen = true;
   readonly #unread: Frame[] = [];
 
   constructor(private readonly options: ClientSocketOptions) {}
@@ -29,7 +31,7 @@ export class ClientSocket {
   }
 
   send(text: string): void {
-    if (this.readyState !== WebSocket.OPEN) return;
+    if (!this.isOpen) return;
     this.#unread.push(this.options.stamp(text));
     if (this.options.eager()) this.read(Infinity);
   }
@@ -40,15 +42,20 @@ export class ClientSocket {
 
   /** The server closes: what it sent before still arrives. */
   close(): void {
-    if (this.readyState !== WebSocket.OPEN) return;
+    if (!this.isOpen) return;
     this.read(Infinity);
-    this.readyState = WebSocket.CLOSED;
+    this.isOpen = false;
+    this.options.onClosed();
+  }
+
+  abandon(): void {
+    this.cut();
     this.options.onClosed();
   }
 
   /** The network closes: what was not read is gone. */
   cut(): void {
-    this.readyState = WebSocket.CLOSED;
+    this.isOpen = false;
     this.#unread.length = 0;
   }
 }
