@@ -50,10 +50,16 @@ export function drop(broker: EmbeddedBroker, clientId = CLIENT_ID): void {
   clientOf(broker, clientId).conn.destroy();
 }
 
-/** Does something, and waits until the broker got an ack of the source. */
-export async function untilAcked(broker: EmbeddedBroker, act: () => void): Promise<void> {
-  let acked = false;
-  broker.aedes.once("ack", () => acked = true);
-  act();
-  await eventually("the ack", () => acked);
+/** Does something, and waits until the broker got so many acks of the source. */
+export async function untilAcked(
+  broker: EmbeddedBroker,
+  act: () => unknown,
+  count = 1,
+): Promise<void> {
+  let acks = 0;
+  const onAck = () => acks++;
+  broker.aedes.on("ack", onAck);
+  await act();
+  await eventually(`${count} acks`, () => acks >= count);
+  broker.aedes.off("ack", onAck);
 }
