@@ -74,7 +74,7 @@ export class StreamServer {
   async shutdown(): Promise<void> {
     this.#stopping = Promise.withResolvers();
     this.#listener.close();
-    for (const conn of this.#heads) conn.close();
+    for (const conn of this.#heads) close(conn);
     if (this.#open === 0) this.#stopping.resolve();
     await Promise.all([this.#stopping.promise, this.#others.shutdown()]);
     clearInterval(this.#ticker);
@@ -84,7 +84,10 @@ export class StreamServer {
     while (!this.#stopping) {
       try {
         const conn = await this.#listener.accept();
-        this.#serve(conn).catch((error) => log.error("a connection failed: {error}", { error }));
+        this.#serve(conn).catch((error) => {
+          close(conn);
+          log.error("a connection failed: {error}", { error });
+        });
       } catch (error) {
         if (this.#stopping) return;
         this.#outOfDescriptors(error);
@@ -94,7 +97,6 @@ export class StreamServer {
   }
 
   async #serve(conn: Deno.TcpConn): Promise<void> {
-    conn.setNoDelay(true);
     const begun = await this.#readHead(conn);
     if (!begun) return;
     const { bytes, head, length } = begun;
@@ -122,6 +124,7 @@ export class StreamServer {
       conn.close();
     }, headMs);
     try {
+      conn.setNoDelay(true);
       const begin = `GET ${path}`;
       let buffer = new Uint8Array(HEAD_BYTES);
       for (let filled = 0; filled < MAX_HEAD_BYTES;) {
@@ -154,7 +157,8 @@ export class StreamServer {
       inner = await Deno.connect({ hostname: "127.0.0.1", port: this.#others.addr.port });
     } catch (error) {
       close(conn);
-      return this.#outOfDescriptors(error);
+      if (!this.#stopping) this.#outOfDescriptors(error);
+      return;
     }
     const { port } = inner.localAddr as Deno.NetAddr;
     this.#passedOn.set(port, this.#clientOf(conn).hostname);
