@@ -1,6 +1,5 @@
 /** The parts of the configuration, each made of its variables, with what does not fit together. */
 
-import { kafkaTopicProblem } from "./config_formats.ts";
 import type { Variables } from "./config_variables.ts";
 
 export interface MqttConfig {
@@ -123,10 +122,6 @@ export function kafkaConfig({ vars, given, problem }: Assembly): KafkaConfig | u
   if (!given.has("KAFKA_BOOTSTRAP_SERVERS")) return undefined;
   if (!given.has("KAFKA_TOPIC")) {
     problem("KAFKA_TOPIC", "is not set, but KAFKA_BOOTSTRAP_SERVERS is");
-  }
-  for (const topic of vars.KAFKA_TOPIC ?? []) {
-    const wrong = kafkaTopicProblem(topic);
-    if (wrong) problem("KAFKA_TOPIC", wrong);
   }
   if ((vars.KAFKA_USERNAME === undefined) !== (vars.KAFKA_PASSWORD === undefined)) {
     const missing = vars.KAFKA_USERNAME === undefined ? "KAFKA_USERNAME" : "KAFKA_PASSWORD";

@@ -20,6 +20,18 @@ export function unknownVariables(names: Iterable<string>): UnknownVariable[] {
   return found;
 }
 
+/** Topics of a broker that is not named: nothing reads them. */
+export function unusedVariables(set: readonly string[]): { name: string; without: string }[] {
+  return UNUSED_WITHOUT
+    .filter(([name, brokers]) => set.includes(name) && !brokers.some((one) => set.includes(one)))
+    .map(([name, brokers]) => ({ name, without: brokers.join(" or ") }));
+}
+
+const UNUSED_WITHOUT: readonly (readonly [name: string, brokers: readonly string[]])[] = [
+  ["BROKER_TOPIC", ["BROKER_HOST", "MQTT_BROKER"]],
+  ["KAFKA_TOPIC", ["KAFKA_BOOTSTRAP_SERVERS"]],
+];
+
 /** All names in the environment that may be read; none where Deno does not let them be listed. */
 export function environmentNames(): string[] {
   try {

@@ -1,7 +1,7 @@
 /** Every variable that the program reads, and its form. */
 
 import { z } from "zod";
-import { brokerUrl, hostAndPort, isTopicFilter } from "./config_formats.ts";
+import { brokerUrl, hostAndPort, isTopicFilter, kafkaTopicProblem } from "./config_formats.ts";
 
 const words = (value: string) => value.split(",").map((word) => word.trim()).filter(Boolean);
 const text = () => z.string().trim();
@@ -39,6 +39,14 @@ const topics = () =>
   list().refine((all) => all.every(isTopicFilter), {
     error:
       "holds a topic filter that MQTT does not allow: # may only be the last level, + a whole one",
+  });
+
+const kafkaTopics = () =>
+  list().superRefine((all, context) => {
+    for (const topic of all) {
+      const wrong = kafkaTopicProblem(topic);
+      if (wrong) context.addIssue(wrong);
+    }
   });
 
 const seconds = (min = 1) => whole(min, 31_536_000);
@@ -97,7 +105,7 @@ export const VARIABLES = {
   KAFKA_BOOTSTRAP_SERVERS: list().transform((all, context) =>
     all.map((server) => hostAndPort(server, 9092, context))
   ).optional(),
-  KAFKA_TOPIC: list().optional(),
+  KAFKA_TOPIC: kafkaTopics().optional(),
   KAFKA_GROUP_ID: text().default("telecast"),
   KAFKA_AUTO_OFFSET_RESET: text().toLowerCase().pipe(
     z.enum(["latest", "earliest"], { error: "must be latest or earliest" }),

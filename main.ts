@@ -5,7 +5,7 @@ import { StoreError } from "./broker/open.ts";
 import { type Config, readConfig } from "./config.ts";
 import { configSummary } from "./config_summary.ts";
 import { configTable } from "./config_table.ts";
-import { environmentNames, unknownVariables } from "./config_unknown.ts";
+import { environmentNames, unknownVariables, unusedVariables } from "./config_unknown.ts";
 import { HELP } from "./help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
 import { closeLog, configureLog, getLogger } from "./log.ts";
@@ -39,8 +39,13 @@ async function main(): Promise<number> {
     return EXIT_CONFIG;
   }
   const { config } = result;
+  const hints = [
+    ...slips,
+    ...unusedVariables(result.set)
+      .map(({ name, without }) => `${name} is not used, since ${without} is not set`),
+  ];
   if (config.check) {
-    for (const slip of slips) say(slip);
+    for (const hint of hints) say(hint);
     return print([
       `The configuration is good: ${result.set.join(", ") || "defaults"}`,
       "",
@@ -55,7 +60,7 @@ async function main(): Promise<number> {
     say("LOG_FILE cannot be opened: `deno task start` may write under ./data only");
     return EXIT_CONFIG;
   }
-  for (const slip of slips) log.warning("{slip}", { slip });
+  for (const hint of hints) log.warning("{hint}", { hint });
   const stopped = stopSignal();
   try {
     return await run(config, stopped);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Config, readConfig, VARIABLE_NAMES } from "../config.ts";
-import { unknownVariables } from "../config_unknown.ts";
+import { unknownVariables, unusedVariables } from "../config_unknown.ts";
 import { HELP } from "../help.ts";
 
 type Variables = Readonly<Record<string, string>>;
@@ -42,6 +42,15 @@ Deno.test("unknownVariables(): a letter or two beside one of ours, and nothing e
   ]);
   const others = ["PATH", "HOME", "HOSTNAME", "TERM", "SHELL", "USER", "DENO_DIR", "NO_COLOR"];
   assert.deepEqual(unknownVariables([...others, ...VARIABLE_NAMES]), []);
+});
+
+Deno.test("unusedVariables(): topics of a broker that is not named", () => {
+  assert.deepEqual(
+    unusedVariables(["KAFKA_TOPIC", "BROKER_TOPIC", "PORT"]).map(({ name }) => name),
+    ["BROKER_TOPIC", "KAFKA_TOPIC"],
+  );
+  const used = ["KAFKA_TOPIC", "KAFKA_BOOTSTRAP_SERVERS", "BROKER_TOPIC", "MQTT_BROKER"];
+  assert.deepEqual(unusedVariables(used), []);
 });
 
 const KAFKA = { KAFKA_BOOTSTRAP_SERVERS: "k", KAFKA_TOPIC: "t" };
@@ -151,6 +160,7 @@ Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, and 
   assert.ok(!seed.ok);
   assert.equal(seed.problems[0]!.name, "KAFKA_TOPIC");
   assert.match(seed.problems[0]!.message, /tracking\.data/);
+  assert.deepEqual(bad({ KAFKA_TOPIC: "tracking/data" }), ["KAFKA_TOPIC"], "without servers too");
   assert.deepEqual(bad({ KAFKA_BOOTSTRAP_SERVERS: "k" }), ["KAFKA_TOPIC"]);
   assert.deepEqual(bad({ ...KAFKA, KAFKA_USERNAME: "u" }), ["KAFKA_PASSWORD"]);
   assert.deepEqual(bad({ ...KAFKA, KAFKA_PASSWORD: "p" }), ["KAFKA_USERNAME"]);
