@@ -9,7 +9,7 @@ const log = getLogger("status");
 const INTERVAL_MS = 60_000;
 
 export interface StatusParts {
-  readonly hub: Pick<Hub, "totals" | "waitingSessions">;
+  readonly hub: Pick<Hub, "totals" | "slowSessions">;
   readonly fanout: Pick<Fanout, "pending" | "state">;
   sources(): readonly SourceStatus[];
 }
@@ -24,7 +24,7 @@ export interface StatusSample {
   readonly dropped: number;
   readonly ws: number;
   readonly sse: number;
-  readonly waiting: number;
+  readonly slow: number;
   readonly pending: number;
   readonly store: string;
   readonly sources: readonly SourceStatus[];
@@ -60,7 +60,7 @@ export function statusText(before: StatusSample, now: StatusSample): string {
     `out ${rate("sent")}/s`,
     `${count(clients)} ${clients === 1 ? "client" : "clients"} (${now.ws} ws, ${now.sse} sse)`,
     ...now.sources.map(sourceText),
-    ...(now.waiting > 0 ? [`${count(now.waiting)} slow`] : []),
+    ...(now.slow > 0 ? [`${count(now.slow)} slow`] : []),
     ...(now.pending > 0 ? [`${count(now.pending)} to be stored`] : []),
     ...(now.store === "ready" ? [] : [`store ${now.store}`]),
     ...(grown("dropped") > 0 ? [`${count(grown("dropped"))} dropped`] : []),
@@ -82,7 +82,7 @@ function sampleOf({ hub, fanout, sources }: StatusParts): StatusSample {
     dropped: ws.dropped + sse.dropped + sum("dropped"),
     ws: ws.connected,
     sse: sse.connected,
-    waiting: hub.waitingSessions,
+    slow: hub.slowSessions,
     pending: fanout.pending,
     store: fanout.state.state,
     sources: all,

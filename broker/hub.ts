@@ -111,6 +111,15 @@ export class Hub implements FanoutListener, Disposable {
     return [...this.#waiting.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
+  /** Sessions whose socket takes no more; what waits for its rate or its batch is not slow. */
+  get slowSessions(): number {
+    let count = 0;
+    for (const waiting of this.#waiting.values()) {
+      for (const { sink } of waiting) if (sink.full) count++;
+    }
+    return count;
+  }
+
   /** How many devices somebody here asked for. */
   get devicesMonitored(): number {
     return this.#subscribers.countDevices(

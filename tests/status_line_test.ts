@@ -9,7 +9,7 @@ const calm: StatusSample = {
   dropped: 0,
   ws: 0,
   sse: 0,
-  waiting: 0,
+  slow: 0,
   pending: 0,
   store: "ready",
   sources: [],
@@ -41,7 +41,7 @@ Deno.test("statusText() names what needs a look: lag, slow clients, drops, a sto
     malformed: 3,
     received: 1000,
     sse: 2,
-    waiting: 1,
+    slow: 1,
     pending: 2500,
     store: "away",
     sources: [

@@ -99,6 +99,7 @@ Deno.test("Hub: a slow session alone queues and drops; it is drained once its so
   assert.deepEqual([slow.sink.written, kit.drops], [[], ["A", "A", "A"]]);
   assert.deepEqual([slow.session.dropped, kit.hub.totals.ws.dropped], [3, 3]);
   assert.deepEqual([slow.session.queued, kit.hub.waitingSessions], [{ messages: 2, bytes: 6 }, 1]);
+  assert.equal(kit.hub.slowSessions, 1);
   slow.sink.room = Infinity;
   await eventually("drained", () => kit.hub.waitingSessions === 0);
   assert.deepEqual(slow.sink.written, ["A:1", "A:2", 'dropped {"device_id":"A","count":3}']);
@@ -161,6 +162,7 @@ Deno.test("Hub: sessions of different modes wait at their own pace", async () =>
   const far = kit.client("A", { batchMs: 1000 });
   kit.publish("A");
   kit.publish("A");
+  assert.deepEqual([kit.hub.waitingSessions, kit.hub.slowSessions], [3, 0], "none of them is slow");
   await eventually("the quick ones", () => kit.hub.waitingSessions === 1);
   assert.deepEqual(batch.sink.written, ["[A:1 A:2]"]);
   assert.equal(rated.sink.written.length, 2);
