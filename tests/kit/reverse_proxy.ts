@@ -105,7 +105,10 @@ export class ReverseProxy implements AsyncDisposable {
     });
     const proxy = new ReverseProxy(plain, secure, process, dir);
     try {
-      await process.waitUntil("listening", () => isListening(secure));
+      await process.waitUntil(
+        "listening",
+        async () => await isListening(plain) && await isListening(secure),
+      );
     } catch (error) {
       await proxy[Symbol.asyncDispose]();
       throw error;
