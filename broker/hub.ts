@@ -136,8 +136,8 @@ export class Hub implements FanoutListener, Disposable {
   onPublications(batch: readonly Publication[]): void {
     this.published += batch.length;
     const turn = this.#turn;
+    this.presence.seen(batch);
     for (const publication of batch) {
-      this.presence.seen(publication.deviceId);
       this.#subscribers.each(publication.deviceId, (session) => {
         if (session.add(publication)) turn.push(session);
       });

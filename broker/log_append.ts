@@ -4,8 +4,8 @@ import type { KvCommit, KvKey } from "./kv_client.ts";
 import { deliveryKey, HEAD, logKey, markKey } from "./kv_keys.ts";
 import { compressFrame, type FrameHeader, packFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
-import { type Entry, type Epoch, hasUuid, type Mark, Publication } from "./message.ts";
-import { type Marks, nameOf } from "./marks.ts";
+import { type Marks, Reached } from "./marks.ts";
+import { type Entry, type Epoch, hasUuid, Publication } from "./message.ts";
 import type { MessageLog } from "./message_log.ts";
 import { isSame, printOf } from "./repeats.ts";
 
@@ -76,16 +76,16 @@ export class Append {
   readonly #parts: Part[] = [];
   /** Fingerprints of the messages that have a uuid. */
   readonly #prints = new Set<number>();
-  /** Highest offset of each upstream partition in this commit. */
-  readonly #marks = new Map<string, number>();
+  readonly reached: Reached;
   #chars = 0;
   #jobs = 0;
 
   constructor(
     waiting: readonly Waiting[],
     private readonly log: MessageLog,
-    private readonly marks: Marks,
+    marks: Marks,
   ) {
+    this.reached = new Reached(marks);
     for (const next of waiting) {
       const from = next.taken;
       while (next.taken < next.entries.length && this.#take(next.entries[next.taken]!)) {
@@ -98,16 +98,11 @@ export class Append {
 
   /** False where the commit is full. */
   #take(entry: Entry): boolean {
-    const { payload, deviceId, job } = entry;
+    const { payload, deviceId, job, mark } = entry;
     const chars = payload.length + deviceId.length + ENTRY_CHARS + (job?.body.length ?? 0);
     const full = this.#chars + chars > MAX_CHARS || this.#jobs === MAX_JOBS;
     if (full && this.entries.length > 0) return false;
-    if (this.marks.isRepeat(entry) || this.log.repeated(entry)) return true;
-    if (entry.mark) {
-      const name = nameOf(entry.mark);
-      if (entry.mark.offset <= (this.#marks.get(name) ?? -1)) return true;
-      this.#marks.set(name, entry.mark.offset);
-    }
+    if (mark && this.reached.covers(mark) || this.log.repeated(entry)) return true;
     if (hasUuid(entry)) {
       const print = printOf(entry);
       const isKnown = this.#prints.has(print) &&
@@ -115,8 +110,9 @@ export class Append {
       if (isKnown) return true;
       this.#prints.add(print);
     }
+    if (mark) this.reached.take(mark);
     this.#chars += chars;
-    if (entry.job) this.#jobs++;
+    if (job) this.#jobs++;
     this.entries.push(entry);
     return true;
   }
@@ -158,16 +154,15 @@ export class Append {
     const { writer, batch, logTime } = options.header;
     const { sets, ages, next } = packFrames(options.header, this.entries, head.next);
     this.ages = ages;
-    const last = new Map<string, Mark>();
-    this.entries.forEach(({ job, mark }, i) => {
-      if (job) {
+    if (this.#jobs > 0) {
+      this.entries.forEach(({ job }, i) => {
+        if (!job) return;
         const key = deliveryKey(job.lane, head.next + i);
         sets.push({ key, value: new TextEncoder().encode(job.body) });
-      }
-      if (mark) last.set(nameOf(mark), mark);
-    });
+      });
+    }
     const written = writtenBy(head, writer, batch);
-    const marks = [...last.values()].map(({ key, offset }) => ({
+    const marks = this.reached.marks.map(({ key, offset }) => ({
       key: markKey(key),
       value: encodeJson(offset),
     }));

@@ -231,7 +231,7 @@ export class LogWriter {
   #stored(append: Append, versionstamp: string): void {
     const { view } = this.options;
     view.seen({ head: append.head, versionstamp });
-    this.#marks.advance(append.entries);
+    this.#marks.advance(append.reached.marks);
     if (append.entries.length > 0) view.deliver(append.publications(view.epoch));
     this.#settle(append);
   }

@@ -6,7 +6,7 @@ import type { Interest } from "./interest.ts";
 import type { KvClient, KvKey } from "./kv_client.ts";
 import { deliveryKey } from "./kv_keys.ts";
 import { type Entry, Epoch, hasUuid, parseCursor, Publication } from "./message.ts";
-import { Marks } from "./marks.ts";
+import { Marks, Reached } from "./marks.ts";
 import { MessageLog } from "./message_log.ts";
 import { LogReplay, NoReplay } from "./replay.ts";
 
@@ -54,10 +54,13 @@ export class MemoryFanout implements Fanout {
     const time = this.#clock.wall();
     const publications: Publication[] = [];
     const jobs: { key: KvKey; value: Uint8Array }[] = [];
+    const reached = new Reached(this.#marks);
     for (const message of batch) {
-      if (this.#marks.isRepeat(message) || this.log.repeated(message)) continue;
+      const { deviceId, payload, job, mark } = message;
+      if (mark && reached.covers(mark)) continue;
+      if (mark) reached.take(mark);
+      if (this.log.repeated(message)) continue;
       const offset = this.log.position + 1;
-      const { deviceId, payload, job } = message;
       const publication = new Publication(
         this.epoch,
         offset,
@@ -73,7 +76,7 @@ export class MemoryFanout implements Fanout {
         jobs.push({ key: deliveryKey(job.lane, offset), value });
       }
     }
-    this.#marks.advance(batch);
+    this.#marks.advance(reached.marks);
     this.log.trimOlderThan(time - this.#retentionMs);
     this.stored += publications.length;
     if (publications.length > 0) this.#listener.onPublications(publications);

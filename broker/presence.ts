@@ -37,11 +37,14 @@ export class Presence {
     }
   }
 
-  /** A message of the device arrived. */
-  seen(deviceId: string): void {
-    const isNew = !this.#heard.has(deviceId);
-    this.#heard.set(deviceId, this.#now());
-    if (isNew) this.options.onChange(deviceId, "online");
+  /** Messages of these devices arrived. */
+  seen(messages: Iterable<{ readonly deviceId: string }>): void {
+    const now = this.#now();
+    for (const { deviceId } of messages) {
+      const isNew = !this.#heard.has(deviceId);
+      this.#heard.set(deviceId, now);
+      if (isNew) this.options.onChange(deviceId, "online");
+    }
   }
 
   of(deviceId: string): PresenceState {

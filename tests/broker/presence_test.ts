@@ -22,10 +22,10 @@ function watched(staleMs: number) {
 Deno.test("Presence: online with the first message, stale after silence, online again", () => {
   const { presence, changes, clock } = watched(10_000);
   assert.equal(presence.of("A"), "stale");
-  presence.seen("A");
+  presence.seen([{ deviceId: "A" }]);
   clock.ms += 6000;
-  presence.seen("A");
-  presence.seen("B");
+  presence.seen([{ deviceId: "A" }]);
+  presence.seen([{ deviceId: "B" }]);
   presence.sweep();
   clock.ms += 9999;
   presence.sweep();
@@ -36,7 +36,7 @@ Deno.test("Presence: online with the first message, stale after silence, online 
   presence.sweep();
   assert.deepEqual(changes, ["A online", "B online", "A stale", "B stale"]);
   assert.equal(presence.of("A"), "stale");
-  presence.seen("A");
+  presence.seen([{ deviceId: "A" }]);
   assert.deepEqual(changes.slice(4), ["A online"]);
 });
 
@@ -44,7 +44,7 @@ Deno.test("Presence: a writer's clock that is wrong makes no device stale", () =
   const { presence, changes, clock, append } = watched(1000);
   for (let i = 0; i < 20; i++) {
     append("A", Date.now() - 3_600_000);
-    presence.seen("A");
+    presence.seen([{ deviceId: "A" }]);
     clock.ms += 600;
     presence.sweep();
   }
@@ -72,7 +72,7 @@ Deno.test("Presence.start() takes those that were heard of lately, without telli
 
 Deno.test("Presence.sweep() looks at all devices less often the longer STALE_SECONDS is", () => {
   const { presence, changes, clock } = watched(600_000);
-  presence.seen("A");
+  presence.seen([{ deviceId: "A" }]);
   clock.ms += 599_000;
   presence.sweep();
   clock.ms += 2_000;
