@@ -13,11 +13,11 @@ import {
   type MarkRun,
   type SourceCounters,
 } from "./protocol.ts";
-import type { Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
+import type { Ack, Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
 
 export const DEFAULT_LIMITS: IntakeLimits = {
   maxBatchMessages: 500,
-  maxBatches: 8,
+  maxBatches: 32,
   maxBytes: 8 * 1024 * 1024,
   eagerBatches: 4,
 };
@@ -35,8 +35,6 @@ export interface IntakeOptions {
   log(level: SourceLogLevel, text: string): void;
 }
 
-type Ack = () => void;
-
 /** What only some messages have; left out of a batch where none has it. */
 class Column<T> {
   readonly values: (T | undefined)[] = [];
@@ -48,8 +46,34 @@ class Column<T> {
   }
 }
 
-/** A batch that is being filled, or waits for its `stored`. */
-class OpenBatch {
+/** What is to be called once messages are stored, in their order. */
+class Acks {
+  readonly #acks: Ack[] = [];
+  readonly #places: number[] = [];
+
+  push(ack: Ack, place: number): void {
+    const last = this.#acks.length - 1;
+    if (this.#acks[last] === ack) this.#places[last] = place;
+    else {
+      this.#acks.push(ack);
+      this.#places.push(place);
+    }
+  }
+
+  call(): void {
+    for (const [i, ack] of this.#acks.entries()) ack(this.#places[i]!);
+  }
+}
+
+/** A batch that is out, and waits for its `stored`; its messages are with the main thread. */
+interface PostedBatch {
+  readonly number: number;
+  readonly bytes: number;
+  readonly acks: Acks;
+}
+
+/** A batch that is being filled, or waits for credit. */
+class OpenBatch implements PostedBatch {
   readonly deviceIds: string[] = [];
   readonly payloads: string[] = [];
   readonly prints = new Column<number>();
@@ -57,7 +81,7 @@ class OpenBatch {
   readonly inbound = new Column<InboundMessage>();
   readonly #marks: MarkRun[] = [];
   /** Of the messages, and of the refused ones that came between and after them. */
-  readonly acks: Ack[] = [];
+  readonly acks = new Acks();
   bytes = 0;
   receivedAt = 0;
 
@@ -92,7 +116,7 @@ export class BatchingIntake implements Intake {
   readonly counters: SourceCounters = { received: 0, malformed: 0, dropped: 0, reconnects: 0 };
   #open = new OpenBatch(1);
   /** Posted and not stored, oldest first. */
-  readonly #posted: OpenBatch[] = [];
+  readonly #posted: PostedBatch[] = [];
   /** Full and not posted, as all credits are out; a source that asks `ready()` keeps it empty. */
   readonly #full: OpenBatch[] = [];
   #bytes = 0;
@@ -101,14 +125,14 @@ export class BatchingIntake implements Intake {
 
   constructor(private readonly options: IntakeOptions) {}
 
-  receive(bytes: Uint8Array, origin: Origin, ack?: Ack): void {
+  receive(bytes: Uint8Array, origin: Origin, ack?: Ack, place = 0): void {
     this.counters.received++;
-    if (origin.inbound) return this.#takeInbound(origin.inbound, ack);
+    if (origin.inbound) return this.#takeInbound(origin.inbound, ack, place);
     const checked = this.options.check.check(bytes, origin);
     if (!checked.message) {
       this.counters.malformed++;
       this.options.onRefused(checked.refusal, origin, bytes.byteLength);
-      if (ack) this.#ackInOrder(ack);
+      if (ack) this.#ackInOrder(ack, place);
       return;
     }
     const { message, botonera, value } = checked;
@@ -127,23 +151,24 @@ export class BatchingIntake implements Intake {
         ? botoneraJob(message, botonera.message)
         : this.options.jobOf?.(value, origin),
     );
-    if (origin.mark) batch.addMark(origin.mark);
+    const { mark } = origin;
+    if (mark) batch.addMark(mark);
     batch.inbound.push(undefined);
-    this.#taken(batch, bytes.byteLength, ack);
+    this.#taken(batch, bytes.byteLength, ack, place);
   }
 
   /** It has no device, and so nothing of it is checked here. */
-  #takeInbound(message: InboundMessage, ack: Ack | undefined): void {
+  #takeInbound(message: InboundMessage, ack: Ack | undefined, place: number): void {
     const batch = this.#open;
     batch.deviceIds.push("");
     batch.payloads.push("");
     for (const column of [batch.prints, batch.jobs]) column.push(undefined);
     batch.inbound.push(message);
-    this.#taken(batch, message.body.length, ack);
+    this.#taken(batch, message.body.length, ack, place);
   }
 
-  #taken(batch: OpenBatch, bytes: number, ack: Ack | undefined): void {
-    if (ack) batch.acks.push(ack);
+  #taken(batch: OpenBatch, bytes: number, ack: Ack | undefined, place: number): void {
+    if (ack) batch.acks.push(ack, place);
     batch.bytes += bytes;
     this.#bytes += bytes;
     if (batch.size >= this.options.limits.maxBatchMessages) this.#close();
@@ -170,7 +195,7 @@ export class BatchingIntake implements Intake {
     while (this.#posted.length > 0 && this.#posted[0]!.number <= number) {
       const batch = this.#posted.shift()!;
       this.#bytes -= batch.bytes;
-      for (const ack of batch.acks) ack();
+      batch.acks.call();
     }
     this.flush();
     if (this.#credit && this.#hasRoom()) {
@@ -226,17 +251,18 @@ export class BatchingIntake implements Intake {
   }
 
   #post(batch: OpenBatch): void {
-    this.#posted.push(batch);
-    this.options.post(batch.number, batch.columns(), batch.receivedAt);
+    const { number, bytes, acks } = batch;
+    this.#posted.push({ number, bytes, acks });
+    this.options.post(number, batch.columns(), batch.receivedAt);
   }
 
   /** A refused message is acked when those before it are, and not earlier. */
-  #ackInOrder(ack: Ack): void {
-    if (this.#open.size > 0) this.#open.acks.push(ack);
+  #ackInOrder(ack: Ack, place: number): void {
+    if (this.#open.size > 0) this.#open.acks.push(ack, place);
     else {
       const last = this.#full.at(-1) ?? this.#posted.at(-1);
-      if (last) last.acks.push(ack);
-      else ack();
+      if (last) last.acks.push(ack, place);
+      else ack(place);
     }
   }
 }

@@ -49,7 +49,8 @@ export class DirectLink implements Link {
     return {
       receive: (bytes, { topic }, ack) => {
         const command = this.#command(topic, decoder.decode(bytes));
-        this.#handled = this.#handled.then(() => listener.onCommand(command)).then(ack, ack);
+        const done = () => ack?.(0);
+        this.#handled = this.#handled.then(() => listener.onCommand(command)).then(done, done);
       },
       ready: () => undefined,
       dropped: (count, reason) => listener.onLog("warning", `${count} dropped: ${reason}`),

@@ -51,7 +51,7 @@ export class AwsIotSource implements Source {
 
   start(intake: Intake, onState: (state: SourceState) => void): void {
     const unpacking: Intake = {
-      receive: (bytes, origin, ack) => intake.receive(gunzipped(bytes), origin, ack),
+      receive: (bytes, origin, ack, place) => intake.receive(gunzipped(bytes), origin, ack, place),
       ready: () => intake.ready(),
       dropped: (count, reason) => intake.dropped(count, reason),
       log: (level, text) => intake.log(level, text),

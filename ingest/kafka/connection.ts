@@ -198,6 +198,7 @@ export class KafkaConnection {
       !this.#closing.signal.aborted && isRunning() && !isStale() &&
       partitions.get(batch.topic, batch.partition) === held;
     const { messages } = batch;
+    const origin = new KafkaOrigin(held);
     try {
       if (!goesOn()) return;
       for (const [i, record] of messages.entries()) {
@@ -209,9 +210,8 @@ export class KafkaConnection {
         // Control records, which end a transaction, may come after the last message.
         const next = i === messages.length - 1 ? Number(batch.lastOffset()) + 1 : offset + 1;
         held.position = next;
-        intake.receive(record.value ?? NO_BYTES, new KafkaOrigin(held, record, offset), () => {
-          held.stored = next;
-        });
+        const bytes = record.value ?? NO_BYTES;
+        intake.receive(bytes, origin.of(record, offset), held.onStored, next);
       }
     } finally {
       if (partitions.get(batch.topic, batch.partition) === held) {

@@ -5,16 +5,28 @@ import type { Mark } from "../../broker/message.ts";
 import type { Origin } from "../source.ts";
 import type { Partition } from "./partition.ts";
 
-/** Key and detail are made when they are asked for: few messages need them. */
+/**
+ * Where the record comes from that was read last: one object for all of a partition. Key, mark and
+ * detail are made when they are asked for.
+ */
 export class KafkaOrigin implements Origin {
   readonly topic: string;
-  readonly mark: Mark;
-  readonly #record: KafkaMessage;
+  #record!: KafkaMessage;
+  #offset = 0;
 
-  constructor(private readonly partition: Partition, record: KafkaMessage, offset: number) {
+  constructor(private readonly partition: Partition) {
     this.topic = partition.topic;
-    this.mark = { key: partition.markKey, offset };
+  }
+
+  /** The same object, for the next record. */
+  of(record: KafkaMessage, offset: number): this {
     this.#record = record;
+    this.#offset = offset;
+    return this;
+  }
+
+  get mark(): Mark {
+    return { key: this.partition.markKey, offset: this.#offset };
   }
 
   get key(): string | undefined {
@@ -23,6 +35,6 @@ export class KafkaOrigin implements Origin {
 
   get detail(): string {
     const kind = this.#record.value === null ? " tombstone" : "";
-    return `partition=${this.partition.partition} offset=${this.mark.offset}${kind}`;
+    return `partition=${this.partition.partition} offset=${this.#offset}${kind}`;
   }
 }

@@ -63,6 +63,11 @@ export class Partition {
     this.markKey = ["kafka", group, topic, String(partition), incarnation];
   }
 
+  /** Every record before this offset is stored. */
+  readonly onStored = (offset: number): void => {
+    this.stored = offset;
+  };
+
   get name(): string {
     return nameOf(this.topic, this.partition);
   }

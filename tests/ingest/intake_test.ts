@@ -91,6 +91,29 @@ Deno.test("BatchingIntake acks in the order of arrival, refused messages among t
   assert.deepEqual(intake.counters, { received: 7, malformed: 3, dropped: 0, reconnects: 0 });
 });
 
+Deno.test("BatchingIntake calls an ack that messages have in common with the place of the last", () => {
+  const { intake, posted } = intakeWith({ maxBatchMessages: 3 });
+  const calls: string[] = [];
+  const [one, two] = ["one", "two"].map((name) => (place: number) =>
+    calls.push(`${name} ${place}`)
+  );
+  const receive = (ack: typeof one, place: number, json = '{"device_id":"d"}') =>
+    intake.receive(new TextEncoder().encode(json), { topic: "t" }, ack, place);
+  receive(one, 1);
+  receive(one, 2);
+  receive(two, 1);
+  receive(two, 2, "refused");
+  receive(one, 3);
+  intake.flush();
+  assert.deepEqual([posted.length, calls], [2, []]);
+  intake.stored(1);
+  assert.deepEqual(calls, ["one 2", "two 2"]);
+  intake.stored(2);
+  assert.deepEqual(calls, ["one 2", "two 2", "one 3"]);
+  receive(two, 4, "refused");
+  assert.deepEqual(calls.at(-1), "two 4", "nothing is before it");
+});
+
 Deno.test("BatchingIntake acks all batches up to the one that is stored", () => {
   const { intake, acks, receive } = intakeWith({ maxBatchMessages: 1 });
   for (const name of "abc") receive(name);

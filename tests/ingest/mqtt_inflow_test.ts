@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Inflow, type InflowOptions } from "../../ingest/mqtt/inflow.ts";
 import type { Inbound } from "../../ingest/mqtt/connection.ts";
+import type { Ack } from "../../ingest/source.ts";
 import { eventually } from "../kit/eventually.ts";
 
 /** An intake whose credit is given by hand. */
@@ -18,10 +19,10 @@ class Credits {
   }
 
   readonly intake = {
-    receive: (bytes: Uint8Array, _origin: unknown, ack?: () => void) => {
+    receive: (bytes: Uint8Array, _origin: unknown, ack?: Ack) => {
       this.#credit--;
       this.received.push(new TextDecoder().decode(bytes));
-      if (ack) this.acks.push(ack);
+      if (ack) this.acks.push(() => ack(0));
     },
     ready: () => {
       if (this.#credit > 0) return undefined;

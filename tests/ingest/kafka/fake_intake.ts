@@ -1,6 +1,6 @@
 /** An intake that keeps what it gets, and stores it when the test says so. */
 
-import type { Intake, Origin, SourceLogLevel, SourceState } from "../../../ingest/source.ts";
+import type { Ack, Intake, Origin, SourceLogLevel, SourceState } from "../../../ingest/source.ts";
 
 export interface Received {
   readonly text: string;
@@ -36,7 +36,7 @@ export class FakeIntake implements Intake {
 
   readonly onState = (state: SourceState): void => void this.states.push(state);
 
-  receive(bytes: Uint8Array, origin: Origin, ack?: () => void): void {
+  receive(bytes: Uint8Array, origin: Origin, ack?: Ack, place = 0): void {
     const { key, offset } = origin.mark!;
     this.received.push({
       text: new TextDecoder().decode(bytes),
@@ -47,7 +47,7 @@ export class FakeIntake implements Intake {
       mark: key.join("|"),
       detail: origin.detail,
     });
-    this.#waiting.push(ack!);
+    this.#waiting.push(() => ack!(place));
     if (this.#stores && this.#waiting.length === 1) setTimeout(() => this.#store(), 0);
   }
 
