@@ -96,17 +96,14 @@ function fnv1a(text: string, hash: number): number {
 }
 
 /**
- * A message with its place in the log. Publications of one device are linked while they are
- * recent, so that a resume costs what it replays and not what the log holds.
+ * A message with its place in the log. Publications of one device know their predecessors, so that
+ * a resume costs what it replays and not what the log holds.
  */
 export class Publication {
-  /** The one before and after it of the same device, while both are in the recent log. */
-  previous: Publication | undefined;
-  next: Publication | undefined;
+  /** Offset of the one before it of the same device; 0 where there was none in the recent log. */
+  previous = 0;
   /** Fingerprint of the payload's UTF-8, where it is known; of use with a uuid alone. */
   print: number | undefined;
-  /** An older one with the same fingerprint, in the window for repeats. */
-  alike: Publication | undefined;
   /** Frames built for clients; kept only while the publication is on its way out. */
   wsFrame: string | undefined;
   wsBytes: Uint8Array | undefined;

@@ -2,7 +2,7 @@
 
 import type { Interest } from "./interest.ts";
 import type { Message, Publication } from "./message.ts";
-import { Repeats } from "./repeats.ts";
+import { type Recent, Repeats } from "./repeats.ts";
 
 /** Bytes that a publication takes beside its payload; an estimate. */
 const OVERHEAD_BYTES = 200;
@@ -11,17 +11,17 @@ const MAX_CHAINS = 64;
 
 /**
  * The newest stretch of the log, dense in offsets, bounded in bytes, with an index by device, and
- * the window in which repeats are found. What falls out of it is no longer linked to, but stays the
- * last known message of its device.
+ * the window in which repeats are found. What falls out of it stays the last known message of its
+ * device.
  */
-export class MessageLog {
+export class MessageLog implements Recent {
   readonly #last = new Map<string, Publication>();
   /** Publications by offset; the first `#evicted` places are empty. */
   #recent: (Publication | undefined)[] = [];
   #evicted = 0;
   #bytes = 0;
   #position = 0;
-  readonly #repeats = new Repeats();
+  readonly #repeats = new Repeats(this);
 
   constructor(private readonly options: { maxBytes: number }) {}
 
@@ -41,6 +41,17 @@ export class MessageLog {
 
   get deviceCount(): number {
     return this.#last.size;
+  }
+
+  /** The publication with this offset, where it is recent. */
+  at(offset: number): Publication | undefined {
+    if (offset <= this.start || offset > this.#position) return undefined;
+    return this.#recent[this.#recent.length - 1 - (this.#position - offset)];
+  }
+
+  /** The publication of the same device before this one, while both are recent. */
+  previousOf(publication: Publication): Publication | undefined {
+    return this.#holds(publication) ? this.at(publication.previous) : undefined;
   }
 
   lastOf(deviceId: string): Publication | undefined {
@@ -70,10 +81,7 @@ export class MessageLog {
     this.#recent.push(publication);
     this.#bytes += publication.payload.length + OVERHEAD_BYTES;
     const last = this.#last.get(publication.deviceId);
-    if (last && this.#holds(last)) {
-      publication.previous = last;
-      last.next = publication;
-    }
+    if (last && this.#holds(last)) publication.previous = last.offset;
     this.#last.set(publication.deviceId, publication);
     this.#repeats.add(publication);
     while (this.#bytes > this.options.maxBytes && this.start < this.#position) this.#evict();
@@ -95,6 +103,7 @@ export class MessageLog {
     this.#recent = [];
     this.#evicted = 0;
     this.#position = position;
+    this.#repeats.clear();
   }
 
   /** The recent publication that `message` repeats: same device, same bytes, and it has a uuid. */
@@ -134,7 +143,7 @@ export class MessageLog {
       if (publication && !this.#holds(publication)) continue;
       while (publication && publication.offset > offset) {
         found.push(publication);
-        publication = publication.previous;
+        publication = this.at(publication.previous);
       }
     }
     found.sort((a, b) => a.offset - b.offset);
@@ -151,16 +160,13 @@ export class MessageLog {
 
   /** Whether the publication itself is in memory as part of the recent log. */
   #holds(publication: Publication): boolean {
-    return this.#recent[this.#recent.length - 1 - (this.#position - publication.offset)] ===
-      publication;
+    return this.at(publication.offset) === publication;
   }
 
   #evict(): void {
     const publication = this.#recent[this.#evicted]!;
     this.#recent[this.#evicted++] = undefined;
     this.#bytes -= publication.payload.length + OVERHEAD_BYTES;
-    if (publication.next) publication.next.previous = undefined;
-    this.#repeats.delete(publication);
     if (this.#evicted > 1024 && this.#evicted * 2 > this.#recent.length) {
       this.#recent = this.#recent.slice(this.#evicted);
       this.#evicted = 0;

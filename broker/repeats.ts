@@ -3,40 +3,78 @@
 import { fingerprintOf } from "./fingerprint.ts";
 import { hasUuid, type Message, type Publication } from "./message.ts";
 
-/** More messages with one fingerprint are no accident; the oldest of them are forgotten. */
-const MAX_ALIKE = 16;
+/** More messages with one fingerprint are no accident; the oldest of them are not looked at. */
+const MAX_STEPS = 16;
+const MIN_PLACES = 1_024;
 
-/** Recent publications that have a uuid, by the fingerprint of their payload. */
+/** The newest stretch of a log. */
+export interface Recent {
+  /** Everything after this offset is in memory, */
+  readonly start: number;
+  /** up to this one. */
+  readonly position: number;
+  at(offset: number): Publication | undefined;
+}
+
+/**
+ * Finds recent publications that have a uuid by the fingerprint of their payload. Chains of offsets
+ * in two arrays, as compressors find what they have seen: what falls out of the log needs no look,
+ * and the garbage collector sees nothing of it.
+ */
 export class Repeats {
-  /** The newest with each fingerprint; older ones hang on it. */
-  readonly #newest = new Map<number, Publication>();
+  /** By the last bits of a fingerprint: offset of the newest publication that has them. */
+  #newest = new Float64Array(MIN_PLACES);
+  /** By the last bits of an offset: that of the next older publication in its chain. */
+  #older = new Float64Array(MIN_PLACES);
+
+  constructor(private readonly recent: Recent) {}
 
   /** The publication that `message` repeats: same device, same bytes, and it has a uuid. */
   find(message: Message): Publication | undefined {
     if (!hasUuid(message)) return undefined;
-    let found = this.#newest.get(printOf(message));
-    while (found && !isSame(found, message)) found = found.alike;
-    return found;
+    const print = printOf(message);
+    const { start } = this.recent;
+    let offset = this.#newest[this.#place(print)]!;
+    for (let steps = 0; offset > start && steps < MAX_STEPS; steps++) {
+      const found = this.recent.at(offset);
+      if (found?.print === print && isSame(found, message)) return found;
+      offset = this.#older[this.#place(offset)]!;
+    }
+    return undefined;
   }
 
+  /** Takes the newest publication of the log. */
   add(publication: Publication): void {
     if (!publication.hasUuid) return;
-    const print = publication.print = printOf(publication);
-    const alike = this.#newest.get(print);
-    if (alike) {
-      publication.alike = alike;
-      cut(publication);
-    }
-    this.#newest.set(print, publication);
+    publication.print = printOf(publication);
+    const { start, position } = this.recent;
+    if (position - start > this.#newest.length) this.#grow();
+    else this.#link(publication);
   }
 
-  /** Forgets the oldest publication. */
-  delete(oldest: Publication): void {
-    if (!oldest.hasUuid) return;
-    let one = this.#newest.get(oldest.print!);
-    if (one === oldest) this.#newest.delete(oldest.print!);
-    while (one && one.alike !== oldest) one = one.alike;
-    if (one) one.alike = undefined;
+  /** The log goes on elsewhere, with nothing recent. */
+  clear(): void {
+    this.#newest.fill(0);
+  }
+
+  #place(bits: number): number {
+    return bits & (this.#newest.length - 1);
+  }
+
+  #link({ print, offset }: Publication): void {
+    const place = this.#place(print!);
+    this.#older[this.#place(offset)] = this.#newest[place]!;
+    this.#newest[place] = offset;
+  }
+
+  #grow(): void {
+    const { recent } = this;
+    this.#newest = new Float64Array(2 * this.#newest.length);
+    this.#older = new Float64Array(this.#newest.length);
+    for (let offset = recent.start + 1; offset <= recent.position; offset++) {
+      const publication = recent.at(offset)!;
+      if (publication.hasUuid) this.#link(publication);
+    }
   }
 }
 
@@ -46,10 +84,4 @@ export function printOf(message: { payload: string; print?: number | undefined }
 
 export function isSame(a: { deviceId: string; payload: string }, b: typeof a): boolean {
   return a.deviceId === b.deviceId && a.payload === b.payload;
-}
-
-function cut(newest: Publication): void {
-  let last = newest;
-  for (let count = 1; count < MAX_ALIKE && last.alike; count++) last = last.alike;
-  last.alike = undefined;
 }

@@ -26,7 +26,7 @@ export async function sendSnapshot(
     let publication: Publication | undefined = last;
     while (publication && publication.offset > upTo) {
       // To a live client that one went out; else it is replayed after what was known before it.
-      publication = isLive ? undefined : publication.previous;
+      publication = isLive ? undefined : log.previousOf(publication);
     }
     if (!publication) continue;
     session.sink.event("snapshot", publication.payload);

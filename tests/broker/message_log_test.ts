@@ -37,7 +37,6 @@ Deno.test("MessageLog is bounded in bytes, and keeps the last of each device for
   }
   assert.deepEqual([log.position, log.start, log.bytes], [100, 90, 10 * bytesOf(100)]);
   assert.equal(log.lastOf("quiet")?.offset, 1);
-  assert.equal(log.lastOf("quiet")?.next, undefined);
   assert.equal(log.deviceCount, 2);
   assert.deepEqual(offsetsAfter(log, 89), undefined);
   assert.deepEqual(offsetsAfter(log, 90)?.length, 10);
@@ -59,6 +58,31 @@ Deno.test("MessageLog.after() reaches as far as maxBytes, and says how far", () 
     assert.deepEqual(found, all);
   }
   assert.deepEqual(log.after(30, Interest.EVERYTHING, 100), { found: [], reached: 30 });
+});
+
+Deno.test("MessageLog.repeated() finds all that is recent, and nothing else, however much comes", () => {
+  const random = new Random(11);
+  const log = new MessageLog({ maxBytes: 5_000 * bytesOf(6) });
+  const message = (offset: number) => ({
+    deviceId: `d${offset % 7}`,
+    payload: String(100_000 + offset),
+    uuid: "u",
+  });
+  for (let offset = 1; offset <= 20_000; offset++) {
+    const { deviceId, payload } = message(offset);
+    log.append(publication(offset, deviceId, { payload, hasUuid: offset % 3 > 0 }));
+    if (random.chance(0.001)) log.trim(log.start + random.int(0, 2_000));
+    const older = random.int(Math.max(1, log.start - 100), log.position);
+    const isKnown = older > log.start && older % 3 > 0;
+    assert.equal(log.repeated(message(older))?.offset, isKnown ? older : undefined);
+  }
+  log.reset(15_000);
+  for (let offset = 15_001; offset <= 15_100; offset++) {
+    log.append(publication(offset, "other", { payload: `other ${offset}`, hasUuid: true }));
+  }
+  for (let offset = 14_000; offset <= 20_000; offset++) {
+    assert.equal(log.repeated(message(offset)), undefined);
+  }
 });
 
 Deno.test("MessageLog.repeated() knows device, uuid and bytes while they are recent", () => {
@@ -84,12 +108,12 @@ Deno.test("MessageLog.trim() forgets what is below the floor, and not the last o
   log.trim(7);
   assert.deepEqual(offsetsAfter(log, 7), [8, 9, 10]);
   assert.equal(offsetsAfter(log, 6), undefined);
-  assert.equal(log.lastOf("d1")!.previous, undefined);
+  assert.equal(log.previousOf(log.lastOf("d1")!), undefined);
   log.trim(1000);
   assert.deepEqual([log.start, log.position, log.bytes], [10, 10, 0]);
   assert.equal(log.lastOf("d0")?.offset, 9);
   log.append(publication(11, "d0"));
-  assert.equal(log.lastOf("d0")?.previous, undefined, "what is forgotten is not linked to");
+  assert.equal(log.previousOf(log.lastOf("d0")!), undefined, "what is forgotten is not linked to");
 });
 
 Deno.test("MessageLog.trimOlderThan() goes by the time of the append", () => {
@@ -111,7 +135,7 @@ Deno.test("MessageLog.reset() goes on elsewhere, and keeps the last messages alo
   const epoch = new Epoch("next");
   log.append(publication(4, "d1", { epoch }));
   assert.equal(log.lastOf("d1")?.epoch.id, "next");
-  assert.equal(log.lastOf("d1")?.previous, undefined);
+  assert.equal(log.previousOf(log.lastOf("d1")!), undefined);
   assert.equal(log.lastOf("d2")?.offset, 8);
   assert.deepEqual(offsetsAfter(log, 3, Interest.parse(["d1,d2"], 10)), [4]);
 });

@@ -33,8 +33,9 @@ export class SourceProbe implements AsyncDisposable {
     });
     const intake: Intake = {
       receive: (bytes, { topic, inbound }, ack) => {
-        this.taken.push({ topic, payload: new TextDecoder().decode(bytes), ack, inbound });
-        if (this.autoAck) ack?.();
+        const done = ack && (() => ack(0));
+        this.taken.push({ topic, payload: new TextDecoder().decode(bytes), ack: done, inbound });
+        if (this.autoAck) done?.();
       },
       ready: () => this.#stuck?.promise,
       dropped: (count) => {
