@@ -103,7 +103,6 @@ export class MessageLog implements Recent {
     this.#recent = [];
     this.#evicted = 0;
     this.#position = position;
-    this.#repeats.clear();
   }
 
   /** The recent publication that `message` repeats: same device, same bytes, and it has a uuid. */

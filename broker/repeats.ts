@@ -52,11 +52,6 @@ export class Repeats {
     else this.#link(publication);
   }
 
-  /** The log goes on elsewhere, with nothing recent. */
-  clear(): void {
-    this.#newest.fill(0);
-  }
-
   #place(bits: number): number {
     return bits & (this.#newest.length - 1);
   }
