@@ -1,9 +1,8 @@
 /** Messages and events as clients read them, on WebSocket and as Server-Sent Events. */
 
+import { utf8 } from "./utf8.ts";
 import { textFrame } from "./websocket_frame.ts";
 import type { Publication } from "./message.ts";
-
-const encoder = new TextEncoder();
 
 /** A message as a WebSocket text frame; built once, whatever the number of clients. */
 export function wsMessage(publication: Publication): string {
@@ -18,7 +17,7 @@ export function wsMessageFrame(publication: Publication): Uint8Array {
 
 /** A message as a Server-Sent Event; built once, whatever the number of clients. */
 export function sseMessage(publication: Publication): Uint8Array {
-  return publication.sseFrame ??= encoder.encode(
+  return publication.sseFrame ??= utf8(
     `id: ${publication.cursor}\nevent: message\ndata: ${publication.payload}\n\n`,
   );
 }
@@ -36,16 +35,16 @@ export function wsBatch(items: readonly { payload: string; id: string }[]): stri
 
 export function sseEvent(event: string, data: string, id?: string): Uint8Array {
   const position = id === undefined ? "" : `id: ${id}\n`;
-  return encoder.encode(`${position}event: ${event}\ndata: ${data}\n\n`);
+  return utf8(`${position}event: ${event}\ndata: ${data}\n\n`);
 }
 
 /** A block that sets the position of a client that has seen nothing yet. */
 export function ssePosition(id: string): Uint8Array {
-  return encoder.encode(`id: ${id}\n\n`);
+  return utf8(`id: ${id}\n\n`);
 }
 
-export const SSE_RETRY = encoder.encode("retry: 3000\n\n");
-export const SSE_COMMENT = encoder.encode(": keep-alive\n\n");
+export const SSE_RETRY = utf8("retry: 3000\n\n");
+export const SSE_COMMENT = utf8(": keep-alive\n\n");
 
 /** Drops the frames of publications that are on their way, so that memory holds them once. */
 export function forgetFrames(publications: readonly Publication[]): void {

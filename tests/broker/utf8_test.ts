@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { utf8 } from "../../broker/utf8.ts";
+
+Deno.test("utf8() gives what TextEncoder gives, with and without room, short and long", () => {
+  const texts = [
+    "",
+    "a",
+    "ñ",
+    "🚒",
+    "\ud800",
+    "x".repeat(125),
+    "🚒".repeat(8_192),
+    "ñ".repeat(40_000),
+  ];
+  const all = texts.map((text) => [utf8(text), utf8(text, 10)] as const);
+  for (const [i, [bare, roomy]] of all.entries()) {
+    const expected = new TextEncoder().encode(texts[i]);
+    assert.deepEqual(bare, expected);
+    assert.deepEqual(roomy.subarray(10), expected);
+  }
+});
