@@ -4,11 +4,11 @@ import type { Config } from "./config.ts";
 import { CertificateWatch, readKeyPair } from "./guard/certificate_watch.ts";
 import { Guard, GuardError } from "./guard/guard.ts";
 import { getLogger } from "./log.ts";
+import { STREAM_PATH } from "./routes/stream.ts";
 import { UNREAD_STREAM } from "./routes/stream_body.ts";
 import { type Handler, StreamServer, type StreamServerOptions } from "./server/stream_server.ts";
 
 const log = getLogger("http");
-const STREAM_PATH = "/api/v1/stream";
 /** Beside streams there are short requests: pages, health, publishing. */
 const SPARE_SOCKETS = 1_000;
 /** A stream that lives has had a ping since, however late it came. */

@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 import type { GuardLimits, Refusal } from "./protocol.ts";
 
 /**
- * Clients send commands and small bodies. One that sends frames of 60 MB would have the program read
- * them, since it sees a frame only when it is whole, and would cost everybody time.
+ * Clients send commands and small bodies. One that floods would have the program read it all, frames
+ * of 60 MB on `/ws` even as a whole, and would cost everybody time.
  */
 const UP_BYTES_A_SECOND = 1_048_576;
 const UP_BURST_BYTES = 2_097_152;

@@ -44,8 +44,7 @@ function serve(
   server: InboundServer,
   { c, place }: { c: Context; place: Place },
 ): Response {
-  const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
-  const { socket, response } = upgradeByDeno(c, protocol);
+  const { socket, response } = upgradeByDeno(c);
   const peer = server.open(socket);
   place.take();
   let keepGrant: (() => void) | undefined;

@@ -21,6 +21,9 @@ import { type Grant, narrow } from "./tokens.ts";
 import { infoOf, openWebSocket } from "./websocket.ts";
 import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
 
+/** The server answers what asks for it on its own connection. */
+export const STREAM_PATH = "/api/v1/stream";
+
 const log = getLogger("routes", "stream");
 
 const SSE_HEADERS = {
@@ -32,7 +35,7 @@ const POLICY_VIOLATION = 1008;
 const RETRY_MS = 1000;
 
 export function streamRoutes(deps: AppDeps, admission: Admission): Hono {
-  return new Hono().get("/api/v1/stream", (c) => {
+  return new Hono().get(STREAM_PATH, (c) => {
     const client = new Client(deps, grantOf(c), admission.admit(c));
     return asksForWebSocket(c) ? serveWebSocket(deps, c, client) : serveEvents(deps, c, client);
   });

@@ -24,11 +24,10 @@ const preventDefault = (event: Event) => event.preventDefault();
 
 /** @throws {ProblemError} 400 where the request is no handshake. */
 export function openWebSocket(c: Context, options: WebSocketOptions): Response {
-  const protocol = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
   const { direct } = infoOf(c);
-  if (!direct) return openByDeno(c, protocol, options);
+  if (!direct) return openByDeno(c, options);
   const { maxMessageBytes } = options;
-  const socket = direct.upgrade(options, { protocol, maxMessageBytes });
+  const socket = direct.upgrade(options, { protocol: protocolOf(c), maxMessageBytes });
   if (!socket) throw badUpgrade();
   options.onOpen(socket);
   return new Response(null, { status: 101 });
@@ -38,8 +37,8 @@ export function infoOf(c: Context): Partial<RequestInfo> {
   return (c.env as { info?: RequestInfo } | undefined)?.info ?? {};
 }
 
-function openByDeno(c: Context, protocol: string | undefined, options: WebSocketOptions): Response {
-  const { socket, response } = upgradeByDeno(c, protocol);
+function openByDeno(c: Context, options: WebSocketOptions): Response {
+  const { socket, response } = upgradeByDeno(c);
   // Listeners take less of each client's memory than handlers such as `onopen` do.
   socket.addEventListener("open", () => options.onOpen(new DenoSocket(socket)), { once: true });
   socket.addEventListener("message", ({ data }) => options.onMessage(data));
@@ -50,7 +49,8 @@ function openByDeno(c: Context, protocol: string | undefined, options: WebSocket
 }
 
 /** @throws {ProblemError} 400 where the request is no handshake. */
-export function upgradeByDeno(c: Context, protocol: string | undefined): Deno.WebSocketUpgrade {
+export function upgradeByDeno(c: Context): Deno.WebSocketUpgrade {
+  const protocol = protocolOf(c);
   try {
     return Deno.upgradeWebSocket(c.req.raw, {
       idleTimeout: IDLE_SECONDS,
@@ -59,6 +59,11 @@ export function upgradeByDeno(c: Context, protocol: string | undefined): Deno.We
   } catch {
     throw badUpgrade();
   }
+}
+
+/** The first that the client offers. */
+function protocolOf(c: Context): string | undefined {
+  return c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
 }
 
 function badUpgrade(): ProblemError {

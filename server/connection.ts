@@ -15,8 +15,6 @@ export class Connection {
   #closed = false;
   /** Bytes that the system has not taken yet. */
   buffered = 0;
-  /** Bytes that were handed over to be written. */
-  written = 0;
   /** Called once when it is closed, whoever closed it. */
   onClosed: (() => void) | undefined;
 
@@ -33,7 +31,6 @@ export class Connection {
   write(bytes: Uint8Array): void {
     if (this.over) return;
     this.buffered += bytes.length;
-    this.written += bytes.length;
     this.#waiting.push(bytes);
     if (!this.#writing) this.#flush();
   }
@@ -100,5 +97,14 @@ export class Connection {
       at += bytes.length;
     }
     return joined;
+  }
+}
+
+/** Closes what may be closed already. */
+export function closeConn(conn: Deno.TcpConn): void {
+  try {
+    conn.close();
+  } catch {
+    // It is closed.
   }
 }

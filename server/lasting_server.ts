@@ -1,11 +1,12 @@
 /** A server of HTTP that outlives its listener. */
 
-import { getLogger } from "../log.ts";
-
-const log = getLogger("http");
 const AGAIN_MS = 250;
-/** A listener that fails over and over is told of so often. */
-const TOLD_EVERY_MS = 10_000;
+
+export interface LastingServerOptions extends Deno.ServeTcpOptions {
+  readonly onError: (error: unknown) => Response;
+  /** The listener failed, and is made anew. */
+  readonly onFailed: (error: unknown) => void;
+}
 
 type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>;
 
@@ -18,11 +19,10 @@ export class LastingServer {
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping = false;
-  #toldAt = -Infinity;
 
   /** @throws where the port may not be listened on now. */
   constructor(
-    private readonly options: Deno.ServeTcpOptions & { onError: (error: unknown) => Response },
+    private readonly options: LastingServerOptions,
     private readonly handler: Handler,
   ) {
     this.addr = this.#listen(options).addr;
@@ -45,14 +45,7 @@ export class LastingServer {
   #failed(error: unknown): void {
     this.#server = undefined;
     if (this.#stopping) return;
-    const now = performance.now();
-    if (now - this.#toldAt > TOLD_EVERY_MS) {
-      this.#toldAt = now;
-      log.error(
-        "no new connections: {error}; raise the limit of open files (ulimit -n, LimitNOFILE)",
-        { error },
-      );
-    }
+    this.options.onFailed(error);
     this.#timer = setTimeout(() => {
       try {
         this.#listen({ ...this.options, port: this.addr.port });

@@ -1,5 +1,7 @@
 /** One connection, passed on byte for byte. */
 
+import { closeConn } from "./connection.ts";
+
 const CHUNK_BYTES = 16_384;
 
 /** Resolves when the server has answered all, or either side is gone; both are closed then. */
@@ -14,10 +16,10 @@ export async function passOn(
     await server.closeWrite();
   };
   const down = copy(server, client);
-  up().catch(() => close(server));
+  up().catch(() => closeConn(server));
   await down.catch(() => {});
-  close(client);
-  close(server);
+  closeConn(client);
+  closeConn(server);
 }
 
 async function copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
@@ -29,12 +31,4 @@ async function copy(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
 
 async function writeAll(to: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
-}
-
-function close(conn: Deno.TcpConn): void {
-  try {
-    conn.close();
-  } catch {
-    // It is closed.
-  }
 }

@@ -3,7 +3,7 @@
 import { Wheel } from "../broker/wheel.ts";
 import { getLogger } from "../log.ts";
 import { closed } from "../metrics.ts";
-import { Connection } from "./connection.ts";
+import { closeConn, Connection } from "./connection.ts";
 import { DirectRequest, type RequestInfo } from "./direct_request.ts";
 import { LastingServer } from "./lasting_server.ts";
 import { passOn } from "./passage.ts";
@@ -63,7 +63,12 @@ export class StreamServer {
     this.#listener = Deno.listen({ hostname, port, reusePort });
     this.addr = this.#listener.addr as Deno.NetAddr;
     this.#others = new LastingServer(
-      { hostname: "127.0.0.1", port: 0, onError },
+      {
+        hostname: "127.0.0.1",
+        port: 0,
+        onError,
+        onFailed: (error) => this.#outOfDescriptors(error),
+      },
       (request, info) => this.#passed(request, info),
     );
     this.#ticker = setInterval(() => this.#beats.turn(), 1000);
@@ -74,7 +79,7 @@ export class StreamServer {
   async shutdown(): Promise<void> {
     this.#stopping = Promise.withResolvers();
     this.#listener.close();
-    for (const conn of this.#heads) close(conn);
+    for (const conn of this.#heads) closeConn(conn);
     if (this.#open === 0) this.#stopping.resolve();
     await Promise.all([this.#stopping.promise, this.#others.shutdown()]);
     clearInterval(this.#ticker);
@@ -85,7 +90,7 @@ export class StreamServer {
       try {
         const conn = await this.#listener.accept();
         this.#serve(conn).catch((error) => {
-          close(conn);
+          closeConn(conn);
           log.error("a connection failed: {error}", { error });
         });
       } catch (error) {
@@ -103,7 +108,7 @@ export class StreamServer {
     if (!head) return await this.#pass(conn, bytes);
     this.#open++;
     const stream = await this.#answer(conn, head).catch((error) => {
-      close(conn);
+      closeConn(conn);
       log.error("a connection failed: {error}", { error });
     });
     // Not awaited: what belongs to the request alone is let go of.
@@ -147,7 +152,7 @@ export class StreamServer {
       clearTimeout(timer);
       this.#heads.delete(conn);
     }
-    if (!late) close(conn);
+    if (!late) closeConn(conn);
     return undefined;
   }
 
@@ -156,7 +161,7 @@ export class StreamServer {
     try {
       inner = await Deno.connect({ hostname: "127.0.0.1", port: this.#others.addr.port });
     } catch (error) {
-      close(conn);
+      closeConn(conn);
       if (!this.#stopping) this.#outOfDescriptors(error);
       return;
     }
@@ -254,12 +259,4 @@ function longer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const twice = new Uint8Array(bytes.length * 2);
   twice.set(bytes);
   return twice;
-}
-
-function close(conn: Deno.TcpConn): void {
-  try {
-    conn.close();
-  } catch {
-    // It is closed.
-  }
 }
