@@ -10,14 +10,14 @@ import (
 	"net"
 	"net/http/httputil"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Before the number of a message, and the number of its device after it.
-const mark = `"number":`
+// Before the number of a message, and the number of its device after it. It begins with a rare byte,
+// since every delivery is searched for it, twice where it is joined to no other.
+const mark = `#":`
 
 // A client is one connection that reads as fast as it can.
 type client struct {
@@ -233,12 +233,11 @@ func (c *client) placeOf(device int64) int {
 // leadingNumber skips spaces: some servers write JSON anew.
 func leadingNumber(text []byte) (int64, []byte) {
 	text = bytes.TrimLeft(text, " ")
-	end := 0
-	for end < len(text) && text[end] >= '0' && text[end] <= '9' {
-		end++
+	number, end := int64(0), 0
+	for ; end < len(text) && text[end] >= '0' && text[end] <= '9'; end++ {
+		number = number*10 + int64(text[end]-'0')
 	}
-	number, err := strconv.ParseInt(string(text[:end]), 10, 64)
-	if err != nil {
+	if end == 0 {
 		return -1, text
 	}
 	return number, text[end:]

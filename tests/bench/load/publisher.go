@@ -80,7 +80,7 @@ func (p *publisher) send(device int) {
 	number := clock.leave()
 	text := fmt.Sprintf(
 		`{"data":{"DEVICE_ID":"%s","LATITUD":"+20.652472","LONGITUD":"-100.391404","SPEED":"42.00",`+
-			`"SATELLITES":"9"},"decoded":{},"metadata":{%s%d,"device":%d},"uuid":"%d-%d","raw":"`,
+			`"SATELLITES":"9"},"decoded":{},"metadata":{"%s%d,"device":%d},"uuid":"%d-%d","raw":"`,
 		name, mark, number, device, os.Getpid(), number)
 	body := bytes.NewBuffer(make([]byte, 0, *size+64))
 	writeText(body, "bench/"+name)
