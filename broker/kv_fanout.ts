@@ -23,7 +23,10 @@ export interface KvFanoutOptions {
   readonly pollMs?: number;
   /** How often the last messages of devices are written behind. */
   readonly flushMs?: number;
-  /** The store is a file: a single instance goes on in memory where its disk fails. */
+  /**
+   * The store is a file: a single instance goes on in memory where its disk fails, and nothing is
+   * watched before another one is seen to write.
+   */
   readonly onDisk?: boolean;
   readonly clock?: Clock;
 }
@@ -50,6 +53,8 @@ export class KvFanout implements Fanout {
   #headStale = false;
   /** Versionstamp of the head that a wake told of last. */
   #rung: string | undefined;
+  /** Another instance writes to the same store. */
+  readonly #company = Promise.withResolvers<void>();
   #tasks: Promise<void>[] = [];
 
   constructor(kv: KvClient, options: KvFanoutOptions) {
@@ -63,6 +68,7 @@ export class KvFanout implements Fanout {
     const onAhead = () => this.#staleHead();
     this.#replays = new LogReplays({ view, memory, clock, closed: signal, onAhead });
     this.#options = { pollMs: 1000, flushMs: 2000, onDisk: false, ...options };
+    if (!options.onDisk) this.#company.resolve();
   }
 
   /** Names this instance in the log. */
@@ -153,6 +159,7 @@ export class KvFanout implements Fanout {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
+    this.#company.resolve();
     this.#bell.ring();
     await Promise.allSettled(this.#tasks);
     this.#out.close();
@@ -215,7 +222,10 @@ export class KvFanout implements Fanout {
       this.#headStale = true;
       return;
     }
-    if (now.head.writer !== this.writer) this.#out.doubt();
+    if (now.head.writer !== this.writer) {
+      this.#company.resolve();
+      this.#out.doubt();
+    }
     if (now.head.epoch !== this.#view.epoch.id) await this.#view.adopt(now);
     if (!await this.#view.readTo(now)) {
       this.#headStale = true;
@@ -250,7 +260,9 @@ export class KvFanout implements Fanout {
     this.#bell.ring();
   }
 
+  /** A watch reads the store at each commit, also at one's own: who is alone has no use for it. */
   async #watch(): Promise<void> {
+    await this.#company.promise;
     while (!this.#closed.signal.aborted) {
       try {
         for await (const [entry, turn] of this.#kv.watch([HEAD, TURN], this.#closed.signal)) {
