@@ -8,7 +8,8 @@ import type { FromThread, ToThread } from "./threads.ts";
 
 interface Serving {
   readonly program: Program;
-  readonly server: Listening;
+  /** It listens once it can serve: until then the other threads get every connection. */
+  readonly server: Promise<Listening>;
 }
 
 const port = globalThis as unknown as {
@@ -16,6 +17,7 @@ const port = globalThis as unknown as {
   onmessage: (event: MessageEvent<ToThread>) => void;
 };
 let serving: Promise<Serving> | undefined;
+let stopping = false;
 
 port.onmessage = ({ data }) => {
   if (data.type === "start") {
@@ -24,7 +26,11 @@ port.onmessage = ({ data }) => {
       const program = await startProgram(data.config, {
         connections: new ConnectionCount(data.connections, data.slot),
       });
-      return { program, server: await listen(data.config, program.fetch, { shared: true }) };
+      const server = program.ready.then(() => listen(data.config, program.fetch, { shared: true }));
+      server.catch((error) => {
+        if (!stopping) throw error;
+      });
+      return { program, server };
     })();
   } else {
     stop();
@@ -33,8 +39,9 @@ port.onmessage = ({ data }) => {
 port.postMessage({ type: "loaded" });
 
 async function stop(): Promise<void> {
+  stopping = true;
   const { program, server } = await serving!;
   await program.stop();
-  await server.shutdown();
+  await server.then((listening) => listening.shutdown(), () => {});
   port.postMessage({ type: "stopped" });
 }

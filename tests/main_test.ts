@@ -212,6 +212,12 @@ Deno.test("WEB_CONCURRENCY: threads share port, log and figures, and all say goo
   const clients: WsClient[] = [];
   const instances = async (): Promise<{ subscribers: number }[]> =>
     (await telecast.json("/api/v1/stats")).instances;
+  // One that still starts gets no connections: it could only refuse them.
+  const bothListen = /(listening on[^]*){2}/;
+  for (let early = 0; early < 30 || !bothListen.test(telecast.process.output); early++) {
+    const client = await WsClient.open(telecast.wsUrl("device_ids=*"));
+    await client.close();
+  }
   await eventually("both know of each other", async () => (await instances()).length === 2);
   for (let i = 0; i < 16; i++) {
     clients.push(stack.use(await WsClient.open(telecast.wsUrl("device_ids=*"))));

@@ -90,6 +90,7 @@ Deno.test("WEB_CONCURRENCY=2: clients spread over two threads, each gets its mes
     const { instances, ingest_lease } = await telecast!.json("/api/v1/stats");
     return instances.length === 2 && ingest_lease !== "";
   });
+  await telecast!.process.waitForOutput(/(listening on[^]*){2}/);
   await using fleet = await Fleet.start({
     ...FLEET,
     brokerUrl: broker.url,
