@@ -22,11 +22,14 @@ const BY_TYPE: Readonly<Record<string, string>> = {
     "other members of the group assign partitions in another way: use a KAFKA_GROUP_ID of its own",
 };
 
+/** Which it does at once where it wants TLS, a certificate or a password that it did not get. */
+const CLOSED = "the broker closed the connection; where that repeats, check KAFKA_SSL, " +
+  "KAFKA_CERT_PATH and KAFKA_USERNAME";
+
 const BY_NAME: Readonly<Record<string, string>> = {
   KafkaJSSASLAuthenticationError:
     "authentication failed: check KAFKA_USERNAME, KAFKA_PASSWORD and KAFKA_SASL_MECHANISM",
-  KafkaJSConnectionClosedError:
-    "the broker closed the connection; where that repeats, check KAFKA_SSL and KAFKA_USERNAME",
+  KafkaJSConnectionClosedError: CLOSED,
   KafkaJSNoBrokerAvailableError: "no broker is reachable",
   KafkaJSGroupCoordinatorNotFound: "the group has no coordinator",
 };
@@ -36,9 +39,12 @@ const BY_CODE: Readonly<Record<string, string>> = {
   ENOTFOUND: "host name not found",
   EAI_AGAIN: "host name not found for now",
   ECONNRESET: "connection reset",
+  EPIPE: CLOSED,
   EHOSTUNREACH: "host unreachable",
 };
 
+/** Something was sent before the client had read why the broker closed the connection. */
+const SENT_LATE = /write after end/;
 const NO_TLS = /before secure TLS connection was established|wrong version number/;
 
 /** A reason for the state and the log. Without addresses of code, and never with a secret. */
@@ -55,6 +61,8 @@ export function reasonOf(error: unknown): string {
   const broker = chain.find(({ broker }) => broker !== undefined)?.broker;
   const why = NO_TLS.test(last.message)
     ? "no TLS at this port: check KAFKA_SSL"
+    : SENT_LATE.test(last.message)
+    ? CLOSED
     : (last.code && BY_CODE[last.code]) ?? last.message;
   return broker === undefined || why.includes(broker) ? why : `${shownAddress(broker)}: ${why}`;
 }

@@ -72,6 +72,8 @@ Deno.test("reasonOf() says what to do, from whatever depth of causes", () => {
   assert.match(reasonOf(wrapped), /check KAFKA_GROUP_ID/);
   assert.ok(isRefused(wrapped, type));
   assert.equal(reasonOf("odd"), "odd");
+  const late = new Error("Connection error: write after end");
+  assert.match(reasonOf(Object.assign(late, { broker: "k1:9092" })), /^k1:9092: .*KAFKA_CERT_PATH/);
   const noTls = new Error("socket disconnected before secure TLS connection was established");
   assert.equal(
     reasonOf(Object.assign(noTls, { broker: toKafkajs("[::1]:9092") })),
