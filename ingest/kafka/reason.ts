@@ -24,7 +24,7 @@ const BY_TYPE: Readonly<Record<string, string>> = {
 
 /** Which it does at once where it wants TLS, a certificate or a password that it did not get. */
 const CLOSED = "the broker closed the connection; where that repeats, check KAFKA_SSL, " +
-  "KAFKA_CERT_PATH and KAFKA_USERNAME";
+  "KAFKA_USERNAME, and the certificate at KAFKA_CERT_PATH";
 
 const BY_NAME: Readonly<Record<string, string>> = {
   KafkaJSSASLAuthenticationError:
@@ -43,9 +43,14 @@ const BY_CODE: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "host unreachable",
 };
 
-/** Something was sent before the client had read why the broker closed the connection. */
-const SENT_LATE = /write after end/;
-const NO_TLS = /before secure TLS connection was established|wrong version number/;
+const BY_TEXT: readonly (readonly [RegExp, string])[] = [
+  [
+    /before secure TLS connection was established|wrong version number/,
+    "no TLS at this port: check KAFKA_SSL",
+  ],
+  // Something was sent before the client had read why the broker closed the connection.
+  [/write after end/, CLOSED],
+];
 
 /** A reason for the state and the log. Without addresses of code, and never with a secret. */
 export function reasonOf(error: unknown): string {
@@ -59,11 +64,8 @@ export function reasonOf(error: unknown): string {
   const last = chain.at(-1);
   if (!last) return String(error);
   const broker = chain.find(({ broker }) => broker !== undefined)?.broker;
-  const why = NO_TLS.test(last.message)
-    ? "no TLS at this port: check KAFKA_SSL"
-    : SENT_LATE.test(last.message)
-    ? CLOSED
-    : (last.code && BY_CODE[last.code]) ?? last.message;
+  const why = BY_TEXT.find(([text]) => text.test(last.message))?.[1] ??
+    (last.code && BY_CODE[last.code]) ?? last.message;
   return broker === undefined || why.includes(broker) ? why : `${shownAddress(broker)}: ${why}`;
 }
 

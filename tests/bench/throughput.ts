@@ -61,8 +61,9 @@ export class Throughput {
           if (!best || step.perSecond > best.perSecond) best = step;
           return true;
         }
-        const disturbed = step.noise >= MAX_NOISE || step.p50 < PAUSED_P50_MS;
-        if (!disturbed || tries === MAX_TRIES || !faultless(step)) return false;
+        const paused = faultless(step) && step.p50 < PAUSED_P50_MS;
+        const disturbed = step.noise >= MAX_NOISE || paused;
+        if (!disturbed || tries === MAX_TRIES || step.closed > 0) return false;
       }
     };
     const warm = await run.step(shape.lowRate, 1);
