@@ -40,8 +40,9 @@ port.postMessage({ type: "loaded" });
 
 async function stop(): Promise<void> {
   stopping = true;
-  const { program, server } = await serving!;
-  await program.stop();
-  await server.then((listening) => listening.shutdown(), () => {});
+  // Nothing is there yet where the stop comes before the start.
+  const { program, server } = await serving ?? {};
+  await program?.stop();
+  await server?.then((listening) => listening.shutdown(), () => {});
   port.postMessage({ type: "stopped" });
 }
