@@ -3,6 +3,7 @@
 import { closed, stageTook } from "../metrics.ts";
 import { forgetFrames, JoinedEvents } from "./client_frame.ts";
 import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
+import { attempt, logFault } from "./fault.ts";
 import type { Interest } from "./interest.ts";
 import type { Publication } from "./message.ts";
 import { Presence } from "./presence.ts";
@@ -36,8 +37,11 @@ export interface TransportTotals {
 const GOING_AWAY = 1001;
 const KEEP_ALIVE = '{"type":"keep-alive"}';
 const POLICY_VIOLATION = 1008;
+const INTERNAL_ERROR = 1011;
 const COMMENT_SECONDS = 20;
 const WRITE_SECONDS = 60;
+/** After a fault a client comes back within so many to twice as many milliseconds. */
+const RETRY_MS = 1000;
 /** How often the sockets of slow clients are looked at. */
 const DRAIN_MS = 5;
 /** How often messages that wait for their rate are looked at. */
@@ -45,7 +49,8 @@ const RATE_MS = 20;
 
 /**
  * Owns the sessions of this instance. Publications come in the order of the log, and each session
- * gets those of its interest in that order, written in the same turn.
+ * gets those of its interest in that order, written in the same turn. A session whose code or sink
+ * throws is ended; the others do not notice, and no method throws because of it.
  */
 export class Hub implements FanoutListener, Disposable {
   readonly totals: Record<"ws" | "sse", TransportTotals> = {
@@ -83,16 +88,19 @@ export class Hub implements FanoutListener, Disposable {
     this.#pings = new Wheel(options.keepaliveSeconds, (session) => this.ping(session));
     this.#comments = new Wheel(
       options.commentSeconds ?? COMMENT_SECONDS,
-      (session) => session.sink.comment(),
+      (session) => this.#step(session, () => session.sink.comment()),
     );
     this.#unread = new Wheel(
       options.writeSeconds ?? WRITE_SECONDS,
-      (session) => this.#closeUnread(session),
+      (session) => this.#step(session, () => this.#closeUnread(session)),
     );
     this.presence = new Presence(fanout.log, {
       staleMs: options.staleSeconds * 1000,
       onChange: (deviceId, state) =>
-        this.#watchers.each(deviceId, (session) => session.presence(deviceId, state)),
+        this.#watchers.each(
+          deviceId,
+          (session) => this.#step(session, () => session.presence(deviceId, state)),
+        ),
     });
     this.#ticker = setInterval(() => {
       this.presence.sweep();
@@ -139,13 +147,23 @@ export class Hub implements FanoutListener, Disposable {
     this.presence.seen(batch);
     for (const publication of batch) {
       this.#subscribers.each(publication.deviceId, (session) => {
-        if (session.add(publication)) turn.push(session);
+        try {
+          if (session.add(publication)) turn.push(session);
+        } catch (error) {
+          this.fail(session, error);
+        }
       });
     }
     if (turn.length === 0) return;
     const startedAt = performance.now();
     const joined = new JoinedEvents();
-    for (const session of turn) session.flush(joined);
+    for (const session of turn) {
+      try {
+        session.flush(joined);
+      } catch (error) {
+        this.fail(session, error);
+      }
+    }
     turn.length = 0;
     stageTook("send", performance.now() - startedAt);
     forgetFrames(batch);
@@ -208,24 +226,41 @@ export class Hub implements FanoutListener, Disposable {
     this.#unread.delete(session);
     for (const waiting of this.#waiting.values()) waiting.delete(session);
     this.totals[session.sink.transport].connected--;
-    session.sink.close(code, reason);
-    session.onClosed?.();
+    const { sink } = session;
+    if (!attempt("a client's socket could not be closed", () => sink.close(code, reason))) {
+      attempt("a client's socket could not be abandoned", () => sink.abandon());
+    }
+    attempt("the end of a session could not be told", () => session.onClosed?.());
   }
 
   /** Ends a session, and tells its client when to come back. */
   goodbye(session: Session, reason: string, reconnectMs: number): void {
     if (session.closed) return;
-    session.sink.event(
-      "goodbye",
-      JSON.stringify({ reason, reconnect_ms: reconnectMs }),
-      session.position(this.cursor),
+    attempt(
+      "a client could not be told goodbye",
+      () => sendGoodbye(session, reason, reconnectMs, session.position(this.cursor)),
     );
     closed.count(reason.replaceAll(" ", "_"));
     this.close(session, GOING_AWAY, "going away");
   }
 
+  /**
+   * Ends a session because of a mistake of ours. Its client is told to come back, and keeps the
+   * position that it has: some messages that count as written may not be.
+   */
+  fail(session: Session, error: unknown): void {
+    if (session.closed) return;
+    logFault("a session failed and is closed", error);
+    const retryMs = RETRY_MS + Math.floor(Math.random() * RETRY_MS);
+    attempt("a client could not be told goodbye", () => sendGoodbye(session, "error", retryMs));
+    this.close(session, INTERNAL_ERROR, "internal error");
+  }
+
   ping(session: Session): void {
-    session.sink.event("ping", KEEP_ALIVE, session.position(this.cursor));
+    this.#step(
+      session,
+      () => session.sink.event("ping", KEEP_ALIVE, session.position(this.cursor)),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -245,6 +280,14 @@ export class Hub implements FanoutListener, Disposable {
     }
     sink.abandon();
     this.close(session, POLICY_VIOLATION, "not read");
+  }
+
+  #step(session: Session, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.fail(session, error);
+    }
   }
 
   // ---- what waits
@@ -267,7 +310,17 @@ export class Hub implements FanoutListener, Disposable {
     this.#drainTimers.delete(everyMs);
     const waiting = this.#waiting.get(everyMs)!;
     const joined = new JoinedEvents();
-    for (const session of waiting) if (session.drain(joined)) waiting.delete(session);
+    for (const session of waiting) {
+      try {
+        if (session.drain(joined)) waiting.delete(session);
+      } catch (error) {
+        this.fail(session, error);
+      }
+    }
     if (waiting.size > 0) this.#drainLater(everyMs);
   }
+}
+
+function sendGoodbye(session: Session, reason: string, reconnectMs: number, id?: string): void {
+  session.sink.event("goodbye", JSON.stringify({ reason, reconnect_ms: reconnectMs }), id);
 }

@@ -3,6 +3,7 @@
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
+import { guarded } from "./fault.ts";
 import type { Interest } from "./interest.ts";
 import { type KvClient, StoreDamagedError } from "./kv_client.ts";
 import { HEAD, TURN } from "./kv_keys.ts";
@@ -114,7 +115,7 @@ export class KvFanout implements Fanout {
   }
 
   async start(listener: FanoutListener): Promise<void> {
-    this.#view.listener = listener;
+    this.#view.listener = guarded(listener);
     await this.#retried(() => this.#view.load(this.#out.nextBatch()));
     await this.#retried(() => this.#view.readDeploymentId());
     this.#setState({ state: "ready" });

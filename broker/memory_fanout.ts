@@ -2,6 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
+import { guarded } from "./fault.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient, KvKey } from "./kv_client.ts";
 import { deliveryKey } from "./kv_keys.ts";
@@ -45,7 +46,7 @@ export class MemoryFanout implements Fanout {
   }
 
   start(listener: FanoutListener): Promise<void> {
-    this.#listener = listener;
+    this.#listener = guarded(listener);
     return Promise.resolve();
   }
 

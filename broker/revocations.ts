@@ -1,6 +1,7 @@
 /** Tokens that are no longer good: kept in the store until they would have expired. */
 
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { attempt } from "./fault.ts";
 import type { KvClient, KvKey } from "./kv_client.ts";
 import { BELL, REVOKED_PREFIX, revokedKey } from "./kv_keys.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";
@@ -129,7 +130,9 @@ export class Revocations implements AsyncDisposable {
   }
 
   #tell(): void {
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) {
+      attempt("a revocation could not be told", listener);
+    }
   }
 }
 

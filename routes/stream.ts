@@ -32,7 +32,6 @@ const SSE_HEADERS = {
   "x-accel-buffering": "no",
 };
 const POLICY_VIOLATION = 1008;
-const RETRY_MS = 1000;
 
 export function streamRoutes(deps: AppDeps, admission: Admission): Hono {
   return new Hono().get(STREAM_PATH, (c) => {
@@ -141,10 +140,8 @@ class Client {
       (reason) => hub.goodbye(session, reason, 0),
     );
     const { signal } = this.#gone;
-    return beginSession(hub, session, { cursor, snapshot, signal }).catch((error) => {
-      log.error("a stream could not begin: {error}", { error });
-      hub.goodbye(session, "error", RETRY_MS);
-    });
+    return beginSession(hub, session, { cursor, snapshot, signal })
+      .catch((error) => hub.fail(session, error));
   }
 
   /** A WebSocket is there: begins its stream, or says what is wrong with the query. */

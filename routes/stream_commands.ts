@@ -6,14 +6,11 @@ import { writable } from "../broker/pace.ts";
 import { RateLimit } from "../broker/rate_limit.ts";
 import { addToSession } from "../broker/resume.ts";
 import type { Session } from "../broker/session.ts";
-import { getLogger } from "../log.ts";
 import { problems } from "../metrics.ts";
 import type { AppDeps } from "./deps.ts";
 import { faultText } from "./fault_text.ts";
 import { parseInterest, QueryError } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
-
-const log = getLogger("routes", "stream");
 
 const ids = z.array(z.string()).min(1);
 export const commandSchema = z.discriminatedUnion("action", [
@@ -35,7 +32,6 @@ const MAX_WAITING_BYTES = 1_048_576;
 const COMMAND_BYTES = 1024;
 /** Seconds' worth of commands that may come at once. */
 const BURST_SECONDS = 10;
-const RETRY_MS = 1000;
 const TOO_BIG = 1009;
 const POLICY_VIOLATION = 1008;
 
@@ -68,7 +64,16 @@ export class StreamCommands {
     });
   }
 
+  /** Takes what the client sent; what it may not send is answered with an `error` frame. */
   receive(data: unknown): void {
+    try {
+      this.#receive(data);
+    } catch (error) {
+      this.deps.hub.fail(this.session, error);
+    }
+  }
+
+  #receive(data: unknown): void {
     if (this.session.closed) return;
     const bytes = byteLength(data);
     if (bytes > MAX_COMMAND_BYTES) return this.receiveTooBig();
@@ -95,7 +100,7 @@ export class StreamCommands {
       await writable(this.session, this.options.signal);
       await this.#carryOut(command);
       this.#waitingBytes -= cost;
-    });
+    }).catch((error) => this.deps.hub.fail(this.session, error));
   }
 
   #parse(data: unknown): Command | undefined {
@@ -142,11 +147,8 @@ export class StreamCommands {
       if (command.action === "subscribe") await this.#subscribe(named, command);
       else this.#unsubscribe(named);
     } catch (error) {
-      if (error instanceof QueryError) this.#error(error.code, error.message);
-      else if (!this.session.closed) {
-        log.error("a command could not be carried out: {error}", { error });
-        this.deps.hub.goodbye(this.session, "error", RETRY_MS);
-      }
+      if (!(error instanceof QueryError)) throw error;
+      this.#error(error.code, error.message);
     }
   }
 

@@ -96,3 +96,17 @@ Deno.test("Revocations: ids of any length and of any characters", async () => {
   }
   await eventually("the other knows", () => ids.every((id) => both.there.isRevoked(token(id))));
 });
+
+Deno.test("Revocations: a listener that throws hides a revocation from no other one", async () => {
+  await using both = await two();
+  const told = new Set<Revocations>();
+  for (const one of [both.here, both.there]) {
+    one.onChange(() => {
+      throw new TypeError("failed on purpose");
+    });
+    one.onChange(() => told.add(one));
+  }
+  await both.here.revoke({ kind: "jti", id: "t1", until: LATER });
+  assert.ok(told.has(both.here));
+  await eventually("the other instance is told", () => told.has(both.there));
+});

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Fanout } from "../../broker/fanout.ts";
 import { Interest } from "../../broker/interest.ts";
 import type { Publication } from "../../broker/message.ts";
-import { eventually } from "../kit/eventually.ts";
+import { eventually, within } from "../kit/eventually.ts";
 
 export interface FanoutKit {
   /** A new fanout on the same store as the others of this kit. */
@@ -52,6 +52,31 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     await Promise.all(numbers.map((n) => fanout.publish([message(`d${n % 7}`, n)])));
     assert.deepEqual(ns(seen), numbers);
     assert.deepEqual(seen.map(({ offset }) => offset), numbers.map((n) => n + 1));
+  });
+
+  Deno.test(`${name}: a listener that throws is no failure of the store, and costs no message`, async () => {
+    await using world = await kit();
+    await using fanout = await world.open();
+    const seen: Publication[] = [];
+    const states: string[] = [];
+    await fanout.start({
+      onPublications: (batch) => {
+        seen.push(...batch);
+        throw new TypeError("failed on purpose");
+      },
+      onReset: () => {
+        throw new TypeError("failed on purpose");
+      },
+      onState: ({ state }) => {
+        states.push(state);
+        throw new TypeError("failed on purpose");
+      },
+    });
+    for (const n of [1, 2, 3]) await within("stored", fanout.publish([message("a", n)]), 5000);
+    assert.deepEqual(ns(seen), [1, 2, 3]);
+    assert.equal(fanout.state.state, "ready");
+    assert.deepEqual(states.filter((state) => state !== "ready"), []);
+    assert.equal(fanout.stored, 3);
   });
 
   Deno.test(`${name}: a payload arrives byte for byte`, async () => {
