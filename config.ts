@@ -1,38 +1,26 @@
 /** The configuration: read once, from the environment and the command line, whole. */
 
-import { CLI_FLAGS } from "./config_formats.ts";
+import { z } from "zod";
+import { flagsOf, selectedBy } from "./config/flags.ts";
+import type { SourceDeclaration } from "./config/source_declaration.ts";
 import {
   type Assembly,
   type AuthConfig,
   authConfig,
-  type AwsIotConfig,
-  awsIotConfig,
   backendUrl,
-  type KafkaConfig,
-  kafkaConfig,
+  isOwnAddress,
   type Limits,
   limits,
-  type MqttConfig,
-  mqttConfig,
   threads,
   type TlsConfig,
   tlsConfig,
-  websocketUrl,
   whatsapp,
   type WhatsAppConfig,
 } from "./config_parts.ts";
-import {
-  type LogLevel,
-  VARIABLE_NAMES,
-  VARIABLES,
-  type Variables,
-  VARIABLES_SCHEMA,
-} from "./config_variables.ts";
-import { certificateProblems } from "./ingest/aws_iot/certificates.ts";
+import { type LogLevel, type Variables, variablesOf } from "./config_variables.ts";
 import { tlsProblems } from "./tls_files.ts";
 
-export type { AuthConfig, AwsIotConfig, KafkaConfig, LogLevel, MqttConfig };
-export { VARIABLE_NAMES, VARIABLES };
+export type { AuthConfig, LogLevel };
 
 /** Reads one environment variable; undefined where it is not set. */
 export type Env = (name: string) => string | undefined;
@@ -54,10 +42,8 @@ export interface Config {
   readonly dev: boolean;
   readonly check: boolean;
   readonly shadow: boolean;
-  readonly mqtt: MqttConfig | undefined;
-  readonly kafka: KafkaConfig | undefined;
-  readonly awsIot: AwsIotConfig | undefined;
-  readonly websocketUrl: string | undefined;
+  /** Sections of the sources that are to be started, by their names; see `sectionOf()`. */
+  readonly sources: ReadonlyMap<string, unknown>;
   readonly backendUrl: string | undefined;
   readonly whatsapp: WhatsAppConfig | undefined;
   readonly commandTopicPrefix: string;
@@ -94,23 +80,33 @@ export interface Config {
   readonly threads: number;
 }
 
+export interface ReadOptions {
+  /** Every kind of source that there is. */
+  readonly sources: readonly SourceDeclaration[];
+  /** The command line. */
+  readonly args?: readonly string[];
+}
+
 /** Reads the whole configuration; every problem is found, not just the first. */
-export function readConfig(env: Env, args: readonly string[] = []): ConfigResult {
+export function readConfig(env: Env, { sources, args = [] }: ReadOptions): ConfigResult {
+  const variables = variablesOf(sources);
+  const schema = z.object(variables);
   const values: Record<string, string> = {};
-  for (const name of VARIABLE_NAMES) {
+  for (const name of Object.keys(variables)) {
     const value = env(name);
     if (value !== undefined && value.trim() !== "") values[name] = value;
   }
   const problems: Problem[] = [];
+  const known = flagsOf(sources);
   for (const arg of args) {
-    if (!CLI_FLAGS.has(arg)) {
+    if (!known.has(arg)) {
       problems.push({
         name: arg.startsWith("-") ? arg.split("=")[0]! : "an argument",
-        message: "is no flag of this program; see --help",
+        message: "is not a flag of this program; see --help",
       });
     }
   }
-  const parsed = VARIABLES_SCHEMA.safeParse(values);
+  const parsed = schema.safeParse(values);
   for (const { path: [name], message } of parsed.error?.issues ?? []) {
     // Two entries of one list may have the same fault.
     if (problems.some((known) => known.name === name && known.message === message)) continue;
@@ -118,64 +114,66 @@ export function readConfig(env: Env, args: readonly string[] = []): ConfigResult
   }
   const checked = new Set(problems.map((problem) => problem.name));
   const good = Object.fromEntries(Object.entries(values).filter(([name]) => !checked.has(name)));
-  const rest = parsed.success ? parsed : VARIABLES_SCHEMA.safeParse(good);
+  const rest = parsed.success ? parsed : schema.safeParse(good);
   if (!rest.success) return { ok: false, problems };
-  const config = assemble(rest.data, new Set(args), new Set(Object.keys(values)), problems);
+  const config = assemble(rest.data as Variables & Record<string, unknown>, {
+    sources,
+    args: new Set(args),
+    given: new Set(Object.keys(values)),
+    problem: (name, message) => problems.push({ name, message }),
+  });
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, config, set: Object.keys(values) };
 }
 
-/** Joins the variables into the parts of a Config; adds what does not fit together. */
+interface Given {
+  readonly sources: readonly SourceDeclaration[];
+  readonly args: ReadonlySet<string>;
+  readonly given: ReadonlySet<string>;
+  problem(name: string, message: string): void;
+}
+
+/** Joins the variables into the parts of a Config; reports what does not fit together. */
 function assemble(
-  vars: Variables,
-  args: ReadonlySet<string>,
-  given: ReadonlySet<string>,
-  problems: Problem[],
+  vars: Variables & Record<string, unknown>,
+  { sources: declared, args, given, problem }: Given,
 ): Config {
+  const http = !args.has("--no-http");
   const context: Assembly = {
     vars,
     given,
-    http: !args.has("--no-http"),
-    problem: (name, message) => problems.push({ name, message }),
+    problem,
+    isOwnAddress: (url) => http && isOwnAddress(url, vars),
   };
-  const wanted = wantedSources(args);
-  const sources = {
-    mqtt: mqttConfig(context),
-    kafka: kafkaConfig(context),
-    awsIot: awsIotConfig(context),
-    websocketUrl: websocketUrl(context),
-  };
-  const NEEDS = {
-    mqtt: ["--mqtt", ["BROKER_HOST", "MQTT_BROKER"]],
-    kafka: ["--kafka", ["KAFKA_BOOTSTRAP_SERVERS"]],
-    awsIot: ["--iot", ["AWS_IOT_ENDPOINT"]],
-    websocketUrl: ["--websocket", ["WEBSOCKET_URL"]],
-  } as const;
-  for (const key of wanted ?? []) {
-    const [arg, names] = NEEDS[key];
-    if (!names.some((name) => given.has(name))) context.problem(arg, `needs ${names.join(" or ")}`);
+  const selected = selectedBy(args, declared);
+  const sections = new Map(declared.map((source) => [source, source.section(vars, context)]));
+  const sources = new Map<string, unknown>();
+  for (const source of selected.sources) {
+    const { name, flags, addresses } = source;
+    if (selected.byFlag && !addresses.some((address) => given.has(address))) {
+      problem(flags[0], `needs ${addresses.join(" or ")}`);
+    }
+    const section = sections.get(source);
+    if (section !== undefined) sources.set(name, section);
   }
-  const use = <K extends keyof typeof sources>(key: K) =>
-    wanted && !wanted.has(key) ? undefined : sources[key];
-  const awsIot = use("awsIot");
-  for (const { name, message } of awsIot ? certificateProblems(awsIot) : []) {
-    context.problem(name, message);
+  for (const source of declared) {
+    const section = sources.get(source.name);
+    if (section === undefined) continue;
+    for (const { name, message } of source.check?.(section) ?? []) problem(name, message);
   }
   const tls = tlsConfig(context);
-  for (const { name, message } of tls ? tlsProblems(tls) : []) context.problem(name, message);
-  const kafkaAlone = use("kafka") !== undefined && use("mqtt") === undefined &&
-    awsIot === undefined && use("websocketUrl") === undefined;
+  for (const { name, message } of tls ? tlsProblems(tls) : []) problem(name, message);
+  const started = declared.filter(({ name }) => sources.has(name));
+  const streamsEveryDevice = started.length > 0 &&
+    started.every(({ streamsEveryDevice }) => streamsEveryDevice);
   return {
     host: vars.HOST,
     port: vars.PORT,
-    http: context.http,
+    http,
     dev: args.has("--dev"),
     check: args.has("--check"),
     shadow: args.has("--shadow"),
-    mqtt: use("mqtt"),
-    kafka: use("kafka"),
-    awsIot,
-    websocketUrl: use("websocketUrl"),
+    sources,
     backendUrl: backendUrl(context),
     whatsapp: whatsapp(context),
     commandTopicPrefix: vars.COMMAND_TOPIC_PREFIX,
@@ -189,7 +187,7 @@ function assemble(
     maxMessageBytes: vars.MAX_MESSAGE_BYTES,
     queueMaxPerDevice: vars.QUEUE_MAX_PER_DEVICE,
     queueMaxBytes: vars.QUEUE_MAX_BYTES,
-    requireDeviceIds: vars.WS_REQUIRE_DEVICE_IDS ?? !kafkaAlone,
+    requireDeviceIds: vars.WS_REQUIRE_DEVICE_IDS ?? !streamsEveryDevice,
     deviceIdPath: vars.DEVICE_ID_PATH?.split("."),
     statsd: vars.STATSD_HOST,
     log: { level: vars.LOG_LEVEL, format: vars.LOG_FORMAT, file: vars.LOG_FILE },
@@ -204,18 +202,6 @@ function assemble(
     mapTilesUrl: vars.MAP_TILES_URL,
     threads: threads(context),
   };
-}
-
-type SourceKey = "mqtt" | "kafka" | "awsIot" | "websocketUrl";
-
-/** The sources that the flags ask for; undefined where no flag names one: then all that are set. */
-function wantedSources(args: ReadonlySet<string>): ReadonlySet<SourceKey> | undefined {
-  const wanted = new Set<SourceKey>();
-  if (args.has("--mqtt") || args.has("--both")) wanted.add("mqtt");
-  if (args.has("--websocket") || args.has("--both")) wanted.add("websocketUrl");
-  if (args.has("--kafka")) wanted.add("kafka");
-  if (args.has("--iot")) wanted.add("awsIot");
-  return wanted.size > 0 ? wanted : undefined;
 }
 
 /** Whether the platform is Deno Deploy, which sets this variable and has a store of its own. */

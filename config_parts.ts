@@ -1,43 +1,7 @@
 /** The parts of the configuration, each made of its variables, with what does not fit together. */
 
+import type { SectionContext } from "./config/source_declaration.ts";
 import type { Variables } from "./config_variables.ts";
-
-export interface MqttConfig {
-  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, without credentials. */
-  readonly url: string;
-  readonly topics: readonly string[];
-  readonly qos: 0 | 1 | 2;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly caPath: string | undefined;
-  /** Undefined: made from the deployment's id. */
-  readonly clientId: string | undefined;
-}
-
-export interface KafkaConfig {
-  readonly servers: readonly string[];
-  readonly topics: readonly string[];
-  readonly groupId: string;
-  readonly fromBeginning: boolean;
-  readonly sasl:
-    | { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string }
-    | undefined;
-  readonly ssl: boolean;
-  readonly caPath: string | undefined;
-  readonly certPath: string | undefined;
-  readonly keyPath: string | undefined;
-}
-
-export interface AwsIotConfig {
-  readonly host: string;
-  readonly port: number;
-  readonly certPath: string;
-  readonly keyPath: string;
-  readonly caPath: string;
-  readonly clientId: string;
-  readonly deviceId: string;
-  readonly topics: readonly string[];
-}
 
 /** How tokens are checked; one of `secret` and `jwksUrl` is set. */
 export interface AuthConfig {
@@ -76,136 +40,29 @@ export interface Limits {
   readonly writeSeconds: number;
 }
 
-export interface Assembly {
+/** What the sections are made from. */
+export interface Assembly extends SectionContext {
   readonly vars: Variables;
-  readonly given: ReadonlySet<string>;
-  /** Whether the program listens. */
-  readonly http: boolean;
-  problem(name: string, message: string): void;
-}
-
-export function mqttConfig({ vars, problem }: Assembly): MqttConfig | undefined {
-  const { BROKER_HOST, MQTT_BROKER } = vars;
-  if (BROKER_HOST && MQTT_BROKER) {
-    problem("MQTT_BROKER", "means the same as BROKER_HOST: set one of the two");
-  }
-  const broker = BROKER_HOST ?? MQTT_BROKER;
-  if (!broker) return undefined;
-  const name = BROKER_HOST ? "BROKER_HOST" : "MQTT_BROKER";
-  if (typeof broker === "string") {
-    problem(name, broker);
-    return undefined;
-  }
-  if (vars.MQTT_PORT !== undefined) {
-    if (broker.port === undefined) broker.url.port = String(vars.MQTT_PORT);
-    else if (broker.port !== vars.MQTT_PORT) {
-      problem("MQTT_PORT", `differs from the port in ${name}`);
-    }
-  }
-  const username = vars.MQTT_USERNAME ?? broker.username;
-  const password = vars.MQTT_PASSWORD ?? broker.password;
-  if (password !== undefined && username === undefined) {
-    problem("MQTT_USERNAME", "is not set, but MQTT_PASSWORD is");
-  }
-  return {
-    url: broker.url.href,
-    topics: vars.BROKER_TOPIC ?? (BROKER_HOST ? ["#"] : ["empresas"]),
-    qos: vars.MQTT_QOS as 0 | 1 | 2,
-    username,
-    password,
-    caPath: vars.MQTT_CA_PATH,
-    clientId: vars.MQTT_CLIENT_ID,
-  };
-}
-
-export function kafkaConfig({ vars, given, problem }: Assembly): KafkaConfig | undefined {
-  if (!given.has("KAFKA_BOOTSTRAP_SERVERS")) return undefined;
-  if (!given.has("KAFKA_TOPIC")) {
-    problem("KAFKA_TOPIC", "is not set, but KAFKA_BOOTSTRAP_SERVERS is");
-  }
-  if ((vars.KAFKA_USERNAME === undefined) !== (vars.KAFKA_PASSWORD === undefined)) {
-    const missing = vars.KAFKA_USERNAME === undefined ? "KAFKA_USERNAME" : "KAFKA_PASSWORD";
-    problem(missing, "is not set, but the other of KAFKA_USERNAME and KAFKA_PASSWORD is");
-  }
-  if (vars.KAFKA_SASL_MECHANISM && vars.KAFKA_USERNAME === undefined) {
-    problem("KAFKA_SASL_MECHANISM", "is set, but KAFKA_USERNAME is not");
-  }
-  if ((vars.KAFKA_CERT_PATH === undefined) !== (vars.KAFKA_KEY_PATH === undefined)) {
-    const missing = vars.KAFKA_CERT_PATH === undefined ? "KAFKA_CERT_PATH" : "KAFKA_KEY_PATH";
-    problem(missing, "is not set, but the other of KAFKA_CERT_PATH and KAFKA_KEY_PATH is");
-  }
-  const servers = vars.KAFKA_BOOTSTRAP_SERVERS;
-  return servers && {
-    servers: servers.map(({ host, port }) => `${host}:${port}`),
-    topics: vars.KAFKA_TOPIC ?? [],
-    groupId: vars.KAFKA_GROUP_ID,
-    fromBeginning: vars.KAFKA_AUTO_OFFSET_RESET === "earliest",
-    sasl: vars.KAFKA_USERNAME === undefined ? undefined : {
-      mechanism: vars.KAFKA_SASL_MECHANISM ?? "plain",
-      username: vars.KAFKA_USERNAME,
-      password: vars.KAFKA_PASSWORD ?? "",
-    },
-    ssl: vars.KAFKA_SSL ??
-      (vars.KAFKA_CA_PATH !== undefined || vars.KAFKA_CERT_PATH !== undefined),
-    caPath: vars.KAFKA_CA_PATH,
-    certPath: vars.KAFKA_CERT_PATH,
-    keyPath: vars.KAFKA_KEY_PATH,
-  };
-}
-
-export function awsIotConfig({ vars, given, problem }: Assembly): AwsIotConfig | undefined {
-  const names = [
-    "AWS_IOT_ENDPOINT",
-    "AWS_IOT_CERT_PATH",
-    "AWS_IOT_KEY_PATH",
-    "AWS_IOT_CA_PATH",
-    "AWS_IOT_CLIENT_ID",
-  ] as const;
-  const missing = names.filter((name) => !given.has(name));
-  if (missing.length === names.length) return undefined;
-  for (const name of missing) {
-    problem(name, "is not set, but other AWS_IOT_ variables are: all five are needed, or none");
-  }
-  // A value that is out of form was told of already.
-  if (names.some((name) => vars[name] === undefined)) return undefined;
-  return {
-    host: vars.AWS_IOT_ENDPOINT!.host,
-    port: vars.AWS_IOT_ENDPOINT!.port,
-    certPath: vars.AWS_IOT_CERT_PATH!,
-    keyPath: vars.AWS_IOT_KEY_PATH!,
-    caPath: vars.AWS_IOT_CA_PATH!,
-    clientId: vars.AWS_IOT_CLIENT_ID!,
-    deviceId: vars.AWS_IOT_DEVICE_ID ?? vars.AWS_IOT_CLIENT_ID!,
-    topics: vars.AWS_IOT_TOPICS,
-  };
 }
 
 /** Names and addresses by which a machine reaches itself, as a URL has them. */
 const LOOPBACK = /^(localhost\.?|127(\.\d+){3}|0\.0\.0\.0|\[::1?\])$/;
 
-export function backendUrl(assembly: Assembly): string | undefined {
-  return notItself("BACKEND_URL", assembly);
+export function backendUrl({ vars, problem, isOwnAddress }: Assembly): string | undefined {
+  const url = vars.BACKEND_URL;
+  if (url !== undefined && isOwnAddress(url)) {
+    problem("BACKEND_URL", "is the address of this program itself: change PORT or BACKEND_URL");
+  }
+  return url;
 }
 
-export function websocketUrl(assembly: Assembly): string | undefined {
-  return notItself("WEBSOCKET_URL", assembly);
-}
-
-/** An address of another program: to this one, a message would go round for ever. */
-function notItself(
-  name: "BACKEND_URL" | "WEBSOCKET_URL",
-  { vars, http, problem }: Assembly,
-): string | undefined {
-  const url = vars[name];
-  if (url === undefined || !http) return url;
+/** Whether a URL is the address on which the program itself will listen. */
+export function isOwnAddress(url: string, { HOST, PORT }: Variables): boolean {
   const { hostname, port, protocol } = new URL(url);
   const isTls = protocol === "https:" || protocol === "wss:";
   const urlPort = Number(port || (isTls ? 443 : 80));
-  const isOwn = [vars.HOST.toLowerCase(), `[${vars.HOST.toLowerCase()}]`].includes(hostname);
-  if (urlPort === vars.PORT && (LOOPBACK.test(hostname) || isOwn)) {
-    problem(name, `is the address of this program itself: change PORT or ${name}`);
-  }
-  return url;
+  const isOwn = [HOST.toLowerCase(), `[${HOST.toLowerCase()}]`].includes(hostname);
+  return urlPort === PORT && (LOOPBACK.test(hostname) || isOwn);
 }
 
 export function whatsapp({ vars, given, problem }: Assembly): WhatsAppConfig | undefined {

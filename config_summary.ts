@@ -1,13 +1,19 @@
 /** The configuration in a few sentences: what the program will do. */
 
 import type { Config } from "./config.ts";
+import type { SourceDeclaration } from "./config/source_declaration.ts";
 
 /** One line a subject; none holds a secret. */
-export function configSummary(config: Config): string[] {
+export function configSummary(
+  config: Config,
+  declared: readonly SourceDeclaration[],
+): string[] {
   const { host, port, tls, http, threads, auth, corsOrigins, maxConnections } = config;
   const address = `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
   return [
-    `sources: ${sources(config).join("; ") || "none, it serves what other instances take in"}`,
+    `sources: ${
+      sources(config, declared).join("; ") || "none, it serves what other instances take in"
+    }`,
     `store: ${store(config)}, messages are kept for ${config.retentionSeconds} s`,
     http
       ? `clients: ${address}, at most ${maxConnections.toLocaleString("en")}` +
@@ -24,14 +30,12 @@ export function configSummary(config: Config): string[] {
   ];
 }
 
-function sources({ mqtt, kafka, awsIot, websocketUrl, ingestMode, shadow }: Config): string[] {
-  const all = [
-    mqtt && `mqtt ${mqtt.url.split("?")[0]} (${mqtt.topics.join(", ")})`,
-    kafka && `kafka ${kafka.servers.join(",")} (${kafka.topics.join(", ")}, ` +
-      `group ${kafka.groupId}${shadow ? "-shadow" : ""})`,
-    awsIot && `aws_iot ${awsIot.host}:${awsIot.port} (${awsIot.topics.join(", ")})`,
-    websocketUrl && `websocket ${origin(websocketUrl)}`,
-  ].filter((source) => source !== undefined);
+function sources(config: Config, declared: readonly SourceDeclaration[]): string[] {
+  const { ingestMode, shadow } = config;
+  const all = declared.flatMap((source) => {
+    const section = config.sources.get(source.name);
+    return section === undefined ? [] : [source.summary(section, config)];
+  });
   if (all.length === 0) return [];
   return [...all, `mode ${ingestMode}${shadow ? ", shadow" : ""}`];
 }
@@ -39,7 +43,7 @@ function sources({ mqtt, kafka, awsIot, websocketUrl, ingestMode, shadow }: Conf
 function store({ kv: { url } }: Config): string {
   if (url === undefined) return "data/telecast.sqlite";
   if (url === "memory:") return "memory, nothing outlives this process";
-  return /^https?:\/\//.test(url) ? origin(url) : url;
+  return /^https?:\/\//.test(url) ? new URL(url).origin : url;
 }
 
 function perAddress({ maxConnectionsPerIp: limit }: Config): string {
@@ -49,13 +53,7 @@ function perAddress({ maxConnectionsPerIp: limit }: Config): string {
 function work({ backendUrl, whatsapp, shadow }: Config): string[] {
   if (shadow) return [];
   return [
-    ...(backendUrl === undefined ? [] : [origin(backendUrl)]),
-    ...(whatsapp ? [`WhatsApp ${origin(whatsapp.url)}`] : []),
+    ...(backendUrl === undefined ? [] : [new URL(backendUrl).origin]),
+    ...(whatsapp ? [`WhatsApp ${new URL(whatsapp.url).origin}`] : []),
   ];
-}
-
-/** Without path and query, which may hold secrets. */
-function origin(url: string): string {
-  const { protocol, host } = new URL(url);
-  return `${protocol}//${host}`;
 }

@@ -1,21 +1,29 @@
 /** The configuration as a table: each variable that has a value, the value, and where it is from. */
 
+import type { z } from "zod";
 import type { Env } from "./config.ts";
-import { VARIABLE_NAMES, VARIABLES } from "./config_variables.ts";
+import type { SourceDeclaration } from "./config/source_declaration.ts";
+import { variablesOf } from "./config_variables.ts";
 
 const SECRET = /PASSWORD|TOKEN|SECRET|RECIPIENTS/;
 const MAX_CHARS = 60;
 
 /** Lines of text. Secrets are shown as set, and addresses without credentials and queries. */
-export function configTable(env: Env, args: readonly string[]): string {
+export function configTable(
+  env: Env,
+  { sources, args }: {
+    readonly sources: readonly SourceDeclaration[];
+    readonly args: readonly string[];
+  },
+): string {
   const set: string[][] = [];
   const presets: string[][] = [];
-  for (const name of VARIABLE_NAMES) {
+  for (const [name, form] of Object.entries(variablesOf(sources))) {
     const given = env(name);
     if (given !== undefined && given.trim() !== "") {
       set.push([name, SECRET.test(name) ? "set" : shown(given), "environment"]);
     } else {
-      const preset = VARIABLES[name].safeParse(undefined).data;
+      const preset = (form as z.ZodType).safeParse(undefined).data;
       if (preset !== undefined) presets.push([name, shown(String(preset)), "default"]);
     }
   }

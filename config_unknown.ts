@@ -1,6 +1,7 @@
 /** Variables that somebody has set, believing that this program reads them. */
 
-import { VARIABLE_NAMES } from "./config_variables.ts";
+import type { SourceDeclaration } from "./config/source_declaration.ts";
+import { variablesOf } from "./config_variables.ts";
 
 export interface UnknownVariable {
   readonly name: string;
@@ -9,8 +10,11 @@ export interface UnknownVariable {
 }
 
 /** Names that differ from one of ours in a letter or two, as a slip of the hand makes them. */
-export function unknownVariables(names: Iterable<string>): UnknownVariable[] {
-  const known: readonly string[] = VARIABLE_NAMES;
+export function unknownVariables(
+  names: Iterable<string>,
+  sources: readonly SourceDeclaration[],
+): UnknownVariable[] {
+  const known = Object.keys(variablesOf(sources));
   const found: UnknownVariable[] = [];
   for (const name of names) {
     if (known.includes(name)) continue;
@@ -20,17 +24,18 @@ export function unknownVariables(names: Iterable<string>): UnknownVariable[] {
   return found;
 }
 
-/** Topics of a broker that is not named: nothing reads them. */
-export function unusedVariables(set: readonly string[]): { name: string; without: string }[] {
-  return UNUSED_WITHOUT
-    .filter(([name, brokers]) => set.includes(name) && !brokers.some((one) => set.includes(one)))
-    .map(([name, brokers]) => ({ name, without: brokers.join(" or ") }));
+/** Variables of a source whose address is not set: nothing reads them. */
+export function unusedVariables(
+  set: readonly string[],
+  sources: readonly SourceDeclaration[],
+): { name: string; without: string }[] {
+  return sources.flatMap(({ addresses, unusedWithoutAddress = [] }) =>
+    addresses.some((address) => set.includes(address))
+      ? []
+      : unusedWithoutAddress.filter((name) => set.includes(name))
+        .map((name) => ({ name, without: addresses.join(" or ") }))
+  );
 }
-
-const UNUSED_WITHOUT: readonly (readonly [name: string, brokers: readonly string[]])[] = [
-  ["BROKER_TOPIC", ["BROKER_HOST", "MQTT_BROKER"]],
-  ["KAFKA_TOPIC", ["KAFKA_BOOTSTRAP_SERVERS"]],
-];
 
 /** All names in the environment that may be read; none where Deno does not let them be listed. */
 export function environmentNames(): string[] {

@@ -1,32 +1,8 @@
-/** Every variable that the program reads, and its form. */
+/** The variables of the program itself, and their forms. Sources declare their own. */
 
 import { z } from "zod";
-import { brokerUrl, hostAndPort, isTopicFilter, kafkaTopicProblem } from "./config_formats.ts";
-
-const words = (value: string) => value.split(",").map((word) => word.trim()).filter(Boolean);
-const text = () => z.string().trim();
-/** Joined by commas. */
-const list = () =>
-  text().transform(words).refine((all) => all.length > 0, "holds nothing but commas");
-
-function whole(min: number, max: number) {
-  const message = `must be a whole number from ${min} to ${max}`;
-  return text().regex(/^\d{1,15}$/, message).transform(Number)
-    .refine((value) => value >= min && value <= max, message);
-}
-
-const flag = () =>
-  text().toLowerCase().pipe(
-    z.enum(["true", "false", "1", "0", "yes", "no"], { error: "must be true or false" }),
-  ).transform((word) => word === "true" || word === "1" || word === "yes");
-
-function url(...schemes: string[]) {
-  const message = `must be a URL that starts with ${schemes.map((s) => `${s}://`).join(" or ")}`;
-  return text().refine((value) => {
-    const parsed = URL.parse(value);
-    return parsed !== null && schemes.includes(parsed.protocol.slice(0, -1));
-  }, message);
-}
+import { choice, flag, hostAndPort, list, seconds, text, url, whole } from "./config/forms.ts";
+import type { SourceDeclaration } from "./config/source_declaration.ts";
 
 /** Where to listen; an IPv6 address with or without brackets. */
 const host = () =>
@@ -34,22 +10,6 @@ const host = () =>
     /^([^\s:/@[\]]+|[0-9a-fA-F]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*|\[[0-9a-fA-F:.]+\])$/,
     "must be a host name or an IP address, without a port: that is PORT",
   ).transform((value) => value.replace(/^\[(.*)\]$/, "$1"));
-
-const topics = () =>
-  list().refine((all) => all.every(isTopicFilter), {
-    error:
-      "holds a topic filter that MQTT does not allow: # may only be the last level, + a whole one",
-  });
-
-const kafkaTopics = () =>
-  list().superRefine((all, context) => {
-    for (const topic of all) {
-      const wrong = kafkaTopicProblem(topic);
-      if (wrong) context.addIssue(wrong);
-    }
-  });
-
-const seconds = (min = 1) => whole(min, 31_536_000);
 
 const LEVELS = ["debug", "info", "warning", "error", "fatal"] as const;
 export type LogLevel = (typeof LEVELS)[number];
@@ -89,58 +49,19 @@ const recipients = () =>
     }
   });
 
-/** Every variable that the program reads, with its form. A variable that is empty is unset. */
+/** A variable that is empty counts as unset. */
 export const VARIABLES = {
   HOST: host().default("127.0.0.1"),
   PORT: whole(0, 65_535).default(8000),
-  BROKER_HOST: text().transform(brokerUrl).optional(),
-  MQTT_BROKER: text().transform(brokerUrl).optional(),
-  MQTT_PORT: whole(1, 65_535).optional(),
-  BROKER_TOPIC: topics().optional(),
-  MQTT_USERNAME: z.string().optional(),
-  MQTT_PASSWORD: z.string().optional(),
-  MQTT_CA_PATH: text().optional(),
-  MQTT_CLIENT_ID: text().max(256, "must be at most 256 characters long").optional(),
-  MQTT_QOS: whole(0, 2).default(1),
-  KAFKA_BOOTSTRAP_SERVERS: list().transform((all, context) =>
-    all.map((server) => hostAndPort(server, 9092, context))
-  ).optional(),
-  KAFKA_TOPIC: kafkaTopics().optional(),
-  KAFKA_GROUP_ID: text().default("telecast"),
-  KAFKA_AUTO_OFFSET_RESET: text().toLowerCase().pipe(
-    z.enum(["latest", "earliest"], { error: "must be latest or earliest" }),
-  ).default("latest"),
-  KAFKA_USERNAME: z.string().optional(),
-  KAFKA_PASSWORD: z.string().optional(),
-  KAFKA_SASL_MECHANISM: text().toLowerCase().pipe(
-    z.enum(["plain", "scram-sha-256", "scram-sha-512"], {
-      error: "must be plain, scram-sha-256 or scram-sha-512",
-    }),
-  ).optional(),
-  KAFKA_SSL: flag().optional(),
-  KAFKA_CA_PATH: text().optional(),
-  KAFKA_CERT_PATH: text().optional(),
-  KAFKA_KEY_PATH: text().optional(),
-  AWS_IOT_ENDPOINT: text().transform((value, context) => hostAndPort(value, 8883, context))
-    .optional(),
-  AWS_IOT_CERT_PATH: text().optional(),
-  AWS_IOT_KEY_PATH: text().optional(),
-  AWS_IOT_CA_PATH: text().optional(),
-  AWS_IOT_CLIENT_ID: text().max(128, "must be at most 128 characters long").optional(),
-  AWS_IOT_DEVICE_ID: text().max(128, "must be at most 128 characters long").optional(),
-  AWS_IOT_TOPICS: topics().default(["bombercat/commands/#"]),
   COMMAND_TOPIC_PREFIX: text().regex(/^[^#+\0]{1,200}$/, "must be a topic without # and +")
     // An id is a level of its own, also where the slash was left out.
     .transform((prefix) => prefix.endsWith("/") ? prefix : `${prefix}/`)
     .default("bombercat/commands/"),
-  WEBSOCKET_URL: url("ws", "wss").optional(),
   BACKEND_URL: url("http", "https").optional(),
   WHATSAPP_API_URL: url("http", "https").optional(),
   WHATSAPP_TOKEN: text().optional(),
   WHATSAPP_RECIPIENTS: recipients().optional(),
-  INGEST_MODE: text().toLowerCase().pipe(
-    z.enum(["lease", "shared", "all"], { error: "must be lease, shared or all" }),
-  ).default("lease"),
+  INGEST_MODE: choice("lease", "shared", "all").default("lease"),
   DENO_KV_URL: text().refine(
     (value) => !value.includes("://") || /^https?:\/\/[^/]/.test(value),
     "must be the path of a file, the URL of a denokv server (http://, https://) or memory:",
@@ -161,9 +82,7 @@ export const VARIABLES = {
   LOG_LEVEL: text().toLowerCase().refine((name) => Object.hasOwn(LEVEL_NAMES, name), {
     error: "must be debug, info, warning, error or critical",
   }).transform((name) => LEVEL_NAMES[name]!).default("info"),
-  LOG_FORMAT: text().toLowerCase().pipe(
-    z.enum(["json", "text"], { error: "must be json or text" }),
-  ).optional(),
+  LOG_FORMAT: choice("json", "text").optional(),
   LOG_FILE: text().optional(),
   CORS_ORIGINS: origins().default(["*"]),
   MAX_CONNECTIONS: whole(1, 10_000_000).default(20_000),
@@ -191,8 +110,9 @@ export const VARIABLES = {
   WEB_CONCURRENCY: whole(1, 256).default(1),
 };
 
-export const VARIABLE_NAMES = Object.keys(VARIABLES) as readonly (keyof typeof VARIABLES)[];
+export type Variables = z.infer<z.ZodObject<typeof VARIABLES>>;
 
-/** All of them together. */
-export const VARIABLES_SCHEMA = z.object(VARIABLES);
-export type Variables = z.infer<typeof VARIABLES_SCHEMA>;
+/** Every variable with its form, those of the sources too. */
+export function variablesOf(sources: readonly SourceDeclaration[]): z.ZodRawShape {
+  return Object.assign({ ...VARIABLES }, ...sources.map(({ variables }) => variables));
+}

@@ -1,17 +1,22 @@
-/** What --help prints. */
+/** The text of `--help`. */
 
-export const HELP = `Telecast streams the telemetry of devices to browsers and services.
+import type { SourceDeclaration } from "./config/source_declaration.ts";
+
+export function helpOf(sources: readonly SourceDeclaration[]): string {
+  return `Telecast streams the telemetry of devices to browsers and services.
 
 Usage: deno task start [flags]         configured by the environment
        deno task --env-file=.env start or by a file: copy .env.example
        deno task dev                   with an embedded broker and a demo fleet
 
 Flags
-  --mqtt --kafka --iot --websocket     start these sources only; without any, all that are set
+  ${
+    sources.map(({ flags }) => flags[0]).join(" ").padEnd(36)
+  } start these sources only; without any, all that are set
   --both                               --mqtt and --websocket
-  --no-http                            serve nothing
-  --check                              show the configuration and what is wrong with it, and leave
-  --shadow                             run beside a system that this one will replace
+  --no-http                            do not listen
+  --check                              validate the configuration, print it and exit
+  --shadow                             run beside the system that this one will replace
   --help, -h                           this text
 
 Server
@@ -20,47 +25,34 @@ Server
   CORS_ORIGINS                         pages that may connect: *
   TRUST_PROXY                          true behind a proxy that sets X-Forwarded-For
   WEB_CONCURRENCY                      threads that serve clients: 1
-  MAP_TILES_URL                        ground for the map of the live page: none
+  MAP_TILES_URL                        map tiles of the live page: none
 
-Who may do what; without the first or the second everything is open
+Access; open to everyone unless one of the first two is set
   AUTH_JWT_SECRET                      secret of HS256 tokens
-  AUTH_JWKS_URL                        or where an identity provider's keys are
+  AUTH_JWKS_URL                        or the URL of an identity provider's keys (JWKS)
   AUTH_AUDIENCE, AUTH_ISSUER           what a token's aud and iss must be
   AUTH_CLOCK_SKEW_SECONDS              5
 
-MQTT
-  BROKER_HOST                          host, host:port, or a mqtt://, mqtts://, ws://, wss:// URL
-  MQTT_BROKER, MQTT_PORT               the same, in two
-  BROKER_TOPIC                         topics, joined by commas: #
-  MQTT_USERNAME, MQTT_PASSWORD, MQTT_CA_PATH, MQTT_CLIENT_ID, MQTT_QOS (1)
+${sources.map(({ help }) => help).join("\n\n")}
 
-Kafka, Redpanda
-  KAFKA_BOOTSTRAP_SERVERS, KAFKA_TOPIC host:port and topics, each joined by commas
-  KAFKA_GROUP_ID                       telecast
-  KAFKA_AUTO_OFFSET_RESET              where a new group starts: latest, or earliest
-  KAFKA_USERNAME, KAFKA_PASSWORD, KAFKA_SASL_MECHANISM (plain, scram-sha-256, scram-sha-512)
-  KAFKA_SSL, KAFKA_CA_PATH, KAFKA_CERT_PATH, KAFKA_KEY_PATH
-
-AWS IoT Core: the first five, or none
-  AWS_IOT_ENDPOINT, AWS_IOT_CERT_PATH, AWS_IOT_KEY_PATH, AWS_IOT_CA_PATH, AWS_IOT_CLIENT_ID
-  AWS_IOT_DEVICE_ID, AWS_IOT_TOPICS (bombercat/commands/#), COMMAND_TOPIC_PREFIX
+Messages
+  DEVICE_ID_PATH, MAX_MESSAGE_BYTES    path of the device id in a message; 60000
+  COMMAND_TOPIC_PREFIX                 topics of commands, before the id: bombercat/commands/
 
 Alarm panels
-  WEBSOCKET_URL                        an upstream WebSocket, as a source
-  BACKEND_URL                          where alarms are sent to
+  BACKEND_URL                          where alarms are posted
   WHATSAPP_API_URL, WHATSAPP_TOKEN, WHATSAPP_RECIPIENTS
 
 Store, and several instances
   DENO_KV_URL                          a path below ./data, a denokv URL, or memory:
   DENO_KV_ACCESS_TOKEN                 for a denokv server
   INGEST_MODE                          who reads the sources: lease (one), shared, all
-  RETENTION_SECONDS                    how long messages are kept for who comes back: 300
+  RETENTION_SECONDS                    how long messages are kept for clients that reconnect: 300
 
 Streams
   KEEPALIVE_SECONDS, STALE_SECONDS     60 between pings; a device is stale after 300
-  DRAIN_SECONDS                        what clients get to leave at the end: 5
+  DRAIN_SECONDS                        how long clients have to read what waits at a stop: 5
   WS_REQUIRE_DEVICE_IDS                false: a WebSocket without device_ids gets every device
-  DEVICE_ID_PATH, MAX_MESSAGE_BYTES    where the id stands in a message; 60000
 
 Limits
   MAX_CONNECTIONS, MAX_CONNECTIONS_PER_IP, MAX_CONNECTIONS_PER_TOKEN
@@ -69,12 +61,12 @@ Limits
   QUEUE_MAX_PER_DEVICE, QUEUE_MAX_BYTES
   CONNECTION_GUARD, CONNECTION_HANDSHAKE_SECONDS, CONNECTION_IDLE_SECONDS, CONNECTION_WRITE_SECONDS
 
-What it tells
+Logs and metrics
   LOG_LEVEL, LOG_FORMAT, LOG_FILE      info; text on a terminal, json elsewhere; below ./data
-  STATSD_HOST                          figures over UDP; /metrics has them for Prometheus
-  NO_COLOR                             no colors on a terminal either
+  STATSD_HOST                          metrics over UDP; /metrics serves them to Prometheus
+  NO_COLOR                             no colors, on a terminal too
 
-It ends with 0 after a signal, 2 where the configuration cannot be used, 1 after another failure.
-README.md and .env.example say more of each variable; a running server has its pages at /, /ops and
-/docs.
+Exit codes: 0 after a signal, 2 for a configuration that cannot be used, 1 for any other failure.
+README.md and .env.example describe each variable. A running server has pages at /, /ops and /docs.
 `;
+}

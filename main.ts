@@ -6,8 +6,10 @@ import { type Config, readConfig } from "./config.ts";
 import { configSummary } from "./config_summary.ts";
 import { configTable } from "./config_table.ts";
 import { environmentNames, unknownVariables, unusedVariables } from "./config_unknown.ts";
-import { HELP } from "./help.ts";
+import { helpOf } from "./help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
+import { MQTT, type MqttConfig } from "./ingest/mqtt/declaration.ts";
+import { SOURCES } from "./ingest/sources.ts";
 import { closeLog, configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";
 import { listen, ListenError, type Listening } from "./listen.ts";
@@ -27,10 +29,10 @@ const THREAD_STOP_MS = 2000;
 
 async function main(): Promise<number> {
   // Who asks for help may have it whatever the configuration is.
-  if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) return print(HELP);
+  if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) return print(helpOf(SOURCES));
   const env = (name: string) => Deno.env.get(name);
-  const result = readConfig(env, Deno.args);
-  const slips = unknownVariables(environmentNames())
+  const result = readConfig(env, { sources: SOURCES, args: Deno.args });
+  const slips = unknownVariables(environmentNames(), SOURCES)
     .map(({ name, like }) => `${name} is no variable of this program: did you mean ${like}?`);
   if (!result.ok) {
     for (const { name, message } of result.problems) say(`${name} ${message}`);
@@ -41,7 +43,7 @@ async function main(): Promise<number> {
   const { config } = result;
   const hints = [
     ...slips,
-    ...unusedVariables(result.set)
+    ...unusedVariables(result.set, SOURCES)
       .map(({ name, without }) => `${name} is not used, since ${without} is not set`),
   ];
   if (config.check) {
@@ -49,9 +51,9 @@ async function main(): Promise<number> {
     return print([
       `The configuration is good: ${result.set.join(", ") || "defaults"}`,
       "",
-      configTable(env, Deno.args),
+      configTable(env, { sources: SOURCES, args: Deno.args }),
       "",
-      ...configSummary(config),
+      ...configSummary(config, SOURCES),
     ].join("\n"));
   }
   try {
@@ -75,10 +77,10 @@ async function main(): Promise<number> {
 }
 
 async function run(given: Config, stopped: Promise<string>): Promise<number> {
-  const demo = given.dev && !hasSource(given) ? await openDemo() : undefined;
+  const demo = given.dev && given.sources.size === 0 ? await openDemo() : undefined;
   const config = demo ? withDemo(given, demo) : given;
   await using _demo = { [Symbol.asyncDispose]: async () => await demo?.stop() };
-  for (const line of configSummary(config)) log.info("{line}", { line });
+  for (const line of configSummary(config, SOURCES)) log.info("{line}", { line });
   const connections = ConnectionCount.forThreads(config.threads);
   const program = await startProgram(config, { connections });
   const shared = config.threads > 1;
@@ -113,12 +115,8 @@ async function openDemo(): Promise<Demo> {
   return await startDemo({ logger: getLogger("demo") });
 }
 
-function hasSource({ mqtt, kafka, awsIot, websocketUrl }: Config): boolean {
-  return Boolean(mqtt || kafka || awsIot || websocketUrl);
-}
-
 function withDemo(config: Config, demo: Demo): Config {
-  const mqtt: Config["mqtt"] = {
+  const mqtt: MqttConfig = {
     url: demo.brokerUrl,
     topics: [demo.topic],
     qos: 1,
@@ -127,7 +125,11 @@ function withDemo(config: Config, demo: Demo): Config {
     caPath: undefined,
     clientId: undefined,
   };
-  return { ...config, mqtt, drainSeconds: Math.min(config.drainSeconds, 1) };
+  return {
+    ...config,
+    sources: new Map([[MQTT.name, mqtt]]),
+    drainSeconds: Math.min(config.drainSeconds, 1),
+  };
 }
 
 function invite({ host, port, tls }: Config, demo: Demo): void {

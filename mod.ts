@@ -13,6 +13,7 @@ import type { Backend } from "./broker/delivery/backend.ts";
 import type { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import { type Problem, readConfig } from "./config.ts";
 import { handlerOf } from "./ingest/botonera/message_types.ts";
+import { SOURCES } from "./ingest/sources.ts";
 import type { OwnSource } from "./ingest/source.ts";
 import { closeLog, configureLog } from "./log.ts";
 import { type Program, startProgram } from "./program.ts";
@@ -57,7 +58,7 @@ export class Telecast implements AsyncDisposable {
   static async start(options: TelecastOptions = {}): Promise<Telecast> {
     const { env, flags = [], messageTypes, onInbound, sources = [] } = options;
     const read = env ? (name: string) => env[name] : (name: string) => Deno.env.get(name);
-    const result = readConfig(read, flags);
+    const result = readConfig(read, { sources: SOURCES, args: flags });
     if (!result.ok) throw new ConfigError(result.problems);
     try {
       await configureLog(result.config.log);

@@ -11,6 +11,7 @@ import type { FanoutState } from "./broker/fanout.ts";
 import type { Config } from "./config.ts";
 import { EventLoopWatch } from "./event_loop.ts";
 import { Health } from "./health.ts";
+import { MQTT } from "./ingest/mqtt/declaration.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import type { OwnSource } from "./ingest/source.ts";
 import { BoundedLog, getLogger } from "./log.ts";
@@ -139,7 +140,9 @@ export async function startProgram(
     connections,
     deliveries,
     inbound,
-    publish: config.mqtt && ((message, timeoutMs) => ingest.publish(message, timeoutMs)),
+    publish: config.sources.has(MQTT.name)
+      ? ((message, timeoutMs) => ingest.publish(message, timeoutMs))
+      : undefined,
     awsIot: ingest.awsIot,
   } satisfies AppDeps;
   const registry = metricsRegistry(parts);

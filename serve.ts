@@ -2,11 +2,12 @@
 
 import { onStopSignal } from "./stop_signal.ts";
 import { type Config, onDenoDeploy, readConfig } from "./config.ts";
+import { SOURCES } from "./ingest/sources.ts";
 import { configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";
 
 const env = (name: string) => Deno.env.get(name);
-const result = readConfig(env);
+const result = readConfig(env, { sources: SOURCES });
 if (!result.ok) {
   const lines = result.problems.map(({ name, message }) => `telecast: ${name} ${message}\n`);
   Deno.stderr.writeSync(new TextEncoder().encode(lines.join("")));

@@ -9,18 +9,23 @@ import { KvFanout } from "../broker/kv_fanout.ts";
 import { Lease } from "../broker/lease.ts";
 import type { OpenStore } from "../broker/open.ts";
 import type { Config } from "../config.ts";
+import { sectionOf } from "../config/source_declaration.ts";
 import type { Health } from "../health.ts";
 import { getLogger } from "../log.ts";
+import { AWS_IOT } from "./aws_iot/declaration.ts";
 import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
 import { Backoff, sleep } from "./backoff.ts";
 import { EntryStore } from "./entry_store.ts";
 import { logMessages } from "./message_lines.ts";
+import { KAFKA, type KafkaConfig } from "./kafka/declaration.ts";
 import type { KafkaSourceConfig } from "./kafka/source.ts";
+import { MQTT, type MqttConfig } from "./mqtt/declaration.ts";
 import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
 import type { Outgoing, OwnSource, SourceState } from "./source.ts";
 import { Supervisor } from "./supervisor.ts";
+import { WEBSOCKET } from "./websocket/declaration.ts";
 import type { WebSocketSourceConfig } from "./websocket/source.ts";
 
 const log = getLogger("ingest");
@@ -80,7 +85,7 @@ export class Ingest {
 
   constructor(private readonly options: IngestOptions) {
     this.#fanout = options.store.fanout;
-    const { awsIot } = options.config;
+    const awsIot = sectionOf(options.config, AWS_IOT);
     this.#store = new EntryStore({ ...options, fanout: this.#fanout });
     this.#awsIot = awsIot && new ProgramService({
       ...options,
@@ -103,16 +108,19 @@ export class Ingest {
   /** Starts what is configured, once this instance may; each source connects in the background. */
   async start(): Promise<void> {
     const { config, store, instance } = this.options;
-    if (config.mqtt) {
-      this.#mqtt = await this.#supervise("mqtt", "./mqtt/worker.ts", this.#mqttSource(config.mqtt));
+    const mqtt = sectionOf(config, MQTT);
+    if (mqtt) {
+      this.#mqtt = await this.#supervise("mqtt", "./mqtt/worker.ts", this.#mqttSource(mqtt));
     }
-    if (config.kafka) {
-      await this.#supervise("kafka", "./kafka/worker.ts", this.#kafkaSource(config.kafka));
+    const kafka = sectionOf(config, KAFKA);
+    if (kafka) {
+      await this.#supervise("kafka", "./kafka/worker.ts", this.#kafkaSource(kafka));
     }
     await this.#awsIot?.start();
-    if (config.websocketUrl !== undefined) {
+    const websocket = sectionOf(config, WEBSOCKET);
+    if (websocket) {
       const source: WebSocketSourceConfig = {
-        url: config.websocketUrl,
+        url: websocket.url,
         maxMessageBytes: config.maxMessageBytes,
         deviceIdPath: config.deviceIdPath,
         answers: !config.shadow,
@@ -166,7 +174,7 @@ export class Ingest {
    * @throws {Error} where there is no broker, or no ack within `timeoutMs`.
    */
   async publish(message: Outgoing, timeoutMs: number): Promise<void> {
-    const { mqtt } = this.options.config;
+    const mqtt = sectionOf(this.options.config, MQTT);
     if (!this.#mqtt || !mqtt) throw new Error("Cannot publish: no MQTT broker is configured");
     if (this.#mqtt.state.state !== "stopped") return await this.#mqtt.publish(message, timeoutMs);
     this.#mqttPublisher ??= this.#startPublisher(this.#mqttSource(mqtt));
@@ -222,7 +230,7 @@ export class Ingest {
     }));
   }
 
-  #mqttSource(mqtt: NonNullable<Config["mqtt"]>): MqttSourceConfig {
+  #mqttSource(mqtt: MqttConfig): MqttSourceConfig {
     return {
       url: mqtt.url,
       topics: this.#mqttTopics(mqtt.topics),
@@ -243,7 +251,7 @@ export class Ingest {
     return topics.map((topic) => topic.startsWith("$share/") ? topic : `$share/${group}/${topic}`);
   }
 
-  #kafkaSource(kafka: NonNullable<Config["kafka"]>): KafkaSourceConfig {
+  #kafkaSource(kafka: KafkaConfig): KafkaSourceConfig {
     const { config, instance } = this.options;
     const suffix = config.shadow ? "-shadow" : "";
     // A group of its own reads everything; a shared one spreads the partitions.

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
-import { type Config, readConfig, VARIABLE_NAMES } from "../config.ts";
+import type { Config } from "../config.ts";
+import { sectionOf } from "../config/source_declaration.ts";
 import { unknownVariables, unusedVariables } from "../config_unknown.ts";
-import { HELP } from "../help.ts";
+import { helpOf } from "../help.ts";
+import { KAFKA } from "../ingest/kafka/declaration.ts";
+import { MQTT } from "../ingest/mqtt/declaration.ts";
+import { SOURCES } from "../ingest/sources.ts";
+import { WEBSOCKET } from "../ingest/websocket/declaration.ts";
+import { readVariables, VARIABLE_NAMES } from "./kit/config.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
 function read(env: Variables, ...args: string[]) {
-  return readConfig((name) => env[name], args);
+  return readVariables(env, args);
 }
 
 function good(env: Variables = {}, ...args: string[]): Config {
@@ -14,6 +20,10 @@ function good(env: Variables = {}, ...args: string[]): Config {
   assert.ok(result.ok, JSON.stringify(result));
   return result.config;
 }
+
+const mqtt = (env: Variables) => sectionOf(good(env), MQTT);
+const kafka = (env: Variables) => sectionOf(good(env), KAFKA);
+const websocket = (env: Variables) => sectionOf(good(env), WEBSOCKET);
 
 /** Names of what is wrong, in the order in which it is told. */
 function bad(env: Variables, ...args: string[]): string[] {
@@ -23,17 +33,17 @@ function bad(env: Variables, ...args: string[]): string[] {
 }
 
 Deno.test("--help names every variable, and no others", () => {
-  const named = HELP.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b|\b(?:HOST|PORT)\b/g) ?? [];
+  const named = helpOf(SOURCES).match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b|\b(?:HOST|PORT)\b/g) ?? [];
   assert.deepEqual(
     [...new Set(named)].filter((name) => name !== "NO_COLOR").toSorted(),
     VARIABLE_NAMES.toSorted(),
   );
-  for (const line of HELP.split("\n")) assert.ok(line.length <= 100, line);
+  for (const line of helpOf(SOURCES).split("\n")) assert.ok(line.length <= 100, line);
 });
 
 Deno.test("unknownVariables(): a letter or two beside one of ours, and nothing else", () => {
   const slips = ["BROKER_HOTS", "PROT_", "MQTT_USERNAM", "KAFKA_TOPICS", "POR", "LOGLEVEL"];
-  assert.deepEqual(unknownVariables(slips).map(({ like }) => like), [
+  assert.deepEqual(unknownVariables(slips, SOURCES).map(({ like }) => like), [
     "BROKER_HOST",
     "MQTT_USERNAME",
     "KAFKA_TOPIC",
@@ -41,19 +51,19 @@ Deno.test("unknownVariables(): a letter or two beside one of ours, and nothing e
     "LOG_LEVEL",
   ]);
   const others = ["PATH", "HOME", "HOSTNAME", "TERM", "SHELL", "USER", "DENO_DIR", "NO_COLOR"];
-  assert.deepEqual(unknownVariables([...others, ...VARIABLE_NAMES]), []);
+  assert.deepEqual(unknownVariables([...others, ...VARIABLE_NAMES], SOURCES), []);
 });
 
 Deno.test("unusedVariables(): topics of a broker that is not named", () => {
   assert.deepEqual(
-    unusedVariables(["KAFKA_TOPIC", "BROKER_TOPIC", "PORT"]).map(({ name }) => name),
+    unusedVariables(["KAFKA_TOPIC", "BROKER_TOPIC", "PORT"], SOURCES).map(({ name }) => name),
     ["BROKER_TOPIC", "KAFKA_TOPIC"],
   );
   const used = ["KAFKA_TOPIC", "KAFKA_BOOTSTRAP_SERVERS", "BROKER_TOPIC", "MQTT_BROKER"];
-  assert.deepEqual(unusedVariables(used), []);
+  assert.deepEqual(unusedVariables(used, SOURCES), []);
 });
 
-const KAFKA = { KAFKA_BOOTSTRAP_SERVERS: "k", KAFKA_TOPIC: "t" };
+const KAFKA_ENV = { KAFKA_BOOTSTRAP_SERVERS: "k", KAFKA_TOPIC: "t" };
 
 Deno.test("readConfig(): everything is optional, and the defaults are those of the contract", () => {
   const config = good();
@@ -73,8 +83,8 @@ Deno.test("readConfig(): everything is optional, and the defaults are those of t
     [["*"], 20_000, undefined, false, true],
   );
   assert.deepEqual(
-    [config.mqtt, config.kafka, config.awsIot, config.websocketUrl, config.backendUrl],
-    [undefined, undefined, undefined, undefined, undefined],
+    [config.sources.size, config.backendUrl],
+    [0, undefined],
   );
   assert.deepEqual([config.whatsapp, config.auth, config.tls, config.statsd, config.deviceIdPath], [
     undefined,
@@ -105,17 +115,17 @@ Deno.test("BROKER_HOST: host, host:port and URLs, with credentials in them or be
     "wss://b:443/x?y=1": "wss://b/x?y=1",
   };
   for (const [value, url] of Object.entries(cases)) {
-    assert.equal(good({ BROKER_HOST: value }).mqtt?.url, url, value);
+    assert.equal(mqtt({ BROKER_HOST: value })?.url, url, value);
   }
-  const inside = good({ BROKER_HOST: "mqtt://us%20er:p%40ss@b" }).mqtt!;
+  const inside = mqtt({ BROKER_HOST: "mqtt://us%20er:p%40ss@b" })!;
   assert.deepEqual([inside.url, inside.username, inside.password], ["mqtt://b", "us er", "p@ss"]);
-  const beside = good({
+  const beside = mqtt({
     BROKER_HOST: "mqtt://other:secret@b",
     MQTT_USERNAME: "u",
     MQTT_PASSWORD: " p ",
-  }).mqtt!;
+  })!;
   assert.deepEqual([beside.username, beside.password], ["u", " p "]);
-  assert.equal(good({ BROKER_HOST: "mqtt://u:p,q@b" }).mqtt?.password, "p,q");
+  assert.equal(mqtt({ BROKER_HOST: "mqtt://u:p,q@b" })?.password, "p,q");
   const wrong = [
     ...["http://b", "a b", "b:port", "b:99999", "b:0", "b,c", "mqtt://", "://", "mqtt://u:%zz@b"],
   ];
@@ -123,9 +133,9 @@ Deno.test("BROKER_HOST: host, host:port and URLs, with credentials in them or be
 });
 
 Deno.test("BROKER_TOPIC: several, trimmed; the default goes by the name that the broker has", () => {
-  assert.deepEqual(good({ BROKER_HOST: "b" }).mqtt?.topics, ["#"]);
-  assert.deepEqual(good({ MQTT_BROKER: "b" }).mqtt?.topics, ["empresas"]);
-  const topics = good({ MQTT_BROKER: "b", BROKER_TOPIC: " a/#, b/+/c ,+,," }).mqtt?.topics;
+  assert.deepEqual(mqtt({ BROKER_HOST: "b" })?.topics, ["#"]);
+  assert.deepEqual(mqtt({ MQTT_BROKER: "b" })?.topics, ["empresas"]);
+  const topics = mqtt({ MQTT_BROKER: "b", BROKER_TOPIC: " a/#, b/+/c ,+,," })?.topics;
   assert.deepEqual(topics, ["a/#", "b/+/c", "+"]);
   for (const value of ["a/#/b", "a#", "a+/b", "ok,#a"]) {
     assert.deepEqual(bad({ BROKER_HOST: "b", BROKER_TOPIC: value }), ["BROKER_TOPIC"], value);
@@ -133,38 +143,38 @@ Deno.test("BROKER_TOPIC: several, trimmed; the default goes by the name that the
 });
 
 Deno.test("MQTT_BROKER and MQTT_PORT mean what BROKER_HOST means", () => {
-  assert.equal(good({ MQTT_BROKER: "b", MQTT_PORT: "1884" }).mqtt?.url, "mqtt://b:1884");
-  assert.equal(good({ BROKER_HOST: "b", MQTT_PORT: "1884" }).mqtt?.url, "mqtt://b:1884");
-  assert.equal(good({ MQTT_BROKER: "b:1884", MQTT_PORT: "1884" }).mqtt?.url, "mqtt://b:1884");
+  assert.equal(mqtt({ MQTT_BROKER: "b", MQTT_PORT: "1884" })?.url, "mqtt://b:1884");
+  assert.equal(mqtt({ BROKER_HOST: "b", MQTT_PORT: "1884" })?.url, "mqtt://b:1884");
+  assert.equal(mqtt({ MQTT_BROKER: "b:1884", MQTT_PORT: "1884" })?.url, "mqtt://b:1884");
   assert.deepEqual(bad({ MQTT_BROKER: "b:1883", MQTT_PORT: "1884" }), ["MQTT_PORT"]);
   assert.deepEqual(bad({ MQTT_BROKER: "b", BROKER_HOST: "b" }), ["MQTT_BROKER"]);
   assert.deepEqual(bad({ BROKER_HOST: "b", MQTT_PASSWORD: "p" }), ["MQTT_USERNAME"]);
 });
 
 Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, and the legal name told", () => {
-  const { kafka } = good({
-    ...KAFKA,
+  const config = kafka({
+    ...KAFKA_ENV,
     KAFKA_BOOTSTRAP_SERVERS: "a, b:9093",
     KAFKA_AUTO_OFFSET_RESET: "Earliest",
     KAFKA_USERNAME: "u",
     KAFKA_PASSWORD: "p",
   });
   assert.deepEqual(
-    [kafka?.servers, kafka?.topics, kafka?.groupId, kafka?.fromBeginning],
+    [config?.servers, config?.topics, config?.groupId, config?.fromBeginning],
     [["a:9092", "b:9093"], ["t"], "telecast", true],
   );
-  assert.deepEqual(kafka?.sasl, { mechanism: "plain", username: "u", password: "p" });
-  assert.equal(good({ ...KAFKA, KAFKA_CA_PATH: "ca.pem" }).kafka?.ssl, true);
-  assert.equal(good({ ...KAFKA, KAFKA_SSL: "FALSE", KAFKA_CA_PATH: "ca.pem" }).kafka?.ssl, false);
-  const seed = read({ ...KAFKA, KAFKA_TOPIC: "tracking/data" });
+  assert.deepEqual(config?.sasl, { mechanism: "plain", username: "u", password: "p" });
+  assert.equal(kafka({ ...KAFKA_ENV, KAFKA_CA_PATH: "ca.pem" })?.ssl, true);
+  assert.equal(kafka({ ...KAFKA_ENV, KAFKA_SSL: "FALSE", KAFKA_CA_PATH: "ca.pem" })?.ssl, false);
+  const seed = read({ ...KAFKA_ENV, KAFKA_TOPIC: "tracking/data" });
   assert.ok(!seed.ok);
   assert.equal(seed.problems[0]!.name, "KAFKA_TOPIC");
   assert.match(seed.problems[0]!.message, /tracking\.data/);
   assert.deepEqual(bad({ KAFKA_TOPIC: "tracking/data" }), ["KAFKA_TOPIC"], "without servers too");
   assert.deepEqual(bad({ KAFKA_BOOTSTRAP_SERVERS: "k" }), ["KAFKA_TOPIC"]);
-  assert.deepEqual(bad({ ...KAFKA, KAFKA_USERNAME: "u" }), ["KAFKA_PASSWORD"]);
-  assert.deepEqual(bad({ ...KAFKA, KAFKA_PASSWORD: "p" }), ["KAFKA_USERNAME"]);
-  assert.deepEqual(bad({ ...KAFKA, KAFKA_SASL_MECHANISM: "plain" }), ["KAFKA_SASL_MECHANISM"]);
+  assert.deepEqual(bad({ ...KAFKA_ENV, KAFKA_USERNAME: "u" }), ["KAFKA_PASSWORD"]);
+  assert.deepEqual(bad({ ...KAFKA_ENV, KAFKA_PASSWORD: "p" }), ["KAFKA_USERNAME"]);
+  assert.deepEqual(bad({ ...KAFKA_ENV, KAFKA_SASL_MECHANISM: "plain" }), ["KAFKA_SASL_MECHANISM"]);
 });
 
 Deno.test("COMMAND_TOPIC_PREFIX: a topic whose next level is the id, with a slash at its end or not", () => {
@@ -187,8 +197,10 @@ Deno.test("DENO_KV_URL: a path, a denokv server's URL or memory:, and no other U
 
 Deno.test("a list of nothing is told of, and starts no source in silence", () => {
   assert.deepEqual(bad({ BROKER_HOST: "b", BROKER_TOPIC: "," }), ["BROKER_TOPIC"]);
-  assert.deepEqual(bad({ ...KAFKA, KAFKA_BOOTSTRAP_SERVERS: " , " }), ["KAFKA_BOOTSTRAP_SERVERS"]);
-  assert.deepEqual(bad({ ...KAFKA, KAFKA_TOPIC: ",," }), ["KAFKA_TOPIC"]);
+  assert.deepEqual(bad({ ...KAFKA_ENV, KAFKA_BOOTSTRAP_SERVERS: " , " }), [
+    "KAFKA_BOOTSTRAP_SERVERS",
+  ]);
+  assert.deepEqual(bad({ ...KAFKA_ENV, KAFKA_TOPIC: ",," }), ["KAFKA_TOPIC"]);
   assert.deepEqual(bad({ AWS_IOT_TOPICS: "," }), ["AWS_IOT_TOPICS"]);
 });
 
@@ -222,7 +234,7 @@ Deno.test("WEBSOCKET_URL must not be this program itself: messages would go roun
   const own = ["ws://localhost:8000/ws", "ws://127.0.0.1:8000/api/v1/stream"];
   for (const url of own) assert.deepEqual(bad({ WEBSOCKET_URL: url }), ["WEBSOCKET_URL"], url);
   assert.deepEqual(bad({ WEBSOCKET_URL: "wss://me", PORT: "443", HOST: "me" }), ["WEBSOCKET_URL"]);
-  assert.ok(good({ WEBSOCKET_URL: "ws://localhost:8080/ws" }).websocketUrl);
+  assert.ok(websocket({ WEBSOCKET_URL: "ws://localhost:8080/ws" }));
 });
 
 Deno.test("WhatsApp, tokens and TLS: what belongs together is asked for together", () => {
@@ -279,10 +291,10 @@ Deno.test("numbers, flags and addresses: what is out of form or range is named",
 });
 
 Deno.test("flags start those sources only, and ask for what they need", () => {
-  const all = { BROKER_HOST: "b", WEBSOCKET_URL: "ws://u", ...KAFKA };
+  const all = { BROKER_HOST: "b", WEBSOCKET_URL: "ws://u", ...KAFKA_ENV };
   const sources = (...args: string[]) => {
-    const { mqtt, kafka, websocketUrl } = good(all, ...args);
-    return [mqtt, kafka, websocketUrl].map((source) => source !== undefined);
+    const { sources } = good(all, ...args);
+    return [MQTT, KAFKA, WEBSOCKET].map(({ name }) => sources.has(name));
   };
   assert.deepEqual(sources(), [true, true, true]);
   assert.deepEqual(sources("--mqtt"), [true, false, false]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { VARIABLE_NAMES } from "../config.ts";
+import { VARIABLE_NAMES } from "./kit/config.ts";
 import { taskCommand } from "./kit/telecast.ts";
 
 for (const task of ["start", "dev"]) {

@@ -1,8 +1,9 @@
 /** The service as the program has it: over the workers, with the store, into the stream. */
 
 import type { OpenStore } from "../../broker/open.ts";
-import type { AwsIotConfig, Config } from "../../config.ts";
+import type { Config } from "../../config.ts";
 import type { Supervisor } from "../supervisor.ts";
+import type { AwsIotConfig } from "./declaration.ts";
 import { KvBuffer } from "./kv_buffer.ts";
 import { AwsIotService } from "./service.ts";
 import { serviceConfigOf, sourceConfigOf } from "./service_config.ts";

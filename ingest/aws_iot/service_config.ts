@@ -1,7 +1,9 @@
 /** What the service is made with. */
 
-import { type AwsIotConfig, type Env, type Problem, readConfig } from "../../config.ts";
+import { type Env, type Problem, readConfig } from "../../config.ts";
+import { sectionOf } from "../../config/source_declaration.ts";
 import { certificateProblems } from "./certificates.ts";
+import { AWS_IOT, type AwsIotConfig } from "./declaration.ts";
 import { GZIP_BYTES } from "./source.ts";
 import type { AwsIotSourceConfig } from "./source.ts";
 
@@ -55,9 +57,12 @@ export const COMMAND_TOPIC_PREFIX = "bombercat/commands/";
 /** Reads the `AWS_IOT_*` variables alone. @throws {AwsIotConfigError} */
 export function serviceConfigFromEnv(env: Env): AwsIotServiceConfig {
   const own = (name: string) => /^AWS_IOT_|^COMMAND_TOPIC_PREFIX$/.test(name);
-  const result = readConfig((name) => own(name) ? env(name) : undefined);
+  const result = readConfig((name) => own(name) ? env(name) : undefined, {
+    sources: [AWS_IOT],
+  });
   if (!result.ok) throw new AwsIotConfigError(result.problems);
-  const { awsIot, commandTopicPrefix } = result.config;
+  const awsIot = sectionOf(result.config, AWS_IOT);
+  const { commandTopicPrefix } = result.config;
   if (!awsIot) {
     const message = "is not set: it, AWS_IOT_CERT_PATH, AWS_IOT_KEY_PATH, AWS_IOT_CA_PATH and " +
       "AWS_IOT_CLIENT_ID are needed";

@@ -19,11 +19,12 @@ globalThis.Worker = class extends RealWorker {
 };
 
 const { readConfig } = await import("../../config.ts");
+const { SOURCES } = await import("../../ingest/sources.ts");
 const { listen } = await import("../../listen.ts");
 const { configureLog } = await import("../../log.ts");
 const { startProgram } = await import("../../program.ts");
 
-const result = readConfig((name) => Deno.env.get(name), args);
+const result = readConfig((name) => Deno.env.get(name), { sources: SOURCES, args });
 if (!result.ok) throw new Error(result.problems.map(({ name, message }) => name + message).join());
 await configureLog(result.config.log);
 const program = await startProgram(result.config);

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { parse, parseAllDocuments } from "yaml";
-import { VARIABLE_NAMES, VARIABLES } from "../../config.ts";
+import type { z } from "zod";
+import { VARIABLE_NAMES, VARIABLES } from "../kit/config.ts";
 import { read } from "./markdown.ts";
 import { walk } from "./walk.ts";
 
@@ -34,9 +35,11 @@ function assertVariables(names: Iterable<string>, where: string): void {
   assert.deepEqual([...names].filter((name) => !known.has(name)), [], where);
 }
 
+const formOf = (name: string) => VARIABLES[name] as z.ZodType;
+
 /** The default of a variable, or what a file sets in its place. */
-function valueOf(name: keyof typeof VARIABLES, set: Record<string, string>): unknown {
-  return VARIABLES[name].parse(set[name]);
+function valueOf(name: string, set: Record<string, string>): unknown {
+  return formOf(name).parse(set[name]);
 }
 
 Deno.test("compose and Kubernetes set variables that the program has, to values that it takes", async () => {
@@ -49,7 +52,7 @@ Deno.test("compose and Kubernetes set variables that the program has, to values 
   const { stringData } = ofKind(documents, "Secret", "telecast");
   assertVariables([...Object.keys(data), ...Object.keys(stringData)], "deploy/kubernetes");
   for (const [name, value] of Object.entries(data)) {
-    assert.ok(VARIABLES[name as keyof typeof VARIABLES].safeParse(value).success, name);
+    assert.ok(formOf(name).safeParse(value).success, name);
   }
   const unit = await read("deploy/systemd/telecast.service");
   const line = /^Environment=(.*)$/m.exec(unit)![1]!;
@@ -57,7 +60,7 @@ Deno.test("compose and Kubernetes set variables that the program has, to values 
 });
 
 Deno.test("ports of compose, Kubernetes, the image and the proxies are the program's", async () => {
-  const port = Number(VARIABLES.PORT.parse(undefined));
+  const port = Number(formOf("PORT").parse(undefined));
   const services = await compose();
   const documents = await kubernetes();
   const [container] = ofKind(documents, "Deployment", "telecast").spec.template.spec.containers;

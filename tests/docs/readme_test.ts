@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { VARIABLE_NAMES, VARIABLES } from "../../config.ts";
-import { CLI_FLAGS } from "../../config_formats.ts";
-import { HELP } from "../../help.ts";
+import type { z } from "zod";
+import { flagsOf } from "../../config/flags.ts";
+import { helpOf } from "../../help.ts";
+import { SOURCES } from "../../ingest/sources.ts";
+import { VARIABLE_NAMES, VARIABLES } from "../kit/config.ts";
 import { documents, read, rowsOf } from "./markdown.ts";
 
 async function variableRows(): Promise<{ name: string; value: string }[]> {
@@ -18,7 +20,7 @@ Deno.test("README's tables have every variable, once, and no others", async () =
 
 Deno.test("README's tables have the defaults of the program", async () => {
   for (const { name, value } of await variableRows()) {
-    const parsed = VARIABLES[name as keyof typeof VARIABLES].safeParse(undefined);
+    const parsed = (VARIABLES[name] as z.ZodType).safeParse(undefined);
     assert.ok(parsed.success, name);
     if (parsed.data === undefined) continue;
     const expected = Array.isArray(parsed.data) ? parsed.data.join(",") : String(parsed.data);
@@ -45,11 +47,11 @@ Deno.test("documentation names tasks and flags that there are", async () => {
       assert.ok(Object.hasOwn(tasks, task!), `${path} names the task ${task}`);
     }
     for (const [, flag] of text.matchAll(/deno task (?:--env-file=\S+ )?start (--[a-z-]+)/g)) {
-      assert.ok(CLI_FLAGS.has(flag!), `${path} names the flag ${flag}`);
+      assert.ok(flagsOf(SOURCES).has(flag!), `${path} names the flag ${flag}`);
     }
   }
-  const ours = HELP.replaceAll("deno task --env-file=", "");
+  const ours = helpOf(SOURCES).replaceAll("deno task --env-file=", "");
   for (const flag of ours.match(/--[a-z-]+/g) ?? []) {
-    assert.ok(CLI_FLAGS.has(flag), `--help names ${flag}`);
+    assert.ok(flagsOf(SOURCES).has(flag), `--help names ${flag}`);
   }
 });

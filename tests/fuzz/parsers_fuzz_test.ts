@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Interest } from "../../broker/interest.ts";
 import { Epoch, parseCursor } from "../../broker/message.ts";
-import { readConfig, VARIABLE_NAMES } from "../../config.ts";
+import { readVariables, VARIABLE_NAMES } from "../kit/config.ts";
 import { MessageCheck } from "../../ingest/check.ts";
 import { narrow, OPEN_GRANT, TokenError, Tokens } from "../../routes/tokens.ts";
 import { SECRET, sign } from "../routes/signed.ts";
@@ -159,7 +159,7 @@ fuzz(
     );
     await fc.assert(
       fc.asyncProperty(variables, args, (env, args) => {
-        const result = readConfig((name) => env[name], args);
+        const result = readVariables(env, args);
         if (result.ok) return Promise.resolve();
         assert.ok(result.problems.length > 0);
         for (const { name, message } of result.problems) {

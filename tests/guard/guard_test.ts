@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { get } from "node:http";
 import { connect } from "node:tls";
-import { readConfig } from "../../config.ts";
+import { configOf } from "../kit/config.ts";
 import { listen } from "../../listen.ts";
 import { Certificates, type KeyPair } from "../kit/certificates.ts";
 import { eventually, within } from "../kit/eventually.ts";
@@ -15,8 +15,7 @@ type Env = Record<string, string>;
 /** A server behind the guard that says who asked, echoes WebSockets, and streams. */
 async function serve(env: Env) {
   const port = freePort();
-  const result = readConfig((name) => ({ PORT: String(port), ...env })[name]);
-  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  const config = configOf({ PORT: String(port), ...env });
   const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
   const answer = async (request: Request, { remoteAddr }: Deno.ServeHandlerInfo) => {
     if (request.headers.has("upgrade")) {
@@ -36,7 +35,7 @@ async function serve(env: Env) {
       }),
     );
   };
-  const server = await listen(result.config, answer);
+  const server = await listen(config, answer);
   return {
     port,
     streams,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
-import { readConfig } from "../../config.ts";
+import { configOf } from "../kit/config.ts";
 import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
 import type { Outgoing } from "../../ingest/source.ts";
 import { startProgram } from "../../program.ts";
@@ -67,9 +67,7 @@ Deno.test("publish: through the broker and back into the stream", async () => {
     DENO_KV_URL: "memory:",
     DRAIN_SECONDS: "1",
   };
-  const config = readConfig((name) => env[name]);
-  assert.ok(config.ok);
-  const program = await startProgram(config.config);
+  const program = await startProgram(configOf(env));
   const server = Deno.serve(
     { port: 0, hostname: "127.0.0.1", onListen() {} },
     program.fetch,

@@ -10,7 +10,8 @@ import { MemoryKv } from "../../broker/memory_kv.ts";
 import { Hub } from "../../broker/hub.ts";
 import { Instances } from "../../broker/instances.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
-import { type Config, readConfig } from "../../config.ts";
+import type { Config } from "../../config.ts";
+import { configOf } from "../kit/config.ts";
 import { Health } from "../../health.ts";
 import { requestFailed } from "../../listen.ts";
 import { createApp } from "../../routes/app.ts";
@@ -53,9 +54,7 @@ export class Rig implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   private constructor(options: RigOptions) {
-    const result = readConfig((name) => options.env?.[name]);
-    if (!result.ok) throw new Error(`Cannot use this configuration: ${JSON.stringify(result)}`);
-    const config = this.config = result.config;
+    const config = this.config = configOf(options.env);
     this.work = options.work ?? new MemoryKv();
     this.fanout = new MemoryFanout({
       retentionMs: config.retentionSeconds * 1000,

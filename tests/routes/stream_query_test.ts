@@ -1,7 +1,7 @@
 /** What a client may ask for, and how it is told that it may not. */
 
+import { configOf } from "../kit/config.ts";
 import assert from "node:assert/strict";
-import { readConfig } from "../../config.ts";
 import { parseStreamQuery, QueryError } from "../../routes/stream_query.ts";
 import { Rig } from "./rig.ts";
 
@@ -96,9 +96,7 @@ Deno.test("without device_ids it is everything: on SSE, and where WS_REQUIRE_DEV
 
 Deno.test("WS_REQUIRE_DEVICE_IDS is false by itself where Kafka is the only source", () => {
   const required = (env: Record<string, string>, ...args: string[]) => {
-    const result = readConfig((name) => env[name], args);
-    assert.ok(result.ok);
-    return result.config.requireDeviceIds;
+    return configOf(env, args).requireDeviceIds;
   };
   const kafka = { KAFKA_BOOTSTRAP_SERVERS: "k", KAFKA_TOPIC: "t" };
   assert.equal(required({}), true);

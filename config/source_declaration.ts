@@ -1,0 +1,62 @@
+/** What a kind of source declares to the configuration. The configuration imports no source. */
+
+import type { z } from "zod";
+import type { Config, Problem } from "../config.ts";
+
+/** What a source's variables are read with. */
+export interface SectionContext {
+  /** Names of all variables that are set. */
+  readonly given: ReadonlySet<string>;
+  /** Whether a URL points to the port on which this program itself listens. */
+  isOwnAddress(url: string): boolean;
+  /** Reports a variable; `message` follows its name and never holds its value. */
+  problem(name: string, message: string): void;
+}
+
+/** A kind of source; `Section` is its part of the configuration. */
+export interface SourceDeclaration<Section = unknown> {
+  /** Names it in the configuration, logs, stats and metrics: `mqtt`. */
+  readonly name: string;
+  /** Flags that select it; the first is its own. */
+  readonly flags: readonly [string, ...string[]];
+  /** Its variables and their forms. */
+  readonly variables: z.ZodRawShape;
+  /** It is configured where one of these is set. */
+  readonly addresses: readonly string[];
+  /** Variables that do nothing without an address. */
+  readonly unusedWithoutAddress?: readonly string[];
+  /** True where a WebSocket without `device_ids` gets every device, if this is the only source. */
+  readonly streamsEveryDevice?: boolean;
+  /** Its block of `--help`. */
+  readonly help: string;
+  /** Undefined where it is not configured; reports what does not fit together. */
+  section(
+    variables: Readonly<Record<string, unknown>>,
+    context: SectionContext,
+  ): Section | undefined;
+  /** What can only be checked once the source is to be started, such as its files. */
+  check?(section: Section): readonly Problem[];
+  /** One line without secrets: what it connects to. */
+  summary(section: Section, config: Config): string;
+}
+
+/** Checks that `section` reads the declared variables. */
+export function declareSource<Section, Shape extends z.ZodRawShape>(
+  declaration: Omit<SourceDeclaration<Section>, "variables" | "section"> & {
+    readonly variables: Shape;
+    section(
+      variables: z.infer<z.ZodObject<Shape>>,
+      context: SectionContext,
+    ): Section | undefined;
+  },
+): SourceDeclaration<Section> {
+  return declaration as unknown as SourceDeclaration<Section>;
+}
+
+/** The section of a source; undefined where it is not configured, or was left out by a flag. */
+export function sectionOf<Section>(
+  { sources }: Pick<Config, "sources">,
+  { name }: SourceDeclaration<Section>,
+): Section | undefined {
+  return sources.get(name) as Section | undefined;
+}

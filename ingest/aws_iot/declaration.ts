@@ -1,0 +1,67 @@
+/** The variables of AWS IoT Core. */
+
+import { hostAndPort, text } from "../../config/forms.ts";
+import { declareSource } from "../../config/source_declaration.ts";
+import { topicFilters } from "../mqtt/topic_filter.ts";
+import { certificateProblems } from "./certificates.ts";
+
+export interface AwsIotConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly certPath: string;
+  readonly keyPath: string;
+  readonly caPath: string;
+  readonly clientId: string;
+  readonly deviceId: string;
+  readonly topics: readonly string[];
+}
+
+const variables = {
+  AWS_IOT_ENDPOINT: text().transform((value, context) => hostAndPort(value, 8883, context))
+    .optional(),
+  AWS_IOT_CERT_PATH: text().optional(),
+  AWS_IOT_KEY_PATH: text().optional(),
+  AWS_IOT_CA_PATH: text().optional(),
+  AWS_IOT_CLIENT_ID: text().max(128, "must be at most 128 characters long").optional(),
+  AWS_IOT_DEVICE_ID: text().max(128, "must be at most 128 characters long").optional(),
+  AWS_IOT_TOPICS: topicFilters().default(["bombercat/commands/#"]),
+};
+
+const REQUIRED = [
+  "AWS_IOT_ENDPOINT",
+  "AWS_IOT_CERT_PATH",
+  "AWS_IOT_KEY_PATH",
+  "AWS_IOT_CA_PATH",
+  "AWS_IOT_CLIENT_ID",
+] as const;
+
+export const AWS_IOT = declareSource<AwsIotConfig, typeof variables>({
+  name: "aws_iot",
+  flags: ["--iot"],
+  variables,
+  addresses: ["AWS_IOT_ENDPOINT"],
+  help: `AWS IoT Core: the first five, or none
+  AWS_IOT_ENDPOINT, AWS_IOT_CERT_PATH, AWS_IOT_KEY_PATH, AWS_IOT_CA_PATH, AWS_IOT_CLIENT_ID
+  AWS_IOT_DEVICE_ID, AWS_IOT_TOPICS (bombercat/commands/#)`,
+  section(vars, { given, problem }) {
+    const missing = REQUIRED.filter((name) => !given.has(name));
+    if (missing.length === REQUIRED.length) return undefined;
+    for (const name of missing) {
+      problem(name, "is not set, but other AWS_IOT_ variables are: all five are needed, or none");
+    }
+    // A value that is out of form was reported already.
+    if (REQUIRED.some((name) => vars[name] === undefined)) return undefined;
+    return {
+      host: vars.AWS_IOT_ENDPOINT!.host,
+      port: vars.AWS_IOT_ENDPOINT!.port,
+      certPath: vars.AWS_IOT_CERT_PATH!,
+      keyPath: vars.AWS_IOT_KEY_PATH!,
+      caPath: vars.AWS_IOT_CA_PATH!,
+      clientId: vars.AWS_IOT_CLIENT_ID!,
+      deviceId: vars.AWS_IOT_DEVICE_ID ?? vars.AWS_IOT_CLIENT_ID!,
+      topics: vars.AWS_IOT_TOPICS,
+    };
+  },
+  check: certificateProblems,
+  summary: ({ host, port, topics }) => `aws_iot ${host}:${port} (${topics.join(", ")})`,
+});

@@ -1,0 +1,78 @@
+/** The variables of an MQTT broker. */
+
+import { z } from "zod";
+import { text, whole } from "../../config/forms.ts";
+import { declareSource } from "../../config/source_declaration.ts";
+import { brokerUrl } from "./broker_url.ts";
+import { topicFilters } from "./topic_filter.ts";
+
+export interface MqttConfig {
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, without credentials. */
+  readonly url: string;
+  readonly topics: readonly string[];
+  readonly qos: 0 | 1 | 2;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly caPath: string | undefined;
+  /** Undefined: made from the deployment's id. */
+  readonly clientId: string | undefined;
+}
+
+const variables = {
+  BROKER_HOST: text().transform(brokerUrl).optional(),
+  MQTT_BROKER: text().transform(brokerUrl).optional(),
+  MQTT_PORT: whole(1, 65_535).optional(),
+  BROKER_TOPIC: topicFilters().optional(),
+  MQTT_USERNAME: z.string().optional(),
+  MQTT_PASSWORD: z.string().optional(),
+  MQTT_CA_PATH: text().optional(),
+  MQTT_CLIENT_ID: text().max(256, "must be at most 256 characters long").optional(),
+  MQTT_QOS: whole(0, 2).default(1),
+};
+
+export const MQTT = declareSource<MqttConfig, typeof variables>({
+  name: "mqtt",
+  flags: ["--mqtt", "--both"],
+  variables,
+  addresses: ["BROKER_HOST", "MQTT_BROKER"],
+  unusedWithoutAddress: ["BROKER_TOPIC"],
+  help: `MQTT
+  BROKER_HOST                          host, host:port, or a mqtt://, mqtts://, ws://, wss:// URL
+  MQTT_BROKER, MQTT_PORT               the same, in two
+  BROKER_TOPIC                         topics, joined by commas: #
+  MQTT_USERNAME, MQTT_PASSWORD, MQTT_CA_PATH, MQTT_CLIENT_ID, MQTT_QOS (1)`,
+  section(vars, { problem }) {
+    const { BROKER_HOST, MQTT_BROKER } = vars;
+    if (BROKER_HOST && MQTT_BROKER) {
+      problem("MQTT_BROKER", "means the same as BROKER_HOST: set one of the two");
+    }
+    const broker = BROKER_HOST ?? MQTT_BROKER;
+    if (!broker) return undefined;
+    const name = BROKER_HOST ? "BROKER_HOST" : "MQTT_BROKER";
+    if (typeof broker === "string") {
+      problem(name, broker);
+      return undefined;
+    }
+    if (vars.MQTT_PORT !== undefined) {
+      if (broker.port === undefined) broker.url.port = String(vars.MQTT_PORT);
+      else if (broker.port !== vars.MQTT_PORT) {
+        problem("MQTT_PORT", `differs from the port in ${name}`);
+      }
+    }
+    const username = vars.MQTT_USERNAME ?? broker.username;
+    const password = vars.MQTT_PASSWORD ?? broker.password;
+    if (password !== undefined && username === undefined) {
+      problem("MQTT_USERNAME", "is not set, but MQTT_PASSWORD is");
+    }
+    return {
+      url: broker.url.href,
+      topics: vars.BROKER_TOPIC ?? (BROKER_HOST ? ["#"] : ["empresas"]),
+      qos: vars.MQTT_QOS as 0 | 1 | 2,
+      username,
+      password,
+      caPath: vars.MQTT_CA_PATH,
+      clientId: vars.MQTT_CLIENT_ID,
+    };
+  },
+  summary: ({ url, topics }) => `mqtt ${url.split("?")[0]} (${topics.join(", ")})`,
+});

@@ -1,0 +1,31 @@
+/** The variable of an upstream WebSocket. */
+
+import { url } from "../../config/forms.ts";
+import { declareSource } from "../../config/source_declaration.ts";
+
+export interface WebSocketConfig {
+  /** `ws://` or `wss://`; its query may hold a token. */
+  readonly url: string;
+}
+
+const variables = { WEBSOCKET_URL: url("ws", "wss").optional() };
+
+export const WEBSOCKET = declareSource<WebSocketConfig, typeof variables>({
+  name: "websocket",
+  flags: ["--websocket", "--both"],
+  variables,
+  addresses: ["WEBSOCKET_URL"],
+  help: `Upstream WebSocket
+  WEBSOCKET_URL                        ws:// or wss://`,
+  section({ WEBSOCKET_URL: url }, { isOwnAddress, problem }) {
+    if (url === undefined) return undefined;
+    if (isOwnAddress(url)) {
+      problem(
+        "WEBSOCKET_URL",
+        "is the address of this program itself: change PORT or WEBSOCKET_URL",
+      );
+    }
+    return { url };
+  },
+  summary: ({ url }) => `websocket ${new URL(url).origin}`,
+});
