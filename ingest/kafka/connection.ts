@@ -236,23 +236,30 @@ export class KafkaConnection {
     const { intake } = this.options;
     const since = performance.now();
     let isSaid = false;
-    for (let credit = intake.ready(); credit && goesOn(); credit = intake.ready()) {
-      const pulse = new AbortController();
-      await Promise.race([
-        credit,
-        sleep(this.#heartbeatMs, AbortSignal.any([pulse.signal, this.#closing.signal])),
-      ]);
-      pulse.abort();
-      try {
-        await heartbeat();
-      } catch (error) {
-        await this.#commit();
-        throw error;
+    let awaited: Promise<void> | undefined;
+    let pulse = new AbortController();
+    const wake = () => pulse.abort();
+    this.#closing.signal.addEventListener("abort", wake);
+    try {
+      for (let credit = intake.ready(); credit && goesOn(); credit = intake.ready()) {
+        pulse = new AbortController();
+        // Once for each credit, and not for each heartbeat: while the store is away it can be hours.
+        if (credit !== awaited) credit.then(wake);
+        awaited = credit;
+        await sleep(this.#heartbeatMs, pulse.signal);
+        try {
+          await heartbeat();
+        } catch (error) {
+          await this.#commit();
+          throw error;
+        }
+        if (!isSaid && performance.now() - since > SLOW_MS) {
+          isSaid = true;
+          intake.log("warning", "reading is held back: messages wait to be stored");
+        }
       }
-      if (!isSaid && performance.now() - since > SLOW_MS) {
-        isSaid = true;
-        intake.log("warning", "reading is held back: messages wait to be stored");
-      }
+    } finally {
+      this.#closing.signal.removeEventListener("abort", wake);
     }
     if (isSaid) intake.log("info", "reading goes on");
   }

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import type { Outgoing } from "../source.ts";
+import { beyondLimits, type BrokerLimits } from "./broker_limits.ts";
 import type { MqttVersion } from "./connect_options.ts";
 import {
   ConnectionProblem,
@@ -52,6 +53,13 @@ export type Encode = (
  */
 export type Qos2Ids = Map<number, { stored: boolean; connection: Connection }>;
 
+interface Connack {
+  readonly sessionPresent?: boolean;
+  readonly reasonCode?: number;
+  readonly returnCode?: number;
+  readonly properties?: BrokerLimits;
+}
+
 type Packet = { cmd: string; messageId?: number; reasonCode?: number };
 type SendPacket = (packet: Packet, done?: () => void, ...rest: unknown[]) => void;
 
@@ -83,6 +91,9 @@ export class Connection {
   readonly #internals: Internals;
   readonly #send: SendPacket;
   readonly #close = Promise.withResolvers<ConnectionProblem>();
+  /** Of publishes without an ack; not reactions to `closed`, which would stay as long as it does. */
+  readonly #unacked = new Set<(error: Error) => void>();
+  #broker: BrokerLimits = {};
 
   constructor(
     private readonly settings: ConnectionSettings,
@@ -149,26 +160,35 @@ export class Connection {
     });
   }
 
-  /** Resolves after PUBACK or PUBCOMP; at QoS 0 when it is written. */
-  async publish({ topic, payload, qos }: Outgoing): Promise<void> {
+  /** QoS 1 and 2 messages that the broker takes without having acknowledged one of them. */
+  get receiveMaximum(): number {
+    return this.#broker.receiveMaximum ?? 65_535;
+  }
+
+  /**
+   * Resolves after PUBACK or PUBCOMP; at QoS 0 when it is written.
+   * @throws {Error} where the broker refuses the message, or the connection is lost before the ack.
+   */
+  publish({ topic, payload, qos }: Outgoing): Promise<void> {
     const encoded = this.settings.encode?.(payload, this.version);
     const body = encoded?.payload ?? payload;
+    const bytes = typeof body === "string"
+      ? Buffer.from(body)
+      : Buffer.from(body.buffer, body.byteOffset, body.length);
     const options = {
       qos,
       ...(encoded?.contentType && { properties: { contentType: encoded.contentType } }),
     };
-    const acked = new Promise<void>((resolve, reject) => {
-      this.#client.publish(
-        topic,
-        typeof body === "string" ? body : Buffer.from(body.buffer, body.byteOffset, body.length),
-        options,
-        (error) => error ? reject(this.#refused(error, topic)) : resolve(),
-      );
+    const code = beyondLimits(this.#broker, { topic, payloadBytes: bytes.length, qos });
+    if (code !== undefined) return Promise.reject(this.#refused(code, topic));
+    return new Promise((resolve, reject) => {
+      this.#unacked.add(reject);
+      this.#client.publish(topic, bytes, options, (error) => {
+        this.#unacked.delete(reject);
+        if (error) reject(this.#refused(error, topic));
+        else resolve();
+      });
     });
-    const lost = this.closed.then((problem) => {
-      throw new Error(`the connection was lost before the ack: ${problem.message}`);
-    });
-    await Promise.race([acked, lost]);
   }
 
   /**
@@ -193,7 +213,8 @@ export class Connection {
     clearTimeout(timer);
   }
 
-  #onConnack(packet: { sessionPresent?: boolean; reasonCode?: number; returnCode?: number }): void {
+  #onConnack(packet: Connack): void {
+    this.#broker = packet.properties ?? {};
     const code = (this.version === 5 ? packet.reasonCode : packet.returnCode) ??
       packet.returnCode ?? 0;
     if (code === 0) {
@@ -252,10 +273,12 @@ export class Connection {
     });
   }
 
-  #refused(error: Error, topic: string): Error {
-    const { code } = error as Error & { code?: unknown };
-    if (typeof code !== "number" || code < 128) return error;
-    return new Error(refusedPublish(code, this.settings.at, topic));
+  #refused(reason: Error | number, topic: string): Error {
+    const code = typeof reason === "number" ? reason : (reason as { code?: unknown }).code;
+    if (typeof code === "number" && code >= 128) {
+      return new Error(refusedPublish(code, this.settings.at, topic));
+    }
+    return reason as Error;
   }
 
   /** Acks come hundreds at a time: they leave in one write. */
@@ -284,6 +307,10 @@ export class Connection {
     this.#over = true;
     clearTimeout(this.#closeTimer);
     const problem = this.#problem ?? this.#silentEnd();
+    for (const reject of this.#unacked) {
+      reject(new Error(`the connection was lost before the ack: ${problem.message}`));
+    }
+    this.#unacked.clear();
     // No error speaks against the version of MQTT once the broker has accepted it.
     this.#close.resolve(
       this.#accepted ? new ConnectionProblem(problem.message, "fine", true) : problem,

@@ -155,6 +155,7 @@ const REFUSED_PUBLISHES: Record<number, string> = {
   144: "the topic's name is not allowed",
   149: "it is too large",
   153: "its format is not what it claims to be",
+  155: "the broker does not take this QoS",
 };
 
 /** Whether an error is of {@linkcode refusedPublish}, and will not pass by itself; it crosses threads as its text alone. */

@@ -12,6 +12,7 @@ import {
 } from "./connect_options.ts";
 import { Connection, type Encode, type Qos2Ids } from "./connection.ts";
 import { Inflow, type InflowOptions } from "./inflow.ts";
+import { Outflow, type OutflowLimits } from "./outflow.ts";
 import { ConnectionProblem, MQTT_SETTINGS } from "./problem.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -23,6 +24,7 @@ export interface MqttSourceConfig extends BrokerConfig {
   /** How long the broker has for a SUBACK or an UNSUBACK. */
   readonly answerTimeoutMs?: number | undefined;
   readonly inflow?: Omit<InflowOptions, "intake"> | undefined;
+  readonly outflow?: OutflowLimits | undefined;
 }
 
 /** How long the source waits before each try. */
@@ -56,6 +58,7 @@ export class MqttSource implements Source {
   readonly #stop = new AbortController();
   readonly #qos2: Qos2Ids = new Map();
   readonly #subscriptions: Subscriptions;
+  readonly #outflow: Outflow;
   readonly #pace: Pace;
   readonly #clock: Clock;
   readonly #at: string;
@@ -64,9 +67,6 @@ export class MqttSource implements Source {
   #onState!: (state: SourceState) => void;
   #run: Promise<void> = Promise.resolve();
   #connection: Connection | undefined;
-  /** Resolves with the next connection that can be used, or the present one. */
-  #usable = Promise.withResolvers<Connection>();
-  #isUsable = false;
   #connections = 0;
   /** Connections that the broker took and closed again at once, one after the other. */
   #shortLives = 0;
@@ -85,6 +85,7 @@ export class MqttSource implements Source {
     this.#pace = parts.pace ?? new Backoff(config.backoff ?? BACKOFF);
     this.#clock = parts.clock ?? SYSTEM_CLOCK;
     this.#subscriptions = new Subscriptions(config, context);
+    this.#outflow = new Outflow(this.#at, config.outflow);
   }
 
   start(intake: Intake, onState: (state: SourceState) => void): void {
@@ -98,18 +99,8 @@ export class MqttSource implements Source {
    * Waits for the connection where there is none.
    * @throws {Error} where the broker does not ack within `timeoutMs`, or refuses the message.
    */
-  async publish(message: Outgoing, timeoutMs: number): Promise<void> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      const what = this.#connection ? "sent no ack" : "was not connected";
-      late.reject(new Error(`${this.#at} ${what} within ${timeoutMs} ms`));
-    }, timeoutMs);
-    try {
-      const connection = await Promise.race([this.#usable.promise, late.promise]);
-      await Promise.race([connection.publish(message), late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+  publish(message: Outgoing, timeoutMs: number): Promise<void> {
+    return this.#outflow.publish(message, timeoutMs);
   }
 
   async stop(): Promise<void> {
@@ -118,6 +109,7 @@ export class MqttSource implements Source {
     await this.#inflow?.settled(SETTLE_MS);
     await this.#connection?.end();
     await this.#run;
+    this.#outflow.close();
     this.#onState?.({ state: "stopped" });
   }
 
@@ -191,15 +183,13 @@ export class MqttSource implements Source {
       return new ConnectionProblem(error instanceof Error ? error.message : String(error));
     } finally {
       this.#connection = undefined;
-      if (this.#isUsable) this.#usable = Promise.withResolvers<Connection>();
-      this.#isUsable = false;
+      this.#outflow.connection = undefined;
     }
   }
 
   async #onConnected(connection: Connection, sessionPresent: boolean): Promise<void> {
     if (connection !== this.#connection) return;
-    this.#isUsable = true;
-    this.#usable.resolve(connection);
+    this.#outflow.connection = connection;
     try {
       await this.#subscriptions.apply(connection, sessionPresent, (refused) => {
         if (connection !== this.#connection) return;

@@ -62,16 +62,17 @@ export class Subscriptions {
 
   #tryAgain(
     connection: Connection,
-    refused: readonly string[],
+    first: readonly string[],
     onApplied: (refused: readonly string[]) => void,
   ): void {
+    let refused = first;
     const timer = setInterval(async () => {
       try {
         const still = await this.#subscribe(connection, refused);
         if (still.length === refused.length) return;
-        clearInterval(timer);
-        onApplied(still);
-        if (still.length > 0) this.#tryAgain(connection, still, onApplied);
+        refused = still;
+        if (refused.length === 0) clearInterval(timer);
+        onApplied(refused);
       } catch {
         // The connection is lost, and ends the timer below.
       }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { freePort } from "../kit/ports.ts";
 import { TempDir } from "../kit/temp_dir.ts";
-import { drop, probe, publisher, startBroker } from "./mqtt_kit.ts";
+import { CONNACK_5, drop, probe, publisher, scripted, startBroker } from "./mqtt_kit.ts";
 
 Deno.test("MqttSource takes 3.1.1 where the broker refuses MQTT 5", async () => {
   await using broker = await startBroker();
@@ -166,40 +166,6 @@ Deno.test("MqttSource.stop() ends a try to connect at once", async () => {
   assert.ok(performance.now() - start < 1_500);
   connection.close();
 });
-
-/** A broker that answers each packet with bytes of its own; `answer` gets the packet's bytes. */
-function scripted(answer: (packet: Uint8Array) => number[] | undefined) {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.Conn>();
-  const serve = async (connection: Deno.Conn) => {
-    open.add(connection);
-    const buffer = new Uint8Array(4096);
-    try {
-      for (let n = await connection.read(buffer); n; n = await connection.read(buffer)) {
-        const bytes = answer(buffer.slice(0, n));
-        if (bytes) await connection.write(new Uint8Array(bytes));
-      }
-    } catch {
-      // Reset by the other side.
-    }
-    open.delete(connection);
-    connection.close();
-  };
-  const serving = (async () => {
-    const all: Promise<void>[] = [];
-    for await (const connection of listener) all.push(serve(connection));
-    await Promise.all(all);
-  })();
-  return {
-    url: `mqtt://127.0.0.1:${listener.addr.port}`,
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      await serving;
-    },
-  };
-}
-
-const CONNACK_5 = [0x20, 3, 0, 0, 0];
 
 Deno.test("MqttSource says that another client with its id connected", async () => {
   await using broker = scripted((packet) =>

@@ -63,3 +63,50 @@ export async function untilAcked(
   await eventually(`${count} acks`, () => acks >= count);
   broker.aedes.off("ack", onAck);
 }
+
+/** CONNACK of MQTT 5: accepted, no session, no properties. */
+export const CONNACK_5 = [0x20, 3, 0, 0, 0];
+
+/** A broker that answers each packet with bytes of its own; `answer` gets the packet's bytes. */
+export function scripted(answer: (packet: Uint8Array) => number[] | undefined) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serve = async (connection: Deno.Conn) => {
+    const buffer = new Uint8Array(65_536);
+    let unread = new Uint8Array();
+    try {
+      for (let n = await connection.read(buffer); n; n = await connection.read(buffer)) {
+        unread = new Uint8Array([...unread, ...buffer.subarray(0, n)]);
+        for (let size = packetSize(unread); size > 0; size = packetSize(unread)) {
+          const bytes = answer(unread.slice(0, size));
+          unread = unread.slice(size);
+          if (bytes) await connection.write(new Uint8Array(bytes));
+        }
+      }
+    } catch {
+      // Reset by the other side.
+    }
+    connection.close();
+  };
+  const serving = (async () => {
+    const all: Promise<void>[] = [];
+    for await (const connection of listener) all.push(serve(connection));
+    await Promise.all(all);
+  })();
+  return {
+    url: `mqtt://127.0.0.1:${listener.addr.port}`,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await serving;
+    },
+  };
+}
+
+/** Of the first packet, header included; 0 while it is not there as a whole. */
+function packetSize(bytes: Uint8Array): number {
+  let length = 0;
+  for (let i = 1; i < Math.min(bytes.length, 5); i++) {
+    length += (bytes[i]! & 0x7f) << (7 * (i - 1));
+    if (bytes[i]! < 0x80) return bytes.length > i + length ? i + 1 + length : 0;
+  }
+  return 0;
+}

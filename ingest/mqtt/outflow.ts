@@ -1,0 +1,131 @@
+/** Messages on their way to a broker: in order, bounded, each answered in its time. */
+
+import type { Outgoing } from "../source.ts";
+import type { Connection } from "./connection.ts";
+
+export interface OutflowLimits {
+  /** Of messages that are sent and not acknowledged; a larger one goes alone. */
+  readonly maxBytes?: number | undefined;
+  /** A connection whose oldest message has waited as long for its ack is ended. */
+  readonly ackLimitMs?: number | undefined;
+}
+
+interface Item {
+  readonly message: Outgoing;
+  readonly bytes: number;
+  sentAt: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+const MAX_IN_FLIGHT = 1_000;
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Longer than any caller waits: a broker that is slow costs answers, and only then the connection. */
+const ACK_LIMIT_MS = 60_000;
+
+/**
+ * A message waits here until there is a connection and room in the broker's window. A message that
+ * was sent stays with the client until its ack, also after its caller has given up. So a broker that
+ * acknowledges nothing makes this side keep one window of messages at most.
+ */
+export class Outflow {
+  readonly #waiting = new Set<Item>();
+  /** Oldest first. */
+  readonly #sent = new Set<Item>();
+  #sentBytes = 0;
+  #connection: Connection | undefined;
+  #ackTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `at` is the broker's `host:port`, for messages. */
+  constructor(private readonly at: string, private readonly limits: OutflowLimits = {}) {}
+
+  /** @throws {Error} without an ack within `timeoutMs`, or where the broker refuses the message. */
+  publish(message: Outgoing, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(item);
+        const what = this.#connection ? "sent no ack" : "was not connected";
+        reject(new Error(`${this.at} ${what} within ${timeoutMs} ms`));
+      }, timeoutMs);
+      const item: Item = {
+        message,
+        bytes: message.topic.length + message.payload.length,
+        sentAt: 0,
+        resolve: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      };
+      this.#waiting.add(item);
+      this.#send();
+    });
+  }
+
+  /** What messages go out over; undefined while there is no connection. */
+  set connection(connection: Connection | undefined) {
+    this.#connection = connection;
+    if (connection) this.#send();
+    else {
+      clearTimeout(this.#ackTimer);
+      this.#ackTimer = undefined;
+    }
+  }
+
+  /** Nothing is sent any more, and what waits is rejected. */
+  close(): void {
+    this.connection = undefined;
+    for (const item of this.#waiting) {
+      item.reject(new Error("Cannot publish: the source is stopped"));
+    }
+    this.#waiting.clear();
+  }
+
+  #send(): void {
+    const connection = this.#connection;
+    if (!connection) return;
+    for (const item of this.#waiting) {
+      if (!this.#hasRoom(item, connection)) break;
+      this.#waiting.delete(item);
+      this.#sent.add(item);
+      this.#sentBytes += item.bytes;
+      item.sentAt = performance.now();
+      connection.publish(item.message).then(
+        () => this.#settle(item, item.resolve),
+        (error) => this.#settle(item, () => item.reject(error)),
+      );
+    }
+    if (this.#sent.size > 0) this.#ackTimer ??= this.#checkAcksAfter(this.#ackLimitMs);
+  }
+
+  #hasRoom({ bytes }: Item, { receiveMaximum }: Connection): boolean {
+    if (this.#sent.size === 0) return true;
+    return this.#sent.size < Math.min(MAX_IN_FLIGHT, receiveMaximum) &&
+      this.#sentBytes + bytes <= (this.limits.maxBytes ?? MAX_BYTES);
+  }
+
+  #settle(item: Item, answer: () => void): void {
+    this.#sent.delete(item);
+    this.#sentBytes -= item.bytes;
+    answer();
+    this.#send();
+  }
+
+  get #ackLimitMs(): number {
+    return this.limits.ackLimitMs ?? ACK_LIMIT_MS;
+  }
+
+  #checkAcksAfter(ms: number): ReturnType<typeof setTimeout> {
+    return setTimeout(() => {
+      this.#ackTimer = undefined;
+      const [oldest] = this.#sent;
+      if (!oldest || !this.#connection) return;
+      const leftMs = oldest.sentAt + this.#ackLimitMs - performance.now();
+      if (leftMs > 0) this.#ackTimer = this.#checkAcksAfter(leftMs);
+      else this.#connection.end(500, `${this.at} acknowledged nothing of what was published`);
+    }, ms);
+  }
+}
