@@ -10,24 +10,31 @@ export interface Clock {
   random(): number;
 }
 
+/** Resolves after `ms`, or at once when `signal` aborts. Never rejects. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
 export const SYSTEM_CLOCK: Clock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener("abort", done, { once: true });
-    }),
+  sleep,
   random: () => Math.random(),
 };
 
-/** Exponential back-off with full jitter: a random wait of up to `baseMs * 2^tries`. */
+/**
+ * Exponential back-off with equal jitter: at random between half and the whole of
+ * `baseMs * 2^tries`, or of `maxMs` where that is less. The half keeps a retry from coming at once.
+ */
 export function backoffMs(
   tries: number,
   { baseMs, maxMs, random }: { baseMs: number; maxMs: number; random: () => number },
