@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { choice, flag, hostAndPort, list, seconds, text, url, whole } from "./config/forms.ts";
+import { mqttText } from "./config/mqtt_text.ts";
 import type { SourceDeclaration } from "./config/source_declaration.ts";
 
 /** Where to listen; an IPv6 address with or without brackets. */
@@ -53,7 +54,7 @@ const recipients = () =>
 export const VARIABLES = {
   HOST: host().default("127.0.0.1"),
   PORT: whole(0, 65_535).default(8000),
-  COMMAND_TOPIC_PREFIX: text().regex(/^[^#+\0]{1,200}$/, "must be a topic without # and +")
+  COMMAND_TOPIC_PREFIX: mqttText(text().regex(/^[^#+]{1,200}$/, "must be a topic without # and +"))
     // An id is a level of its own, also where the slash was left out.
     .transform((prefix) => prefix.endsWith("/") ? prefix : `${prefix}/`)
     .default("bombercat/commands/"),

@@ -22,6 +22,7 @@ export { Backend } from "./broker/delivery/backend.ts";
 export { DeliveryError } from "./broker/delivery/delivery.ts";
 export { WhatsApp, type WhatsAppMessage } from "./broker/delivery/whatsapp.ts";
 export { type MessageType, registerMessageType } from "./ingest/botonera/message_types.ts";
+export { InvalidTopicError } from "./ingest/mqtt/topic_name.ts";
 export type { HandlingContext, MessageHandler, OwnSource, Problem };
 
 export interface TelecastOptions {
@@ -98,6 +99,7 @@ export class Telecast implements AsyncDisposable {
   /**
    * An answer to devices: a text as it is, anything else as JSON, at the MQTT broker with QoS 1.
    * Resolves after the broker's ack.
+   * @throws {InvalidTopicError} where MQTT has no such topic.
    * @throws {Error} where there is no broker, or no ack within 5 s.
    */
   publish(topic: string, payload: unknown): Promise<void> {

@@ -24,6 +24,7 @@ import { MQTT, type MqttConfig } from "./mqtt/declaration.ts";
 import type { MqttSourceConfig } from "./mqtt/source.ts";
 import type { WorkerConfig } from "./protocol.ts";
 import type { Outgoing, OwnSource, SourceState } from "./source.ts";
+import { checkTopic } from "./mqtt/topic_name.ts";
 import { Supervisor } from "./supervisor.ts";
 import { WEBSOCKET } from "./websocket/declaration.ts";
 import type { WebSocketSourceConfig } from "./websocket/source.ts";
@@ -171,9 +172,11 @@ export class Ingest {
 
   /**
    * Publishes at the MQTT broker; resolves after its ack.
+   * @throws {InvalidTopicError} where MQTT has no such topic: nothing is sent then.
    * @throws {Error} where there is no broker, or no ack within `timeoutMs`.
    */
   async publish(message: Outgoing, timeoutMs: number): Promise<void> {
+    checkTopic(message.topic);
     const mqtt = sectionOf(this.options.config, MQTT);
     if (!this.#mqtt || !mqtt) throw new Error("Cannot publish: no MQTT broker is configured");
     if (this.#mqtt.state.state !== "stopped") return await this.#mqtt.publish(message, timeoutMs);

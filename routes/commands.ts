@@ -9,6 +9,7 @@ import type { AppDeps } from "./deps.ts";
 import { jsonBody } from "./json_body.ts";
 import { ProblemError } from "./problem.ts";
 import { badMessage, notAcknowledged, notConfigured, receiptResponse } from "./receipt.ts";
+import { requireTopic } from "./topic.ts";
 
 const ACK_TIMEOUT_MS = 5000;
 
@@ -17,9 +18,12 @@ export const commandSchema = z.record(z.string(), z.unknown());
 export function commandRoutes({ config, awsIot, publish }: AppDeps): Hono {
   const { commandTopicPrefix, maxMessageBytes } = config;
   return new Hono().post("/api/v1/devices/:id/commands", async (c) => {
-    const deviceId = c.req.param("id").trim();
+    const given = c.req.param("id");
+    const deviceId = given.trim();
     requireDevice(c, deviceId);
     const topic = topicOf(commandTopicPrefix, deviceId);
+    // As it was given: a line break around an id is no more a topic than one within it.
+    requireTopic(commandTopicPrefix + given);
     await jsonBody(c, commandSchema);
     const payload = (await c.req.text()).trim();
     if (new TextEncoder().encode(payload).length > maxMessageBytes) {

@@ -6,7 +6,9 @@ import {
   RefusedError,
   UndeliverableError,
 } from "../ingest/aws_iot/service.ts";
+import { InvalidTopicError } from "../ingest/mqtt/topic_name.ts";
 import { problem, ProblemError } from "./problem.ts";
+import { invalidTopic } from "./topic.ts";
 
 /** 200 after the broker's ack, 202 where the message is kept for later, else a problem. */
 export async function receiptResponse(
@@ -18,6 +20,7 @@ export async function receiptResponse(
     return Response.json({ status, ...details }, { status: status === "published" ? 200 : 202 });
   } catch (error) {
     if (error instanceof InvalidPayloadError) throw badMessage(error);
+    if (error instanceof InvalidTopicError) throw invalidTopic(error);
     if (error instanceof RefusedError) {
       return problem({
         status: 503,

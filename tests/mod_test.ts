@@ -1,7 +1,7 @@
 /** Telecast as a part of another program, in this process. */
 
 import assert from "node:assert/strict";
-import { ConfigError, Telecast } from "../mod.ts";
+import { ConfigError, InvalidTopicError, Telecast } from "../mod.ts";
 import { TestProcess } from "./kit/process.ts";
 
 const PROJECT = new URL("..", import.meta.url).pathname;
@@ -28,6 +28,7 @@ Deno.test("Telecast answers, takes companies, and says that it has no broker to 
   assert.deepEqual((await get("/api/v1/empresas")).empresas.at(-1), { id: "chia", name: "Chía" });
   assert.deepEqual(await get("/readyz"), { status: "ok" });
   await assert.rejects(telecast.publish("a", 1), /no MQTT broker is configured/);
+  await assert.rejects(telecast.publish("a\tb", 1), InvalidTopicError);
   await telecast.stop();
 });
 

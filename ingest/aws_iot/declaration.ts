@@ -1,6 +1,7 @@
 /** The variables of AWS IoT Core. */
 
 import { hostAndPort, text } from "../../config/forms.ts";
+import { mqttText } from "../../config/mqtt_text.ts";
 import { declareSource } from "../../config/source_declaration.ts";
 import { topicFilters } from "../mqtt/topic_filter.ts";
 import { certificateProblems } from "./certificates.ts";
@@ -22,7 +23,7 @@ const variables = {
   AWS_IOT_CERT_PATH: text().optional(),
   AWS_IOT_KEY_PATH: text().optional(),
   AWS_IOT_CA_PATH: text().optional(),
-  AWS_IOT_CLIENT_ID: text().max(128, "must be at most 128 characters long").optional(),
+  AWS_IOT_CLIENT_ID: mqttText(text().max(128, "must be at most 128 characters long")).optional(),
   AWS_IOT_DEVICE_ID: text().max(128, "must be at most 128 characters long").optional(),
   AWS_IOT_TOPICS: topicFilters().default(["bombercat/commands/#"]),
 };

@@ -1,7 +1,8 @@
 /** The payloads that devices and the cloud expect, checked before they are sent. */
 
 import { MAX_DEVICE_ID_CHARS } from "../device_id.ts";
-import { MAX_PAYLOAD_BYTES, MAX_TOPIC_BYTES } from "./settings.ts";
+import { checkTopic, InvalidTopicError } from "../mqtt/topic_name.ts";
+import { MAX_PAYLOAD_BYTES, MAX_TOPIC_BYTES, MAX_TOPIC_LEVELS } from "./settings.ts";
 
 /** What may not be published; the message says what and where. */
 export class InvalidPayloadError extends Error {
@@ -53,17 +54,18 @@ export function eventPayload(
     `"event":${JSON.stringify(name)},"metadata":${jsonText(metadata, "metadata")}}`;
 }
 
-/** The topic of a device's commands. @throws {InvalidPayloadError} where MQTT or AWS has no such. */
+/** The topic of a device's commands. @throws {InvalidPayloadError} where the id is none. */
 export function commandTopic(prefix: string, deviceId: string): string {
   idText(deviceId);
-  const topic = prefix + deviceId;
-  if (/[#+\0]/.test(topic)) {
-    throw new InvalidPayloadError("device_id: no command can go to an id with #, + or NUL");
+  return prefix + deviceId;
+}
+
+/** @throws {InvalidTopicError} where AWS would end the connection over the topic. */
+export function checkAwsTopic(topic: string): void {
+  checkTopic(topic, MAX_TOPIC_BYTES);
+  if (topic.split("/").length > MAX_TOPIC_LEVELS) {
+    throw new InvalidTopicError(`topic: must not have more than ${MAX_TOPIC_LEVELS} levels`);
   }
-  if (encoder.encode(topic).length > MAX_TOPIC_BYTES) {
-    throw new InvalidPayloadError(`device_id: its topic is longer than ${MAX_TOPIC_BYTES} bytes`);
-  }
-  return topic;
 }
 
 /** Seconds since 1970, as a float also on the full second. */

@@ -18,6 +18,7 @@ import { Outbox } from "./outbox.ts";
 import { type Receipt, UndeliverableError } from "./outbox_item.ts";
 import { OUTBOX_LIMITS } from "./outbox_limits.ts";
 import {
+  checkAwsTopic,
   checkSize,
   commandTopic,
   eventPayload,
@@ -43,6 +44,7 @@ import { TelemetryBatcher } from "./telemetry_batcher.ts";
 export type { AwsIotStatus };
 export { AwsIotConfigError, type AwsIotServiceConfig } from "./service_config.ts";
 export { RefusedError, UndeliverableError } from "./outbox_item.ts";
+export { InvalidTopicError } from "../mqtt/topic_name.ts";
 export { type Command, InvalidPayloadError, type JsonObject, RawJson, type Receipt };
 
 /** What the program, or a test, puts in the place of the usual parts. */
@@ -226,7 +228,10 @@ export class AwsIotService implements AsyncDisposable {
     return this.#submit(EVENTS_TOPIC, { payload, deviceId, joinsStream: true });
   }
 
-  /** Publishes JSON text to the topic of a device's commands; rejects like publishTelemetry(). */
+  /**
+   * Publishes JSON text to the topic of a device's commands; rejects like publishTelemetry(), and
+   * with {@linkcode InvalidTopicError} where AWS has no such topic.
+   */
   // deno-lint-ignore require-await -- what is thrown rejects
   async publishCommand(deviceId: string, payload: string): Promise<Receipt> {
     const topic = commandTopic(this.#commandPrefix, deviceId);
@@ -275,6 +280,7 @@ export class AwsIotService implements AsyncDisposable {
     if (!this.#running) {
       return Promise.reject(new UndeliverableError("Cannot publish: the service is not started"));
     }
+    checkAwsTopic(topic);
     checkSize(message.payload, this.config.maxPayloadBytes);
     this.#link.wake();
     const { state } = this.#link.state;

@@ -25,6 +25,8 @@ export const ALPN_PROTOCOL = "x-amzn-mqtt-ca";
 export const MAX_PAYLOAD_BYTES = 131_072;
 /** AWS takes topics of 256 bytes. */
 export const MAX_TOPIC_BYTES = 256;
+/** And with seven slashes. */
+export const MAX_TOPIC_LEVELS = 8;
 /**
  * AWS takes 100 publishes a second from one connection, and drops what is beyond. A second holds at
  * most the rate and the burst: 98.

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { text, whole } from "../../config/forms.ts";
+import { mqttText } from "../../config/mqtt_text.ts";
 import { declareSource } from "../../config/source_declaration.ts";
 import { brokerUrl } from "./broker_url.ts";
 import { topicFilters } from "./topic_filter.ts";
@@ -23,10 +24,10 @@ const variables = {
   MQTT_BROKER: text().transform(brokerUrl).optional(),
   MQTT_PORT: whole(1, 65_535).optional(),
   BROKER_TOPIC: topicFilters().optional(),
-  MQTT_USERNAME: z.string().optional(),
+  MQTT_USERNAME: mqttText().optional(),
   MQTT_PASSWORD: z.string().optional(),
   MQTT_CA_PATH: text().optional(),
-  MQTT_CLIENT_ID: text().max(256, "must be at most 256 characters long").optional(),
+  MQTT_CLIENT_ID: mqttText(text().max(256, "must be at most 256 characters long")).optional(),
   MQTT_QOS: whole(0, 2).default(1),
 };
 

@@ -21,7 +21,7 @@ const id: Parameter = {
 };
 /** MQTT has no topic with #, + or NUL. */
 // deno-lint-ignore no-control-regex -- that is what must not be there
-const COMMANDABLE = /^[^#+\x00]*\S[^#+\x00]*$/;
+const COMMANDABLE = /^(?=.*\S)[^#+\x00-\x1f\x7f-\x9f]+$/;
 const example = { path: { id: EXAMPLE_DEVICE } };
 const message = { device_id: EXAMPLE_DEVICE, data: { speed: 42 } };
 const seen = { device_id: EXAMPLE_DEVICE, last_seen: "2026-11-23T00:51:28.288Z", state: "online" };
@@ -108,7 +108,7 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
       202: { description: "It is kept, and goes out once AWS IoT is back", schema: receiptSchema },
     },
     problems: {
-      400: ["bad_message"],
+      400: ["bad_message", "invalid_topic"],
       403: ["device_not_granted"],
       503: ["not_configured", "not_acknowledged", "refused_by_aws_iot"],
     },

@@ -35,7 +35,7 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
         example: { status: "published", topic: "fleet/notices", qos: 1 },
       },
     },
-    problems: { 503: ["no_mqtt_broker", "not_acknowledged"] },
+    problems: { 400: ["invalid_topic"], 503: ["no_mqtt_broker", "not_acknowledged"] },
   },
   {
     method: "post",

@@ -89,16 +89,10 @@ Deno.test("bodies: not JSON, of the wrong form, too large", async (t) => {
     "{}": /^topic: is missing; payload: is missing$/,
     '{"topic":"a"}': /payload: /,
     '{"topic":5,"payload":1}': /^topic: must be a text$/,
-    '{"topic":"","payload":1}': /^topic: may not be empty/,
-    '{"topic":"a/#","payload":1}': /topic: must be a topic without wildcards/,
-    '{"topic":"a/+","payload":1}': /topic: must be a topic without wildcards/,
-    '{"topic":"a\\u0000","payload":1}': /topic: must be a topic without wildcards/,
-    '{"topic":"\\ud800","payload":1}': /topic: must be text/,
     '{"topic":"a","payload":1,"qos":3}': /^qos: must be 0, 1 or 2$/,
     '{"topic":"a","payload":1,"qos":"1"}': /qos: /,
     '{"payload":1,"qos":-1}': /topic: .*qos: /,
   };
-  wrong[JSON.stringify({ topic: "ñ".repeat(40_000), payload: 1 })] = /topic: must be text/;
   for (const [body, detail] of Object.entries(wrong)) {
     await t.step(`of the wrong form: ${body.slice(0, 60)}`, async () => {
       const document = await problemOf(await rig.fetch(path, post(body)), 400, "bad_body");

@@ -60,6 +60,58 @@ Deno.test("publish: without a broker, or without its ack, it is a 503 problem wi
   }
 });
 
+/** The kinds of what MQTT has no topic for; tests/ingest/topic_name_test.ts has every character. */
+const NO_TOPICS = [
+  "a\tb",
+  "a\n",
+  "\u0000",
+  "a\u0085b",
+  "\ufffe",
+  "\ud800",
+  "\u{1ffff}",
+  "a/#",
+  "+",
+  "",
+];
+
+Deno.test("publish: a topic that MQTT does not have is 400 invalid_topic, and nothing is sent", async () => {
+  let sent = 0;
+  const publish = () => Promise.resolve(void sent++);
+  await using rig = await Rig.start({ publish });
+  for (const topic of [...NO_TOPICS, "x".repeat(65_536)]) {
+    const body = JSON.stringify({ topic, payload: 1 });
+    const response = await rig.fetch("/api/v1/publish", post(body));
+    assert.equal(response.status, 400, body.slice(0, 40));
+    const { code, detail } = await response.json();
+    assert.equal(code, "invalid_topic");
+    assert.match(detail, /^topic: must not /);
+  }
+  assert.equal(sent, 0);
+});
+
+Deno.test("commands: an id that makes no topic is 400 invalid_topic, and nothing is sent", async () => {
+  let sent = 0;
+  const publish = () => Promise.resolve(void sent++);
+  await using rig = await Rig.start({ publish });
+  const ids = [
+    "a%09b",
+    "%09b",
+    "b%0D%0A",
+    "a%00",
+    "a%C2%85b",
+    "%EF%BF%BE",
+    "a%F0%9F%BF%BF",
+    "%23",
+    "a%2B",
+  ];
+  for (const id of ids) {
+    const response = await rig.fetch(`/api/v1/devices/${id}/commands`, post('{"go":1}'));
+    assert.equal(response.status, 400, id);
+    assert.equal((await response.json()).code, "invalid_topic", id);
+  }
+  assert.equal(sent, 0);
+});
+
 Deno.test("publish: through the broker and back into the stream", async () => {
   await using broker = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
   const env: Record<string, string> = {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  checkAwsTopic,
   checkSize,
   commandTopic,
   eventPayload,
@@ -9,6 +10,7 @@ import {
   seconds,
   telemetryPayload,
 } from "../../../ingest/aws_iot/payload.ts";
+import { InvalidTopicError } from "../../../ingest/mqtt/topic_name.ts";
 
 const OPTIONS = { deviceId: "bombercat-001", at: 1_234_567_890_123 };
 
@@ -74,12 +76,17 @@ Deno.test("ids and names of events are 1 to 128 characters long", () => {
   }
 });
 
-Deno.test("commandTopic() refuses what MQTT or AWS has no topic for", () => {
+Deno.test("commandTopic() joins prefix and id, and needs an id", () => {
   assert.equal(commandTopic("bombercat/commands/", "a/b"), "bombercat/commands/a/b");
-  for (const id of ["a#", "+", "a\0b", ""]) {
-    assert.throws(() => commandTopic("c/", id), /device_id/);
+  assert.throws(() => commandTopic("c/", " "), /device_id/);
+});
+
+Deno.test("checkAwsTopic() refuses what AWS would end the connection over", () => {
+  checkAwsTopic("ñ".repeat(128));
+  checkAwsTopic("1/2/3/4/5/6/7/8");
+  for (const topic of ["a#", "+", "a\tb", "ñ".repeat(128) + "x", "1/2/3/4/5/6/7/8/9"]) {
+    assert.throws(() => checkAwsTopic(topic), InvalidTopicError, topic);
   }
-  assert.throws(() => commandTopic("x".repeat(200), "y".repeat(57)), /256 bytes/);
 });
 
 Deno.test("checkSize() counts bytes, not characters", () => {
