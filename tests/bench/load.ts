@@ -1,7 +1,7 @@
 /** The load client: built once, then driven over its standard input. */
 
+import { buildGo, LineProcess } from "../kit/line_process.ts";
 import type { Mosquitto } from "../kit/mosquitto.ts";
-import { TestProcess } from "../kit/process.ts";
 
 export interface LoadOptions {
   readonly transport: "ws" | "sse";
@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly query?: string;
   /** A client counts as connected once it has received this text. */
   readonly until?: string;
+  /** Connects with TLS; certificates are not looked at. */
+  readonly tls?: boolean;
 }
 
 export interface Step {
@@ -44,84 +46,49 @@ export interface StepResult {
   readonly max: number;
 }
 
-const SOURCE = new URL("load/", import.meta.url).pathname;
-const BINARY = `${Deno.env.get("HOME")}/.cache/telecast/bench-load`;
+let binary = "";
 
 export async function buildLoad(): Promise<void> {
-  await TestProcess.run("go", {
-    args: ["build", "-o", BINARY, "."],
-    cwd: SOURCE,
-    timeoutMs: 180_000,
-  });
+  binary = await buildGo(new URL("load/", import.meta.url), "bench-load");
 }
 
-/** Connected clients and a publisher. */
+/** Connected clients and a publisher. {@linkcode buildLoad} comes before. */
 export class Load implements AsyncDisposable {
   /** What it took until every client was connected. */
   openSeconds = 0;
 
-  private constructor(
-    private readonly child: Deno.ChildProcess,
-    private readonly answers: AsyncIterator<string>,
-    private readonly input: WritableStreamDefaultWriter<Uint8Array>,
-  ) {}
+  private constructor(private readonly process: LineProcess) {}
 
   get pid(): number {
-    return this.child.pid;
+    return this.process.pid;
   }
 
   /** Resolves once every client is connected. */
   static async open(options: LoadOptions): Promise<Load> {
     const query = options.query === undefined ? "" : `&${options.query}`;
-    const url = `http://127.0.0.1:${options.port}/api/v1/stream?device_ids={ids}${query}`;
-    const child = new Deno.Command(BINARY, {
-      args: [
-        ...["-transport", options.transport, "-url", url, "-clients", String(options.clients)],
-        ...["-devices", String(options.devices), "-each", String(options.each)],
-        ...["-broker", `127.0.0.1:${options.broker.port}`, "-qos", String(options.qos ?? 0)],
-        ...["-watch", options.watch ?? "bench", "-until", options.until ?? ""],
-      ],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    const load = new Load(child, lines(child.stdout), child.stdin.getWriter());
-    const { openSeconds } = await load.#answer() as { openSeconds: number };
+    const scheme = options.tls ? "https" : "http";
+    const url = `${scheme}://127.0.0.1:${options.port}/api/v1/stream?device_ids={ids}${query}`;
+    const load = new Load(LineProcess.start(binary, [
+      ...["-transport", options.transport, "-url", url, "-clients", String(options.clients)],
+      ...["-devices", String(options.devices), "-each", String(options.each)],
+      ...["-broker", `127.0.0.1:${options.broker.port}`, "-qos", String(options.qos ?? 0)],
+      ...["-watch", options.watch ?? "bench", "-until", options.until ?? ""],
+    ]));
+    const { openSeconds } = await load.process.answer() as { openSeconds: number };
     load.openSeconds = openSeconds;
     return load;
   }
 
   async step(step: Step): Promise<StepResult> {
-    return await this.#ask(step) as StepResult;
+    return await this.process.ask(step) as StepResult;
   }
 
   /** Publishes as fast as the broker takes it; resolves once everything is written. */
   async blast(count: number): Promise<void> {
-    await this.#ask({ count });
+    await this.process.ask({ count });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.input.close().catch(() => {});
-    await this.child.status;
-  }
-
-  async #ask(question: unknown): Promise<unknown> {
-    await this.input.write(new TextEncoder().encode(JSON.stringify(question) + "\n"));
-    return await this.#answer();
-  }
-
-  async #answer(): Promise<unknown> {
-    const { value, done } = await this.answers.next();
-    if (done) throw new Error("The load client ended: see its last line above");
-    return JSON.parse(value);
-  }
-}
-
-async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop()!;
-    yield* parts;
+    await this.process[Symbol.asyncDispose]();
   }
 }

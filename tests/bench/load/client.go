@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -46,6 +47,9 @@ func (c *client) open() error {
 	}
 	if c.conn, err = net.Dial("tcp", address.Host); err != nil {
 		return err
+	}
+	if address.Scheme == "https" {
+		c.conn = tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	}
 	wanted, headers := " 200 ", "Accept: text/event-stream\r\n"
 	if *transport == "ws" {

@@ -1,0 +1,3 @@
+module telecast/holding
+
+go 1.22

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand"
+	"strings"
+	"time"
+)
+
+// A kind is one way to hold a server up.
+type kind struct {
+	// Does it with one connection; returns what became of that.
+	run func(*link) string
+	// A second after the server ended the connection, the client is there again.
+	comesBack bool
+}
+
+// The outcome of a client that came to the end of what it does, and does it again at once.
+const cycled = "cycled"
+
+const everyDevice = "device_ids=*"
+
+var kinds = map[string]kind{
+	// For comparison: clients that behave, and get every message.
+	"well-behaved": {run: reads(everyDevice)},
+	// Nothing is read.
+	"unread-ws":      {run: unread("ws", everyDevice)},
+	"unread-sse":     {run: unread("sse", everyDevice)},
+	"unread-answers": {run: unreadAnswers},
+	"unread-replay":  {run: unreadReplay},
+	// Nothing is sent, or the end is not.
+	"silent":     {run: sends("", 0)},
+	"half-head":  {run: sends("GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nX-More: ", 0)},
+	"drip-head":  {run: sends("GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nX-More: ", time.Second)},
+	"half-other": {run: sends("GET /livez HTTP/1.1\r\nHost: localhost\r\nX-More: ", 0)},
+	"drip-body": {run: sends(
+		"POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+			"Content-Length: 1000\r\n\r\n{\"topic\":\"", time.Second)},
+	"idle":       {run: idle},
+	"half-frame": {run: partOfFrame(0)},
+	"drip-frame": {run: partOfFrame(time.Second)},
+	// Much is sent.
+	"ping-flood":        {run: floods(everyDevice, repeated(frame(9, make([]byte, 125)), 500), false), comesBack: true},
+	"ping-flood-read":   {run: floods(everyDevice, repeated(frame(9, make([]byte, 125)), 500), true), comesBack: true},
+	"pong-flood":        {run: floods(everyDevice, repeated(frame(10, nil), 5000), true), comesBack: true},
+	"commands-unread":   {run: floods("device_ids=none", repeated(frame(1, []byte(`{"action":"ping"}`)), 1000), false), comesBack: true},
+	"commands-64k":      {run: floods("device_ids=none", frame(1, longCommand()), true), comesBack: true},
+	"commands-64k-slow": {run: paced(frame(1, longCommand()), 20*time.Millisecond), comesBack: true},
+	"fragments":         {run: floods("device_ids=none", fragments(), true), comesBack: true},
+	"upload":            {run: upload, comesBack: true},
+	"upload-stream":     {run: uploadStream, comesBack: true},
+	// Much is asked for.
+	"subscribe-500":   {run: subscribes, comesBack: true},
+	"old-cursor":      {run: resumes("ws"), comesBack: true},
+	"cursor-commands": {run: resumesByCommand, comesBack: true},
+	"snapshot":        {run: snapshots, comesBack: true},
+	"connect":         {run: connects, comesBack: true},
+}
+
+func unread(transport, query string) func(*link) string {
+	return func(l *link) string {
+		if err := l.open(transport, query); err != nil {
+			return ending(err)
+		}
+		return l.rest()
+	}
+}
+
+func reads(query string) func(*link) string {
+	return func(l *link) string {
+		if err := l.open("ws", query); err != nil {
+			return ending(err)
+		}
+		for {
+			if _, _, err := l.next(); err != nil {
+				return ending(err)
+			}
+		}
+	}
+}
+
+// unreadAnswers asks for much that is no stream, and takes none of it.
+func unreadAnswers(l *link) string {
+	for i := 0; i < 100; i++ {
+		if err := l.request("GET /client.js"); err != nil {
+			return ending(err)
+		}
+	}
+	return l.rest()
+}
+
+func unreadReplay(l *link) string { return unread("ws", everyDevice+"&since="+*cursor)(l) }
+
+// sends a text, and where drip is not 0 one more byte each time after it.
+func sends(text string, drip time.Duration) func(*link) string {
+	return func(l *link) string {
+		if _, err := io.WriteString(l, text); err != nil {
+			return ending(err)
+		}
+		over := l.discard()
+		return drips(l, over, drip)
+	}
+}
+
+func drips(l *link, over <-chan struct{}, every time.Duration) string {
+	var tick <-chan time.Time
+	if every > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for {
+		select {
+		case <-over:
+			return "closed"
+		case <-stopping:
+			return "left"
+		case <-tick:
+			if _, err := l.Write([]byte("x")); err != nil {
+				return ending(err)
+			}
+		}
+	}
+}
+
+// idle makes a request that is answered, and none after it.
+func idle(l *link) string {
+	if err := l.request("GET /livez"); err != nil {
+		return ending(err)
+	}
+	return drips(l, l.discard(), 0)
+}
+
+// partOfFrame sends all but the end of a frame that is as long as a command may be.
+func partOfFrame(drip time.Duration) func(*link) string {
+	return func(l *link) string {
+		if err := l.open("ws", "device_ids=none"); err != nil {
+			return ending(err)
+		}
+		whole := frame(1, longCommand())
+		if _, err := l.Write(whole[:len(whole)-1000]); err != nil {
+			return ending(err)
+		}
+		return drips(l, l.discard(), drip)
+	}
+}
+
+// floods sends the same as fast as it is taken.
+func floods(query string, what []byte, reading bool) func(*link) string {
+	return func(l *link) string {
+		if err := l.open("ws", query); err != nil {
+			return ending(err)
+		}
+		if reading {
+			l.discard()
+		}
+		for {
+			if _, err := l.Write(what); err != nil {
+				return ending(err)
+			}
+		}
+	}
+}
+
+// paced sends the same as often as it may.
+func paced(what []byte, every time.Duration) func(*link) string {
+	return func(l *link) string {
+		if err := l.open("ws", "device_ids=none"); err != nil {
+			return ending(err)
+		}
+		l.discard()
+		for {
+			if _, err := l.Write(what); err != nil {
+				return ending(err)
+			}
+			time.Sleep(every)
+		}
+	}
+}
+
+func repeated(what []byte, times int) []byte { return bytes.Repeat(what, times) }
+
+// longCommand is one of 64 KiB, most of it spaces.
+func longCommand() []byte {
+	const length = 65536
+	text := []byte(`{"action":"ping"` + strings.Repeat(" ", length))
+	return append(text[:length-1], '}')
+}
+
+// fragments is a message of many frames that hold nothing, begun anew again and again.
+func fragments() []byte {
+	first := frame(1, nil)
+	first[0] &= 0x7f
+	more := frame(0, nil)
+	more[0] &= 0x7f
+	whole := append(first, repeated(more, 1000)...)
+	return append(whole, frame(0, []byte(`{"action":"ping"}`))...)
+}
+
+// upload sends a body that has no end.
+func upload(l *link) string {
+	if err := l.request("POST /api/v1/publish", "Content-Type: application/json", "Transfer-Encoding: chunked"); err != nil {
+		return ending(err)
+	}
+	l.discard()
+	chunk := []byte(fmt.Sprintf("%x\r\n%s\r\n", 65536, strings.Repeat(" ", 65536)))
+	for {
+		if _, err := l.Write(chunk); err != nil {
+			return ending(err)
+		}
+	}
+}
+
+// uploadStream goes on sending where a client of Server-Sent Events has nothing to say.
+func uploadStream(l *link) string {
+	if err := l.open("sse", "device_ids=none"); err != nil {
+		return ending(err)
+	}
+	l.discard()
+	chunk := bytes.Repeat([]byte("x"), 65536)
+	for {
+		if _, err := l.Write(chunk); err != nil {
+			return ending(err)
+		}
+	}
+}
+
+// subscribes asks for 500 ids of 100 characters, and for others once that is answered.
+func subscribes(l *link) string {
+	if err := l.open("ws", "device_ids=none"); err != nil {
+		return ending(err)
+	}
+	for {
+		ids := make([]string, 499)
+		for i := range ids {
+			ids[i] = fmt.Sprintf(`"%0100d"`, rand.Int63())
+		}
+		list := strings.Join(ids, ",")
+		for _, action := range []string{"subscribe", "unsubscribe"} {
+			text := fmt.Sprintf(`{"action":"%s","device_ids":[%s]}`, action, list)
+			if _, err := l.Write(frame(1, []byte(text))); err != nil {
+				return ending(err)
+			}
+			if err := l.until(`"subscribed"`); err != nil {
+				return ending(err)
+			}
+			tally.cycles.Add(1)
+		}
+	}
+}
+
+// resumes connects with a cursor, takes everything since, and goes.
+func resumes(transport string) func(*link) string {
+	return func(l *link) string {
+		if err := l.open(transport, everyDevice+"&since="+*cursor); err != nil {
+			return ending(err)
+		}
+		if err := l.until(`"event":"resumed"`); err != nil {
+			return ending(err)
+		}
+		return cycled
+	}
+}
+
+// resumesByCommand asks for what came since a cursor, again and again.
+func resumesByCommand(l *link) string {
+	if err := l.open("ws", "device_ids=none"); err != nil {
+		return ending(err)
+	}
+	ids := make([]string, *devices)
+	for i := range ids {
+		ids[i] = fmt.Sprintf(`"bench-%d"`, i)
+	}
+	list := strings.Join(ids, ",")
+	subscribe := frame(1, []byte(fmt.Sprintf(`{"action":"subscribe","device_ids":[%s],"since":"%s"}`, list, *cursor)))
+	unsubscribe := frame(1, []byte(fmt.Sprintf(`{"action":"unsubscribe","device_ids":[%s]}`, list)))
+	for {
+		if _, err := l.Write(append(subscribe, unsubscribe...)); err != nil {
+			return ending(err)
+		}
+		if err := l.until(`"event":"resumed"`); err != nil {
+			return ending(err)
+		}
+		tally.cycles.Add(1)
+	}
+}
+
+// snapshots takes the last message of every device, and goes. A command is carried out once the
+// snapshot is over.
+func snapshots(l *link) string {
+	if err := l.open("ws", everyDevice+"&snapshot=1"); err != nil {
+		return ending(err)
+	}
+	if _, err := l.Write(frame(1, []byte(`{"action":"ping"}`))); err != nil {
+		return ending(err)
+	}
+	if err := l.until(`"event":"ping"`); err != nil {
+		return ending(err)
+	}
+	return cycled
+}
+
+// connects and goes.
+func connects(l *link) string {
+	if err := l.open("ws", everyDevice); err != nil {
+		return ending(err)
+	}
+	return cycled
+}

@@ -1,0 +1,157 @@
+/** Holds the program up with one kind of clients, beside others that behave, and measures both. */
+
+import { Load, type StepResult } from "../bench/load.ts";
+import { withNoise } from "../bench/noise.ts";
+import { eventually } from "../kit/eventually.ts";
+import { Mosquitto } from "../kit/mosquitto.ts";
+import { SseClient } from "../kit/sse_client.ts";
+
+import { Telecast } from "../kit/telecast.ts";
+import { coresBetween, Gauge, type Sample } from "./gauge.ts";
+import { type HolderResult, Holders } from "./holders.ts";
+
+export interface HoldOptions {
+  readonly kind: string;
+  readonly clients: number;
+  readonly seconds: number;
+  /** Of the clients that behave; each asks for one device of its own. */
+  readonly good: number;
+  readonly perSecond: number;
+  /** How long is measured before, and for how long at most afterwards. */
+  readonly beforeSeconds: number;
+  readonly afterSeconds: number;
+  /** Devices that have a last message. */
+  readonly devices: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly tls?: boolean;
+  /** Where clients connect, if not to the program itself. */
+  readonly front?: (telecast: Telecast) => Promise<AsyncDisposable & { readonly port: number }>;
+}
+
+export interface HoldResult {
+  readonly before: StepResult;
+  readonly during: StepResult;
+  readonly after: StepResult;
+  readonly holders: HolderResult;
+  readonly bytesBefore: number;
+  /** The most while they were there. */
+  readonly bytesDuring: number;
+  /** Like `bytesBefore` after a collection. */
+  readonly bytesAfter: number;
+  /** Part of one core that other processes of the machine used while they were there. */
+  readonly noise: number;
+  readonly coresBefore: number;
+  readonly coresDuring: number;
+  /** From when half of the most sockets that they had open at once are gone; undefined: never. */
+  readonly halfGoneSeconds: number | undefined;
+  readonly allGoneSeconds: number | undefined;
+  /** Sockets that they had open at once. */
+  readonly heldAtMost: number;
+  /** Streams that count as open afterwards, beyond those that behave. */
+  readonly placesTaken: number;
+  /** File descriptors that stay open afterwards, beyond those of before. */
+  readonly descriptorsTaken: number;
+}
+
+const COLLECT = new URL("collect.ts", import.meta.url).pathname;
+const COLLECTIONS = 3;
+const NOBODY = 0.1;
+const DRAIN_SECONDS = 10;
+const WARM_UP_SECONDS = 10;
+const WARM_UP_RATE = 2_000;
+
+/** `buildLoad` and `buildHolders` come before. */
+export async function hold(options: HoldOptions): Promise<HoldResult> {
+  const { good, perSecond, tls = false } = options;
+  await using broker = await Mosquitto.start();
+  await using telecast = await Telecast.start({
+    env: { BROKER_HOST: broker.url, BROKER_TOPIC: "bench/#", ...options.env },
+    flags: ["--v8-flags=--expose-gc", `--preload=${COLLECT}`],
+  });
+  await telecast.waitForSource();
+  await using front = await options.front?.(telecast);
+  const port = front?.port ?? telecast.port;
+  const shared = { transport: "ws", port, broker, devices: good, each: 1, tls } as const;
+  if (options.devices > good) {
+    await using all = await Load.open({ ...shared, clients: 0, devices: options.devices });
+    await all.blast(options.devices);
+    await eventually("all devices", async () => {
+      return (await telecast.json("/api/v1/stats")).fanout.stored >= options.devices;
+    });
+  }
+  const cursor = await cursorOf(telecast);
+  await using load = await Load.open({ ...shared, clients: good });
+  const step = (seconds: number) =>
+    load.step({ rate: perSecond, seconds, drainSeconds: DRAIN_SECONDS });
+  // Fast, so that the program's threads have the memory that they take at this rate after minutes.
+  await load.step({ rate: WARM_UP_RATE, seconds: WARM_UP_SECONDS, drainSeconds: DRAIN_SECONDS });
+  await using gauge = new Gauge(telecast.process);
+  const start = await gauge.now();
+  const before = await step(options.beforeSeconds);
+  const restBefore = await gauge.now();
+  const bytesBefore = await bytesHeld(telecast);
+  const begin = await gauge.now();
+  let holders: HolderResult;
+  let during: StepResult;
+  let end: Sample;
+  let noise: number;
+  {
+    await using clients = Holders.start({ ...options, port, cursor });
+    const { result, noise: others } = await withNoise(
+      [telecast.process.pid, broker.process.pid, load.pid, clients.pid],
+      () => Promise.all([clients.run(options.seconds), step(options.seconds)]),
+    );
+    [holders, during] = result;
+    noise = others;
+    end = await gauge.now();
+  }
+  const held = gauge.since(begin.atMs).filter(({ atMs }) => atMs <= end.atMs);
+  const after = await step(options.afterSeconds);
+  const bytesAfter = await bytesHeld(telecast);
+  const rest = gauge.since(end.atMs);
+  const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
+  return {
+    ...{ before, during, after, holders, noise },
+    bytesBefore,
+    bytesDuring: Math.max(...held.map(({ residentBytes }) => residentBytes)),
+    bytesAfter,
+    coresBefore: coresBetween(start, restBefore),
+    coresDuring: coresBetween(begin, end),
+    ...goneAfter(held, begin),
+    placesTaken: active_subscribers - good,
+    descriptorsTaken: Math.min(...rest.map(({ descriptors }) => descriptors)) - begin.descriptors,
+  };
+}
+
+/** Memory once what is no longer used has been collected. */
+async function bytesHeld({ process }: Telecast): Promise<number> {
+  let least = Infinity;
+  for (let time = 0; time < COLLECTIONS; time++) {
+    const from = process.output.length;
+    process.kill("SIGUSR2");
+    await process.waitForOutput("collected", { from });
+    least = Math.min(least, await process.residentBytes());
+  }
+  return least;
+}
+
+/** When their sockets were closed, as the server's descriptors tell. */
+function goneAfter(held: readonly Sample[], begin: Sample) {
+  const open = held.map(({ descriptors }) => descriptors - begin.descriptors);
+  const heldAtMost = Math.max(0, ...open);
+  const peak = open.indexOf(heldAtMost);
+  const after = (share: number) => {
+    const at = open.findIndex((count, i) => i > peak && count <= heldAtMost * share);
+    return at < 0 ? undefined : (held[at]!.atMs - begin.atMs) / 1000;
+  };
+  return { heldAtMost, halfGoneSeconds: after(0.5), allGoneSeconds: after(NOBODY) };
+}
+
+async function cursorOf(telecast: Telecast): Promise<string> {
+  const seen = Promise.withResolvers<string>();
+  await using _client = await SseClient.open(telecast.sseUrl("device_ids=*"), {
+    onEvent: () => {},
+    onPosition: seen.resolve,
+  });
+  return await seen.promise;
+}

@@ -1,0 +1,59 @@
+/** A table's rows, and what in them must not be. */
+
+import type { HoldResult } from "./hold.ts";
+import { KINDS } from "./kinds.ts";
+
+const MIB = 1024 * 1024;
+const MAX_P99_MS = 50;
+const MAX_LEFT = 1.1;
+
+export const TABLE_HEAD: readonly string[] = [
+  "| how | memory before → most → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | left open |",
+  "| --- | --- | --- | --- | --- | --- | --- |",
+];
+
+export function rowOf(kind: string, result: HoldResult): string {
+  const { before, during, holders } = result;
+  const memory = [result.bytesBefore, result.bytesDuring, result.bytesAfter].map((bytes) =>
+    Math.round(bytes / MIB)
+  );
+  const seconds = (value: number | undefined) =>
+    value === undefined ? "never" : `${value.toFixed(0)} s`;
+  const closed = holders.ended > 2 * holders.open && holders.ended > 0
+    ? `each after ${holders.median.toFixed(1)} s, ${holders.longest.toFixed(1)} s at most`
+    : `${seconds(result.halfGoneSeconds)}, ${seconds(result.allGoneSeconds)}`;
+  return `| ${
+    [
+      KINDS[kind]?.title ?? kind,
+      memory.join(" → "),
+      closed,
+      `${before.p50} / ${before.p99} → ${during.p50} / ${during.p99}`,
+      `${result.coresBefore.toFixed(2)} → ${result.coresDuring.toFixed(2)}`,
+      String(lostOf(result)),
+      `${result.placesTaken}, ${result.descriptorsTaken}`,
+    ].join(" | ")
+  } |`;
+}
+
+function lostOf({ before, during, after }: HoldResult): number {
+  return before.lost + during.lost + after.lost;
+}
+
+/** One line each. */
+export function faultsOf(kind: string, result: HoldResult): string[] {
+  const { during, after, holders } = result;
+  const faults: string[] = [];
+  const lost = lostOf(result);
+  if (lost !== 0) faults.push(`lost ${lost}`);
+  if (during.closed + after.closed > 0) faults.push(`${after.closed} that behave were closed`);
+  if (during.p99 > MAX_P99_MS) faults.push(`p99 ${during.p99} ms`);
+  if (result.bytesAfter > result.bytesBefore * MAX_LEFT) {
+    const share = result.bytesAfter / result.bytesBefore - 1;
+    faults.push(`memory stays ${Math.round(share * 100)} % above that of before`);
+  }
+  if (result.placesTaken > 0) faults.push(`${result.placesTaken} places stay taken`);
+  if (result.descriptorsTaken > 10) faults.push(`${result.descriptorsTaken} sockets stay open`);
+  const nothing = holders.opened === 0 || holders.sent === 0 && kind !== "silent";
+  if (nothing) faults.push("the clients did nothing: this measured nothing");
+  return faults;
+}

@@ -1,0 +1,69 @@
+/** A program that answers each line of JSON on its standard input with one line. */
+
+import { TestProcess } from "./process.ts";
+
+const CACHE = `${Deno.env.get("HOME")}/.cache/telecast`;
+
+/** Builds a Go program of the tests; returns its path. Go's own cache makes the second time quick. */
+export async function buildGo(source: URL, name: string): Promise<string> {
+  const path = `${CACHE}/${name}`;
+  await TestProcess.run("go", {
+    args: ["build", "-o", path, "."],
+    cwd: source.pathname,
+    env: { CGO_ENABLED: "0" },
+    timeoutMs: 180_000,
+  });
+  return path;
+}
+
+/** Ends when it is disposed of, by the end of its input. */
+export class LineProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+
+  private constructor(private readonly command: string, args: readonly string[]) {
+    this.#child = new Deno.Command(command, {
+      args: [...args],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.#answers = lines(this.#child.stdout);
+    this.#input = this.#child.stdin.getWriter();
+  }
+
+  static start(command: string, args: readonly string[]): LineProcess {
+    return new LineProcess(command, args);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async ask(question: unknown): Promise<unknown> {
+    await this.#input.write(new TextEncoder().encode(JSON.stringify(question) + "\n"));
+    return await this.answer();
+  }
+
+  /** The next line, of a program that says something unasked. */
+  async answer(): Promise<unknown> {
+    const { value, done } = await this.#answers.next();
+    if (done) throw new Error(`${this.command} ended: see its last line above`);
+    return JSON.parse(value);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#input.close().catch(() => {});
+    await this.#child.status;
+  }
+}
+
+async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop()!;
+    yield* parts;
+  }
+}
