@@ -8,11 +8,11 @@ export interface Kind {
 }
 
 export const KINDS: Readonly<Record<string, Kind>> = {
-  "well-behaved": { title: "For comparison: reads every message of every device" },
-  "unread-ws": { title: "WebSocket, every device, reads nothing" },
-  "unread-sse": { title: "Server-Sent Events, every device, reads nothing" },
+  "well-behaved": { title: "For comparison: reads the messages of ten devices" },
+  "unread-ws": { title: "WebSocket, ten devices, reads nothing" },
+  "unread-sse": { title: "Server-Sent Events, ten devices, reads nothing" },
   "unread-answers": { title: "Asks for 100 files, reads nothing" },
-  "unread-replay": { title: "Resumes with an old cursor, reads nothing" },
+  "unread-replay": { title: "Resumes every device with an old cursor, reads nothing" },
   "silent": { title: "Connects, sends nothing" },
   "half-head": { title: "Half a head of a stream" },
   "drip-head": { title: "A head of a stream, a byte a second" },

@@ -123,12 +123,12 @@ export class AlarmFeed {
 function describe({ alarm, vehicle, at }: AlarmEntry): HTMLElement[] {
   const time = element("time", { datetime: new Date(at).toISOString() }, formatClock(at));
   const head = element("span", { class: "alarm-head" }, element("strong", {}, kind(alarm)), time);
-  const detail = [vehicle?.id, alarm.detail].filter(Boolean).join(" · ");
+  const detail = [vehicle?.name, alarm.detail].filter(Boolean).join(" · ");
   return [head, element("span", { class: "alarm-detail" }, detail)];
 }
 
 function words({ alarm, vehicle }: AlarmEntry): string {
-  return [kind(alarm), vehicle?.id, alarm.detail].filter(Boolean).join(", ");
+  return [kind(alarm), vehicle?.name, alarm.detail].filter(Boolean).join(", ");
 }
 
 function kind(alarm: AlarmEntry["alarm"]): string {

@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import { formatNumber, formatSpan, onLanguage } from "../shared/language.ts";
 import { byId, element, setText } from "../shared/dom.ts";
+import { visible } from "../shared/unseen.ts";
 import type { Fleet, Order } from "./fleet.ts";
 import { text } from "./texts.ts";
 import type { Vehicle } from "./vehicle.ts";
@@ -140,7 +141,7 @@ export class DeviceList {
     if (marker.dataset.motion !== motion) marker.dataset.motion = motion;
     marker.style.rotate = motion === "moving" ? `${Math.round(vehicle.heading)}deg` : "";
     node.classList.toggle("alarmed", vehicle.hasAlarm);
-    setText(row.name, vehicle.id);
+    setText(row.name, vehicle.name);
     setText(row.detail, describe(vehicle));
     const { seenAt } = vehicle;
     setText(row.age, seenAt === undefined ? "" : formatSpan(now - seenAt));
@@ -192,7 +193,9 @@ export class DeviceList {
 export function describe(vehicle: Vehicle): string {
   const { motion, reading } = vehicle;
   const speed = motion === "moving" ? ` · ${formatNumber(reading!.speed!)} km/h` : "";
-  const company = reading?.company && reading.company !== vehicle.id ? ` · ${reading.company}` : "";
+  const company = reading?.company && reading.company !== vehicle.id
+    ? ` · ${visible(reading.company)}`
+    : "";
   return `${text(motion)}${speed}${company}`;
 }
 

@@ -4,6 +4,7 @@ import { formatNumber, formatSpan, onLanguage } from "../shared/language.ts";
 import { CommandForm } from "./command_form.ts";
 import { describe } from "./device_list.ts";
 import { byId, element, icon, setText } from "../shared/dom.ts";
+import { visible, visibleJson } from "../shared/unseen.ts";
 import { HistoryList } from "./history_list.ts";
 import { Plots } from "./plots.ts";
 import { text, type TextKey } from "./texts.ts";
@@ -28,7 +29,7 @@ const VALUES: [TextKey, Value][] = [
       ? undefined
       : text("ago", { time: formatSpan(Date.now() - seenAt) });
   }],
-  ["company", ({ reading }) => reading?.company],
+  ["company", ({ reading }) => reading?.company && visible(reading.company)],
 ];
 
 export interface PanelActions {
@@ -105,7 +106,7 @@ export class DevicePanel {
     this.#status.dataset.motion = vehicle.motion;
     // Rewriting the text would undo what the user has marked in it.
     if (getSelection()?.isCollapsed !== false || !this.#raw.contains(getSelection()!.anchorNode)) {
-      setText(this.#raw, JSON.stringify(vehicle.payload, null, 2) ?? "");
+      setText(this.#raw, visibleJson(vehicle.payload));
     }
     this.#plots.show(vehicle);
   }
@@ -147,7 +148,7 @@ export class DevicePanel {
       list.append(row);
       return { node, row, value };
     });
-    const heading = element("h2", { id: "device-name" }, vehicle.id);
+    const heading = element("h2", { id: "device-name" }, vehicle.name);
     const raw = this.#section("rawMessage", this.#raw, copy);
     const past = this.#section("history", this.#history.node);
     const form = new CommandForm(vehicle.id, this.#actions.request);

@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import { formatNumber, onLanguage } from "../shared/language.ts";
 import { byId, element, setText } from "../shared/dom.ts";
+import { visible } from "../shared/unseen.ts";
 import type { Filter, Fleet, Show } from "./fleet.ts";
 import { text, type TextKey } from "./texts.ts";
 
@@ -69,7 +70,9 @@ export class Filters {
     const names = new Set(companies);
     if (this.#chosen) names.add(this.#chosen);
     byId("company-choice").hidden = names.size === 0;
-    const options = [...names].sort().map((name) => element("option", { value: name }, name));
+    const options = [...names].sort().map((name) =>
+      element("option", { value: name }, visible(name))
+    );
     this.#company.replaceChildren(
       element("option", { value: "" }, text("allCompanies")),
       ...options,

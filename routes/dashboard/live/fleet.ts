@@ -1,6 +1,9 @@
 import { type Reading, readPayload } from "./reading.ts";
 import { Vehicle } from "./vehicle.ts";
 
+/** In the list to choose from. */
+const MAX_COMPANIES = 500;
+
 export type Show = "all" | "online" | "stale";
 export type Order = "id" | "recent" | "speed" | "silent";
 
@@ -48,7 +51,9 @@ export class Fleet {
       vehicle.seenAt = now;
       this.setOnline(vehicle.id, true);
     }
-    if (reading.company !== undefined) this.companies.add(reading.company);
+    if (reading.company !== undefined && this.companies.size < MAX_COMPANIES) {
+      this.companies.add(reading.company);
+    }
     this.version++;
     this.#judge(vehicle);
     return { reading, vehicle };

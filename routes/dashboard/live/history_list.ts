@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import { element } from "../shared/dom.ts";
 import { formatClock, formatNumber } from "../shared/language.ts";
+import { visibleJson } from "../shared/unseen.ts";
 import { parseDeviceTime } from "./history.ts";
 import { readPayload } from "./reading.ts";
 import { text } from "./texts.ts";
@@ -46,7 +47,7 @@ function item(payload: unknown): HTMLElement {
   const raw = element("pre", { class: "raw", tabindex: 0 });
   const details = element("details", {}, element("summary", {}, summary(payload)), raw);
   // Written when it is opened: a hundred messages are long.
-  details.addEventListener("toggle", () => raw.textContent ||= JSON.stringify(payload, null, 2));
+  details.addEventListener("toggle", () => raw.textContent ||= visibleJson(payload));
   return element("li", {}, details);
 }
 

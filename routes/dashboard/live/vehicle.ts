@@ -1,3 +1,4 @@
+import { shortened, visible } from "../shared/unseen.ts";
 import { mergeReadings, type Reading } from "./reading.ts";
 import { Track } from "./track.ts";
 
@@ -5,6 +6,7 @@ import { Track } from "./track.ts";
 export type Motion = "moving" | "idling" | "parked" | "unknown" | "stale";
 
 const MOVING_KMH = 2;
+const LABEL_CHARACTERS = 28;
 /** How long the marker takes from one position to the next. */
 const GLIDE_MS = 700;
 /** How long the ring of a new alarm moves. */
@@ -13,6 +15,10 @@ const NEW_ALARM_MS = 60_000;
 /** One device, with its last reading and where it has been. */
 export class Vehicle {
   readonly id: string;
+  /** The id as it is shown. */
+  readonly name: string;
+  /** The name as the map has room for it. */
+  readonly label: string;
   readonly track = new Track();
   reading: Reading | undefined;
   payload: unknown;
@@ -38,6 +44,8 @@ export class Vehicle {
 
   constructor(id: string) {
     this.id = id;
+    this.name = visible(id);
+    this.label = shortened(this.name, LABEL_CHARACTERS);
   }
 
   get positioned(): boolean {

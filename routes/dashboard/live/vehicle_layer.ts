@@ -130,7 +130,7 @@ export class VehicleLayer extends CanvasLayer {
     context.strokeStyle = palette().accent;
     context.stroke();
     this.#sprites!.draw(context, vehicle.motion, vehicle.heading, "arrow", x, y);
-    this.#drawLabel(projection, vehicle.id, x, y + 6 * unit, true);
+    this.#drawLabel(projection, vehicle.label, x, y + 6 * unit, true);
   }
 
   /** A ring around a vehicle with an alarm; it grows, again and again, while the alarm is new. */
@@ -167,7 +167,7 @@ export class VehicleLayer extends CanvasLayer {
       );
       if (crowded || covered) return;
       drawn.push([x, y]);
-      this.#drawLabel(projection, vehicle.id, x, y, false);
+      this.#drawLabel(projection, vehicle.label, x, y, false);
     });
   }
 

@@ -17,6 +17,7 @@ import timePlot from "./time_plot.ts" with { type: "text" };
 import tokenDialogHtml from "./token_dialog.html" with { type: "text" };
 import tokenDialog from "./token_dialog.ts" with { type: "text" };
 import toolsHtml from "./tools.html" with { type: "text" };
+import unseen from "./unseen.ts" with { type: "text" };
 
 /** By the name that each has in its folder; a module is served as `.js`. */
 export const SHARED_FILES: Readonly<Record<string, string>> = {
@@ -33,6 +34,7 @@ export const SHARED_FILES: Readonly<Record<string, string>> = {
   "theme.css": theme,
   "time_plot.ts": timePlot,
   "token_dialog.ts": tokenDialog,
+  "unseen.ts": unseen,
   "uplot.css": uplotStyle,
   // Made a module, so that it can be imported when the first plot is drawn.
   "uplot.js": `${uplot}\nexport default uPlot;\n`,

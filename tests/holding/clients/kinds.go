@@ -20,14 +20,28 @@ type kind struct {
 // The outcome of a client that came to the end of what it does, and does it again at once.
 const cycled = "cycled"
 
-const everyDevice = "device_ids=*"
+const (
+	nothing     = "device_ids=none"
+	everyDevice = "device_ids=*"
+)
+
+// What a client that does not read takes all the same.
+const smallBuffer = 4096
+
+func (l *link) tenDevices() string {
+	ids := make([]string, 10)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("bench-%d", (l.number*10+i)%*devices)
+	}
+	return "device_ids=" + strings.Join(ids, ",")
+}
 
 var kinds = map[string]kind{
 	// For comparison: clients that behave, and get every message.
-	"well-behaved": {run: reads(everyDevice)},
+	"well-behaved": {run: reads},
 	// Nothing is read.
-	"unread-ws":      {run: unread("ws", everyDevice)},
-	"unread-sse":     {run: unread("sse", everyDevice)},
+	"unread-ws":      {run: unread("ws", "")},
+	"unread-sse":     {run: unread("sse", "")},
 	"unread-answers": {run: unreadAnswers},
 	"unread-replay":  {run: unreadReplay},
 	// Nothing is sent, or the end is not.
@@ -42,13 +56,13 @@ var kinds = map[string]kind{
 	"half-frame": {run: partOfFrame(0)},
 	"drip-frame": {run: partOfFrame(time.Second)},
 	// Much is sent.
-	"ping-flood":        {run: floods(everyDevice, repeated(frame(9, make([]byte, 125)), 500), false), comesBack: true},
-	"ping-flood-read":   {run: floods(everyDevice, repeated(frame(9, make([]byte, 125)), 500), true), comesBack: true},
-	"pong-flood":        {run: floods(everyDevice, repeated(frame(10, nil), 5000), true), comesBack: true},
-	"commands-unread":   {run: floods("device_ids=none", repeated(frame(1, []byte(`{"action":"ping"}`)), 1000), false), comesBack: true},
-	"commands-64k":      {run: floods("device_ids=none", frame(1, longCommand()), true), comesBack: true},
+	"ping-flood":        {run: floods(repeated(frame(9, make([]byte, 125)), 500), false), comesBack: true},
+	"ping-flood-read":   {run: floods(repeated(frame(9, make([]byte, 125)), 500), true), comesBack: true},
+	"pong-flood":        {run: floods(repeated(frame(10, nil), 5000), true), comesBack: true},
+	"commands-unread":   {run: floods(repeated(frame(1, []byte(`{"action":"ping"}`)), 1000), false), comesBack: true},
+	"commands-64k":      {run: floods(frame(1, longCommand()), true), comesBack: true},
 	"commands-64k-slow": {run: paced(frame(1, longCommand()), 20*time.Millisecond), comesBack: true},
-	"fragments":         {run: floods("device_ids=none", fragments(), true), comesBack: true},
+	"fragments":         {run: floods(fragments(), true), comesBack: true},
 	"upload":            {run: upload, comesBack: true},
 	"upload-stream":     {run: uploadStream, comesBack: true},
 	// Much is asked for.
@@ -59,8 +73,13 @@ var kinds = map[string]kind{
 	"connect":         {run: connects, comesBack: true},
 }
 
-func unread(transport, query string) func(*link) string {
+func unread(transport, more string) func(*link) string {
 	return func(l *link) string {
+		l.plain.SetReadBuffer(smallBuffer)
+		query := l.tenDevices()
+		if more != "" {
+			query = everyDevice + more
+		}
 		if err := l.open(transport, query); err != nil {
 			return ending(err)
 		}
@@ -68,21 +87,20 @@ func unread(transport, query string) func(*link) string {
 	}
 }
 
-func reads(query string) func(*link) string {
-	return func(l *link) string {
-		if err := l.open("ws", query); err != nil {
+func reads(l *link) string {
+	if err := l.open("ws", l.tenDevices()); err != nil {
+		return ending(err)
+	}
+	for {
+		if _, _, err := l.next(); err != nil {
 			return ending(err)
-		}
-		for {
-			if _, _, err := l.next(); err != nil {
-				return ending(err)
-			}
 		}
 	}
 }
 
 // unreadAnswers asks for much that is no stream, and takes none of it.
 func unreadAnswers(l *link) string {
+	l.plain.SetReadBuffer(smallBuffer)
 	for i := 0; i < 100; i++ {
 		if err := l.request("GET /client.js"); err != nil {
 			return ending(err)
@@ -91,7 +109,7 @@ func unreadAnswers(l *link) string {
 	return l.rest()
 }
 
-func unreadReplay(l *link) string { return unread("ws", everyDevice+"&since="+*cursor)(l) }
+func unreadReplay(l *link) string { return unread("ws", "&since="+*cursor)(l) }
 
 // sends a text, and where drip is not 0 one more byte each time after it.
 func sends(text string, drip time.Duration) func(*link) string {
@@ -136,7 +154,7 @@ func idle(l *link) string {
 // partOfFrame sends all but the end of a frame that is as long as a command may be.
 func partOfFrame(drip time.Duration) func(*link) string {
 	return func(l *link) string {
-		if err := l.open("ws", "device_ids=none"); err != nil {
+		if err := l.open("ws", nothing); err != nil {
 			return ending(err)
 		}
 		whole := frame(1, longCommand())
@@ -148,9 +166,12 @@ func partOfFrame(drip time.Duration) func(*link) string {
 }
 
 // floods sends the same as fast as it is taken.
-func floods(query string, what []byte, reading bool) func(*link) string {
+func floods(what []byte, reading bool) func(*link) string {
 	return func(l *link) string {
-		if err := l.open("ws", query); err != nil {
+		if !reading {
+			l.plain.SetReadBuffer(smallBuffer)
+		}
+		if err := l.open("ws", nothing); err != nil {
 			return ending(err)
 		}
 		if reading {
@@ -167,7 +188,7 @@ func floods(query string, what []byte, reading bool) func(*link) string {
 // paced sends the same as often as it may.
 func paced(what []byte, every time.Duration) func(*link) string {
 	return func(l *link) string {
-		if err := l.open("ws", "device_ids=none"); err != nil {
+		if err := l.open("ws", nothing); err != nil {
 			return ending(err)
 		}
 		l.discard()
@@ -215,7 +236,7 @@ func upload(l *link) string {
 
 // uploadStream goes on sending where a client of Server-Sent Events has nothing to say.
 func uploadStream(l *link) string {
-	if err := l.open("sse", "device_ids=none"); err != nil {
+	if err := l.open("sse", nothing); err != nil {
 		return ending(err)
 	}
 	l.discard()
@@ -229,7 +250,7 @@ func uploadStream(l *link) string {
 
 // subscribes asks for 500 ids of 100 characters, and for others once that is answered.
 func subscribes(l *link) string {
-	if err := l.open("ws", "device_ids=none"); err != nil {
+	if err := l.open("ws", nothing); err != nil {
 		return ending(err)
 	}
 	for {
@@ -266,7 +287,7 @@ func resumes(transport string) func(*link) string {
 
 // resumesByCommand asks for what came since a cursor, again and again.
 func resumesByCommand(l *link) string {
-	if err := l.open("ws", "device_ids=none"); err != nil {
+	if err := l.open("ws", nothing); err != nil {
 		return ending(err)
 	}
 	ids := make([]string, *devices)

@@ -17,8 +17,9 @@ import (
 // A link is one connection to the server.
 type link struct {
 	net.Conn
-	plain *net.TCPConn
-	in    *bufio.Reader
+	number int
+	plain  *net.TCPConn
+	in     *bufio.Reader
 }
 
 // dial connects from an address of the client's own, so that ports last where many come and go, and
@@ -32,7 +33,7 @@ func dial(number int) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := &link{Conn: conn, plain: conn.(*net.TCPConn)}
+	found := &link{Conn: conn, number: number, plain: conn.(*net.TCPConn)}
 	if *secure {
 		found.Conn = tls.Client(conn, trusting)
 	}
