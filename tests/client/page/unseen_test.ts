@@ -31,7 +31,7 @@ Deno.test("JSON that names what cannot be seen is the same JSON", () => {
   const text = visibleJson(value);
   assert.deepEqual(JSON.parse(text), value);
   assert.ok(!/[\u202E\u200B\u007F]|\u{E0041}/u.test(text), text);
-  assert.match(text, /^\{\n  "a\\u202E": \[/);
+  assert.match(text, /^\{\n {2}"a\\u202E": \[/);
   assert.equal(visibleJson(undefined), "");
 });
 
