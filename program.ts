@@ -4,7 +4,6 @@ import { Revocations } from "./broker/revocations.ts";
 import { Companies } from "./broker/companies.ts";
 import { Hub } from "./broker/hub.ts";
 import { Instances } from "./broker/instances.ts";
-import { queuedFor } from "./broker/session.ts";
 import { KvFanout } from "./broker/kv_fanout.ts";
 import { openStore } from "./broker/open.ts";
 import type { FanoutState } from "./broker/fanout.ts";
@@ -117,7 +116,7 @@ export async function startProgram(
       pending: fanout.pending,
       sent: hub.totals.ws.sent + hub.totals.sse.sent,
       dropped: hub.totals.ws.dropped + hub.totals.sse.dropped,
-      queued: queuedFor(hub.sessions).messages,
+      queued: hub.queued.messages,
       sources: ingest.status().map(({ kind: _kind, detail: _detail, ...source }) => source),
     }),
   });

@@ -2,7 +2,7 @@
 
 import { forgetFrames, type JoinedEvents } from "./client_frame.ts";
 import type { Publication } from "./message.ts";
-import type { Outbox, OutboxEvents } from "./outbox.ts";
+import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { Sink } from "./sink.ts";
 import { type QueueLimits, SlowQueue } from "./slow_queue.ts";
 
@@ -20,7 +20,7 @@ export interface FifoOptions {
 
 export class FifoOutbox implements Outbox {
   #queue: SlowQueue | undefined;
-  /** The batch that is being collected. */
+  /** The batch that is being collected; none while there is a queue. */
   #batch: Publication[] = [];
   #batchBytes = 0;
 
@@ -49,13 +49,13 @@ export class FifoOutbox implements Outbox {
     if (written < turn.length) this.#enqueue(turn, written);
   }
 
-  drain(joined: JoinedEvents): boolean {
+  drain(joined: JoinedEvents): Waits {
     if (this.#batch.length > 0) this.#writeBatch(joined);
     const queue = this.#queue;
-    while (queue) {
-      const next = queue.peek(DRAIN_MESSAGES);
-      if (next === undefined) break;
-      if (this.sink.full) return false;
+    while (queue && !queue.empty) {
+      // Asked first: of a client that reads nothing no more than this is done.
+      if (this.sink.full) return "socket";
+      const next = queue.peek(DRAIN_MESSAGES)!;
       if ("count" in next) {
         this.sink.event("dropped", JSON.stringify({ device_id: next.deviceId, count: next.count }));
         queue.shift(0);
@@ -67,7 +67,7 @@ export class FifoOutbox implements Outbox {
       queue.shift(written);
     }
     this.#queue = undefined;
-    return true;
+    return "nothing";
   }
 
   replayed(): void {}
@@ -85,28 +85,30 @@ export class FifoOutbox implements Outbox {
   }
 
   #collect(turn: readonly Publication[], joined: JoinedEvents): void {
-    if (this.#batch.length === 0) this.events.onWaiting();
-    for (const publication of turn) {
-      this.#batch.push(publication);
-      this.#batchBytes += publication.payload.length;
+    let i = 0;
+    for (; i < turn.length && !this.#queue; i++) {
+      if (this.#batch.length === 0) this.events.onWaiting("time");
+      this.#batch.push(turn[i]!);
+      this.#batchBytes += turn[i]!.payload.length;
       const full = this.#batch.length >= BATCH_MESSAGES || this.#batchBytes >= BATCH_BYTES;
       if (full) this.#writeBatch(joined);
     }
+    if (i < turn.length) this.#enqueue(turn, i);
   }
 
   #writeBatch(joined: JoinedEvents): void {
     const batch = this.#batch;
-    const written = this.#queue ? 0 : this.sink.writeBatch(batch, joined);
-    if (written > 0) this.events.onSent(written);
-    else this.#enqueue(batch, 0);
     this.#batch = [];
     this.#batchBytes = 0;
+    const written = this.sink.writeBatch(batch, joined);
+    if (written > 0) this.events.onSent(written);
+    else this.#enqueue(batch, 0);
   }
 
   #enqueue(turn: readonly Publication[], from: number): void {
     if (!this.#queue) {
       this.#queue = new SlowQueue(this.options.limits);
-      this.events.onWaiting();
+      this.events.onWaiting("socket");
     }
     for (let i = from; i < turn.length; i++) {
       if (!this.#queue.push(turn[i]!)) this.events.onDrop(turn[i]!.deviceId);

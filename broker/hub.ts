@@ -2,6 +2,7 @@
 
 import { closed, stageTook } from "../metrics.ts";
 import { forgetFrames, JoinedEvents } from "./client_frame.ts";
+import { Drainer } from "./drainer.ts";
 import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
 import { attempt, logFault } from "./fault.ts";
 import type { Interest } from "./interest.ts";
@@ -42,10 +43,6 @@ const COMMENT_SECONDS = 20;
 const WRITE_SECONDS = 60;
 /** After a fault a client comes back within so many to twice as many milliseconds. */
 const RETRY_MS = 1000;
-/** How often the sockets of slow clients are looked at. */
-const DRAIN_MS = 5;
-/** How often messages that wait for their rate are looked at. */
-const RATE_MS = 20;
 
 /**
  * Owns the sessions of this instance. Publications come in the order of the log, and each session
@@ -69,11 +66,9 @@ export class Hub implements FanoutListener, Disposable {
   readonly #pings: Wheel<Session>;
   readonly #comments: Wheel<Session>;
   readonly #unread: Wheel<Session>;
-  /** Sessions for which something waits, by the time between two looks at them. */
-  readonly #waiting = new Map<number, Set<Session>>();
+  readonly #drainer = new Drainer((session, error) => this.fail(session, error));
   readonly #turn: Session[] = [];
   readonly #ticker: ReturnType<typeof setInterval>;
-  readonly #drainTimers = new Map<number, ReturnType<typeof setTimeout>>();
 
   readonly #events: SessionEvents = {
     onSent: (count, { sink }) => this.totals[sink.transport].sent += count,
@@ -81,7 +76,7 @@ export class Hub implements FanoutListener, Disposable {
       this.totals[session.sink.transport].dropped++;
       this.options.onDrop(deviceId, session);
     },
-    onWaiting: (session) => this.#waitFor(session),
+    onWaiting: (session, waits) => this.#drainer.add(session, waits),
   };
 
   constructor(readonly fanout: Fanout, private readonly options: HubOptions) {
@@ -116,16 +111,24 @@ export class Hub implements FanoutListener, Disposable {
 
   /** Sessions for which messages wait. */
   get waitingSessions(): number {
-    return [...this.#waiting.values()].reduce((sum, { size }) => sum + size, 0);
+    return this.#drainer.waiting.size;
   }
 
   /** Sessions whose socket takes no more; what waits for its rate or its batch is not slow. */
   get slowSessions(): number {
     let count = 0;
-    for (const waiting of this.#waiting.values()) {
-      for (const { sink } of waiting) if (sink.full) count++;
-    }
+    for (const { sink } of this.#drainer.waiting) if (sink.full) count++;
     return count;
+  }
+
+  /** What waits for all sessions. */
+  get queued(): { messages: number; bytes: number } {
+    const sum = { messages: 0, bytes: 0 };
+    for (const { queued } of this.#drainer.waiting) {
+      sum.messages += queued.messages;
+      sum.bytes += queued.bytes;
+    }
+    return sum;
   }
 
   /** How many devices somebody here asked for. */
@@ -224,7 +227,7 @@ export class Hub implements FanoutListener, Disposable {
     this.#pings.delete(session);
     this.#comments.delete(session);
     this.#unread.delete(session);
-    for (const waiting of this.#waiting.values()) waiting.delete(session);
+    this.#drainer.delete(session);
     this.totals[session.sink.transport].connected--;
     const { sink } = session;
     if (!attempt("a client's socket could not be closed", () => sink.close(code, reason))) {
@@ -266,8 +269,8 @@ export class Hub implements FanoutListener, Disposable {
   [Symbol.dispose](): void {
     this.turnstile[Symbol.dispose]();
     clearInterval(this.#ticker);
-    for (const timer of this.#drainTimers.values()) clearTimeout(timer);
     for (const session of [...this.#sessions]) this.close(session, 1001, "going away");
+    this.#drainer[Symbol.dispose]();
   }
 
   /** A client that took nothing since the last look, while something waits for it, holds memory. */
@@ -288,36 +291,6 @@ export class Hub implements FanoutListener, Disposable {
     } catch (error) {
       this.fail(session, error);
     }
-  }
-
-  // ---- what waits
-
-  #waitFor(session: Session): void {
-    const { batchMs, maxRate } = session.mode;
-    const everyMs = batchMs ?? (maxRate === undefined ? DRAIN_MS : RATE_MS);
-    const waiting = this.#waiting.get(everyMs) ?? new Set();
-    waiting.add(session);
-    this.#waiting.set(everyMs, waiting);
-    this.#drainLater(everyMs);
-  }
-
-  #drainLater(everyMs: number): void {
-    if (this.#drainTimers.has(everyMs)) return;
-    this.#drainTimers.set(everyMs, setTimeout(() => this.#drain(everyMs), everyMs));
-  }
-
-  #drain(everyMs: number): void {
-    this.#drainTimers.delete(everyMs);
-    const waiting = this.#waiting.get(everyMs)!;
-    const joined = new JoinedEvents();
-    for (const session of waiting) {
-      try {
-        if (session.drain(joined)) waiting.delete(session);
-      } catch (error) {
-        this.fail(session, error);
-      }
-    }
-    if (waiting.size > 0) this.#drainLater(everyMs);
   }
 }
 

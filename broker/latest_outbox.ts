@@ -1,7 +1,8 @@
 /** The newest message of each device: for clients that cannot keep up, or ask for less. */
 
-import { cursorBefore, type Publication } from "./message.ts";
-import type { Outbox, OutboxEvents } from "./outbox.ts";
+import type { JoinedEvents } from "./client_frame.ts";
+import type { Publication } from "./message.ts";
+import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { Sink } from "./sink.ts";
 
 export interface LatestOptions {
@@ -15,6 +16,8 @@ export interface LatestOptions {
 /** What the socket holds is what the client will read before it reads anything newer. */
 const FRESH_BYTES = 16_384;
 const FRAME_MESSAGES = 500;
+/** Of a slow client that watches a large fleet more may be due at once. */
+const MAX_SORTED = 1_000;
 
 /**
  * Holds at most one message a device. Its position is that below which nothing waits, so that a
@@ -23,14 +26,22 @@ const FRAME_MESSAGES = 500;
 export class LatestOutbox implements Outbox {
   /** By device, in the order of the offsets: a newer message takes the last place. */
   readonly #waiting = new Map<string, Publication>();
+  /** Those that may go out now; the same map where there is no rate. */
+  readonly #due: Map<string, Publication>;
+  /** When the last message of a device went out, oldest first; only while its next one may not. */
   readonly #sentAt = new Map<string, number>();
+  readonly #intervalMs: number;
   #bytes = 0;
 
   constructor(
     private readonly sink: Sink,
     private readonly options: LatestOptions,
     private readonly events: OutboxEvents,
-  ) {}
+  ) {
+    const { maxRate } = options;
+    this.#intervalMs = maxRate > 0 ? 1000 / maxRate : 0;
+    this.#due = maxRate > 0 ? new Map() : this.#waiting;
+  }
 
   get firstOffset(): number | undefined {
     for (const { offset } of this.#waiting.values()) return offset;
@@ -45,41 +56,33 @@ export class LatestOutbox implements Outbox {
     return this.#bytes;
   }
 
-  add(turn: readonly Publication[]): void {
-    if (this.#waiting.size === 0) this.events.onWaiting();
+  add(turn: readonly Publication[], joined: JoinedEvents): void {
+    const isFirst = this.#waiting.size === 0;
     for (const publication of turn) {
-      this.#remove(publication.deviceId);
-      this.#waiting.set(publication.deviceId, publication);
+      const { deviceId } = publication;
+      this.#remove(deviceId);
+      this.#waiting.set(deviceId, publication);
       this.#bytes += publication.payload.length;
+      if (!this.#sentAt.has(deviceId)) this.#due.set(deviceId, publication);
     }
-    if (this.options.batchMs === 0) this.drain();
+    const waits = this.options.batchMs > 0 ? "time" : this.drain(joined);
+    if (isFirst && waits !== "nothing") this.events.onWaiting(waits);
   }
 
-  drain(): boolean {
-    const now = this.options.now();
-    const frame: { payload: string; id: string }[] = [];
-    const flush = () => {
-      if (frame.length === 0) return;
-      this.sink.items(frame, this.options.batchMs > 0);
-      this.events.onSent(frame.length);
-      frame.length = 0;
-    };
-    for (const publication of this.#waiting.values()) {
-      if (this.sink.buffered > FRESH_BYTES) break;
-      if (!this.#isDue(publication.deviceId, now)) continue;
-      this.#remove(publication.deviceId);
-      if (this.options.maxRate > 0) this.#sentAt.set(publication.deviceId, now);
-      frame.push({ payload: publication.payload, id: this.#positionAfter(publication) });
-      if (frame.length === FRAME_MESSAGES || this.options.batchMs === 0) flush();
-    }
-    flush();
-    return this.#waiting.size === 0;
+  drain(joined: JoinedEvents): Waits {
+    if (this.#intervalMs > 0) this.#release();
+    if (this.#due.size > 0 && this.sink.buffered <= FRESH_BYTES) this.#write(joined);
+    if (this.#due.size > 0) return "socket";
+    return this.#waiting.size > 0 ? "time" : "nothing";
   }
 
   replayed(publications: readonly Publication[]): void {
-    if (this.options.maxRate === 0) return;
+    if (this.#intervalMs === 0) return;
     const now = this.options.now();
-    for (const { deviceId } of publications) this.#sentAt.set(deviceId, now);
+    for (const { deviceId } of publications) {
+      this.#due.delete(deviceId);
+      this.#rest(deviceId, now);
+    }
   }
 
   forget(wanted: (deviceId: string) => boolean, after = 0): void {
@@ -91,23 +94,96 @@ export class LatestOutbox implements Outbox {
     }
   }
 
-  #isDue(deviceId: string, now: number): boolean {
-    if (this.options.maxRate === 0) return true;
-    const sentAt = this.#sentAt.get(deviceId);
-    return sentAt === undefined || now - sentAt >= 1000 / this.options.maxRate;
+  /** Devices whose last message went out long enough ago may have their next one. */
+  #release(): void {
+    const now = this.options.now();
+    for (const [deviceId, sentAt] of this.#sentAt) {
+      if (now - sentAt < this.#intervalMs) break;
+      this.#sentAt.delete(deviceId);
+      const publication = this.#waiting.get(deviceId);
+      if (publication) this.#due.set(deviceId, publication);
+    }
   }
 
-  #positionAfter(written: Publication): string {
-    for (const waiting of this.#waiting.values()) {
-      return waiting.offset < written.offset ? cursorBefore(waiting) : written.cursor;
+  /** Writes what is due, up to what a socket may hold. */
+  #write(joined: JoinedEvents): void {
+    const { sink, options: { batchMs } } = this;
+    const now = this.#intervalMs > 0 ? this.options.now() : 0;
+    const frame = new Frame();
+    const waiting = this.#waiting.values();
+    let first = waiting.next().value;
+    for (const publication of this.#inOrder()) {
+      const buffered = sink.buffered + (batchMs > 0 ? 0 : frame.bytes);
+      if (buffered > FRESH_BYTES) break;
+      this.#remove(publication.deviceId);
+      if (this.#intervalMs > 0) this.#rest(publication.deviceId, now);
+      while (first && this.#waiting.get(first.deviceId) !== first) first = waiting.next().value;
+      frame.add(publication, Math.min(publication.offset, (first?.offset ?? Infinity) - 1));
+      if (frame.length === FRAME_MESSAGES) this.#send(frame, joined);
     }
-    return written.cursor;
+    if (frame.length > 0) this.#send(frame, joined);
+  }
+
+  /** What is due, in the order of the log unless that is much to sort: then ids rise later. */
+  #inOrder(): Iterable<Publication> {
+    const due = this.#due.values();
+    const isSorted = this.#due === this.#waiting || this.#due.size > MAX_SORTED;
+    return isSorted ? due : due.toArray().sort((a, b) => a.offset - b.offset);
+  }
+
+  #send(frame: Frame, joined: JoinedEvents): void {
+    this.events.onSent(frame.length);
+    frame.write(this.sink, this.options.batchMs > 0, joined);
+  }
+
+  #rest(deviceId: string, now: number): void {
+    this.#sentAt.delete(deviceId);
+    this.#sentAt.set(deviceId, now);
   }
 
   #remove(deviceId: string): void {
     const publication = this.#waiting.get(deviceId);
     if (!publication) return;
     this.#waiting.delete(deviceId);
+    this.#due.delete(deviceId);
     this.#bytes -= publication.payload.length;
+  }
+}
+
+/** What is written in one go. */
+class Frame {
+  #publications: Publication[] = [];
+  #positions: number[] = [];
+  /** Each position is the message's own. */
+  #isPlain = true;
+  bytes = 0;
+
+  get length(): number {
+    return this.#publications.length;
+  }
+
+  /** Adds a message; its id is that of the offset `position`. */
+  add(publication: Publication, position: number): void {
+    this.#publications.push(publication);
+    this.#positions.push(position);
+    this.#isPlain &&= position === publication.offset;
+    this.bytes += publication.payload.length;
+  }
+
+  /** Writes it, and begins anew. */
+  write(sink: Sink, asBatch: boolean, joined: JoinedEvents): void {
+    const publications = this.#publications;
+    if (!this.#isPlain) sink.items(publications.map((one, i) => this.#item(one, i)), asBatch);
+    // These have bytes that clients share.
+    else if (asBatch) sink.writeBatch(publications, joined);
+    else sink.write(publications, joined);
+    this.#publications = [];
+    this.#positions = [];
+    this.#isPlain = true;
+    this.bytes = 0;
+  }
+
+  #item({ payload, epoch }: Publication, i: number): { payload: string; id: string } {
+    return { payload, id: epoch.cursor(this.#positions[i]!) };
   }
 }

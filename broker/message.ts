@@ -125,8 +125,3 @@ export class Publication {
     return this.epoch.cursor(this.offset);
   }
 }
-
-/** The position right before a publication. */
-export function cursorBefore({ epoch, offset }: Publication): string {
-  return epoch.cursor(offset - 1);
-}

@@ -13,7 +13,13 @@ export function isGone(session: Session, signal: AbortSignal): boolean {
 
 /** Resolves once the socket takes more, or the client is gone. */
 export async function writable(session: Session, signal: AbortSignal): Promise<void> {
-  while (session.sink.full && !session.closed && !signal.aborted) await turn(FULL_SOCKET_MS);
+  const { sink } = session;
+  while (sink.full && !isGone(session, signal)) {
+    await new Promise<void>((resolve) => {
+      const tells = sink.buffered > 0 && sink.whenTaken(resolve);
+      if (!tells) setTimeout(resolve, FULL_SOCKET_MS);
+    });
+  }
 }
 
 /** Lets everything else that is due go first. */

@@ -5,7 +5,7 @@ import { FifoOutbox } from "./fifo_outbox.ts";
 import type { Interest } from "./interest.ts";
 import { LatestOutbox } from "./latest_outbox.ts";
 import type { Publication } from "./message.ts";
-import type { Outbox, OutboxEvents } from "./outbox.ts";
+import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { PresenceState } from "./presence.ts";
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
@@ -28,7 +28,7 @@ export interface SessionEvents {
   onDrop(deviceId: string, session: Session): void;
   onSent(count: number, session: Session): void;
   /** Something waits: {@linkcode Session.drain} has to be called until nothing does. */
-  onWaiting(session: Session): void;
+  onWaiting(session: Session, waits: Exclude<Waits, "nothing">): void;
 }
 
 export interface SessionOptions {
@@ -89,8 +89,8 @@ export class Session implements OutboxEvents {
     this.#events.onDrop(deviceId, this);
   }
 
-  onWaiting(): void {
-    this.#events.onWaiting(this);
+  onWaiting(waits: Exclude<Waits, "nothing">): void {
+    this.#events.onWaiting(this, waits);
   }
 
   // ---- what the hub asks for
@@ -113,13 +113,16 @@ export class Session implements OutboxEvents {
     this.#turn.length = 0;
   }
 
-  /** Writes what waits, as far as it may go out now; true once nothing waits. */
-  drain(joined: JoinedEvents): boolean {
-    if (this.closed) return true;
-    for (const [deviceId, state] of this.#presence ?? []) {
-      if (this.sink.full) return false;
-      this.#presence!.delete(deviceId);
-      this.writePresence(deviceId, state);
+  /** Writes what waits, as far as it may go out now; returns what the rest waits for. */
+  drain(joined: JoinedEvents): Waits {
+    if (this.closed) return "nothing";
+    if (this.#presence) {
+      for (const [deviceId, state] of this.#presence) {
+        if (this.sink.full) return "socket";
+        this.#presence.delete(deviceId);
+        this.writePresence(deviceId, state);
+      }
+      this.#presence = undefined;
     }
     return this.#outbox.drain(joined);
   }
@@ -130,7 +133,7 @@ export class Session implements OutboxEvents {
     if (now) return this.writePresence(deviceId, state);
     this.#presence ??= new Map();
     this.#presence.set(deviceId, state);
-    if (this.live) this.onWaiting();
+    if (this.live) this.onWaiting("socket");
   }
 
   writePresence(deviceId: string, state: PresenceState): void {
@@ -140,7 +143,7 @@ export class Session implements OutboxEvents {
   /** From now on it gets messages; what waited for that goes out. */
   goLive(): void {
     this.live = true;
-    if (this.#presence?.size) this.onWaiting();
+    if (this.#presence?.size) this.onWaiting("socket");
   }
 
   /** Writes messages of a replay; returns how many the socket took. */
@@ -199,14 +202,4 @@ export class Session implements OutboxEvents {
     const { messages, bytes } = this.#outbox;
     return { messages, bytes };
   }
-}
-
-/** What waits for all of them. */
-export function queuedFor(sessions: Iterable<Session>): { messages: number; bytes: number } {
-  const sum = { messages: 0, bytes: 0 };
-  for (const { queued } of sessions) {
-    sum.messages += queued.messages;
-    sum.bytes += queued.bytes;
-  }
-  return sum;
 }

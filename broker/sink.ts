@@ -22,6 +22,11 @@ export interface Sink {
   readonly buffered: number;
   /** How much the socket has taken so far; it stands still where the client does not read. */
   readonly taken: number;
+  /**
+   * Calls back once, when the socket has taken bytes or is closed; false where it cannot tell. To be
+   * called while something is buffered.
+   */
+  whenTaken(callback: () => void): boolean;
   /** Writes an event, whatever the socket holds; `data` is JSON text. */
   event(name: string, data: string, id?: string): void;
   /** Keeps proxies from closing a quiet connection. */

@@ -16,6 +16,8 @@ export interface EventBody {
   /** Bytes that the system has not taken yet. */
   readonly buffered: number;
   readonly isOpen: boolean;
+  /** Calls back once, when bytes were taken or it is closed; not every body can. */
+  whenTaken?(callback: () => void): void;
   write(bytes: Uint8Array): void;
   /** Ends the stream when what was written before is out. */
   end(): void;
@@ -39,6 +41,11 @@ export class SseSink implements Sink {
 
   get full(): boolean {
     return this.body.buffered >= SOCKET_BYTES || !this.body.isOpen;
+  }
+
+  whenTaken(callback: () => void): boolean {
+    this.body.whenTaken?.(callback);
+    return this.body.whenTaken !== undefined;
   }
 
   open(position: string | undefined): void {

@@ -9,6 +9,8 @@ export interface ClientSocket {
   /** Bytes that the system has not taken yet. */
   readonly bufferedAmount: number;
   readonly isOpen: boolean;
+  /** Calls back once, when bytes were taken or it is closed; not every socket can. */
+  whenTaken?(callback: () => void): void;
   send(text: string): void;
   /** Sends whole frames, one or several joined; not every socket can. */
   sendFrames?(frames: Uint8Array): void;
@@ -33,6 +35,11 @@ export class WsSink implements Sink {
 
   get full(): boolean {
     return this.socket.bufferedAmount > SOCKET_BYTES || !this.socket.isOpen;
+  }
+
+  whenTaken(callback: () => void): boolean {
+    this.socket.whenTaken?.(callback);
+    return this.socket.whenTaken !== undefined;
   }
 
   open(): void {}

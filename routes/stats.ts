@@ -3,7 +3,6 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import type { InstanceFigures } from "../broker/instances.ts";
-import { queuedFor } from "../broker/session.ts";
 import type { AppDeps } from "./deps.ts";
 import { parseQuery, word } from "./query.ts";
 import { slowest } from "./slowest_connections.ts";
@@ -66,7 +65,7 @@ export function statsRoutes(
           }
           : null,
         inbound: inbound ? { peers: inbound.peers.size, ...inbound.totals } : null,
-        queued: queuedFor(hub.sessions),
+        queued: hub.queued,
         slowest_connections: slowest(hub.sessions, MAX_SLOWEST),
         fanout: {
           ...fanout.state,

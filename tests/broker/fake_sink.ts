@@ -23,11 +23,28 @@ export class FakeSink implements Sink {
   abandoned = false;
   /** How many messages the socket still takes before it is full. */
   room = Infinity;
+  /** How often somebody asked whether it is full. */
+  looks = 0;
+  /** Called when the socket takes bytes. */
+  readonly takers: (() => void)[] = [];
 
   constructor(readonly transport: "ws" | "sse" = "ws") {}
 
   get full(): boolean {
+    this.looks++;
     return this.room <= 0;
+  }
+
+  whenTaken(callback: () => void): boolean {
+    this.takers.push(callback);
+    return true;
+  }
+
+  /** The client reads what is buffered, and has room for more. */
+  read(room = Infinity): void {
+    this.buffered = 0;
+    this.room = room;
+    for (const taker of this.takers.splice(0)) taker();
   }
 
   open(position: string | undefined): void {
@@ -82,3 +99,18 @@ export class FakeSink implements Sink {
     return this.written.splice(0);
   }
 }
+
+/** The same, with what is written by its payloads and ids, however it is written. */
+export class ItemSink extends FakeSink {
+  override write(publications: readonly Publication[]): number {
+    this.items(publications.map(itemOf), false);
+    return publications.length;
+  }
+
+  override writeBatch(publications: readonly Publication[]): number {
+    this.items(publications.map(itemOf), true);
+    return publications.length;
+  }
+}
+
+const itemOf = ({ payload, cursor }: Publication) => ({ payload, id: cursor });
