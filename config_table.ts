@@ -5,6 +5,7 @@ import type { Env } from "./config.ts";
 import type { SourceDeclaration } from "./config/source_declaration.ts";
 import { variablesOf } from "./config_variables.ts";
 
+/** Names of variables whose values are secret, unless they are numbers: those are limits. */
 const SECRET = /PASSWORD|TOKEN|SECRET|RECIPIENTS/;
 const MAX_CHARS = 60;
 
@@ -20,10 +21,12 @@ export function configTable(
   const presets: string[][] = [];
   for (const [name, form] of Object.entries(variablesOf(sources))) {
     const given = env(name);
+    const parsed = (value?: string) => (form as z.ZodType).safeParse(value).data;
     if (given !== undefined && given.trim() !== "") {
-      set.push([name, SECRET.test(name) ? "set" : shown(given), "environment"]);
+      const isSecret = SECRET.test(name) && typeof parsed(given) !== "number";
+      set.push([name, isSecret ? "set" : shown(given), "environment"]);
     } else {
-      const preset = (form as z.ZodType).safeParse(undefined).data;
+      const preset = parsed();
       if (preset !== undefined) presets.push([name, shown(String(preset)), "default"]);
     }
   }

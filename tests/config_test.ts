@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Config } from "../config.ts";
 import { sectionOf } from "../config/source_declaration.ts";
+import { configTable } from "../config_table.ts";
 import { unknownVariables, unusedVariables } from "../config_unknown.ts";
 import { helpOf } from "../help.ts";
 import { KAFKA } from "../ingest/kafka/declaration.ts";
@@ -338,4 +339,19 @@ Deno.test("a value that is out of form is not called missing too", () => {
   const whatsapp = { WHATSAPP_API_URL: "graph.facebook.com", WHATSAPP_TOKEN: "t" };
   assert.deepEqual(bad(whatsapp), ["WHATSAPP_API_URL"]);
   assert.deepEqual(bad({ AUTH_JWKS_URL: "keys", AUTH_ISSUER: "i" }), ["AUTH_JWKS_URL"]);
+});
+
+Deno.test("configTable() shows every value but the secret ones: limits whose names have such a word too", () => {
+  const env = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, "77"]));
+  const table = configTable((name) => env[name], { sources: SOURCES, args: [] });
+  const hidden = [...table.matchAll(/^(\w+) +set +environment$/gm)].map(([, name]) => name!);
+  assert.deepEqual(hidden.toSorted(), [
+    "AUTH_JWT_SECRET",
+    "DENO_KV_ACCESS_TOKEN",
+    "KAFKA_PASSWORD",
+    "MQTT_PASSWORD",
+    "WHATSAPP_RECIPIENTS",
+    "WHATSAPP_TOKEN",
+  ]);
+  assert.match(table, /^MAX_CONNECTIONS_PER_TOKEN +77 +environment$/m);
 });
