@@ -82,21 +82,30 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   await using _demo = { [Symbol.asyncDispose]: async () => await demo?.stop() };
   for (const line of configSummary(config, SOURCES)) log.info("{line}", { line });
   const connections = ConnectionCount.forThreads(config.threads);
-  const program = await startProgram(config, { connections });
   const shared = config.threads > 1;
+  let server: Listening | undefined;
+  const program = await startProgram(config, {
+    connections,
+    listen: async (fetch) => {
+      if (config.http) server = await listen(config, fetch, { shared });
+    },
+  });
   const failed = program.ready.then(() => new Promise<never>(() => {}));
   failed.catch(() => {});
-  const server = config.http ? await listen(config, program.fetch, { shared }) : undefined;
   const threads = config.http && shared
     ? new Threads(config, config.threads - 1, connections)
     : undefined;
   program.ready.then(() => demo && invite(config, demo), () => {});
-  const signal = await Promise.race([stopped, failed]);
-  log.info("{signal}: stopping", { signal });
-  const stopping = threads?.stop(config.drainSeconds * 1000 + THREAD_STOP_MS);
-  await program.stop();
-  await stopping;
-  await closed(server);
+  try {
+    const signal = await Promise.race([stopped, failed]);
+    log.info("{signal}: stopping", { signal });
+  } finally {
+    // Where the start failed too: another instance need not wait for this one's lease.
+    const stopping = threads?.stop(config.drainSeconds * 1000 + THREAD_STOP_MS);
+    await program.stop();
+    await stopping;
+    await closed(server);
+  }
   log.info("stopped");
   return 0;
 }

@@ -52,6 +52,8 @@ export interface ProgramOptions {
   readonly modules?: readonly string[];
   /** Sources beside those of the configuration. */
   readonly sources?: readonly OwnSource[];
+  /** Resolves once clients can connect. Sources start after that; where it rejects, nothing does. */
+  readonly listen?: (fetch: Program["fetch"]) => Promise<void>;
 }
 
 /** How long clients wait at least before they come back after a drain. */
@@ -59,7 +61,7 @@ const RECONNECT_MS = 1000;
 /** What the broker has to acknowledge a message. */
 const ACK_MS = 5000;
 
-/** @throws {StoreError} where the store cannot be opened. */
+/** @throws {StoreError} where the store cannot be opened; and what `listen` throws. */
 export async function startProgram(
   config: Config,
   options: ProgramOptions = {},
@@ -150,14 +152,32 @@ export async function startProgram(
   const statsd = config.statsd && new StatsdReporter(config.statsd, registry);
   const eventLoop = new EventLoopWatch();
   const statusLine = new StatusLine(parts);
-  const ready = fanout.start(hub).then(async () => {
-    if (health.phase !== "starting") return;
-    hub.presence.start();
-    instances.start();
-    await companies.start();
-    await revocations.start();
-    deliveries?.start();
-    await ingest.start();
+  const fetch: Program["fetch"] = (request, info) => app.fetch(request, { info });
+  let stopping: Promise<void> | undefined;
+  const stopOnce = () => stopping ??= stop();
+  try {
+    await options.listen?.(fetch);
+  } catch (error) {
+    await stopOnce();
+    throw error;
+  }
+  return { fetch, ready: start(), stop: stopOnce, companies, work, publish };
+
+  /** A stop can come in the middle: nothing is started after it. */
+  async function start(): Promise<void> {
+    const steps = [
+      () => fanout.start(hub),
+      () => hub.presence.start(),
+      () => instances.start(),
+      () => companies.start(),
+      () => revocations.start(),
+      () => deliveries?.start(),
+      () => ingest.start(),
+    ];
+    for (const step of steps) {
+      if (health.phase !== "starting") return;
+      await step();
+    }
     if (health.phase !== "starting") return;
     health.phase = "serving";
     log.info("ready: store {store}, deployment {deployment}, instance {instance}", {
@@ -165,16 +185,7 @@ export async function startProgram(
       deployment: fanout.deploymentId,
       instance,
     });
-  });
-  let stopping: Promise<void> | undefined;
-  return {
-    fetch: (request, info) => app.fetch(request, { info }),
-    ready,
-    stop: () => stopping ??= stop(),
-    companies,
-    work,
-    publish,
-  };
+  }
 
   async function stop(): Promise<void> {
     health.phase = "draining";

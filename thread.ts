@@ -21,14 +21,18 @@ let stopping = false;
 
 port.onmessage = ({ data }) => {
   if (data.type === "start") {
+    if (stopping) return;
     serving = (async () => {
       await configureLog(data.config.log);
       const program = await startProgram(data.config, {
         connections: new ConnectionCount(data.connections, data.slot),
       });
       const server = program.ready.then(() => listen(data.config, program.fetch, { shared: true }));
-      server.catch((error) => {
-        if (!stopping) throw error;
+      server.catch(async (error) => {
+        if (stopping) return;
+        // The thread is ended and made anew: the next one need not wait for this one's lease.
+        await program.stop();
+        throw error;
       });
       return { program, server };
     })();

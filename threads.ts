@@ -30,9 +30,14 @@ export class Threads {
   readonly #threads = new Set<Thread>();
 
   /** The first slot of `connections` is the main thread's. */
-  constructor(config: Config, count: number, connections: ConnectionCount) {
+  constructor(
+    config: Config,
+    count: number,
+    connections: ConnectionCount,
+    module: URL = new URL("./thread.ts", import.meta.url),
+  ) {
     for (let slot = 1; slot <= count; slot++) {
-      this.#threads.add(new Thread(config, connections, slot));
+      this.#threads.add(new Thread({ config, connections, slot, module }));
     }
   }
 
@@ -46,21 +51,26 @@ export class Threads {
 class Thread {
   #worker: Worker | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopping = false;
   readonly #stopped = Promise.withResolvers<void>();
 
   get name(): string {
-    return `thread-${this.slot}`;
+    return `thread-${this.options.slot}`;
   }
 
   constructor(
-    private readonly config: Config,
-    private readonly connections: ConnectionCount,
-    private readonly slot: number,
+    private readonly options: {
+      readonly config: Config;
+      readonly connections: ConnectionCount;
+      readonly slot: number;
+      readonly module: URL;
+    },
   ) {
     this.#launch();
   }
 
   async stop(timeoutMs: number): Promise<void> {
+    this.#stopping = true;
     clearTimeout(this.#timer);
     const timer = setTimeout(this.#stopped.resolve, timeoutMs);
     if (this.#worker) this.#post({ type: "stop" });
@@ -71,30 +81,35 @@ class Thread {
   }
 
   #launch(): void {
-    const worker = new Worker(new URL("./thread.ts", import.meta.url), {
-      type: "module",
-      name: this.name,
-    });
+    const worker = new Worker(this.options.module, { type: "module", name: this.name });
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => {
       if (data.type === "loaded") this.#start();
       else this.#stopped.resolve();
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      log.error("{name} failed and starts again: {error}", {
-        name: this.name,
-        error: event.message,
-      });
       worker.terminate();
-      this.connections.clear(this.slot);
-      this.#worker = undefined;
-      this.#timer = setTimeout(() => this.#launch(), RESTART_MS);
+      this.#onFailure(event.message);
     };
     this.#worker = worker;
   }
 
+  #onFailure(error: string): void {
+    this.#worker = undefined;
+    this.options.connections.clear(this.options.slot);
+    const { name } = this;
+    if (this.#stopping) {
+      log.warning("{name} failed while it stopped: {error}", { name, error });
+      this.#stopped.resolve();
+    } else {
+      log.error("{name} failed and starts again: {error}", { name, error });
+      this.#timer = setTimeout(() => this.#launch(), RESTART_MS);
+    }
+  }
+
   #start(): void {
-    const { config, connections: { buffer }, slot } = this;
+    if (this.#stopping) return;
+    const { config, connections: { buffer }, slot } = this.options;
     this.#post({ type: "start", config, connections: buffer, slot });
   }
 
