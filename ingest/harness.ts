@@ -24,6 +24,9 @@ export interface Port {
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
+type Start = Extract<ToWorker, { type: "start" }>;
+type Publish = Extract<ToWorker, { type: "publish" }>;
+
 const HEARTBEAT_MS = 1_000;
 const MALFORMED_LOG = { intervalMs: 10_000, maxLines: 5 };
 const MAX_TOPIC_CHARS = 200;
@@ -34,19 +37,31 @@ export function runSource<C>(
   port: Port = globalThis as unknown as Port,
 ): void {
   let running: RunningSource<C> | undefined;
+  let stopped = false;
+  /** What came before there is a source to publish over. */
+  let early: Publish[] = [];
+  const start = (message: Start) => {
+    if (stopped) return;
+    running?.discard();
+    running = new RunningSource(kind, message, port);
+    for (const publish of early) running.publish(publish);
+    early = [];
+  };
   port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     if (data.type === "start") {
-      const start = () => {
-        running?.discard();
-        running = new RunningSource(kind, data, port);
-      };
       const { modules = [] } = data.config;
       // A module that cannot be imported is reported like any other failure of the worker.
-      if (modules.length === 0) start();
-      else Promise.all(modules.map((url) => import(url))).then(start);
+      if (modules.length === 0) start(data);
+      else Promise.all(modules.map((url) => import(url))).then(() => start(data));
     } else if (data.type === "stored") running?.stored(data.batch);
-    else if (data.type === "publish") running?.publish(data);
-    else running?.stop();
+    else if (data.type === "publish") {
+      if (running) running.publish(data);
+      else early.push(data);
+    } else if (running) running.stop();
+    else {
+      stopped = true;
+      port.postMessage({ type: "stopped" });
+    }
   };
   reportFailures(port);
   port.postMessage({ type: "loaded" });
@@ -77,7 +92,7 @@ class RunningSource<C> {
 
   constructor(
     kind: SourceKind<C>,
-    start: Extract<ToWorker, { type: "start" }>,
+    start: Start,
     private readonly port: Port,
   ) {
     const { source, check, limits, heartbeatMs = HEARTBEAT_MS } = start.config;
@@ -126,7 +141,7 @@ class RunningSource<C> {
     this.#intake.stored(batch);
   }
 
-  async publish({ id, message, timeoutMs }: Extract<ToWorker, { type: "publish" }>): Promise<void> {
+  async publish({ id, message, timeoutMs }: Publish): Promise<void> {
     try {
       if (!this.#source.publish) throw new Error("Cannot publish: this source only receives");
       await this.#source.publish(message, timeoutMs);

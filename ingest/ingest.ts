@@ -18,13 +18,18 @@ import type { AwsIotService } from "./aws_iot/service.ts";
 import { Backoff, sleep } from "./backoff.ts";
 import { EntryStore } from "./entry_store.ts";
 import { logMessages } from "./message_lines.ts";
-import { KAFKA, type KafkaConfig } from "./kafka/declaration.ts";
-import type { KafkaSourceConfig } from "./kafka/source.ts";
-import { MQTT, type MqttConfig } from "./mqtt/declaration.ts";
-import type { MqttSourceConfig } from "./mqtt/source.ts";
+import { KAFKA } from "./kafka/declaration.ts";
+import { MQTT } from "./mqtt/declaration.ts";
+import { Publisher } from "./mqtt/publisher.ts";
 import type { WorkerConfig } from "./protocol.ts";
 import type { Outgoing, OwnSource, SourceState } from "./source.ts";
 import { checkTopic } from "./mqtt/topic_name.ts";
+import {
+  type InstanceNames,
+  kafkaSourceConfig,
+  mqttPublisherConfig,
+  mqttSourceConfig,
+} from "./source_configs.ts";
 import { Supervisor } from "./supervisor.ts";
 import { WEBSOCKET } from "./websocket/declaration.ts";
 import type { WebSocketSourceConfig } from "./websocket/source.ts";
@@ -69,19 +74,19 @@ export interface IngestOptions {
 }
 
 /**
- * Runs the sources: under the ingest lease those of one instance at a time, else those of all. What
- * is published upstream goes over the source's own connection, or one that only publishes.
+ * Runs the sources: under the ingest lease those of one instance at a time, else those of all.
+ * Publishes at the MQTT broker from every instance, over a connection of its own.
  */
 export class Ingest {
   readonly #sources: Supervisor[] = [];
   readonly #fanout: Fanout;
   readonly #store: EntryStore;
   #lease: Lease | undefined;
-  #mqtt: Supervisor | undefined;
-  #mqttPublisher: Promise<Supervisor> | undefined;
+  readonly #mqttPublisher: Publisher | undefined;
   readonly #awsIot: ProgramService | undefined;
   /** Starts and stops follow each other in the order in which the lease moved. */
   #moves: Promise<void> = Promise.resolve();
+  #starting: Promise<void> = Promise.resolve();
   readonly #stopped = new AbortController();
 
   constructor(private readonly options: IngestOptions) {
@@ -91,8 +96,15 @@ export class Ingest {
     this.#awsIot = awsIot && new ProgramService({
       ...options,
       awsIot,
-      supervise: (name, source, onState) =>
-        this.#supervise(name, "./aws_iot/worker.ts", source, onState),
+      addSource: (source, onState) =>
+        this.#addSource("aws_iot", "./aws_iot/worker.ts", source, onState),
+      makePublisher: (source, onState) =>
+        this.#supervise("aws_iot-pub", { worker: "./aws_iot/worker.ts", source, onState }),
+    });
+    const mqtt = sectionOf(options.config, MQTT);
+    this.#mqttPublisher = mqtt && new Publisher(() => {
+      const source = mqttPublisherConfig(mqtt, this.#names);
+      return this.#supervise("mqtt-pub", { worker: "./mqtt/worker.ts", source });
     });
   }
 
@@ -107,17 +119,25 @@ export class Ingest {
   }
 
   /** Starts what is configured, once this instance may; each source connects in the background. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#starting = this.#start();
+  }
+
+  async #start(): Promise<void> {
+    const { signal } = this.#stopped;
+    if (signal.aborted) return;
     const { config, store, instance } = this.options;
     const mqtt = sectionOf(config, MQTT);
     if (mqtt) {
-      this.#mqtt = await this.#supervise("mqtt", "./mqtt/worker.ts", this.#mqttSource(mqtt));
+      const source = mqttSourceConfig(mqtt, this.#names);
+      await this.#addSource("mqtt", "./mqtt/worker.ts", source);
     }
     const kafka = sectionOf(config, KAFKA);
     if (kafka) {
-      await this.#supervise("kafka", "./kafka/worker.ts", this.#kafkaSource(kafka));
+      const source = kafkaSourceConfig(kafka, this.#names);
+      await this.#addSource("kafka", "./kafka/worker.ts", source);
     }
-    await this.#awsIot?.start();
+    if (!signal.aborted) await this.#awsIot?.start();
     const websocket = sectionOf(config, WEBSOCKET);
     if (websocket) {
       const source: WebSocketSourceConfig = {
@@ -126,15 +146,16 @@ export class Ingest {
         deviceIdPath: config.deviceIdPath,
         answers: !config.shadow,
       };
-      await this.#supervise("websocket", "./websocket/worker.ts", source);
+      await this.#addSource("websocket", "./websocket/worker.ts", source);
     }
     for (const { name, worker, config } of this.options.sources) {
-      await this.#supervise(name, worker.href, config);
+      await this.#addSource(name, worker.href, config);
     }
     if (this.#sources.length === 0) {
       log.info("no source is configured: this instance serves what others take in");
       return;
     }
+    if (signal.aborted) return;
     for (const source of this.#sources) if (!this.#isLeased(source.name)) source.start();
     const fanout = this.#fanout;
     if (!store.kv || !(fanout instanceof KvFanout)) return;
@@ -161,11 +182,12 @@ export class Ingest {
   async stop(): Promise<void> {
     // From here on a lease that is acquired starts nothing.
     this.#stopped.abort();
+    await this.#starting.catch(() => {});
     const lease = this.#lease;
     await this.#moves;
     await this.awsIot?.stop();
     const sources = this.#sources.map((source) => source.stop());
-    await Promise.all([...sources, this.#mqttPublisher?.then((publisher) => publisher.stop())]);
+    await Promise.all([...sources, this.#mqttPublisher?.stop()]);
     this.#store.close();
     await lease?.[Symbol.asyncDispose]();
   }
@@ -173,27 +195,12 @@ export class Ingest {
   /**
    * Publishes at the MQTT broker; resolves after its ack.
    * @throws {InvalidTopicError} where MQTT has no such topic: nothing is sent then.
-   * @throws {Error} where there is no broker, or no ack within `timeoutMs`.
+   * @throws {Error} where there is no broker, no ack within `timeoutMs`, or after stop().
    */
   async publish(message: Outgoing, timeoutMs: number): Promise<void> {
     checkTopic(message.topic);
-    const mqtt = sectionOf(this.options.config, MQTT);
-    if (!this.#mqtt || !mqtt) throw new Error("Cannot publish: no MQTT broker is configured");
-    if (this.#mqtt.state.state !== "stopped") return await this.#mqtt.publish(message, timeoutMs);
-    this.#mqttPublisher ??= this.#startPublisher(this.#mqttSource(mqtt));
-    await (await this.#mqttPublisher).publish(message, timeoutMs);
-  }
-
-  /** A connection that only publishes. */
-  async #startPublisher(source: MqttSourceConfig): Promise<Supervisor> {
-    const publisher = await this.#supervise("mqtt-pub", "./mqtt/worker.ts", {
-      ...source,
-      topics: [],
-      clean: true,
-      clientId: `${source.clientId}-pub-${this.options.instance}`,
-    });
-    publisher.start();
-    return publisher;
+    if (!this.#mqttPublisher) throw new Error("Cannot publish: no MQTT broker is configured");
+    await this.#mqttPublisher.publish(message, timeoutMs);
   }
 
   /**
@@ -233,58 +240,35 @@ export class Ingest {
     }));
   }
 
-  #mqttSource(mqtt: MqttConfig): MqttSourceConfig {
-    return {
-      url: mqtt.url,
-      topics: this.#mqttTopics(mqtt.topics),
-      qos: mqtt.qos,
-      username: mqtt.username,
-      password: mqtt.password,
-      caPath: mqtt.caPath,
-      clientId: this.#clientId(mqtt.clientId),
-      clean: this.options.config.ingestMode !== "lease",
-    };
-  }
-
-  /** Where all instances consume in common, the broker deals each message to one of them. */
-  #mqttTopics(topics: readonly string[]): readonly string[] {
-    const { ingestMode, shadow } = this.options.config;
-    if (ingestMode !== "shared") return topics;
-    const group = `telecast-${this.#fanout.deploymentId}${shadow ? "-shadow" : ""}`;
-    return topics.map((topic) => topic.startsWith("$share/") ? topic : `$share/${group}/${topic}`);
-  }
-
-  #kafkaSource(kafka: KafkaConfig): KafkaSourceConfig {
+  get #names(): InstanceNames {
     const { config, instance } = this.options;
-    const suffix = config.shadow ? "-shadow" : "";
-    // A group of its own reads everything; a shared one spreads the partitions.
-    const own = config.ingestMode === "all" ? `-${instance}` : "";
-    return {
-      ...kafka,
-      groupId: `${kafka.groupId}${own}${suffix}`,
-      clientId: `telecast-${instance}${suffix}`,
-    };
+    return { config, instance, deploymentId: this.#fanout.deploymentId };
   }
 
-  /** One client id for the deployment keeps its session; several instances need their own. */
-  #clientId(configured: string | undefined): string {
-    const { config, instance } = this.options;
-    const base = configured ?? `telecast-${this.#fanout.deploymentId}`;
-    const own = config.ingestMode === "lease" ? base : `${base}-${instance}`;
-    return config.shadow ? `${own}-shadow` : own;
-  }
-
-  /** A source, or, where its name ends in `-pub`, a connection that only publishes. */
-  async #supervise(
+  async #addSource(
     name: string,
     worker: string,
     source: unknown,
     onState?: (state: SourceState) => void,
   ): Promise<Supervisor> {
+    const previousTopics = await this.#storedTopics(topicsSetting(name));
+    const supervisor = this.#supervise(name, { worker, source, onState, previousTopics });
+    this.#sources.push(supervisor);
+    return supervisor;
+  }
+
+  /** Idle. A name that ends in `-pub` is of a connection that only publishes. */
+  #supervise(
+    name: string,
+    { worker, source, onState, previousTopics }: {
+      readonly worker: string;
+      readonly source: unknown;
+      readonly onState?: ((state: SourceState) => void) | undefined;
+      readonly previousTopics?: readonly string[];
+    },
+  ): Supervisor {
     const { config, store, health } = this.options;
     const kind = name.split("-")[0]!;
-    const setting = `topics.${name}`;
-    const publishesOnly = name.endsWith("-pub");
     const workerConfig: WorkerConfig = {
       source,
       modules: this.options.modules,
@@ -295,7 +279,7 @@ export class Ingest {
       },
     };
     const logger = getLogger("ingest", kind);
-    const supervisor = new Supervisor({
+    return new Supervisor({
       name,
       kind,
       worker: new URL(worker, import.meta.url),
@@ -312,14 +296,12 @@ export class Ingest {
         onState?.(state);
       },
       onSubscribed: (topics) => {
-        store.settings.set(setting, topics).catch((error) =>
+        store.settings.set(topicsSetting(name), topics).catch((error) =>
           log.warning("the topics of {name} cannot be stored: {error}", { name, error })
         );
       },
-      previousTopics: publishesOnly ? [] : await this.#storedTopics(setting),
+      ...(previousTopics && { previousTopics }),
     });
-    if (!publishesOnly) this.#sources.push(supervisor);
-    return supervisor;
   }
 
   /** What the kept session may be subscribed to; a store that is away is waited for. */
@@ -337,6 +319,8 @@ export class Ingest {
     return [];
   }
 }
+
+const topicsSetting = (source: string) => `topics.${source}`;
 
 function lagOf(detail: unknown): number | null {
   const lag = (detail as { lag?: unknown } | undefined)?.lag;

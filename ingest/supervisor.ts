@@ -116,11 +116,13 @@ export class Supervisor implements AsyncDisposable {
    * Publishes at the source's broker and resolves after the broker's ack.
    * @throws {Error} where there is no ack within `timeoutMs`; the broker may have it nevertheless.
    */
-  publish(message: Outgoing, timeoutMs = 5_000): Promise<void> {
-    if (!this.#worker) {
-      return Promise.reject(new Error(`Cannot publish to ${this.name}: the source does not run`));
+  async publish(message: Outgoing, timeoutMs = 5_000): Promise<void> {
+    // Where a stop() is under way, start() makes the next worker after it.
+    if (this.#wanted) await this.#stopping;
+    if (!this.#wanted || !this.#worker) {
+      throw new Error(`Cannot publish to ${this.name}: the source does not run`);
     }
-    return this.#worker.publish(message, timeoutMs);
+    await this.#worker.publish(message, timeoutMs);
   }
 
   #launch(): void {

@@ -3,6 +3,7 @@
 import { setImmediate } from "node:timers";
 import type { Entry, Mark } from "../broker/message.ts";
 import { stageTook } from "../metrics.ts";
+import { PendingPublishes } from "./pending_publishes.ts";
 import {
   type Batch,
   epochMs,
@@ -15,8 +16,6 @@ import type { Outgoing, SourceDetail } from "./source.ts";
 
 const LOADING_TIMEOUT_MS = 60_000;
 const TICK_MS = 500;
-/** A worker that cannot tell in time why a publish failed is given this much longer. */
-const PUBLISH_GRACE_MS = 500;
 
 export const NO_COUNTERS: Readonly<SourceCounters> = {
   received: 0,
@@ -44,10 +43,9 @@ export class WorkerRun {
   detail: SourceDetail | undefined;
   readonly #worker: Worker;
   readonly #startedAt = performance.now();
-  readonly #publishes = new Map<number, PromiseWithResolvers<void>>();
+  readonly #publishes = new PendingPublishes();
   readonly #stopped = Promise.withResolvers<void>();
   readonly #ticker: ReturnType<typeof setInterval>;
-  #publishId = 0;
   #silentTicks = 0;
   #loaded = false;
   #ended = false;
@@ -75,18 +73,11 @@ export class WorkerRun {
   }
 
   publish(message: Outgoing, timeoutMs: number): Promise<void> {
-    const id = ++this.#publishId;
-    const answer = Promise.withResolvers<void>();
-    this.#publishes.set(id, answer);
-    const timer = setTimeout(
-      () => answer.reject(new Error(`no answer within ${timeoutMs} ms`)),
-      timeoutMs + PUBLISH_GRACE_MS,
+    return this.#publishes.add(
+      message,
+      timeoutMs,
+      (id) => this.#post({ type: "publish", id, message, timeoutMs }),
     );
-    this.#post({ type: "publish", id, message, timeoutMs });
-    return answer.promise.finally(() => {
-      clearTimeout(timer);
-      this.#publishes.delete(id);
-    });
   }
 
   /** Resolves when the source has left its broker, or after `timeoutMs`. */
@@ -105,7 +96,7 @@ export class WorkerRun {
     this.#worker.onmessage = null;
     this.#worker.terminate();
     this.#stopped.resolve();
-    for (const answer of this.#publishes.values()) answer.reject(new Error(reason));
+    this.#publishes.rejectAll(reason);
   }
 
   #post(message: ToWorker): void {
@@ -118,11 +109,8 @@ export class WorkerRun {
     if (message.type === "loaded") {
       this.#loaded = true;
       this.#post(this.options.start);
-    } else if (message.type === "published") {
-      const answer = this.#publishes.get(message.id);
-      if (message.error === undefined) answer?.resolve();
-      else answer?.reject(new Error(message.error));
-    } else if (message.type === "failed") this.#die(`the worker failed: ${message.reason}`);
+    } else if (message.type === "published") this.#publishes.settle(message.id, message.error);
+    else if (message.type === "failed") this.#die(`the worker failed: ${message.reason}`);
     else if (message.type === "stopped") this.#stopped.resolve();
     else if (message.type === "heartbeat") {
       this.counters = { ...message.counters };

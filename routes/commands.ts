@@ -23,7 +23,7 @@ export function commandRoutes({ config, awsIot, publish }: AppDeps): Hono {
     requireDevice(c, deviceId);
     const topic = topicOf(commandTopicPrefix, deviceId);
     // As it was given: a line break around an id is no more a topic than one within it.
-    requireTopic(commandTopicPrefix + given);
+    requireTopic(commandTopicPrefix + given, "device_id");
     await jsonBody(c, commandSchema);
     const payload = (await c.req.text()).trim();
     if (new TextEncoder().encode(payload).length > maxMessageBytes) {

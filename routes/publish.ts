@@ -21,7 +21,7 @@ export const publishSchema = z.object({
 export function publishRoutes({ publish }: AppDeps): Hono {
   return new Hono().post("/api/v1/publish", async (c) => {
     const { topic, payload, qos } = await jsonBody(c, publishSchema);
-    requireTopic(topic);
+    requireTopic(topic, "topic");
     if (!publish) {
       return problem({
         status: 503,

@@ -20,7 +20,7 @@ export async function receiptResponse(
     return Response.json({ status, ...details }, { status: status === "published" ? 200 : 202 });
   } catch (error) {
     if (error instanceof InvalidPayloadError) throw badMessage(error);
-    if (error instanceof InvalidTopicError) throw invalidTopic(error);
+    if (error instanceof InvalidTopicError) throw invalidTopic(error, "device_id");
     if (error instanceof RefusedError) {
       return problem({
         status: 503,

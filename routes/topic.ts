@@ -3,15 +3,18 @@
 import { checkTopic, InvalidTopicError } from "../ingest/mqtt/topic_name.ts";
 import { ProblemError } from "./problem.ts";
 
-/** @throws {ProblemError} 400 where MQTT has no such topic: nothing is sent then. */
-export function requireTopic(topic: string): void {
+/**
+ * `field` is the part of the request that the topic was made of.
+ * @throws {ProblemError} 400 where MQTT has no such topic: nothing is sent then.
+ */
+export function requireTopic(topic: string, field: "topic" | "device_id"): void {
   try {
     checkTopic(topic);
   } catch (error) {
-    throw error instanceof InvalidTopicError ? invalidTopic(error) : error;
+    throw error instanceof InvalidTopicError ? invalidTopic(error, field) : error;
   }
 }
 
-export function invalidTopic({ message }: InvalidTopicError): ProblemError {
-  return new ProblemError({ status: 400, code: "invalid_topic", detail: message });
+export function invalidTopic({ message }: InvalidTopicError, field: string): ProblemError {
+  return new ProblemError({ status: 400, code: "invalid_topic", detail: `${field}: ${message}` });
 }

@@ -64,7 +64,7 @@ export function commandTopic(prefix: string, deviceId: string): string {
 export function checkAwsTopic(topic: string): void {
   checkTopic(topic, MAX_TOPIC_BYTES);
   if (topic.split("/").length > MAX_TOPIC_LEVELS) {
-    throw new InvalidTopicError(`topic: must not have more than ${MAX_TOPIC_LEVELS} levels`);
+    throw new InvalidTopicError(`the topic must not have more than ${MAX_TOPIC_LEVELS} levels`);
   }
 }
 

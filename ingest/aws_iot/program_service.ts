@@ -15,13 +15,13 @@ export interface ProgramServiceOptions {
   readonly awsIot: AwsIotConfig;
   readonly store: OpenStore;
   readonly instance: string;
-  /** Makes a supervisor for the source, idle, that tells its states to the link. */
-  supervise(
-    name: "aws_iot" | "aws_iot-pub",
-    source: AwsIotSourceConfig,
-    onState: WorkerLink["onSourceState"],
-  ): Promise<Supervisor>;
+  /** Makes the source's supervisor, idle, that tells its states to the link. */
+  addSource(source: AwsIotSourceConfig, onState: OnState): Promise<Supervisor>;
+  /** The same for a connection that only publishes. */
+  makePublisher(source: AwsIotSourceConfig, onState: OnState): Supervisor;
 }
+
+type OnState = WorkerLink["onSourceState"];
 
 /** {@linkcode AwsIotService} and its place between the workers and the store. */
 export class ProgramService {
@@ -41,7 +41,7 @@ export class ProgramService {
       clean: true,
     };
     this.#link = new WorkerLink(() =>
-      options.supervise("aws_iot-pub", publisher, (state) => this.#link.onPublisherState(state))
+      options.makePublisher(publisher, (state) => this.#link.onPublisherState(state))
     );
     const { kv, fanout } = store;
     this.service = new AwsIotService(
@@ -65,8 +65,7 @@ export class ProgramService {
 
   /** Makes the source and starts the service; the source is started by whoever has the lease. */
   async start(): Promise<Supervisor> {
-    const source = await this.options.supervise(
-      "aws_iot",
+    const source = await this.options.addSource(
       this.#source,
       (state) => this.#link.onSourceState(state),
     );

@@ -13,12 +13,11 @@ export class WorkerLink implements Link {
   state: SourceState = { state: "stopped" };
   #primary = false;
   #source: Supervisor | undefined;
-  #publisher: Promise<Supervisor> | undefined;
-  #openPublisher: Supervisor | undefined;
+  #publisher: Supervisor | undefined;
   #listener: LinkListener | undefined;
 
   /** `makePublisher` makes it idle, and passes its states to {@linkcode onPublisherState}. */
-  constructor(private readonly makePublisher: () => Promise<Supervisor>) {}
+  constructor(private readonly makePublisher: () => Supervisor) {}
 
   get primary(): boolean {
     return this.#primary;
@@ -34,7 +33,7 @@ export class WorkerLink implements Link {
 
   onSourceState(state: SourceState): void {
     const primary = state.state !== "stopped";
-    if (primary && !this.#primary) this.#openPublisher?.stop();
+    if (primary && !this.#primary) this.#publisher?.stop();
     this.#primary = primary;
     this.#setState(state);
   }
@@ -46,17 +45,11 @@ export class WorkerLink implements Link {
   wake(): void {
     if (this.#primary || !this.#listener) return;
     this.#publisher ??= this.makePublisher();
-    this.#publisher.then((publisher) => {
-      this.#openPublisher = publisher;
-      if (!this.#primary && this.#listener) publisher.start();
-    }, (error) => {
-      this.#publisher = undefined;
-      this.#listener?.onLog("warning", `no connection can be made: ${error}`);
-    });
+    this.#publisher.start();
   }
 
   publish(message: Outgoing, timeoutMs: number): Promise<void> {
-    const supervisor = this.#primary ? this.#source : this.#openPublisher;
+    const supervisor = this.#primary ? this.#source : this.#publisher;
     if (!supervisor) return Promise.reject(new Error("there is no connection to AWS IoT"));
     return supervisor.publish(message, timeoutMs);
   }
@@ -64,7 +57,7 @@ export class WorkerLink implements Link {
   /** The source itself is stopped by whoever has started it. */
   async stop(): Promise<void> {
     this.#listener = undefined;
-    await this.#openPublisher?.stop();
+    await this.#publisher?.stop();
   }
 
   #setState(state: SourceState): void {

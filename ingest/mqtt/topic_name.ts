@@ -10,7 +10,7 @@ export class InvalidTopicError extends Error {
 /** @throws {InvalidTopicError} where MQTT has no such topic. */
 export function checkTopic(topic: string, maxBytes = MAX_MQTT_BYTES): void {
   const problem = topicProblem(topic, maxBytes);
-  if (problem !== undefined) throw new InvalidTopicError(`topic: ${problem}`);
+  if (problem !== undefined) throw new InvalidTopicError(`the topic ${problem}`);
 }
 
 function topicProblem(topic: string, maxBytes: number): string | undefined {

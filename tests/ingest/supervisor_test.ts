@@ -3,7 +3,7 @@ import type { Entry } from "../../broker/message.ts";
 import type { Logger } from "../../log.ts";
 import type { SourceState } from "../../ingest/source.ts";
 import { Supervisor, type SupervisorOptions } from "../../ingest/supervisor.ts";
-import { eventually } from "../kit/eventually.ts";
+import { eventually, within } from "../kit/eventually.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 import type { ObedientConfig } from "./obedient_worker.ts";
 
@@ -185,6 +185,42 @@ Deno.test("Supervisor ends a worker that hangs when it has to stop", async () =>
   const start = performance.now();
   await supervisor.stop(300);
   assert.ok(performance.now() - start < 2_000);
+});
+
+Deno.test("Supervisor publishes what it is given before its worker has started", async () => {
+  const slow = "data:text/javascript,await new Promise((done) => setTimeout(done, 100))";
+  const { supervisor, lines, tell } = supervise({
+    config: {
+      source: {},
+      modules: [slow],
+      check: { maxMessageBytes: 60_000, commandTopicPrefix: "c/" },
+    },
+  });
+  await using _ = supervisor;
+  supervisor.start();
+  await Promise.all([tell("receive", "A"), tell("receive", "B")]);
+  await eventually("both acks, in order", () => lines.join().endsWith("ack A,ack B"));
+});
+
+Deno.test("Supervisor stops a worker that has not started yet at once", async () => {
+  const loading = Promise.withResolvers<void>();
+  const channel = new BroadcastChannel("endless module");
+  channel.onmessage = () => loading.resolve();
+  const endless = `data:text/javascript,const channel = new BroadcastChannel("endless module");
+    channel.postMessage(1); await new Promise(() => {})`;
+  const { supervisor } = supervise({
+    config: {
+      source: {},
+      modules: [endless],
+      check: { maxMessageBytes: 60_000, commandTopicPrefix: "c/" },
+    },
+  });
+  supervisor.start();
+  await loading.promise;
+  channel.close();
+  const publishing = assert.rejects(supervisor.publish({ topic: "receive", payload: "A", qos: 1 }));
+  await within("the stop", supervisor.stop(60_000), 20_000);
+  await publishing;
 });
 
 Deno.test("Supervisor passes on why a publish failed", async () => {

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { PendingPublishes } from "../../ingest/pending_publishes.ts";
+
+const message = (payload: string) => ({ topic: "t", payload, qos: 1 as const });
+
+Deno.test("PendingPublishes refuses what is beyond 16 MiB or 10,000 messages, and takes more after an answer", async () => {
+  for (
+    const { payload, most } of [{ payload: "", most: 10_000 }, {
+      payload: "x".repeat(2 ** 20),
+      most: 15,
+    }]
+  ) {
+    const pending = new PendingPublishes();
+    const ids: number[] = [];
+    const add = () => pending.add(message(payload), 60_000, (id) => void ids.push(id));
+    const waiting = Array.from({ length: most }, add);
+    await assert.rejects(add(), /too many messages wait for the broker/);
+    assert.equal(ids.length, most);
+    pending.settle(ids[0]!, undefined);
+    await waiting[0];
+    waiting.push(add());
+    assert.equal(ids.length, most + 1);
+    pending.settle(ids[1]!, "refused");
+    await assert.rejects(waiting[1]!, /^Error: refused$/);
+    pending.rejectAll("the worker died");
+    for (const one of waiting.slice(2)) await assert.rejects(one, /the worker died/);
+  }
+});
+
+Deno.test("PendingPublishes gives up on a worker that does not answer", async () => {
+  const pending = new PendingPublishes();
+  await assert.rejects(pending.add(message("x"), 1, () => {}), /no answer within 1 ms/);
+});

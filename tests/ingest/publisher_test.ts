@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { Publisher } from "../../ingest/mqtt/publisher.ts";
+import { Supervisor } from "../../ingest/supervisor.ts";
+import { getLogger } from "../../log.ts";
+import { eventually } from "../kit/eventually.ts";
+
+const MESSAGE = { topic: "receive", payload: "A", qos: 1 as const };
+
+/** A publisher over an obedient worker, and the supervisors that it made. */
+function publisher(idleMs?: number) {
+  const made: Supervisor[] = [];
+  const make = () => {
+    const supervisor = new Supervisor({
+      name: "mqtt-pub",
+      kind: "mqtt",
+      worker: new URL("obedient_worker.ts", import.meta.url),
+      config: { source: {}, check: { maxMessageBytes: 60_000, commandTopicPrefix: "c/" } },
+      logger: getLogger("test"),
+      publish: () => Promise.resolve(),
+    });
+    made.push(supervisor);
+    return supervisor;
+  };
+  return { publisher: new Publisher(make, idleMs), made };
+}
+
+Deno.test("Publisher opens its connection for the first message, and closes it when it is idle", async () => {
+  const { publisher: publishing, made } = publisher(20);
+  assert.equal(made.length, 0);
+  await Promise.all([1, 2, 3].map(() => publishing.publish(MESSAGE, 5_000)));
+  assert.equal(made.length, 1);
+  await eventually("idle", () => made[0]!.state.state === "stopped");
+  await publishing.publish(MESSAGE, 5_000);
+  assert.equal(made.length, 1);
+  await publishing.stop();
+  assert.equal(made[0]!.state.state, "stopped");
+});
+
+Deno.test("Publisher publishes what comes while its connection is being closed", async () => {
+  const { publisher: publishing, made } = publisher();
+  await publishing.publish(MESSAGE, 5_000);
+  const closing = made[0]!.stop();
+  await publishing.publish(MESSAGE, 5_000);
+  await closing;
+  assert.notEqual(made[0]!.state.state, "stopped");
+  await publishing.stop();
+});
+
+Deno.test("Publisher.stop() is for good, and also where nothing was published", async () => {
+  const { publisher: publishing, made } = publisher();
+  await publishing.stop();
+  await assert.rejects(publishing.publish(MESSAGE, 5_000), /the program is stopped/);
+  assert.equal(made.length, 0);
+});
