@@ -1,20 +1,37 @@
 /** One TCP connection, with writes that never wait. */
 
+import { ReadPace } from "./read_pace.ts";
+
 /** What waits is joined up to here: one system call, and a bound for the copy. */
 const JOIN_BYTES = 262_144;
+/** A connection that ends is closed when the client has taken nothing for this long. */
+export const LINGER_MS = 2_000;
+/** It is closed after so many of these, even where the client takes a little each time. */
+const MAX_LINGERS = 30;
+/** Discards what a client still sends while its connection ends. */
+const DISCARD_BYTES = 1_024;
 
 /**
  * What is written goes out in order, at once where the system takes it. What it does not take waits
- * here; whoever writes looks at {@linkcode Connection.buffered}.
+ * here; the writer looks at {@linkcode Connection.buffered}.
  */
 export class Connection {
   readonly #conn: Deno.TcpConn;
   readonly #waiting: Uint8Array[] = [];
+  readonly #pace = new ReadPace();
   #writing = false;
+  #reading = false;
+  #peerEnded = false;
   #ending = false;
   #closed = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #whenClosed: PromiseWithResolvers<void> | undefined;
   /** Bytes that the system has not taken yet. */
   buffered = 0;
+  /** Bytes that the system has taken since the start. */
+  taken = 0;
+  /** Called when the system has taken bytes. */
+  onTaken: (() => void) | undefined;
   /** Called once when it is closed, whoever closed it. */
   onClosed: (() => void) | undefined;
 
@@ -27,6 +44,13 @@ export class Connection {
     return this.#ending || this.#closed;
   }
 
+  /** Resolves when it is closed, whoever closed it. */
+  get closed(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#whenClosed ??= Promise.withResolvers();
+    return this.#whenClosed.promise;
+  }
+
   /** The bytes must not change from now on. */
   write(bytes: Uint8Array): void {
     if (this.over) return;
@@ -35,29 +59,65 @@ export class Connection {
     if (!this.#writing) this.#flush();
   }
 
-  /** How many bytes came; undefined when there are no more. Others must not read meanwhile. */
+  /**
+   * How many bytes came, at the pace of {@linkcode ReadPace}; undefined when there are no more: the
+   * client has closed its sending side, or the connection is closed. One read at a time.
+   */
   async read(into: Uint8Array): Promise<number | undefined> {
-    if (this.#closed) return undefined;
+    this.#reading = true;
     try {
-      return await this.#conn.read(into) ?? undefined;
-    } catch {
+      const wait = this.#pace.wait();
+      if (wait) await wait;
+      if (this.#closed || this.#peerEnded) return undefined;
+      const count = await this.#conn.read(into);
+      if (count !== null) {
+        this.#pace.count(count);
+        return count;
+      }
+      this.#peerEnded = true;
+      if (this.#ending && !this.#writing) this.close();
       return undefined;
+    } catch {
+      this.close();
+      return undefined;
+    } finally {
+      this.#reading = false;
     }
   }
 
-  /** Closes it when what was written before is out. */
+  /** Takes no more, and closes when the client has taken what was written, and gone. */
   end(): void {
+    if (this.over) return;
     this.#ending = true;
-    if (!this.#writing) this.close();
+    this.linger();
+    if (!this.#writing) this.#finish();
   }
 
-  /** Closes it now. */
+  /** Closes it once the client has shown no sign of reading for {@linkcode LINGER_MS}. */
+  linger(): void {
+    clearTimeout(this.#timer);
+    if (!this.#closed) this.#lingerOn(MAX_LINGERS);
+  }
+
+  /** Closes it now, and throws away what waits. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting.length = 0;
+    this.buffered = 0;
+    clearTimeout(this.#timer);
+    this.#pace.stop();
     this.#conn.close();
     this.onClosed?.();
+    this.#whenClosed?.resolve();
+  }
+
+  #lingerOn(times: number): void {
+    const before = this.taken;
+    this.#timer = setTimeout(() => {
+      if (this.taken > before && times > 1) this.#lingerOn(times - 1);
+      else this.close();
+    }, LINGER_MS);
   }
 
   async #flush(): Promise<void> {
@@ -68,14 +128,34 @@ export class Connection {
       this.close();
     }
     this.#writing = false;
-    if (this.#ending) this.close();
+    if (this.#ending && !this.#closed) this.#finish();
+  }
+
+  /**
+   * Closes the sending side, and reads until the client closes its own: where a socket is closed
+   * with bytes of the client unread, the system resets it, and the client may lose the end.
+   */
+  async #finish(): Promise<void> {
+    try {
+      await this.#conn.closeWrite();
+    } catch {
+      // The client was faster.
+      return this.close();
+    }
+    if (this.#reading) return;
+    const discarded = new Uint8Array(DISCARD_BYTES);
+    while (await this.read(discarded) !== undefined);
+    this.close();
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length && !this.#closed;) {
       const taken = await this.#conn.write(at === 0 ? bytes : bytes.subarray(at));
+      if (this.#closed) return;
       at += taken;
+      this.taken += taken;
       this.buffered -= taken;
+      this.onTaken?.();
     }
   }
 

@@ -1,7 +1,10 @@
 /** The body of an event stream, in the chunked coding (RFC 9112, 7.1). */
 
+import { SSE_COMMENT } from "../broker/client_frame.ts";
 import type { Connection } from "./connection.ts";
 
+/** Between comments that find out whether a client is gone; later the usual ones do. */
+const PROBE_MS = [50, 1_000, 0];
 const LAST_CHUNK = new Uint8Array([48, 13, 10, 13, 10]);
 const encoder = new TextEncoder();
 
@@ -23,6 +26,7 @@ function chunkOf(bytes: Uint8Array): Uint8Array {
 export class EventOutput {
   /** What is written before the head of the answer is. */
   #held: Uint8Array[] | undefined = [];
+  #heldBytes = 0;
   #ended = false;
 
   constructor(private readonly connection: Connection, onGone: () => void) {
@@ -31,7 +35,11 @@ export class EventOutput {
 
   /** Bytes that the system has not taken yet. */
   get buffered(): number {
-    return this.connection.buffered;
+    return this.connection.buffered + this.#heldBytes;
+  }
+
+  get taken(): number {
+    return this.connection.taken;
   }
 
   get isOpen(): boolean {
@@ -41,8 +49,9 @@ export class EventOutput {
   write(bytes: Uint8Array): void {
     if (!this.isOpen) return;
     const chunk = chunkOf(bytes);
-    if (this.#held) this.#held.push(chunk);
-    else this.connection.write(chunk);
+    if (!this.#held) return this.connection.write(chunk);
+    this.#held.push(chunk);
+    this.#heldBytes += chunk.length;
   }
 
   /** Ends the stream when what was written before is out. */
@@ -52,6 +61,20 @@ export class EventOutput {
     if (this.#held) return;
     this.connection.write(LAST_CHUNK);
     this.connection.end();
+  }
+
+  /**
+   * The client has closed its sending side: it still reads, or it is gone. The system tells only a
+   * writer, and after a round trip; so comments are written until it has told, or has had the time.
+   * Resolves when the connection is closed.
+   */
+  async outlivePeer(): Promise<void> {
+    for (const waitMs of PROBE_MS) {
+      if (!this.isOpen) break;
+      if (this.buffered === 0) this.write(SSE_COMMENT);
+      await this.#closedWithin(waitMs);
+    }
+    await this.connection.closed;
   }
 
   /** Throws away what waits, so that the client can tell that this is no end. */
@@ -64,8 +87,16 @@ export class EventOutput {
     this.connection.write(head);
     for (const chunk of this.#held ?? []) this.connection.write(chunk);
     this.#held = undefined;
+    this.#heldBytes = 0;
     if (!this.#ended) return;
     this.connection.write(LAST_CHUNK);
     this.connection.end();
+  }
+
+  async #closedWithin(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
+    await Promise.race([this.connection.closed, late]);
+    clearTimeout(timer);
   }
 }

@@ -1,165 +1,248 @@
 /** Frames of the WebSocket protocol (RFC 6455, 5), as a server reads them. */
 
 import { BINARY, CLOSE, PING, PONG, TEXT } from "../broker/websocket_frame.ts";
+import { Utf8Check } from "./utf8_check.ts";
 
 export interface FrameHandler {
   /** A whole message, however many frames it came in. */
   onMessage(data: string | ArrayBuffer): void;
   onPing(payload: Uint8Array): void;
-  /** The peer ends the connection; `code` is 1005 where it named none. */
+  /** The client ends the connection; `code` is 1005 where it named none. */
   onClose(code: number): void;
-  /** The peer broke the protocol: the connection has to be closed with `code`. */
-  onViolation(code: number, reason: string): void;
+  /**
+   * The client broke the protocol: the connection has to be closed with `code`. Called once;
+   * `isClose` where it did so in its own close, and nothing more comes.
+   */
+  onViolation(code: number, reason: string, isClose: boolean): void;
 }
 
 const PROTOCOL_ERROR = 1002;
 const NOT_UTF8 = 1007;
 const TOO_BIG = 1009;
 const NO_CODE = 1005;
-/** The longest header: two bytes, a length of eight, a mask of four. */
-const MAX_HEADER = 14;
-/** A message of more frames costs more memory than its bytes tell. */
-const MAX_PARTS = 1_024;
+/** Frames without content take time, though no memory. */
+const MAX_FRAMES = 1_024;
+/** A message that does not come whole gets this much memory first, and twice as much each time. */
+const FIRST_BYTES = 512;
 const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Takes bytes as they come, and tells the handler of what is whole; after a violation, nothing. */
+/** A frame whose header was read. */
+interface Frame {
+  readonly opcode: number;
+  readonly isLast: boolean;
+  readonly length: number;
+  /** Four bytes; undefined where the frame has none, which is a violation. */
+  readonly mask: Uint8Array | undefined;
+  /** Bytes of the payload that came so far. */
+  read: number;
+}
+
+/**
+ * Takes bytes as they come, and tells the handler of what is whole. After a violation it skips
+ * everything but a close: the client's answer to ours.
+ */
 export class FrameReader {
-  /** The beginning of a frame that is not whole; as long as the frame once its length is known. */
-  #frame: Uint8Array = NOTHING;
-  #filled = 0;
-  /** Frames of a message whose last is still to come. */
-  #parts: Uint8Array[] | undefined;
-  #partsBytes = 0;
+  /** The beginning of a header that is not whole. */
+  #header: Uint8Array = NOTHING;
+  #frame: Frame | undefined;
+  /** The payload of a ping or a close that is not whole. */
+  #control: Uint8Array = NOTHING;
+  /** The message that is not whole: its opcode, 0 where there is none, its bytes and its frames. */
   #opcode = 0;
-  #over = false;
+  #message: Uint8Array<ArrayBuffer> = NOTHING;
+  #filled = 0;
+  #frames = 0;
+  #utf8: Utf8Check | undefined;
+  #isBroken = false;
+  #isClosed = false;
 
   constructor(private readonly handler: FrameHandler, private readonly maxMessageBytes: number) {}
 
+  /** A frame or a message has begun and is not whole. */
+  get isWithin(): boolean {
+    return this.#header.length > 0 || this.#frame !== undefined || this.#opcode !== 0;
+  }
+
   /** The bytes may be used for something else afterwards. */
   push(bytes: Uint8Array): void {
-    let at = 0;
-    while (at < bytes.length && !this.#over) at += this.#take(bytes, at);
+    for (let at = 0; at < bytes.length && !this.#isClosed;) {
+      at += this.#frame ? this.#readPayload(bytes, at, this.#frame) : this.#readHeader(bytes, at);
+    }
   }
 
-  /** Takes a part of `bytes` from `at` on; returns how many. */
-  #take(bytes: Uint8Array, at: number): number {
-    if (this.#filled === 0) {
-      // Most frames arrive whole.
-      const length = this.#lengthOf(bytes, at, bytes.length);
-      if (length !== undefined && at + length <= bytes.length) {
-        this.#whole(bytes.subarray(at, at + length));
-        return length;
-      }
+  // ---- headers
+
+  /** Reads a header, or the part of it that is there; returns how many bytes that took. */
+  #readHeader(bytes: Uint8Array, at: number): number {
+    const before = this.#header.length;
+    const head = before === 0 ? bytes.subarray(at) : concat(this.#header, bytes.subarray(at));
+    const length = headerLength(head);
+    if (head.length >= 2) this.#judge(head[0]!, head[1]!);
+    if (length === undefined || head.length < length) {
+      this.#header = head.slice();
+      return bytes.length - at;
     }
-    return this.#fill(bytes, at);
+    this.#header = NOTHING;
+    this.#begin(head.subarray(0, length));
+    return length - before;
   }
 
-  #fill(bytes: Uint8Array, at: number): number {
-    const known = this.#lengthOf(this.#frame, 0, this.#filled);
-    if (this.#over) return 0;
-    const wanted = known ?? this.#filled + 1;
-    if (this.#frame.length < wanted) {
-      const longer = new Uint8Array(known ?? MAX_HEADER);
-      longer.set(this.#frame.subarray(0, this.#filled));
-      this.#frame = longer;
+  /** What the first two bytes tell. */
+  #judge(first: number, second: number): void {
+    const opcode = first & 0x0f;
+    const isControl = opcode >= CLOSE;
+    const isWhole = (first & 0x80) !== 0;
+    if (first & 0x70) this.#violation(PROTOCOL_ERROR, "no extension was agreed");
+    else if (!(second & 0x80)) this.#violation(PROTOCOL_ERROR, "a client's frames are masked");
+    else if (isControl ? opcode > PONG : opcode > BINARY) {
+      this.#violation(PROTOCOL_ERROR, "unknown opcode");
+    } else if (isControl && ((second & 0x7f) > 125 || !isWhole)) {
+      this.#violation(PROTOCOL_ERROR, "a control frame is short and whole");
+    } else if (!isControl && (opcode === 0) !== (this.#opcode !== 0)) {
+      this.#violation(PROTOCOL_ERROR, "a message begins within another, or nowhere");
     }
-    const taken = Math.min(wanted - this.#filled, bytes.length - at);
-    this.#frame.set(bytes.subarray(at, at + taken), this.#filled);
-    this.#filled += taken;
-    const length = known ?? this.#lengthOf(this.#frame, 0, this.#filled);
-    if (length === this.#filled) {
-      const whole = this.#frame.subarray(0, length);
-      this.#frame = NOTHING;
-      this.#filled = 0;
-      this.#whole(whole);
+  }
+
+  #begin(header: Uint8Array): void {
+    const short = header[1]! & 0x7f;
+    const extended = short < 126 ? 0 : short === 126 ? 2 : 8;
+    let length = extended === 0 ? short : 0;
+    for (let i = 0; i < extended; i++) length = length * 256 + header[2 + i]!;
+    const opcode = header[0]! & 0x0f;
+    const fewest = extended === 0 ? 0 : extended === 2 ? 126 : 65_536;
+    if (length < fewest || (extended === 8 && header[2]! >= 0x80)) {
+      this.#violation(PROTOCOL_ERROR, "a length takes no more bytes than it needs");
+    } else if (opcode < CLOSE) {
+      const isTooBig = this.#filled + length > this.maxMessageBytes;
+      if (isTooBig) this.#violation(TOO_BIG, "frame too big");
+      else if (++this.#frames > MAX_FRAMES) this.#violation(TOO_BIG, "too many fragments");
+      if (opcode !== 0) this.#opcode = opcode;
     }
+    const mask = header[1]! & 0x80 ? header.slice(-4) : undefined;
+    this.#frame = { opcode, isLast: (header[0]! & 0x80) !== 0, length, mask, read: 0 };
+    if (length === 0) this.#end(this.#frame);
+  }
+
+  // ---- payloads
+
+  /** Takes what there is of the frame's payload; returns how many bytes. */
+  #readPayload(bytes: Uint8Array, at: number, frame: Frame): number {
+    const taken = Math.min(frame.length - frame.read, bytes.length - at);
+    if (!this.#isBroken && frame.opcode !== PONG) {
+      this.#keep(frame, bytes.subarray(at, at + taken));
+    }
+    frame.read += taken;
+    if (frame.read === frame.length) this.#end(frame);
     return taken;
   }
 
-  /** The length of the frame that begins at `at`; undefined where its header is not whole. */
-  #lengthOf(bytes: Uint8Array, at: number, end: number): number | undefined {
-    if (end - at < 2 || this.#over) return undefined;
-    const first = bytes[at]!;
-    const second = bytes[at + 1]!;
-    const opcode = first & 0x0f;
-    const short = second & 0x7f;
-    if (first & 0x70) return this.#violation(PROTOCOL_ERROR, "no extension was agreed");
-    if (!(second & 0x80)) return this.#violation(PROTOCOL_ERROR, "a client's frames are masked");
-    if (opcode >= CLOSE ? opcode > PONG : opcode > BINARY) {
-      return this.#violation(PROTOCOL_ERROR, "unknown opcode");
-    }
-    if (opcode >= CLOSE && (short > 125 || !(first & 0x80))) {
-      return this.#violation(PROTOCOL_ERROR, "a control frame is short and whole");
-    }
-    const extended = short === 126 ? 2 : short === 127 ? 8 : 0;
-    const header = 2 + extended + 4;
-    if (end - at < header) return undefined;
-    let length = extended === 0 ? short : 0;
-    for (let i = 0; i < extended; i++) length = length * 256 + bytes[at + 2 + i]!;
-    if (length + this.#partsBytes > this.maxMessageBytes && opcode < CLOSE) {
-      return this.#violation(TOO_BIG, "frame too big");
-    }
-    return header + length;
-  }
-
-  #whole(frame: Uint8Array): void {
-    const opcode = frame[0]! & 0x0f;
-    if (opcode === PONG) return;
-    const short = frame[1]! & 0x7f;
-    const mask = 2 + (short === 126 ? 2 : short === 127 ? 8 : 0);
-    const payload = frame.slice(mask + 4);
-    for (let i = 0; i < payload.length; i++) payload[i]! ^= frame[mask + (i & 3)]!;
-    if (opcode === PING) this.handler.onPing(payload);
-    else if (opcode === CLOSE) this.#close(payload);
-    else this.#data(opcode, payload, (frame[0]! & 0x80) !== 0);
-  }
-
-  #data(opcode: number, payload: Uint8Array<ArrayBuffer>, last: boolean): void {
-    if ((opcode === 0) !== (this.#parts !== undefined)) {
-      this.#violation(PROTOCOL_ERROR, "a message begins within another, or nowhere");
+  #keep(frame: Frame, bytes: Uint8Array): void {
+    const isControl = frame.opcode >= CLOSE;
+    if (isControl) {
+      if (frame.read === 0) this.#control = new Uint8Array(frame.length);
+      unmask(bytes, frame, this.#control.subarray(frame.read));
       return;
     }
-    if (opcode !== 0) this.#opcode = opcode;
-    if (last && !this.#parts) return this.#message(payload);
-    this.#parts ??= [];
-    if (this.#parts.push(payload) > MAX_PARTS) {
-      this.#violation(TOO_BIG, "too many fragments");
-      return;
-    }
-    this.#partsBytes += payload.length;
-    if (!last) return;
-    const whole = new Uint8Array(this.#partsBytes);
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    this.#parts = undefined;
-    this.#partsBytes = 0;
-    this.#message(whole);
+    const isWhole = frame.isLast && bytes.length === frame.length;
+    this.#makeRoom(bytes.length, isWhole);
+    const end = this.#filled + bytes.length;
+    const kept = this.#message.subarray(this.#filled, end);
+    unmask(bytes, frame, kept);
+    this.#filled = end;
+    if (this.#opcode !== TEXT || (isWhole && !this.#utf8)) return;
+    // Text is judged as it comes where it does not come at once.
+    this.#utf8 ??= new Utf8Check();
+    if (!this.#utf8.push(kept)) this.#violation(NOT_UTF8, "a text is UTF-8");
   }
 
-  #message(payload: Uint8Array<ArrayBuffer>): void {
-    if (this.#opcode !== TEXT) return this.handler.onMessage(payload.buffer);
-    const text = textOf(payload);
+  #makeRoom(bytes: number, isWhole: boolean): void {
+    const needed = this.#filled + bytes;
+    if (needed <= this.#message.length) return;
+    const twice = Math.max(FIRST_BYTES, this.#message.length * 2);
+    const size = isWhole ? needed : Math.max(needed, Math.min(twice, this.maxMessageBytes));
+    const longer = new Uint8Array(size);
+    longer.set(this.#message.subarray(0, this.#filled));
+    this.#message = longer;
+  }
+
+  #end({ opcode, isLast }: Frame): void {
+    this.#frame = undefined;
+    if (this.#isBroken) {
+      if (opcode !== CLOSE) return;
+      this.#isClosed = true;
+      this.handler.onClose(NO_CODE);
+    } else if (opcode < CLOSE) {
+      if (isLast) this.#endMessage();
+    } else {
+      const payload = this.#control;
+      this.#control = NOTHING;
+      if (opcode === PING) this.handler.onPing(payload);
+      else if (opcode === CLOSE) this.#close(payload);
+    }
+  }
+
+  #endMessage(): void {
+    const opcode = this.#opcode;
+    const isExact = this.#message.length === this.#filled;
+    const bytes = isExact ? this.#message : this.#message.slice(0, this.#filled);
+    this.#forget();
+    if (opcode === BINARY) return this.handler.onMessage(bytes.buffer);
+    const text = textOf(bytes);
     if (text === undefined) this.#violation(NOT_UTF8, "a text is UTF-8");
     else this.handler.onMessage(text);
   }
 
   #close(payload: Uint8Array): void {
-    this.#over = true;
-    const code = payload.length === 0 ? NO_CODE : payload[0]! * 256 + (payload[1] ?? 0);
-    const valid = payload.length === 0 ||
-      payload.length > 1 && mayBeSent(code) && textOf(payload.subarray(2)) !== undefined;
-    if (valid) this.handler.onClose(code);
-    else this.handler.onViolation(PROTOCOL_ERROR, "no code to close with");
+    const code = payload.length < 2 ? NO_CODE : payload[0]! * 256 + payload[1]!;
+    if (payload.length > 0 && !mayBeSent(code)) {
+      this.#violation(PROTOCOL_ERROR, "no code to close with", true);
+    } else if (textOf(payload.subarray(2)) === undefined) {
+      this.#violation(NOT_UTF8, "a reason is UTF-8", true);
+    } else {
+      this.#isClosed = true;
+      this.handler.onClose(code);
+    }
   }
 
-  #violation(code: number, reason: string): undefined {
-    if (!this.#over) this.handler.onViolation(code, reason);
-    this.#over = true;
+  #violation(code: number, reason: string, isClose = false): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#isClosed = isClose;
+    this.#forget();
+    this.handler.onViolation(code, reason, isClose);
   }
+
+  #forget(): void {
+    this.#opcode = 0;
+    this.#message = NOTHING;
+    this.#filled = 0;
+    this.#frames = 0;
+    this.#utf8 = undefined;
+  }
+}
+
+/** How long the header is that begins so; undefined where its second byte is missing. */
+function headerLength(head: Uint8Array): number | undefined {
+  if (head.length < 2) return undefined;
+  const short = head[1]! & 0x7f;
+  return 2 + (short < 126 ? 0 : short === 126 ? 2 : 8) + (head[1]! & 0x80 ? 4 : 0);
+}
+
+/** Takes the mask off bytes of the frame's payload, from `frame.read` on. */
+function unmask(bytes: Uint8Array, { mask, read }: Frame, into: Uint8Array): void {
+  if (!mask) return;
+  const { length } = bytes;
+  for (let i = 0, at = read & 3; i < length; i++, at = (at + 1) & 3) {
+    into[i] = bytes[i]! ^ mask[at]!;
+  }
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 /** RFC 6455, 7.4: codes that may stand in a frame. */

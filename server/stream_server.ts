@@ -5,6 +5,7 @@ import { getLogger } from "../log.ts";
 import { closed } from "../metrics.ts";
 import { closeConn, Connection } from "./connection.ts";
 import { DirectRequest, type RequestInfo } from "./direct_request.ts";
+import type { EventOutput } from "./event_output.ts";
 import { LastingServer } from "./lasting_server.ts";
 import { passOn } from "./passage.ts";
 import { endOfHead, MAX_HEAD_BYTES, parseHead, type RequestHead } from "./request_head.ts";
@@ -208,18 +209,23 @@ export class StreamServer {
       connection.write(body);
       connection.end();
     }
-    return connection.over && !socket ? undefined : { connection, socket };
+    if (!connection.over || socket) return { connection, events, socket };
+    await connection.closed;
+    return undefined;
   }
 
   /** Reads what the client of a stream sends, until one of both ends it. */
-  async #follow({ connection, socket }: Stream, first: Uint8Array): Promise<void> {
+  async #follow({ connection, events, socket }: Stream, first: Uint8Array): Promise<void> {
     if (socket) this.#beats.add(socket);
     socket?.receive(first);
     const bytes = new Uint8Array(READ_BYTES);
     for (let length; (length = await connection.read(bytes)) !== undefined;) {
       socket?.receive(bytes.subarray(0, length));
     }
-    connection.close();
+    // The client has closed its sending side: of events it may still be a reader.
+    if (events) await events.outlivePeer();
+    else connection.end();
+    await connection.closed;
     if (socket) this.#beats.delete(socket);
     this.#left();
   }
@@ -246,6 +252,7 @@ export class StreamServer {
 
 interface Stream {
   readonly connection: Connection;
+  readonly events: EventOutput | undefined;
   readonly socket: ServerWebSocket | undefined;
 }
 

@@ -3,6 +3,7 @@
 import type { Connection } from "./connection.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
 import { closeFrame, frame, PING, PONG, textFrame } from "../broker/websocket_frame.ts";
+import { closed } from "../metrics.ts";
 
 export interface WebSocketHandlers {
   onMessage(data: string | ArrayBuffer): void;
@@ -12,9 +13,12 @@ export interface WebSocketHandlers {
   onGone(): void;
 }
 
-/** How long a peer gets to answer a close, from the last sign that it still reads. */
-const LINGER_MS = 2_000;
+/** Pongs that may wait for a client; of the pings beyond, only the newest is answered. */
+export const PONG_BYTES = 4_096;
+/** A message has to be whole after so many beats, a minute, however slow the network is. */
+const MESSAGE_BEATS = 3;
 const TOO_BIG = 1009;
+const POLICY_VIOLATION = 1008;
 const NO_CODE = 1005;
 const NOTHING = new Uint8Array(0);
 
@@ -27,22 +31,29 @@ export class ServerWebSocket implements FrameHandler {
   #reader: FrameReader | undefined;
   #closing = false;
   #heard = true;
-  #lingering: ReturnType<typeof setTimeout> | undefined;
+  /** Beats since the message that is not whole began. */
+  #messageBeats = 0;
+  /** Pongs that wait, and where the last of them ends in what was written. */
+  #pongBytes = 0;
+  #pongsEnd = 0;
+  /** The newest ping, while too many pongs wait. */
+  #ping: Uint8Array | undefined;
 
   constructor(
     private readonly connection: Connection,
     private readonly handlers: WebSocketHandlers,
     private readonly maxMessageBytes: number,
   ) {
-    connection.onClosed = () => {
-      clearTimeout(this.#lingering);
-      handlers.onGone();
-    };
+    connection.onClosed = () => handlers.onGone();
   }
 
   /** Bytes that the system has not taken yet. */
   get bufferedAmount(): number {
     return this.connection.buffered;
+  }
+
+  get taken(): number {
+    return this.connection.taken;
   }
 
   get isOpen(): boolean {
@@ -58,12 +69,12 @@ export class ServerWebSocket implements FrameHandler {
     if (this.isOpen) this.connection.write(frames);
   }
 
-  /** Closes it when what was sent before is out; the peer gets a while to answer. */
+  /** Closes it when what was sent before is out; the client gets a while to answer. */
   close(code: number, reason: string): void {
     if (!this.isOpen) return;
     this.connection.write(closeFrame(code, reason));
     this.#closing = true;
-    this.#linger();
+    this.connection.linger();
   }
 
   /** Throws away what waits to be sent. */
@@ -71,18 +82,23 @@ export class ServerWebSocket implements FrameHandler {
     this.connection.close();
   }
 
-  /** To be called every 20 s: a peer that answered nothing since the last time is gone. */
+  /** To be called every 20 s: a client that answered nothing since the last time is gone. */
   beat(): void {
     if (!this.isOpen) return;
     if (!this.#heard) return this.connection.close();
     this.#heard = false;
+    this.#messageBeats = this.#reader?.isWithin ? this.#messageBeats + 1 : 0;
+    if (this.#messageBeats > MESSAGE_BEATS) {
+      closed.count("message_timeout");
+      return this.close(POLICY_VIOLATION, "message timeout");
+    }
     this.connection.write(frame(PING, NOTHING));
   }
 
-  /** Bytes of the peer. */
+  /** Bytes of the client. */
   receive(bytes: Uint8Array): void {
     this.#heard = true;
-    // Most peers never send anything but pongs, and then once in 20 s.
+    // Most clients never send anything but pongs, and then once in 20 s.
     this.#reader ??= new FrameReader(this, this.maxMessageBytes);
     this.#reader.push(bytes);
   }
@@ -90,11 +106,16 @@ export class ServerWebSocket implements FrameHandler {
   // ---- what the reader tells
 
   onMessage(data: string | ArrayBuffer): void {
+    this.#messageBeats = 0;
     if (this.isOpen) this.handlers.onMessage(data);
   }
 
   onPing(payload: Uint8Array): void {
-    if (this.isOpen) this.connection.write(frame(PONG, payload));
+    if (!this.isOpen) return;
+    if (this.connection.taken >= this.#pongsEnd) this.#pongBytes = 0;
+    if (this.#pongBytes < PONG_BYTES) return this.#pong(payload);
+    if (!this.#ping) this.connection.onTaken = () => this.#answerNewest();
+    this.#ping = payload;
   }
 
   onClose(code: number): void {
@@ -103,17 +124,25 @@ export class ServerWebSocket implements FrameHandler {
     this.connection.end();
   }
 
-  onViolation(code: number, reason: string): void {
+  onViolation(code: number, reason: string, isClose: boolean): void {
     if (code === TOO_BIG && this.isOpen) this.handlers.onTooBig();
-    else this.close(code, reason);
+    this.close(code, reason);
+    if (isClose) this.connection.end();
   }
 
-  /** A socket that is closed while bytes of the peer are unread takes what was sent with it. */
-  #linger(): void {
-    const before = this.connection.buffered;
-    this.#lingering = setTimeout(() => {
-      if (this.connection.buffered > 0 && this.connection.buffered < before) this.#linger();
-      else this.connection.close();
-    }, LINGER_MS);
+  #pong(payload: Uint8Array): void {
+    const pong = frame(PONG, payload);
+    this.#pongBytes += pong.length;
+    this.#pongsEnd = this.connection.taken + this.connection.buffered + pong.length;
+    this.connection.write(pong);
+  }
+
+  /** RFC 6455, 5.5.3: a pong for the most recent ping answers those before it. */
+  #answerNewest(): void {
+    if (this.connection.taken < this.#pongsEnd) return;
+    this.connection.onTaken = undefined;
+    this.#pongBytes = 0;
+    if (this.isOpen) this.#pong(this.#ping!);
+    this.#ping = undefined;
   }
 }

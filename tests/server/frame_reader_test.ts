@@ -1,24 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FrameReader } from "../../server/frame_reader.ts";
+import { clientFrame as masked, concat } from "../kit/client_frames.ts";
 
 const TEXT = 0x1;
 const CLOSE = 0x8;
 const PING = 0x9;
 const encoder = new TextEncoder();
-
-/** A frame as a client writes it. */
-function masked(opcode: number, payload: Uint8Array, { fin = true, rsv = 0 } = {}): Uint8Array {
-  const { length } = payload;
-  const size = length < 126
-    ? [length]
-    : length < 65_536
-    ? [126, length >> 8, length & 255]
-    : [127, 0, 0, 0, 0, length >>> 24, (length >> 16) & 255, (length >> 8) & 255, length & 255];
-  const mask = [7, 99, 0, 255];
-  const head = [(fin ? 0x80 : 0) | rsv | opcode, 0x80 | size[0]!, ...size.slice(1), ...mask];
-  return Uint8Array.from([...head, ...payload.map((byte, i) => byte ^ mask[i % 4]!)]);
-}
 
 function read(chunks: readonly Uint8Array[], maxMessageBytes = 65_536): unknown[] {
   const told: unknown[] = [];
@@ -42,7 +30,7 @@ function cut(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[] {
   return chunks;
 }
 
-const join = (frames: readonly Uint8Array[]) => Uint8Array.from(frames.flatMap((f) => [...f]));
+const join = (frames: readonly Uint8Array[]) => concat(...frames);
 
 Deno.test("FrameReader reads the same messages however their bytes are cut", () => {
   fc.assert(fc.property(
@@ -82,12 +70,23 @@ Deno.test("FrameReader refuses endless fragments without content", () => {
 for (
   const [what, bytes, code] of [
     ["a frame without a mask", Uint8Array.from([0x81, 1, 97]), 1002],
-    ["an extension", masked(TEXT, encoder.encode("a"), { rsv: 0x40 }), 1002],
+    ["an extension", masked(TEXT, encoder.encode("a"), { rsv: 4 }), 1002],
     ["an unknown opcode", masked(0x3, encoder.encode("a")), 1002],
     ["a ping in fragments", masked(PING, encoder.encode("a"), { fin: false }), 1002],
     ["a fragment of nothing", masked(0, encoder.encode("a")), 1002],
     ["a text that is no UTF-8", masked(TEXT, Uint8Array.from([0xc3, 0x28])), 1007],
     ["a close with half a code", masked(CLOSE, Uint8Array.from([3])), 1002],
+    ["two bytes for a length of 125", masked(TEXT, "x".repeat(125), { lengthBytes: 2 }), 1002],
+    ["eight bytes for a length of 125", masked(TEXT, "x".repeat(125), { lengthBytes: 8 }), 1002],
+    [
+      "eight bytes for a length of 65,535",
+      masked(TEXT, "x".repeat(65_535), { lengthBytes: 8 }),
+      1002,
+    ],
+    ["a length of 2^63", masked(TEXT, "", { length: 2n ** 63n }), 1002],
+    ["a length of 2^63 - 1", masked(TEXT, "", { length: 2n ** 63n - 1n }), 1009],
+    ["a text within a text", join([masked(TEXT, "a", { fin: false }), masked(TEXT, "b")]), 1002],
+    ["a reason that is no UTF-8", masked(CLOSE, Uint8Array.from([3, 0xe8, 0xff])), 1007],
     ["a close with a code that nobody sends", masked(CLOSE, Uint8Array.from([3, 0xed])), 1002],
   ] as const
 ) {
@@ -99,4 +98,72 @@ for (
 Deno.test("FrameReader tells the code of a close, and 1005 where there is none", () => {
   assert.deepEqual(read([masked(CLOSE, Uint8Array.from([3, 0xe8, 98]))]), [{ close: 1000 }]);
   assert.deepEqual(read([masked(CLOSE, new Uint8Array(0))]), [{ close: 1005 }]);
+});
+
+Deno.test("FrameReader takes a length in as many bytes as it needs", () => {
+  for (const length of [0, 125, 126, 65_535, 65_536]) {
+    const text = "x".repeat(length);
+    assert.deepEqual(read([masked(TEXT, text)]), [text]);
+    assert.deepEqual(read(cut(masked(TEXT, text), [1])), [text]);
+  }
+});
+
+Deno.test("FrameReader tells of a violation at the first byte that shows it", () => {
+  const cases: readonly (readonly [string, Uint8Array, number])[] = [
+    ["a reserved bit", masked(TEXT, "abc", { rsv: 1 }), 2],
+    ["an unknown opcode", masked(0xb, "abc"), 2],
+    ["a frame without a mask", masked(TEXT, "abc", { isMasked: false }), 2],
+    ["a long ping", masked(PING, "x".repeat(126)), 2],
+    ["a fragment of nothing", masked(0, "abc"), 2],
+    ["a frame that is too big", masked(TEXT, "x".repeat(65_537)).subarray(0, 20), 14],
+    ["a broken character in a frame", masked(TEXT, Uint8Array.of(97, 0xf4, 0x90, 98, 99)), 6 + 3],
+    [
+      "a broken character over two frames",
+      join([
+        masked(TEXT, Uint8Array.of(0xe2), { fin: false }),
+        masked(0, Uint8Array.of(0x28, 97, 98)),
+      ]),
+      7 + 6 + 1,
+    ],
+  ];
+  for (const [what, bytes, at] of cases) {
+    const seen = Array.from(bytes, (_, i) => read(cut(bytes.subarray(0, i + 1), [1])).length);
+    assert.equal(seen.indexOf(1), at - 1, what);
+  }
+});
+
+Deno.test("FrameReader holds no more than came of a message that never becomes whole", () => {
+  const readers: FrameReader[] = [];
+  const header = masked(TEXT, "x".repeat(65_536)).subarray(0, 14 + 100);
+  const before = Deno.memoryUsage().external;
+  const handler = { onMessage() {}, onPing() {}, onClose() {}, onViolation() {} };
+  for (let i = 0; i < 1_000; i++) {
+    const reader = new FrameReader(handler, 65_536);
+    reader.push(header);
+    assert.ok(reader.isWithin);
+    readers.push(reader);
+  }
+  assert.ok(Deno.memoryUsage().external - before < 5_000_000);
+});
+
+Deno.test("FrameReader finds the client's close behind what broke the protocol, however it is cut", () => {
+  const broken = [
+    masked(TEXT, "abc", { rsv: 4 }),
+    masked(7, "abc"),
+    masked(TEXT, "abc", { isMasked: false }),
+    masked(PING, "x".repeat(70_000)),
+    masked(TEXT, Uint8Array.of(0xff, 97, 98)),
+    masked(TEXT, "x".repeat(65_537)),
+    masked(TEXT, "abc", { lengthBytes: 8 }),
+  ];
+  const close = masked(CLOSE, Uint8Array.of(3, 0xea));
+  for (const bytes of broken) {
+    const more = [masked(TEXT, "x"), masked(PING, "x"), masked(CLOSE, "x", { fin: false })];
+    const all = join([bytes, ...more.slice(0, 2), close, ...more]);
+    for (const sizes of [[1], [3, 1], [all.length]]) {
+      const [violation, ...rest] = read(cut(all, sizes));
+      assert.ok("violation" in (violation as object));
+      assert.deepEqual(rest, [{ close: 1005 }]);
+    }
+  }
 });
