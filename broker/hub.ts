@@ -36,9 +36,9 @@ export interface TransportTotals {
 }
 
 const GOING_AWAY = 1001;
-const KEEP_ALIVE = '{"type":"keep-alive"}';
 const POLICY_VIOLATION = 1008;
 const INTERNAL_ERROR = 1011;
+const KEEP_ALIVE = '{"type":"keep-alive"}';
 const COMMENT_SECONDS = 20;
 const WRITE_SECONDS = 60;
 /** After a fault a client comes back within so many to twice as many milliseconds. */
@@ -273,7 +273,7 @@ export class Hub implements FanoutListener, Disposable {
     this.#drainer[Symbol.dispose]();
   }
 
-  /** A client that took nothing since the last look, while something waits for it, holds memory. */
+  /** Closes a client for which something waits, and the system took nothing since the last look. */
   #closeUnread(session: Session): void {
     const { sink } = session;
     const { taken } = sink;
@@ -281,8 +281,9 @@ export class Hub implements FanoutListener, Disposable {
       session.taken = taken;
       return;
     }
-    sink.abandon();
+    // In this order, or the session would end without its reason when the socket is gone.
     this.close(session, POLICY_VIOLATION, "not read");
+    sink.abandon();
   }
 
   #step(session: Session, step: () => void): void {

@@ -1,10 +1,13 @@
 /** How a session writes to its client: a thin writer for each transport implements this. */
 
+import { closed } from "../metrics.ts";
 import type { JoinedEvents } from "./client_frame.ts";
 import type { Publication } from "./message.ts";
 
 /** Beyond this, what a socket has not taken yet waits in the session's own bounded queue. */
 export const SOCKET_BYTES = 1_048_576;
+/** Events that may be written to a full socket: answers to commands, errors, pings. */
+export const UNREAD_EVENT_BYTES = 524_288;
 
 export interface Sink {
   readonly transport: "ws" | "sse";
@@ -20,14 +23,17 @@ export interface Sink {
   items(items: readonly { payload: string; id: string }[], asBatch: boolean): void;
   /** Bytes that the socket has not taken yet. */
   readonly buffered: number;
-  /** How much the socket has taken so far; it stands still where the client does not read. */
+  /** Bytes that the system took for the client so far; the same number while it reads nothing. */
   readonly taken: number;
   /**
    * Calls back once, when the socket has taken bytes or is closed; false where it cannot tell. To be
    * called while something is buffered.
    */
   whenTaken(callback: () => void): boolean;
-  /** Writes an event, whatever the socket holds; `data` is JSON text. */
+  /**
+   * Writes an event, also to a full socket; `data` is JSON text. A client that makes more than
+   * {@linkcode UNREAD_EVENT_BYTES} wait in a full socket is cut off.
+   */
   event(name: string, data: string, id?: string): void;
   /** Keeps proxies from closing a quiet connection. */
   comment(): void;
@@ -35,4 +41,17 @@ export interface Sink {
   close(code: number, reason: string): void;
   /** Ends a connection whose client does not read: what waits for it is thrown away. */
   abandon(): void;
+}
+
+/** Counts what is written to one socket while it is full. */
+export class UnreadEvents {
+  #bytes = 0;
+
+  /** False where the client has to be cut off. */
+  admits(bytes: number, isFull: boolean): boolean {
+    this.#bytes = isFull ? this.#bytes + bytes : 0;
+    if (this.#bytes <= UNREAD_EVENT_BYTES) return true;
+    closed.count("unread_events");
+    return false;
+  }
 }

@@ -9,12 +9,14 @@ import {
   ssePosition,
 } from "./client_frame.ts";
 import type { Publication } from "./message.ts";
-import { type Sink, SOCKET_BYTES } from "./sink.ts";
+import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
 
 /** The body of an event stream, as far as it is written to. */
 export interface EventBody {
   /** Bytes that the system has not taken yet. */
   readonly buffered: number;
+  /** Bytes that the system has taken since the start, counted as in `buffered`. */
+  readonly taken: number;
   readonly isOpen: boolean;
   /** Calls back once, when bytes were taken or it is closed; not every body can. */
   whenTaken?(callback: () => void): void;
@@ -27,7 +29,7 @@ export interface EventBody {
 
 export class SseSink implements Sink {
   readonly transport = "sse";
-  #written = 0;
+  readonly #unread = new UnreadEvents();
 
   constructor(private readonly body: EventBody) {}
 
@@ -36,7 +38,7 @@ export class SseSink implements Sink {
   }
 
   get taken(): number {
-    return this.#written - this.buffered;
+    return this.body.taken;
   }
 
   get full(): boolean {
@@ -49,12 +51,12 @@ export class SseSink implements Sink {
   }
 
   open(position: string | undefined): void {
-    this.#write(position === undefined ? SSE_RETRY : join([SSE_RETRY, ssePosition(position)]));
+    this.body.write(position === undefined ? SSE_RETRY : join([SSE_RETRY, ssePosition(position)]));
   }
 
   write(publications: readonly Publication[], joined: JoinedEvents): number {
     if (this.full) return 0;
-    this.#write(joined.of(publications));
+    this.body.write(joined.of(publications));
     return publications.length;
   }
 
@@ -63,16 +65,19 @@ export class SseSink implements Sink {
   }
 
   items(items: readonly { payload: string; id: string }[]): void {
-    this.#write(join(items.map(({ payload, id }) => sseEvent("message", payload, id))));
+    this.body.write(join(items.map(({ payload, id }) => sseEvent("message", payload, id))));
   }
 
   event(name: string, data: string, id?: string): void {
-    this.#write(sseEvent(name, data, id));
+    if (!this.body.isOpen) return;
+    const bytes = sseEvent(name, data, id);
+    if (this.#unread.admits(bytes.length, this.full)) this.body.write(bytes);
+    else this.abandon();
   }
 
   comment(): void {
     // A client that has not read what is there needs no proof of life, and its memory is bounded.
-    if (!this.full) this.#write(SSE_COMMENT);
+    if (!this.full) this.body.write(SSE_COMMENT);
   }
 
   close(): void {
@@ -81,10 +86,5 @@ export class SseSink implements Sink {
 
   abandon(): void {
     this.body.abandon();
-  }
-
-  #write(bytes: Uint8Array): void {
-    this.#written += bytes.length;
-    this.body.write(bytes);
   }
 }

@@ -2,12 +2,14 @@
 
 import { type JoinedEvents, wsBatch, wsEvent, wsMessage } from "./client_frame.ts";
 import type { Publication } from "./message.ts";
-import { type Sink, SOCKET_BYTES } from "./sink.ts";
+import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
 
 /** A client's WebSocket, as far as it is written to. */
 export interface ClientSocket {
   /** Bytes that the system has not taken yet. */
   readonly bufferedAmount: number;
+  /** Bytes that the system has taken since the start, counted as in `bufferedAmount`. */
+  readonly taken: number;
   readonly isOpen: boolean;
   /** Calls back once, when bytes were taken or it is closed; not every socket can. */
   whenTaken?(callback: () => void): void;
@@ -21,7 +23,7 @@ export interface ClientSocket {
 
 export class WsSink implements Sink {
   readonly transport = "ws";
-  #written = 0;
+  readonly #unread = new UnreadEvents();
 
   constructor(private readonly socket: ClientSocket) {}
 
@@ -30,7 +32,7 @@ export class WsSink implements Sink {
   }
 
   get taken(): number {
-    return this.#written - this.socket.bufferedAmount;
+    return this.socket.taken;
   }
 
   get full(): boolean {
@@ -50,7 +52,7 @@ export class WsSink implements Sink {
     }
     let count = 0;
     for (; count < publications.length && !this.full; count++) {
-      this.#send(wsMessage(publications[count]!));
+      this.socket.send(wsMessage(publications[count]!));
     }
     return count;
   }
@@ -60,17 +62,20 @@ export class WsSink implements Sink {
       return this.#sendFrames(publications, (all) => joined.batchFrameOf(all));
     }
     if (this.full) return 0;
-    this.#send(joined.batchOf(publications));
+    this.socket.send(joined.batchOf(publications));
     return publications.length;
   }
 
   items(items: readonly { payload: string; id: string }[], asBatch: boolean): void {
-    if (!asBatch) { for (const { payload, id } of items) this.event("message", payload, id); }
-    else if (this.socket.isOpen) this.#send(wsBatch(items));
+    if (asBatch) this.socket.send(wsBatch(items));
+    else for (const { payload, id } of items) this.socket.send(wsEvent("message", payload, id));
   }
 
   event(name: string, data: string, id?: string): void {
-    if (this.socket.isOpen) this.#send(wsEvent(name, data, id));
+    if (!this.socket.isOpen) return;
+    const text = wsEvent(name, data, id);
+    if (this.#unread.admits(text.length, this.full)) this.socket.send(text);
+    else this.abandon();
   }
 
   comment(): void {}
@@ -88,14 +93,7 @@ export class WsSink implements Sink {
     framesOf: (publications: readonly Publication[]) => Uint8Array,
   ): number {
     if (this.full) return 0;
-    const frames = framesOf(publications);
-    this.#written += frames.length;
-    this.socket.sendFrames!(frames);
+    this.socket.sendFrames!(framesOf(publications));
     return publications.length;
-  }
-
-  #send(frame: string): void {
-    this.#written += frame.length;
-    this.socket.send(frame);
   }
 }

@@ -54,7 +54,7 @@ function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
   }
   const body = new StreamBody(() => client.gone());
   // Where the server ends the stream, its connection is there until the client has read it.
-  completed?.catch(() => {}).finally(() => client.gone());
+  completed?.catch(() => {}).finally(() => body.finished());
   client.begin(new SseSink(body), query);
   return new Response(body.stream, { headers: SSE_HEADERS });
 }

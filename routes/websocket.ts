@@ -79,6 +79,7 @@ const BEFORE_CLOSE_MS = 100;
 
 class DenoSocket implements ClientSocket {
   #closing: ReturnType<typeof setTimeout> | undefined;
+  #sent = 0;
 
   constructor(private readonly socket: WebSocket) {}
 
@@ -86,12 +87,19 @@ class DenoSocket implements ClientSocket {
     return this.socket.bufferedAmount;
   }
 
+  get taken(): number {
+    return this.#sent - this.socket.bufferedAmount;
+  }
+
   get isOpen(): boolean {
     return this.#closing === undefined && this.socket.readyState === WebSocket.OPEN;
   }
 
   send(text: string): void {
+    const before = this.socket.bufferedAmount;
     this.socket.send(text);
+    // In the unit of bufferedAmount, or the difference would move with each message.
+    this.#sent += this.socket.bufferedAmount - before;
   }
 
   close(code: number, reason: string): void {

@@ -22,6 +22,7 @@ export interface ClientSocketOptions {
 
 export class ClientSocket implements ServerSide {
   isOpen = true;
+  taken = 0;
   readonly #unread: Frame[] = [];
 
   constructor(private readonly options: ClientSocketOptions) {}
@@ -37,7 +38,10 @@ export class ClientSocket implements ServerSide {
   }
 
   read(frames: number): void {
-    for (const frame of this.#unread.splice(0, frames)) this.options.onFrame(frame);
+    for (const frame of this.#unread.splice(0, frames)) {
+      this.taken += FRAME_BYTES;
+      this.options.onFrame(frame);
+    }
   }
 
   /** The server closes: what it sent before still arrives. */
