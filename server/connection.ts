@@ -26,12 +26,12 @@ export class Connection {
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #whenClosed: PromiseWithResolvers<void> | undefined;
+  /** To be called when the system takes bytes; few connections ever have one. */
+  #whenTaken: (() => void)[] | undefined;
   /** Bytes that the system has not taken yet. */
   buffered = 0;
   /** Bytes that the system has taken since the start. */
   taken = 0;
-  /** Called when the system has taken bytes. */
-  onTaken: (() => void) | undefined;
   /** Called once when it is closed, whoever closed it. */
   onClosed: (() => void) | undefined;
 
@@ -57,6 +57,12 @@ export class Connection {
     this.buffered += bytes.length;
     this.#waiting.push(bytes);
     if (!this.#writing) this.#flush();
+  }
+
+  /** Calls back once, when the system has taken bytes or the connection is closed. */
+  whenTaken(callback: () => void): void {
+    if (this.#whenTaken) this.#whenTaken.push(callback);
+    else this.#whenTaken = [callback];
   }
 
   /**
@@ -110,6 +116,13 @@ export class Connection {
     this.#conn.close();
     this.onClosed?.();
     this.#whenClosed?.resolve();
+    this.#tellTaken();
+  }
+
+  #tellTaken(): void {
+    const callbacks = this.#whenTaken ?? [];
+    this.#whenTaken = undefined;
+    for (const callback of callbacks) callback();
   }
 
   #lingerOn(times: number): void {
@@ -155,7 +168,7 @@ export class Connection {
       at += taken;
       this.taken += taken;
       this.buffered -= taken;
-      this.onTaken?.();
+      if (this.#whenTaken) this.#tellTaken();
     }
   }
 

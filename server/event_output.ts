@@ -42,6 +42,10 @@ export class EventOutput {
     return this.connection.taken;
   }
 
+  whenTaken(callback: () => void): void {
+    this.connection.whenTaken(callback);
+  }
+
   get isOpen(): boolean {
     return !this.#ended && !this.connection.over;
   }

@@ -56,6 +56,10 @@ export class ServerWebSocket implements FrameHandler {
     return this.connection.taken;
   }
 
+  whenTaken(callback: () => void): void {
+    this.connection.whenTaken(callback);
+  }
+
   get isOpen(): boolean {
     return !this.#closing && !this.connection.over;
   }
@@ -114,8 +118,9 @@ export class ServerWebSocket implements FrameHandler {
     if (!this.isOpen) return;
     if (this.connection.taken >= this.#pongsEnd) this.#pongBytes = 0;
     if (this.#pongBytes < PONG_BYTES) return this.#pong(payload);
-    if (!this.#ping) this.connection.onTaken = () => this.#answerNewest();
+    const isFirst = this.#ping === undefined;
     this.#ping = payload;
+    if (isFirst) this.#answerNewest();
   }
 
   onClose(code: number): void {
@@ -137,12 +142,18 @@ export class ServerWebSocket implements FrameHandler {
     this.connection.write(pong);
   }
 
-  /** RFC 6455, 5.5.3: a pong for the most recent ping answers those before it. */
+  /**
+   * Answers the newest ping once the pongs before it are out: it stands for those between (RFC 6455,
+   * 5.5.3).
+   */
   #answerNewest(): void {
-    if (this.connection.taken < this.#pongsEnd) return;
-    this.connection.onTaken = undefined;
-    this.#pongBytes = 0;
-    if (this.isOpen) this.#pong(this.#ping!);
+    if (!this.isOpen) return;
+    if (this.connection.taken < this.#pongsEnd) {
+      return this.connection.whenTaken(() => this.#answerNewest());
+    }
+    const ping = this.#ping!;
     this.#ping = undefined;
+    this.#pongBytes = 0;
+    this.#pong(ping);
   }
 }

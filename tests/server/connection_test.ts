@@ -33,7 +33,11 @@ Deno.test("Connection writes in order to a socket that takes one byte at a time,
   kit.fake.atOnce = 1;
   const { connection } = kit;
   const counts: number[] = [];
-  connection.onTaken = () => counts.push(connection.taken + connection.buffered);
+  const count = () => {
+    counts.push(connection.taken + connection.buffered);
+    connection.whenTaken(count);
+  };
+  connection.whenTaken(count);
   for (const text of ["one ", "two ", "", "three"]) connection.write(bytesOf(text));
   assert.equal(connection.buffered, 13);
   await kit.time.settle();
@@ -199,4 +203,22 @@ Deno.test("Connection reads what comes now and then at once", async () => {
     assert.equal(kit.time.now, before);
     await kit.time.pass(1_000);
   }
+});
+
+Deno.test("Connection.whenTaken() calls back once, when bytes are taken or it is closed", async () => {
+  using kit = new Kit();
+  const { fake, connection } = kit;
+  const calls: string[] = [];
+  fake.room = 0;
+  connection.write(bytesOf("abc"));
+  for (const name of ["a", "b"]) connection.whenTaken(() => calls.push(name));
+  await kit.time.settle();
+  assert.equal(calls.length, 0);
+  fake.room = 1;
+  await kit.time.settle();
+  assert.deepEqual(calls, ["a", "b"]);
+  connection.whenTaken(() => calls.push("c"));
+  fake.room = 0;
+  connection.close();
+  assert.deepEqual(calls, ["a", "b", "c"]);
 });

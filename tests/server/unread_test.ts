@@ -6,17 +6,15 @@ import { Interest } from "../../broker/interest.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
 import { SseSink } from "../../broker/sse_sink.ts";
 import { WsSink } from "../../broker/ws_sink.ts";
-import { readConfig } from "../../config.ts";
 import { Connection } from "../../server/connection.ts";
 import { EventOutput } from "../../server/event_output.ts";
 import { ServerWebSocket } from "../../server/web_socket.ts";
 import { Scheduler } from "../broker/simulation/scheduler.ts";
+import { configOf } from "../kit/config.ts";
 import { FakeConn } from "../kit/fake_conn.ts";
 import { VirtualTimers } from "../property/virtual_timers.ts";
 
-const defaults = readConfig(() => undefined);
-assert.ok(defaults.ok);
-const { keepaliveSeconds, limits: { writeSeconds } } = defaults.config;
+const { keepaliveSeconds, limits: { writeSeconds } } = configOf();
 const noHandlers = { onMessage() {}, onTooBig() {}, onGone() {} };
 
 function sinkOn(transport: "ws" | "sse", { conn }: FakeConn) {
