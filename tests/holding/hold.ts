@@ -2,6 +2,7 @@
 
 import { Load, type StepResult } from "../bench/load.ts";
 import { withNoise } from "../bench/noise.ts";
+import { Certificates } from "../kit/certificates.ts";
 import { eventually } from "../kit/eventually.ts";
 import { Mosquitto } from "../kit/mosquitto.ts";
 import { SseClient } from "../kit/sse_client.ts";
@@ -23,6 +24,7 @@ export interface HoldOptions {
   /** Devices that have a last message. */
   readonly devices: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** Serves TLS, and so behind the guard. */
   readonly tls?: boolean;
   /** Where clients connect, if not to the program itself. */
   readonly front?: (telecast: Telecast) => Promise<AsyncDisposable & { readonly port: number }>;
@@ -63,9 +65,11 @@ const WARM_UP_RATE = 2_000;
 /** `buildLoad` and `buildHolders` come before. */
 export async function hold(options: HoldOptions): Promise<HoldResult> {
   const { good, perSecond, tls = false } = options;
+  await using certificates = tls ? await Certificates.create() : undefined;
   await using broker = await Mosquitto.start();
   await using telecast = await Telecast.start({
     env: { BROKER_HOST: broker.url, BROKER_TOPIC: "bench/#", ...options.env },
+    ...(certificates && { tls: certificates }),
     flags: ["--v8-flags=--expose-gc", `--preload=${COLLECT}`],
   });
   await telecast.waitForSource();
@@ -152,6 +156,7 @@ async function cursorOf(telecast: Telecast): Promise<string> {
   await using _client = await SseClient.open(telecast.sseUrl("device_ids=*"), {
     onEvent: () => {},
     onPosition: seen.resolve,
+    client: telecast.client,
   });
   return await seen.promise;
 }

@@ -5,6 +5,8 @@ export interface Kind {
   readonly title: string;
   /** Devices with a last message, where it takes more of them. */
   readonly devices?: number;
+  /** Of HTTP/2, which is spoken over TLS alone. */
+  readonly tls?: boolean;
 }
 
 export const KINDS: Readonly<Record<string, Kind>> = {
@@ -34,5 +36,14 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   "old-cursor": { title: "Resumes with an old cursor again and again" },
   "cursor-commands": { title: "Asks for a replay of 100 devices again and again" },
   "snapshot": { title: "A snapshot of 20,000 devices again and again", devices: 20_000 },
+  "half-handshake": { title: "Half a TLS handshake", tls: true },
+  "handshakes": { title: "TLS handshakes again and again", tls: true },
+  "broken-tls": { title: "TLS, then bytes that are none", tls: true },
+  "h2-reset": { title: "HTTP/2: requests that are reset at once (rapid reset)", tls: true },
+  "h2-continuation": { title: "HTTP/2: a head without end (CONTINUATION)", tls: true },
+  "h2-settings": { title: "HTTP/2: SETTINGS without end, reads nothing", tls: true },
+  "h2-ping": { title: "HTTP/2: PINGs without end, reads nothing", tls: true },
+  "h2-empty": { title: "HTTP/2: empty DATA without end", tls: true },
+  "h2-unread": { title: "HTTP/2: 100 streams in one connection, with a window of 0", tls: true },
   "connect": { title: "Connects and goes, again and again" },
 };

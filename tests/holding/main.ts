@@ -4,7 +4,7 @@
  *
  *     deno task hold                                  every kind
  *     deno task hold --kinds=ping-flood,half-frame
- *     deno task hold --clients=100 --seconds=10 --env=WEB_CONCURRENCY=2
+ *     deno task hold --clients=100 --seconds=10 --env=WEB_CONCURRENCY=2 --tls
  *
  * At its default settings but for the retention: a log that grows is no memory of clients. Ends with
  * 1 where a client that behaves lost a message, or its latency, memory or places are not as they
@@ -26,6 +26,7 @@ interface Options {
   seconds: number;
   good: number;
   rate: number;
+  tls: boolean;
   env: Record<string, string>;
   json: string | undefined;
 }
@@ -50,6 +51,7 @@ async function main(options: Options): Promise<number> {
       beforeSeconds: 15,
       afterSeconds: 20,
       devices: KINDS[kind]!.devices ?? options.good,
+      tls: options.tls || (KINDS[kind]!.tls ?? false),
       env: { RETENTION_SECONDS, ...options.env },
     });
     if (options.json) {
@@ -74,18 +76,22 @@ function optionsOf(args: readonly string[]): Options | undefined {
     seconds: 60,
     good: 100,
     rate: 500,
+    tls: false,
     env: {},
     json: undefined,
   };
   for (const arg of args) {
     const [, name, value] = /^--([a-z]+)=(.+)$/.exec(arg) ?? [];
-    if (name === "kinds") options.kinds = value!.split(",");
+    if (arg === "--tls") options.tls = true;
+    else if (name === "kinds") options.kinds = value!.split(",");
     else if (name === "env") options.env[value!.split("=")[0]!] = value!.split("=")[1]!;
     else if (name === "json") options.json = value;
     else if (name === "clients" || name === "seconds" || name === "good" || name === "rate") {
       options[name] = Number(value);
     } else {
-      say("Flags: --kinds=a,b --clients=1000 --seconds=60 --good=100 --rate=500 --env=NAME=VALUE");
+      say(
+        "Flags: --kinds=a,b --clients=1000 --seconds=60 --good=100 --rate=500 --tls --env=NAME=VALUE",
+      );
       return undefined;
     }
   }

@@ -1,12 +1,16 @@
 /** A program that answers each line of JSON on its standard input with one line. */
 
+import { createHash } from "node:crypto";
 import { TestProcess } from "./process.ts";
 
 const CACHE = `${Deno.env.get("HOME")}/.cache/telecast`;
 
 /** Builds a Go program of the tests; returns its path. Go's own cache makes the second time quick. */
 export async function buildGo(source: URL, name: string): Promise<string> {
-  const path = `${CACHE}/${name}`;
+  // Another checkout has another program of the same name.
+  const path = `${CACHE}/${name}-${
+    createHash("sha1").update(source.href).digest("hex").slice(0, 8)
+  }`;
   await TestProcess.run("go", {
     args: ["build", "-o", path, "."],
     cwd: source.pathname,

@@ -12,6 +12,8 @@ export interface SseClientOptions {
   /** Called when a block without data moves the cursor. */
   readonly onPosition?: (id: string) => void;
   readonly timeoutMs?: number;
+  /** For servers whose certificate this machine does not know. */
+  readonly client?: Deno.HttpClient | undefined;
 }
 
 export class SseClient implements AsyncDisposable {
@@ -40,7 +42,8 @@ export class SseClient implements AsyncDisposable {
       ...(options.lastEventId !== undefined && { "last-event-id": options.lastEventId }),
       ...options.headers,
     };
-    const request = fetch(url, { headers, signal: abort.signal });
+    const { client } = options;
+    const request = fetch(url, { headers, signal: abort.signal, ...(client && { client }) });
     let response: Response;
     try {
       response = await within(`${url} answer`, request, options.timeoutMs);

@@ -1,5 +1,6 @@
 /** The program itself, started as production starts it. */
 
+import type { Certificates } from "./certificates.ts";
 import { PATIENCE_MS } from "./patience.ts";
 import { freePort } from "./ports.ts";
 import { TestProcess } from "./process.ts";
@@ -17,6 +18,8 @@ export interface TelecastOptions {
   /** Goes before the command, which it runs: `["sh", "-c", "…; exec \"$@\"", "sh"]`. */
   readonly wrapper?: readonly string[];
   readonly readyTimeoutMs?: number;
+  /** Serves TLS, and so behind the guard, with a certificate of its own that these signed. */
+  readonly tls?: Certificates;
 }
 
 const ROOT = new URL("../../", import.meta.url);
@@ -45,6 +48,8 @@ export class Telecast implements AsyncDisposable {
   readonly port: number;
   #process: TestProcess | undefined;
   #output = "";
+  /** Trusts what signed the certificate, where there is one. */
+  #client: Deno.HttpClient | undefined;
 
   private constructor(
     private readonly dir: TempDir | undefined,
@@ -58,6 +63,7 @@ export class Telecast implements AsyncDisposable {
     const dir = options.cwd === undefined ? await TempDir.create("telecast-") : undefined;
     const telecast = new Telecast(dir, options);
     try {
+      await telecast.#useTls();
       await telecast.start();
     } catch (error) {
       await telecast[Symbol.asyncDispose]();
@@ -79,12 +85,17 @@ export class Telecast implements AsyncDisposable {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `http${this.options.tls ? "s" : ""}://127.0.0.1:${this.port}`;
+  }
+
+  /** For requests of one's own where it serves TLS. */
+  get client(): Deno.HttpClient | undefined {
+    return this.#client;
   }
 
   /** The stream's address, for WebSocket; `query` without its question mark. */
   wsUrl(query = ""): string {
-    return `ws://127.0.0.1:${this.port}/api/v1/stream${query && `?${query}`}`;
+    return this.sseUrl(query).replace("http", "ws");
   }
 
   sseUrl(query = ""): string {
@@ -108,7 +119,7 @@ export class Telecast implements AsyncDisposable {
   /** GET of a JSON route. */
   // deno-lint-ignore no-explicit-any -- tests look into bodies of many shapes
   async json(path: string, init?: RequestInit): Promise<any> {
-    const response = await fetch(this.url + path, init);
+    const response = await this.#fetch(path, init);
     const text = await response.text();
     if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
     return JSON.parse(text);
@@ -158,13 +169,29 @@ export class Telecast implements AsyncDisposable {
     try {
       await this.#process?.[Symbol.asyncDispose]();
     } finally {
+      this.#client?.close();
       await this.dir?.[Symbol.asyncDispose]();
     }
   }
 
+  #fetch(path: string, init?: RequestInit): Promise<Response> {
+    return fetch(this.url + path, { ...init, ...(this.#client && { client: this.#client }) });
+  }
+
+  async #useTls(): Promise<void> {
+    const { tls, env } = this.options;
+    if (!tls) return;
+    const { certPath, keyPath } = await tls.server(`telecast-${this.port}`);
+    this.options = {
+      ...this.options,
+      env: { TLS_CERT_PATH: certPath, TLS_KEY_PATH: keyPath, ...env },
+    };
+    this.#client = Deno.createHttpClient({ caCerts: [await Deno.readTextFile(tls.caPath)] });
+  }
+
   async #isReady(): Promise<boolean> {
     try {
-      const response = await fetch(`${this.url}/readyz`);
+      const response = await this.#fetch("/readyz");
       await response.body?.cancel();
       return response.status === 200;
     } catch {

@@ -35,7 +35,7 @@ func dial(number int) (*link, error) {
 	}
 	found := &link{Conn: conn, number: number, plain: conn.(*net.TCPConn)}
 	if *secure {
-		found.Conn = tls.Client(conn, trusting)
+		found.Conn = tls.Client(conn, trusting[strings.HasPrefix(*kindName, "h2-")])
 	}
 	found.in = bufio.NewReaderSize(found, 4096)
 	return found, nil

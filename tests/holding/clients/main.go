@@ -150,4 +150,8 @@ func report() answer {
 	return found
 }
 
-var trusting = &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+// By whether it is HTTP/2.
+var trusting = map[bool]*tls.Config{
+	false: {InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}},
+	true:  {InsecureSkipVerify: true, NextProtos: []string{"h2"}},
+}
