@@ -100,7 +100,7 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   let end: Sample;
   let noise: number;
   {
-    await using clients = Holders.start({ ...options, port, cursor });
+    await using clients = Holders.start({ ...options, devices: good, port, cursor });
     const { result, noise: others } = await withNoise(
       [telecast.process.pid, broker.process.pid, load.pid, clients.pid],
       () => Promise.all([clients.run(options.seconds), step(options.seconds)]),

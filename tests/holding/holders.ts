@@ -6,6 +6,8 @@ export interface HolderOptions {
   readonly kind: string;
   readonly port: number;
   readonly clients: number;
+  /** Devices bench-0, bench-1, … that they ask for; 100 unless given. */
+  readonly devices?: number;
   readonly tls?: boolean;
   /** An old cursor, for kinds that resume. */
   readonly cursor?: string;
@@ -38,10 +40,12 @@ export async function buildHolders(): Promise<void> {
 export class Holders implements AsyncDisposable {
   private constructor(private readonly process: LineProcess) {}
 
-  static start({ kind, port, clients, tls = false, cursor = "" }: HolderOptions): Holders {
+  static start(options: HolderOptions): Holders {
+    const { kind, port, clients, devices = 100, tls = false, cursor = "" } = options;
     return new Holders(LineProcess.start("nice", [
       ...["-n", "19", binary, "-kind", kind, "-address", `127.0.0.1:${port}`],
       ...["-clients", String(clients), `-tls=${tls}`, "-cursor", cursor],
+      ...["-devices", String(devices)],
     ]));
   }
 

@@ -148,6 +148,11 @@ export class TestProcess implements AsyncDisposable {
     }
   }
 
+  /** Sends a signal that does not end it. */
+  reload(): void {
+    if (!this.status) this.#child.kill("SIGHUP");
+  }
+
   /** Memory that the process has in use, in bytes. */
   async residentBytes(): Promise<number> {
     const status = await Deno.readTextFile(`/proc/${this.pid}/status`);

@@ -15,6 +15,8 @@ export interface ResumingOptions {
   /** Told of every message. */
   readonly checked: CheckedClient;
   readonly retryMs?: number;
+  /** For servers whose certificate this machine does not know. */
+  readonly client?: Deno.HttpClient;
   readonly onMessage?: (deviceId: string, seq: number) => void;
 }
 
@@ -70,6 +72,7 @@ export class ResumingClient implements AsyncDisposable {
     const url = this.#url(this.lastId).replace(/^http/, "ws");
     const client = await WsClient.open(url, {
       onFrame: (text) => this.#saw(parseWsFrame(text)),
+      ...(this.options.client && { client: this.options.client }),
       timeoutMs: PATIENCE_MS,
     });
     this.connects++;
@@ -85,6 +88,7 @@ export class ResumingClient implements AsyncDisposable {
       ...(this.lastId !== undefined && { lastEventId: this.lastId }),
       onEvent: (event) => this.#saw(event),
       onPosition: (id) => this.#reached(id),
+      client: this.options.client,
       timeoutMs: PATIENCE_MS,
     });
     this.connects++;

@@ -34,6 +34,8 @@ interface Form {
   /** Where the file is only a part: the whole, which includes it at `path`. */
   readonly main?: (path: string, dir: string) => string;
   readonly args: (path: string) => string[];
+  /** Makes it read its file again; undefined where the test does without. */
+  readonly reload?: (process: TestProcess, path: string, dir: string) => Promise<void>;
 }
 
 const FORMS: Readonly<Record<ProxyKind, Form>> = {
@@ -52,6 +54,10 @@ const FORMS: Readonly<Record<ProxyKind, Form>> = {
       http { access_log off; client_body_temp_path ${dir}; proxy_temp_path ${dir}; include ${path}; }
     `,
     args: (path) => ["-e", "stderr", "-c", path],
+    reload: (process) => {
+      process.reload();
+      return Promise.resolve();
+    },
   },
   haproxy: {
     command: "/usr/sbin/haproxy",
@@ -71,8 +77,11 @@ const FORMS: Readonly<Record<ProxyKind, Form>> = {
   caddy: {
     command: "/usr/bin/caddy",
     file: "Caddyfile",
-    replace: ({ plain, secure, cert, key, ports }) => [
-      ["{\n\tservers", `{\n\tadmin off\n\thttp_port ${plain}\n\thttps_port ${secure}\n\tservers`],
+    replace: ({ dir, plain, secure, cert, key, ports }) => [
+      [
+        "{\n\tservers",
+        `{\n\tadmin unix/${dir}/admin\n\thttp_port ${plain}\n\thttps_port ${secure}\n\tservers`,
+      ],
       ["telecast.example.com {", `localhost, 127.0.0.1 {\n\tbind 127.0.0.1\n\ttls ${cert} ${key}`],
       [
         "reverse_proxy 127.0.0.1:8000",
@@ -80,6 +89,11 @@ const FORMS: Readonly<Record<ProxyKind, Form>> = {
       ],
     ],
     args: (path) => ["run", "--adapter", "caddyfile", "--config", path],
+    reload: async (_process, path, dir) => {
+      const address = ["--address", `unix/${dir}/admin`];
+      const args = ["reload", "--force", "--adapter", "caddyfile", "--config", path, ...address];
+      await TestProcess.run("/usr/bin/caddy", { args, env: { HOME: dir } });
+    },
   },
 };
 
@@ -88,6 +102,8 @@ export class ReverseProxy implements AsyncDisposable {
     readonly plainPort: number,
     readonly port: number,
     readonly process: TestProcess,
+    private readonly form: Form,
+    private readonly path: string,
     private readonly dir: TempDir,
   ) {}
 
@@ -103,7 +119,7 @@ export class ReverseProxy implements AsyncDisposable {
       args: form.args(main),
       env: { HOME: dir.path, XDG_DATA_HOME: dir.path, XDG_CONFIG_HOME: dir.path },
     });
-    const proxy = new ReverseProxy(plain, secure, process, dir);
+    const proxy = new ReverseProxy(plain, secure, process, form, path, dir);
     try {
       await process.waitUntil(
         "listening",
@@ -118,6 +134,11 @@ export class ReverseProxy implements AsyncDisposable {
 
   get url(): string {
     return `https://127.0.0.1:${this.port}`;
+  }
+
+  /** Makes it read its file again, as its operators do. */
+  async reload(): Promise<void> {
+    await this.form.reload!(this.process, this.path, this.dir.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
