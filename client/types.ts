@@ -2,8 +2,9 @@
 
 /** How to open a {@linkcode Telecast}. */
 export interface TelecastOptions {
-  /** Device ids; `"*"` is every device that the token grants, `"0848*"` a prefix. May be empty:
-   * then nothing is opened before the first `subscribe()`. */
+  /** Device ids: a list, or text that commas separate. An entry of a list may contain commas. `"*"` is
+   * every device that the token grants; an entry that ends in `*`, such as `"0848*"`, is a prefix.
+   * May be empty: then nothing is opened before the first `subscribe()`. */
   readonly deviceIds: string | readonly string[];
   /** A bearer token, or a function that is asked for one before each connection. */
   readonly token?: string | TokenSource | undefined;

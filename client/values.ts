@@ -31,7 +31,12 @@ export function connectionAddress(
   const set = (name: string, value: string | number | undefined) => {
     if (value !== undefined) url.searchParams.set(name, String(value));
   };
-  set("device_ids", [...deviceIds].join(","));
+  // In `device_ids` a comma separates ids; `device_id` takes one id, which cannot be a prefix. Only a
+  // token's own list has prefixes with commas, and `*` is all of that list.
+  const ids = [...deviceIds].map((id) => isPrefixWithComma(id) ? "*" : id);
+  const listed = ids.filter((id) => !id.includes(","));
+  if (listed.length > 0) set("device_ids", [...new Set(listed)].join(","));
+  for (const id of ids) if (id.includes(",")) url.searchParams.append("device_id", id);
   set("since", since);
   set("snapshot", snapshot ? 1 : undefined);
   set("presence", options.presence ? 1 : undefined);
@@ -41,11 +46,21 @@ export function connectionAddress(
   return url;
 }
 
-/** Ids, trimmed, each once. */
+/**
+ * Ids, trimmed, each once: of text that commas separate, or of a list.
+ * @throws {TypeError} for a prefix with a comma, which no connection could ask for.
+ */
 export function deviceIdList(ids: string | readonly string[]): string[] {
-  const list = typeof ids === "string" ? [ids] : ids;
-  return [...new Set(list.map((id) => id.trim()).filter(Boolean))];
+  const list = typeof ids === "string" ? ids.split(",") : ids;
+  const found = [...new Set(list.map((id) => id.trim()).filter(Boolean))];
+  const wrong = found.find(isPrefixWithComma);
+  if (wrong !== undefined) {
+    throw new TypeError(`Cannot ask for ${wrong}: a prefix may not contain a comma`);
+  }
+  return found;
 }
+
+const isPrefixWithComma = (id: string) => id.endsWith("*") && id.includes(",");
 
 /** When a JWT expires, in milliseconds since 1970; undefined where the token does not say. */
 export function expiryMs(token: string | undefined): number | undefined {

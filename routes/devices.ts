@@ -59,7 +59,7 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
         messagesQuerySchema,
       );
       const signal = AbortSignal.timeout(READ_MS);
-      const replay = await fanout.since(since, Interest.device(deviceId), signal);
+      const replay = await fanout.since(since, Interest.exactly([deviceId], 1), signal);
       const found: Publication[] = [];
       while (found.length <= limit && replay.at < fanout.log.position) {
         found.push(...await replay.next(STEP_BYTES));

@@ -1,7 +1,7 @@
 /** Commands of a client on its WebSocket. */
 
 import { z } from "zod";
-import type { Interest } from "../broker/interest.ts";
+import { Interest } from "../broker/interest.ts";
 import { writable } from "../broker/pace.ts";
 import { RateLimit } from "../broker/rate_limit.ts";
 import { addToSession } from "../broker/resume.ts";
@@ -9,7 +9,7 @@ import type { Session } from "../broker/session.ts";
 import { problems } from "../metrics.ts";
 import type { AppDeps } from "./deps.ts";
 import { faultText } from "./fault_text.ts";
-import { parseInterest, QueryError } from "./stream_query.ts";
+import { checkedIds, QueryError } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
 
 const ids = z.array(z.string()).min(1);
@@ -142,19 +142,21 @@ export class StreamCommands {
     if (command.action === "ping") return this.deps.hub.ping(this.session);
     try {
       const { maxDeviceIds } = this.deps.config;
-      const named = parseInterest(command.device_ids, maxDeviceIds);
+      const named = checkedIds(() => Interest.list(command.device_ids, maxDeviceIds));
       if (named.empty) throw new QueryError("bad_device_ids", "device_ids names no device");
       if (command.action === "subscribe") await this.#subscribe(named, command);
-      else this.#unsubscribe(named);
+      else this.#unsubscribe(named, command.device_ids);
     } catch (error) {
       if (!(error instanceof QueryError)) throw error;
       this.#error(error.code, error.message);
     }
   }
 
-  #unsubscribe(named: Interest): void {
-    const narrowed = narrow(named, this.options.grant);
-    const left = this.session.interest.without("denied" in narrowed ? named : narrowed.granted);
+  #unsubscribe(named: Interest, entries: readonly string[]): void {
+    // An id that `device_id` named may have spaces around it.
+    const items = [...named.items, ...entries];
+    if (named.all) items.push(...this.options.grant.devices.items);
+    const left = this.session.interest.without({ items });
     this.deps.hub.reattach(this.session, left);
     this.#subscribed(left);
   }
@@ -164,18 +166,20 @@ export class StreamCommands {
     { since, snapshot }: { since?: string | undefined; snapshot?: boolean | undefined },
   ): Promise<void> {
     const { hub, config } = this.deps;
-    const narrowed = narrow(named, this.options.grant);
+    const { grant, signal } = this.options;
+    const narrowed = narrow(named, grant);
     if ("denied" in narrowed) {
       throw new QueryError("device_not_granted", "the token does not grant all of these devices");
     }
-    const items = [...this.session.interest.items, ...narrowed.granted.items];
-    const all = parseInterest(items, config.maxDeviceIds);
+    // What a token grants may be asked for with `*`, however many ids that are.
+    const maxIds = Math.max(config.maxDeviceIds, grant.devices.items.length);
+    const all = checkedIds(() => this.session.interest.with(narrowed.granted, maxIds));
     this.#subscribed(all);
     await addToSession(hub, this.session, narrowed.granted, {
       all,
       cursor: since,
       snapshot,
-      signal: this.options.signal,
+      signal,
     });
   }
 

@@ -16,7 +16,7 @@ export interface StreamQuery {
 
 const RATE = "must be a number above 0, as in 5 or 0.5";
 
-/** What a stream takes besides `device_ids`, which {@linkcode parseInterest} checks. */
+/** What a stream takes besides its devices, which {@linkcode devicesOf} reads. */
 export const streamQuerySchema = z.object({
   batch_ms: whole(1, 1000).optional()
     .describe("WebSocket: messages of so many milliseconds in one frame"),
@@ -52,24 +52,39 @@ export function parseStreamQuery(url: URL, headers: Headers, options: QueryOptio
   }
   const lastEventId = options.transport === "sse" ? headers.get("last-event-id") : null;
   return {
-    interest: interestOf(query.getAll("device_ids"), options),
+    interest: interestOf(query, options),
     cursor: lastEventId || query.get("since") || undefined,
     snapshot,
     mode: { presence, latest: mode === "latest" || maxRate !== undefined, maxRate, batchMs },
   };
 }
 
-function interestOf(lists: string[], options: QueryOptions): Interest {
-  const interest = parseInterest(lists, options.maxDeviceIds);
-  if (!interest.empty) return interest;
-  if (options.requireDeviceIds) throw new QueryError("device_ids_required", IDS_REQUIRED);
+function interestOf(query: URLSearchParams, options: QueryOptions): Interest {
+  const named = devicesOf(query, options.maxDeviceIds);
+  if (named && !named.empty) return named;
+  if (named || options.requireDeviceIds) {
+    throw new QueryError("device_ids_required", IDS_REQUIRED);
+  }
   return Interest.EVERYTHING;
 }
 
-/** @throws {QueryError} for too many ids, or one that is too long. */
-export function parseInterest(lists: readonly string[], maxIds: number): Interest {
+/**
+ * The devices that a query names by `device_ids` and `device_id`; undefined where it has neither.
+ * @throws {QueryError} for too many ids, or one that is empty or too long.
+ */
+export function devicesOf(query: URLSearchParams, maxIds: number): Interest | undefined {
+  const [lists, ids] = [query.getAll("device_ids"), query.getAll("device_id")];
+  if (lists.length + ids.length === 0) return undefined;
+  return checkedIds(() => {
+    const listed = Interest.parse(lists, maxIds);
+    return ids.length === 0 ? listed : listed.with(Interest.exactly(ids, maxIds), maxIds);
+  });
+}
+
+/** @throws {QueryError} where `read` finds too many ids, or one that is empty or too long. */
+export function checkedIds(read: () => Interest): Interest {
   try {
-    return Interest.parse(lists, maxIds);
+    return read();
   } catch (error) {
     if (error instanceof InterestError) throw new QueryError(error.code, error.message);
     throw error;

@@ -80,8 +80,8 @@ export class Tokens {
         subject: sub,
         tokenId: jti,
         issuedAt: iat === undefined ? undefined : iat * 1000,
-        scopes: new Set(words(scope, " ")),
-        devices: Interest.parse(words(device_ids, ","), MAX_GRANTED),
+        scopes: scopesOf(scope),
+        devices: devicesOf(device_ids),
         expiresAt: exp === undefined ? undefined : (exp + this.config.clockSkewSeconds) * 1000,
       };
     } catch (error) {
@@ -118,11 +118,18 @@ export class Tokens {
 /** Only what has a name can be revoked by it. */
 const isName = (claim: unknown) => claim === undefined || typeof claim === "string";
 
-/** A claim that is a list, or text with separators. */
-function words(claim: unknown, separator: string): string[] {
-  if (typeof claim === "string") return claim.split(separator).filter(Boolean);
-  if (Array.isArray(claim)) return claim.filter((word) => typeof word === "string");
-  return [];
+/** Words by spaces, or a list of them. */
+function scopesOf(claim: unknown): ReadonlySet<string> {
+  return new Set(typeof claim === "string" ? claim.split(" ") : textsOf(claim));
+}
+
+function devicesOf(claim: unknown): Interest {
+  if (typeof claim === "string") return Interest.parse([claim], MAX_GRANTED);
+  return Interest.list(textsOf(claim), MAX_GRANTED);
+}
+
+function textsOf(claim: unknown): string[] {
+  return Array.isArray(claim) ? claim.filter((entry) => typeof entry === "string") : [];
 }
 
 /**
@@ -133,19 +140,7 @@ export function narrow(
   asked: Interest,
   { devices }: Grant,
 ): { granted: Interest } | { denied: string } {
-  if (devices.all) return { granted: asked };
-  const items: string[] = [];
-  for (const item of asked.items) {
-    if (item === "*") items.push(...devices.items);
-    else if (covers(devices, item)) items.push(item);
-    else return { denied: item };
-  }
-  if (items.length === 0) return { denied: "*" };
-  return { granted: Interest.parse(items, MAX_GRANTED) };
-}
-
-function covers(devices: Interest, item: string): boolean {
-  if (!item.endsWith("*")) return devices.matches(item);
-  const prefix = item.slice(0, -1);
-  return devices.prefixes.some((granted) => prefix.startsWith(granted));
+  const denied = asked.itemBeyond(devices) ?? (devices.empty ? "*" : undefined);
+  if (denied !== undefined) return { denied };
+  return { granted: asked.all && !devices.all ? devices : asked };
 }

@@ -23,7 +23,10 @@ const sseEventSchema = z.object({
   id: cursorSchema.optional(),
 });
 
-const BAD_QUERY = Object.keys(streamQuerySchema.shape).map((name) => `bad_${name}`);
+const BAD_QUERY = [
+  ...Object.keys(streamQuerySchema.shape).map((name) => `bad_${name}`),
+  ...["device_ids_required", "too_many_device_ids", "device_id_too_long", "bad_device_id"],
+];
 
 export const STREAM_OPERATIONS: readonly Operation[] = [
   {
@@ -40,9 +43,17 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
         in: "query",
         description:
           "Ids joined by commas, or the parameter repeated. `*` is every device, an id that ends " +
-          "in `*` a prefix. A WebSocket needs it, for SSE none is every device",
+          "in `*` a prefix. A WebSocket needs this or `device_id`; for SSE, neither of them is " +
+          "every device",
         schema: z.array(deviceIdSchema).max(500),
         explode: false,
+      },
+      {
+        name: "device_id",
+        in: "query",
+        description: "One id as it stands, commas and a `*` at the end included; may be repeated",
+        schema: z.array(deviceIdSchema).max(500),
+        explode: true,
       },
       {
         name: "since",
@@ -67,7 +78,7 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
       },
     },
     problems: {
-      400: [...BAD_QUERY, "too_many_device_ids", "device_id_too_long", "bad_upgrade"],
+      400: [...BAD_QUERY, "bad_upgrade"],
       403: ["device_not_granted", "origin_not_allowed"],
       429: ["too_many_connections_of_address", "too_many_connections_of_token"],
       503: ["draining", "too_many_connections", "too_many_new_connections"],

@@ -23,7 +23,7 @@ export function hubMicroseconds(): number {
     onDrop: () => {},
   });
   for (let i = 0; i < CLIENTS; i++) {
-    hub.attach(hub.open(new FakeSink(i % 2 ? "ws" : "sse"), Interest.device(`wanted-${i}`)));
+    hub.attach(hub.open(new FakeSink(i % 2 ? "ws" : "sse"), Interest.exactly([`wanted-${i}`], 1)));
   }
   const batches = Array.from(
     { length: BATCHES },

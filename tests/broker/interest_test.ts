@@ -67,3 +67,69 @@ Deno.test("Interest.with() and without() give new interests", () => {
   assert(more.without(more).empty);
   assert(wants("a,a*").without(wants("a*")).matches("a"), "an id is covered no more");
 });
+
+Deno.test("Interest.list() takes each entry as one id or prefix, commas and all", () => {
+  const listed = Interest.list(["a,b", " c ", "x,*", "", "a,b"], 3);
+  assert.deepEqual(listed.items, ["a,b", "c", "x,*"]);
+  const matched = ["a,b", "a", "b", "c", "x", "x,", "x,1", "y"].filter((id) => listed.matches(id));
+  assert.deepEqual(matched, ["a,b", "c", "x,", "x,1"]);
+  assert.throws(() => Interest.list(["a", "b", "c,d"], 2), InterestError);
+});
+
+Deno.test("Interest.exactly() takes ids as they stand, and they stay so", () => {
+  const exact = Interest.exactly(["*", "x*", " a,b "], 10);
+  assert.deepEqual(exact.items, ["*", "x*", " a,b "]);
+  assert(!exact.all && exact.prefixes.length === 0);
+  for (const interest of [exact, exact.with(wants("y,z*"), 10), wants("y,z*").with(exact, 10)]) {
+    const matched = ["*", "x*", " a,b ", "x", "xy", "a,b", "a"].filter((id) =>
+      interest.matches(id)
+    );
+    assert.deepEqual(matched, ["*", "x*", " a,b "]);
+  }
+  assert.throws(
+    () => Interest.exactly(["a", ""], 10),
+    (error) => error instanceof InterestError && error.code === "bad_device_id",
+  );
+});
+
+Deno.test("Interest.with(): where one has an id and the other a prefix of the same text, it is a prefix", () => {
+  const [exact, prefix] = [Interest.exactly(["x*", "*"], 10), wants("x*")];
+  for (const both of [exact.with(prefix, 10), prefix.with(exact, 10)]) {
+    assert.deepEqual(both.items.toSorted(), ["*", "x*"]);
+    assert(both.matches("xy") && both.matches("*") && !both.matches("y"));
+    assert.deepEqual(both.without(wants("x*")).items, ["*"]);
+    assert(!both.without(wants("x*")).all, "* is an id still");
+  }
+  assert(exact.with(Interest.EVERYTHING, 10).all);
+});
+
+Deno.test("Interest.itemBeyond() names what another does not cover", () => {
+  const grant = wants("A,p*,longer*");
+  const beyond = (interest: Interest) => interest.itemBeyond(grant);
+  for (const item of ["A", "p", "p*", "pp*", "longer1", "*"]) {
+    assert.equal(beyond(wants(item)), undefined, item);
+  }
+  for (const item of ["B", "A*", "long*", "a", "AB", "**"]) {
+    assert.equal(beyond(wants(`A,${item}`)), item);
+  }
+  assert.equal(beyond(Interest.exactly(["*"], 1)), "*", "an id of this name");
+  assert.equal(beyond(Interest.exactly(["p*", "p"], 2)), undefined, "ids that the prefix covers");
+  assert.equal(wants("B,A*,*").itemBeyond(Interest.EVERYTHING), undefined);
+});
+
+Deno.test("Interest: sorted prefixes find what a look at each of them finds", () => {
+  let state = 2718;
+  const below = (limit: number) => (state = (state * 48_271) % 2_147_483_647) % limit;
+  const LETTERS = ["a", "b", ",", "*", "\uffff", "\u{1f600}", "\u0000", "Z"];
+  const text = () => Array.from({ length: below(5) }, () => LETTERS[below(8)]).join("");
+  for (let i = 0; i < 3_000; i++) {
+    const prefixes = Array.from({ length: 1 + below(8) }, text);
+    const interest = Interest.list(prefixes.map((prefix) => `${prefix}*`), 100);
+    const asked = `${text()}${text()}`;
+    const starts = prefixes.some((prefix) => asked.startsWith(prefix.toWellFormed()));
+    assert.equal(interest.matches(asked), starts, JSON.stringify([prefixes, asked]));
+    const item = `${asked}*`;
+    const covered = Interest.list([item], 1).itemBeyond(interest) === undefined;
+    if (asked !== "") assert.equal(covered, starts, JSON.stringify([prefixes, item]));
+  }
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Telecast } from "../../client/telecast.ts";
 import type { TelecastOptions } from "../../client/types.ts";
 import { eventually } from "../kit/eventually.ts";
+import { Rig } from "../routes/rig.ts";
 import { type ServerStream, StreamServer } from "./stream_server.ts";
 
 function open(server: StreamServer, options: Partial<TelecastOptions> = {}) {
@@ -164,4 +165,44 @@ Deno.test("Telecast.close() leaves no command waiting", async () => {
   await command(stream);
   await client.close();
   await Promise.all(commands);
+});
+
+for (const transport of ["ws", "sse"] as const) {
+  Deno.test(`Telecast over ${transport}: text is split at commas, a list is not, and so after a reconnect`, async () => {
+    await using rig = await Rig.start();
+    const items = () => [...rig.hub.sessions].map(({ interest }) => interest.items.toSorted());
+    const options = { transport, backoff: { baseMs: 1, maxMs: 5 } } as const;
+    await using client = new Telecast(rig.url, { deviceIds: ["a,b", "c", "c*"], ...options });
+    await eventually("open", () => client.state.state === "open");
+    await client.subscribe("d, e");
+    await client.subscribe(["f,g"]);
+    const all = ["a,b", "c", "c*", "d", "e", "f,g"];
+    await eventually("subscribed", () => items().length === 1 && items()[0]!.length === 6);
+    assert.deepEqual([items()[0], client.deviceIds.toSorted()], [all, all]);
+    rig.hub.goodbye([...rig.hub.sessions][0]!, "drain", 0);
+    await eventually("it is back", () => items().length === 1);
+    assert.deepEqual(items()[0], all);
+    await client.unsubscribe(["a,b", "c*"]);
+    await client.unsubscribe("d,e");
+    await eventually("fewer", () => items().length === 1 && items()[0]!.length === 2);
+    assert.deepEqual(items()[0], ["c", "f,g"]);
+  });
+}
+
+Deno.test("Telecast refuses a prefix with a comma; where a token has one, it asks for all of the token", async () => {
+  await using server = new StreamServer();
+  const deviceIds = ["A", "x,*"];
+  assert.throws(() => new Telecast(server.url, { deviceIds }), /TypeError: .*x,\*/);
+  await using client = open(server);
+  await assert.rejects(client.subscribe(["x,*"]), TypeError);
+  const stream = await server.stream(0);
+  await eventually("open", () => client.state.state === "open");
+  const done = client.subscribe("*");
+  await command(stream);
+  stream.frame("subscribed", { device_ids: deviceIds });
+  await done;
+  stream.close(1011);
+  const next = await server.stream(1);
+  assert.deepEqual(next.params.getAll("device_ids"), ["A,*"]);
+  assert.deepEqual(next.params.getAll("device_id"), []);
 });

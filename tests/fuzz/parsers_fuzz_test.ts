@@ -76,17 +76,24 @@ fuzz(
   "grants: whatever is asked for, nothing is granted that the token does not name",
   3_000,
   async (options) => {
-    const id = fc.array(fc.constantFrom("A", "B", "a", "1", "-", "é"), {
+    const id = fc.array(fc.constantFrom("A", "B", "a", "1", "-", "é", ",", "*"), {
       minLength: 1,
       maxLength: 3,
     })
       .map((parts) => parts.join(""));
     const item = fc.oneof(id, id.map((text) => `${text}*`), fc.constantFrom("*", " A ", "A,B", ""));
     const list = fc.array(item, { maxLength: 6 });
+    // As text, as a list, as ids that stand as they are, and as two of these together.
+    const interest = fc.tuple(list, list, fc.nat(3)).map(([some, more, form]) => {
+      const exact = () => Interest.exactly(more.filter((text) => text !== ""), 1_000);
+      if (form === 0) return Interest.parse(some, 1_000);
+      if (form === 1) return Interest.list(some, 1_000);
+      return form === 2 ? exact() : Interest.list(some, 1_000).with(exact(), 1_000);
+    });
     await fc.assert(
-      fc.asyncProperty(list, list, fc.array(id, { maxLength: 20 }), (claims, asked, devices) => {
-        const grant = { ...OPEN_GRANT, devices: Interest.parse(claims, 1_000) };
-        const wanted = Interest.parse(asked, 1_000);
+      fc.asyncProperty(interest, interest, fc.array(id, { maxLength: 20 }), (...given) => {
+        const [devicesGranted, wanted, devices] = given;
+        const grant = { ...OPEN_GRANT, devices: devicesGranted };
         const narrowed = narrow(wanted, grant);
         for (const device of devices) {
           const gets = "granted" in narrowed && narrowed.granted.matches(device);
@@ -97,7 +104,7 @@ fuzz(
         }
         return Promise.resolve();
       }),
-      options as fc.Parameters<[string[], string[], string[]]>,
+      options as fc.Parameters<[Interest, Interest, string[]]>,
     );
   },
 );

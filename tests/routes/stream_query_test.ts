@@ -34,8 +34,8 @@ const BAD: readonly (readonly [query: string, code: string, transport?: "ws" | "
   ["device_ids=A&snapshot=2", "bad_snapshot"],
   ["device_ids=A&presence=on", "bad_presence"],
   ["", "device_ids_required", "ws"],
-  ["device_ids=", "device_ids_required", "ws"],
-  ["device_ids=,%20,,", "device_ids_required", "ws"],
+  ["device_ids=", "device_ids_required"],
+  ["device_ids=,%20,,", "device_ids_required"],
 ];
 
 Deno.test("SSE: a bad value is a problem document before the stream starts", async (t) => {
@@ -84,7 +84,7 @@ Deno.test("WebSocket: without device_ids the clients of before read what they kn
 Deno.test("without device_ids it is everything: on SSE, and where WS_REQUIRE_DEVICE_IDS=false", async () => {
   await using rig = await Rig.start({ env: { WS_REQUIRE_DEVICE_IDS: "false" } });
   for (const transport of ["ws", "sse"] as const) {
-    for (const query of ["", "device_ids=", "device_ids=,", "device_ids=*"]) {
+    for (const query of ["", "snapshot=0", "device_ids=*"]) {
       await using client = await rig.open(transport, query);
       rig.publish("A", 1);
       rig.publish("B", 2);
