@@ -20,6 +20,8 @@ export class ListenError extends Error {
 }
 
 export interface Listening {
+  /** Where clients connect: the configured one, or the system's choice where that is 0. */
+  readonly port: number;
   /** Takes no new connections, and resolves when those that are open have ended. */
   shutdown(): Promise<void>;
 }
@@ -35,8 +37,9 @@ export async function listen(
   try {
     if (tls || connectionGuard) return await guarded(config, fetch, shared);
     const server = serve(config, fetch, { hostname: host, port, reusePort: shared });
-    announce(config, server.addr.port);
-    return server;
+    const { port: own } = server.addr;
+    announce(config, own);
+    return { port: own, shutdown: () => server.shutdown() };
   } catch (error) {
     throw new ListenError(reasonOf(error, config), { cause: error });
   }
@@ -96,6 +99,7 @@ async function guarded(
         log.error("{name} {message}: the certificate of before stays in use", { name, message }),
     });
   return {
+    port: guard.port,
     async shutdown() {
       watch?.[Symbol.dispose]();
       // What clients were sent last is on its way through the guard.

@@ -3,6 +3,7 @@
 import { Revocations } from "./broker/revocations.ts";
 import { Companies } from "./broker/companies.ts";
 import { Hub } from "./broker/hub.ts";
+import { hubSettings } from "./broker/hub_settings.ts";
 import { Instances } from "./broker/instances.ts";
 import { KvFanout } from "./broker/kv_fanout.ts";
 import { openStore } from "./broker/open.ts";
@@ -15,7 +16,7 @@ import { Ingest } from "./ingest/ingest.ts";
 import type { OwnSource } from "./ingest/source.ts";
 import { BoundedLog, getLogger } from "./log.ts";
 import { exportFigures } from "./otel.ts";
-import { createApp } from "./routes/app.ts";
+import { type AppHandler, createApp, handlerOf } from "./routes/app.ts";
 import type { AppDeps } from "./routes/deps.ts";
 import { metricsRegistry } from "./routes/metrics_registry.ts";
 import { ConnectionCount } from "./routes/connection_count.ts";
@@ -27,7 +28,7 @@ const log = getLogger("program");
 
 export interface Program {
   /** Answers a request; until `ready` the streams and the API answer 503. */
-  readonly fetch: (request: Request, info?: Deno.ServeHandlerInfo) => Response | Promise<Response>;
+  readonly fetch: AppHandler;
   /** Resolves once messages flow; rejects where the store holds what is not Telecast's. */
   readonly ready: Promise<void>;
   /**
@@ -76,10 +77,7 @@ export async function startProgram(
   });
   const dropsTimer = setInterval(() => drops.flush(), 1000);
   const hub = new Hub(fanout, {
-    limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
-    keepaliveSeconds: config.keepaliveSeconds,
-    staleSeconds: config.staleSeconds,
-    writeSeconds: config.limits.writeSeconds,
+    ...hubSettings(config),
     onDrop: (deviceId) =>
       drops.line(
         "Cola llena",
@@ -152,7 +150,7 @@ export async function startProgram(
   const statsd = config.statsd && new StatsdReporter(config.statsd, registry);
   const eventLoop = new EventLoopWatch();
   const statusLine = new StatusLine(parts);
-  const fetch: Program["fetch"] = (request, info) => app.fetch(request, { info });
+  const fetch = handlerOf(app);
   let stopping: Promise<void> | undefined;
   const stopOnce = () => stopping ??= stop();
   try {

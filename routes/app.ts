@@ -50,6 +50,16 @@ const SCOPES: readonly (readonly [string, Scope])[] = [
   ["/api/v1/deliveries/:id/retry", "admin"],
 ];
 
+/** What a server calls for each request. */
+export type AppHandler = (
+  request: Request,
+  info?: Deno.ServeHandlerInfo,
+) => Response | Promise<Response>;
+
+export function handlerOf(app: Hono): AppHandler {
+  return (request, info) => app.fetch(request, { info });
+}
+
 /** Testable with `app.request()`, but for WebSockets. */
 export function createApp(deps: AppDeps): Hono {
   const app = new Hono();

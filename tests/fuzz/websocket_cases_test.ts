@@ -2,14 +2,11 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { closeFrame, concat, frame, HANDSHAKE, RawConnection } from "../routes/raw.ts";
-import { range, Rig } from "../routes/rig.ts";
+import { closeFrame, concat, frame, HANDSHAKE } from "../routes/raw.ts";
+import { everyServer, range } from "../routes/rig.ts";
 
-/**
- * What becomes of the connection: it stays, it is cut, or it is closed with a code. Deno cuts where
- * RFC 6455 has 1002 and 1007, before the program sees anything: a client reads 1006.
- */
-type Outcome = "stays" | "cut" | number;
+/** The connection stays, or is closed with a code. */
+type Outcome = "stays" | number;
 
 const PING = '{"action":"ping"}';
 const bytes = (...values: number[]) => new Uint8Array(values);
@@ -25,24 +22,24 @@ const CASES: Readonly<Record<string, readonly [sent: Uint8Array, outcome: Outcom
   "a binary of 65,537 bytes": [frame("x".repeat(65_537), { opcode: 2 }), 1009],
   "a text of 1 MB": [frame("x".repeat(1_048_576)), 1009],
   "a length that is not minimal": [bytes(0x81, 0xfe, 0, 2, 0, 0, 0, 0, 0x7b, 0x7d), "stays"],
-  "2 GB declared": [frame("x", { length: 2 ** 31 }), "cut"],
-  "2^60 bytes declared": [frame("x", { length: 2 ** 60 }), "cut"],
-  "2^63 bytes declared": [frame("x", { length: 2 ** 63 }), "cut"],
+  "2 GB declared": [frame("x", { length: 2 ** 31 }), 1009],
+  "2^60 bytes declared": [frame("x", { length: 2 ** 60 }), 1009],
+  "2^63 bytes declared": [frame("x", { length: 2 ** 63 }), 1009],
   // Pings and pongs
   "an empty ping": [frame("", { opcode: 9 }), "stays"],
   "a ping of 125 bytes": [frame("x".repeat(125), { opcode: 9 }), "stays"],
   "a ping of bytes that are not UTF-8": [frame(bytes(0, 255, 254), { opcode: 9 }), "stays"],
-  "a ping of 126 bytes": [frame("x".repeat(126), { opcode: 9 }), "cut"],
+  "a ping of 126 bytes": [frame("x".repeat(126), { opcode: 9 }), 1002],
   "a pong that nobody asked for": [frame("x", { opcode: 10 }), "stays"],
   "1,000 pings": [concat(...range(1, 1000).map(() => frame("x", { opcode: 9 }))), "stays"],
   // Reserved
   ...Object.fromEntries(
-    range(1, 7).map((rsv) => [`reserved bits ${rsv}`, [frame("{}", { rsv }), "cut"]] as const),
+    range(1, 7).map((rsv) => [`reserved bits ${rsv}`, [frame("{}", { rsv }), 1002]] as const),
   ),
-  "reserved bits of a ping": [frame("", { opcode: 9, rsv: 4 }), "cut"],
+  "reserved bits of a ping": [frame("", { opcode: 9, rsv: 4 }), 1002],
   ...Object.fromEntries(
     [3, 4, 5, 6, 7, 11, 12, 13, 14, 15].map((opcode) =>
-      [`opcode ${opcode}`, [frame("", { opcode }), "cut"]] as const
+      [`opcode ${opcode}`, [frame("", { opcode }), 1002]] as const
     ),
   ),
   // Fragments
@@ -63,15 +60,15 @@ const CASES: Readonly<Record<string, readonly [sent: Uint8Array, outcome: Outcom
   ],
   "a ping in pieces": [
     concat(frame("a", { opcode: 9, fin: false }), frame("b", { opcode: 0 })),
-    "cut",
+    1002,
   ],
-  "a pong in pieces": [frame("a", { opcode: 10, fin: false }), "cut"],
-  "a continuation of nothing": [frame("{}", { opcode: 0 }), "cut"],
-  "a continuation of nothing, unfinished": [frame("{}", { opcode: 0, fin: false }), "cut"],
-  "a text within a text": [concat(frame("{", { fin: false }), frame("}")), "cut"],
+  "a pong in pieces": [frame("a", { opcode: 10, fin: false }), 1002],
+  "a continuation of nothing": [frame("{}", { opcode: 0 }), 1002],
+  "a continuation of nothing, unfinished": [frame("{}", { opcode: 0, fin: false }), 1002],
+  "a text within a text": [concat(frame("{", { fin: false }), frame("}")), 1002],
   "a continuation after the end": [
     concat(frame("{", { fin: false }), frame("}", { opcode: 0 }), frame("x", { opcode: 0 })),
-    "cut",
+    1002,
   ],
   "65,537 bytes in pieces": [
     concat(
@@ -86,24 +83,24 @@ const CASES: Readonly<Record<string, readonly [sent: Uint8Array, outcome: Outcom
     concat(frame(bytes(0x22, 0xce), { fin: false }), frame(bytes(0xba, 0x22), { opcode: 0 })),
     "stays",
   ],
-  "a broken character": [frame(bytes(0xc3, 0x28)), "cut"],
+  "a broken character": [frame(bytes(0xc3, 0x28)), 1007],
   "a broken character, split": [
     concat(frame(bytes(0x22, 0xce), { fin: false }), frame(bytes(0x20, 0x22), { opcode: 0 })),
-    "cut",
+    1007,
   ],
-  "a surrogate": [frame(bytes(0xed, 0xa0, 0x80)), "cut"],
-  "beyond Unicode": [frame(bytes(0xf4, 0x90, 0x80, 0x80)), "cut"],
-  "an overlong form": [frame(bytes(0xc0, 0xaf)), "cut"],
-  "a character without its end": [frame(bytes(0x22, 0xe2, 0x82)), "cut"],
+  "a surrogate": [frame(bytes(0xed, 0xa0, 0x80)), 1007],
+  "beyond Unicode": [frame(bytes(0xf4, 0x90, 0x80, 0x80)), 1007],
+  "an overlong form": [frame(bytes(0xc0, 0xaf)), 1007],
+  "a character without its end": [frame(bytes(0x22, 0xe2, 0x82)), 1007],
   // Closing
-  "a close without a code": [frame("", { opcode: 8 }), "cut"],
-  "a close with half a code": [frame("x", { opcode: 8 }), "cut"],
+  "a close without a code": [frame("", { opcode: 8 }), 1000],
+  "a close with half a code": [frame("x", { opcode: 8 }), 1002],
   "a close with a reason that is not UTF-8": [
     frame(bytes(3, 232, 0xc3, 0x28), { opcode: 8 }),
-    "cut",
+    1002,
   ],
-  "a close in pieces": [frame("", { opcode: 8, fin: false }), "cut"],
-  "a close of 126 bytes": [closeFrame(1000, "x".repeat(124)), 1000],
+  "a close in pieces": [frame("", { opcode: 8, fin: false }), 1002],
+  "a close of 126 bytes": [closeFrame(1000, "x".repeat(124)), 1002],
   "a close with the longest reason": [closeFrame(1000, "x".repeat(123)), 1000],
   "a command after the close": [concat(closeFrame(1000), frame(PING)), 1000],
   "a ping after the close": [concat(closeFrame(1000), frame("", { opcode: 9 })), 1000],
@@ -119,13 +116,31 @@ const CASES: Readonly<Record<string, readonly [sent: Uint8Array, outcome: Outcom
   ),
 };
 
-Deno.test("each case of the protocol ends as it should, and no other client notices", async (t) => {
-  await using rig = await Rig.start();
+/**
+ * Deno's WebSocket cuts what breaks the protocol, so that a client reads 1006, but for codes of a
+ * close.
+ */
+function atFallback(name: string, ours: Outcome): Outcome | "cut" {
+  const broken = ours === 1002 || ours === 1007;
+  return AT_FALLBACK[name] ?? (broken && !/^a close with \d/.test(name) ? "cut" : ours);
+}
+
+const AT_FALLBACK: Readonly<Record<string, Outcome | "cut">> = {
+  "2 GB declared": "cut",
+  "2^60 bytes declared": "cut",
+  "2^63 bytes declared": "cut",
+  "a close without a code": 1005,
+  "a close of 126 bytes": 1000,
+};
+
+everyServer.test("each case of the protocol ends as it should, and no other client notices", async ({ start, t }) => {
+  await using rig = await start();
   await using other = await rig.ws("device_ids=A");
   let n = 0;
-  for (const [name, [sent, outcome]] of Object.entries(CASES)) {
+  for (const [name, [sent, ours]] of Object.entries(CASES)) {
+    const outcome = rig.server === "fallback" ? atFallback(name, ours) : ours;
     await t.step(`${name}: ${outcome}`, async () => {
-      await using connection = await RawConnection.open(rig.port);
+      await using connection = await rig.raw();
       await connection.request("/api/v1/stream?device_ids=B", HANDSHAKE);
       assert.equal((await connection.head()).status, 101);
       // Where it is cut the rest may not be taken.
@@ -134,10 +149,7 @@ Deno.test("each case of the protocol ends as it should, and no other client noti
         await connection.write(frame("the end", { opcode: 9 }));
         await connection.pong("the end");
       } else {
-        // A code that Deno answers where it is not asked for one is no mistake of ours.
-        const code = await connection.closeCode();
-        if (outcome === "cut") assert.ok(code === undefined || code === 1005, `${code}`);
-        else assert.equal(code, outcome);
+        assert.equal(await connection.closeCode() ?? "cut", outcome);
       }
       rig.publish("A", ++n);
       await other.waitForMessages(n);
@@ -146,8 +158,8 @@ Deno.test("each case of the protocol ends as it should, and no other client noti
   await eventually("they are gone", () => rig.hub.sessions.size === 1);
 });
 
-Deno.test("a handshake that is not one gets an answer, and no session", async (t) => {
-  await using rig = await Rig.start();
+everyServer.test("a handshake that is not one gets an answer, and no session", async ({ start, t }) => {
+  await using rig = await start();
   const lines = (change: Record<string, string | undefined>) =>
     HANDSHAKE.flatMap((line) => {
       const name = line.split(":")[0]!;
@@ -163,7 +175,7 @@ Deno.test("a handshake that is not one gets an answer, and no session", async (t
   ];
   for (const change of cases) {
     await t.step(JSON.stringify(change), async () => {
-      await using connection = await RawConnection.open(rig.port);
+      await using connection = await rig.raw();
       await connection.request("/api/v1/stream?device_ids=A", lines(change));
       const { status, headers } = await connection.head();
       assert.ok(status === 400 || status === 426, `${status}`);
@@ -173,9 +185,9 @@ Deno.test("a handshake that is not one gets an answer, and no session", async (t
   assert.equal(rig.hub.totals.ws.connections, 0);
 });
 
-Deno.test("who never answers a close holds its own place, and nothing else", async () => {
-  await using rig = await Rig.start({ env: { MAX_CONNECTIONS: "2" } });
-  await using connection = await RawConnection.open(rig.port);
+everyServer.test("who never answers a close holds its own place, and nothing else", async ({ start }) => {
+  await using rig = await start({ env: { MAX_CONNECTIONS: "2" } });
+  await using connection = await rig.raw();
   await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
   await connection.head();
   await connection.write(frame("x".repeat(70_000)));

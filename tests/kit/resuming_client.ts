@@ -16,7 +16,7 @@ export interface ResumingOptions {
   readonly checked: CheckedClient;
   readonly retryMs?: number;
   /** For servers whose certificate this machine does not know. */
-  readonly client?: Deno.HttpClient;
+  readonly client?: Deno.HttpClient | undefined;
   readonly onMessage?: (deviceId: string, seq: number) => void;
 }
 
@@ -71,8 +71,8 @@ export class ResumingClient implements AsyncDisposable {
   async #ws(): Promise<void> {
     const url = this.#url(this.lastId).replace(/^http/, "ws");
     const client = await WsClient.open(url, {
+      client: this.options.client,
       onFrame: (text) => this.#saw(parseWsFrame(text)),
-      ...(this.options.client && { client: this.options.client }),
       timeoutMs: PATIENCE_MS,
     });
     this.connects++;
@@ -86,9 +86,9 @@ export class ResumingClient implements AsyncDisposable {
   async #sse(): Promise<void> {
     const client = await SseClient.open(this.#url(undefined), {
       ...(this.lastId !== undefined && { lastEventId: this.lastId }),
+      client: this.options.client,
       onEvent: (event) => this.#saw(event),
       onPosition: (id) => this.#reached(id),
-      client: this.options.client,
       timeoutMs: PATIENCE_MS,
     });
     this.connects++;

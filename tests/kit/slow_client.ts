@@ -1,9 +1,9 @@
 /** A client on a bare socket, which reads only when it is told to. */
 
+import { type Address, connect } from "./connect.ts";
 import { parseWsFrame, type Received, SseParser } from "./received.ts";
 
-export interface SlowClientOptions {
-  readonly port: number;
+export interface SlowClientOptions extends Address {
   readonly transport: "ws" | "sse";
   /** Without its question mark. */
   readonly query: string;
@@ -19,7 +19,7 @@ export class SlowClient implements AsyncDisposable {
   readonly #frames = new FrameSplitter();
 
   private constructor(
-    private readonly conn: Deno.TcpConn,
+    private readonly conn: Deno.Conn,
     private readonly transport: "ws" | "sse",
     rest: Uint8Array,
   ) {
@@ -29,8 +29,9 @@ export class SlowClient implements AsyncDisposable {
   }
 
   /** Connects, takes the answer's head, and reads no further. */
-  static async open({ port, transport, query }: SlowClientOptions): Promise<SlowClient> {
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  static async open(options: SlowClientOptions): Promise<SlowClient> {
+    const { port, transport, query } = options;
+    const conn = await connect(options);
     const upgrade = [
       "Connection: Upgrade",
       "Upgrade: websocket",

@@ -8,7 +8,7 @@ export interface WsClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
   /** For servers whose certificate this machine does not know. */
-  readonly client?: Deno.HttpClient;
+  readonly client?: Deno.HttpClient | undefined;
   /** Called with every frame in place of recording it: for clients that see millions. */
   readonly onFrame?: (text: string) => void;
   readonly timeoutMs?: number;

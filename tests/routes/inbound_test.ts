@@ -8,13 +8,13 @@ import { MemoryKv } from "../../broker/memory_kv.ts";
 import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../../routes/inbound_schemas.ts";
 import { eventually } from "../kit/eventually.ts";
 import { WsClient, type WsClientOptions } from "../kit/ws_client.ts";
-import { HANDSHAKE, RawConnection } from "./raw.ts";
-import { range, Rig } from "./rig.ts";
+import { HANDSHAKE } from "./raw.ts";
+import { everyServer, range, type Rig } from "./rig.ts";
 
 const SECRET = "a secret of at least thirty-two bytes";
 
 function connect(rig: Rig, query = "", options: WsClientOptions = {}): Promise<WsClient> {
-  return WsClient.open(`${rig.url.replace("http", "ws")}/ws${query}`, options);
+  return rig.socket(`/ws${query}`, options);
 }
 
 const message = (id: string, from = "573001112233") => ({
@@ -46,8 +46,8 @@ async function answers(client: WsClient, count: number): Promise<any[]> {
   return client.frames.items.map((text) => JSON.parse(text));
 }
 
-Deno.test("WS /ws acks a message once it is stored, as WhatsApp's webhook or by itself", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WS /ws acks a message once it is stored, as WhatsApp's webhook or by itself", async ({ start }) => {
+  await using rig = await start();
   await using peer = await connect(rig);
   peer.send(message("wamid.1"));
   peer.send(webhook(message("wamid.2"), message("wamid.3", "57300")));
@@ -74,8 +74,8 @@ Deno.test("WS /ws acks a message once it is stored, as WhatsApp's webhook or by 
   );
 });
 
-Deno.test("WS /ws queues a message once, however often it comes, and in order by sender", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WS /ws queues a message once, however often it comes, and in order by sender", async ({ start }) => {
+  await using rig = await start();
   await using one = await connect(rig);
   await using two = await connect(rig);
   const senders = ["1", "2", "3"];
@@ -99,8 +99,8 @@ Deno.test("WS /ws queues a message once, however often it comes, and in order by
   }
 });
 
-Deno.test("WS /ws says what is wrong with a message, and goes on", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WS /ws says what is wrong with a message, and goes on", async ({ start }) => {
+  await using rig = await start();
   await using peer = await connect(rig);
   const cases: readonly (readonly [unknown, string, RegExp])[] = [
     ["{", "bad_json", /JSON/],
@@ -130,8 +130,8 @@ Deno.test("WS /ws says what is wrong with a message, and goes on", async () => {
   });
 });
 
-Deno.test("asyncapi.json describes the frames of /ws as they are", async () => {
-  await using rig = await Rig.start();
+everyServer.test("asyncapi.json describes the frames of /ws as they are", async ({ start }) => {
+  await using rig = await start();
   await using peer = await connect(rig);
   peer.send(message("wamid.1"));
   peer.send("{");
@@ -151,8 +151,8 @@ Deno.test("asyncapi.json describes the frames of /ws as they are", async () => {
   }
 });
 
-Deno.test("WS /ws takes JSON in binary frames too", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WS /ws takes JSON in binary frames too", async ({ start }) => {
+  await using rig = await start();
   await using peer = await connect(rig);
   peer.sendBytes(new TextEncoder().encode(JSON.stringify(message("wamid.1"))));
   peer.sendBytes(new Uint8Array([0xff]));
@@ -160,8 +160,8 @@ Deno.test("WS /ws takes JSON in binary frames too", async () => {
   assert.deepEqual(said.map(({ event }) => event), ["ack", "error"]);
 });
 
-Deno.test("WS /ws closes on a frame over 64 KiB and on more than 100 errors a minute", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WS /ws closes on a frame over 64 KiB and on more than 100 errors a minute", async ({ start }) => {
+  await using rig = await start();
   await using large = await connect(rig);
   large.send("x".repeat(65_537));
   assert.equal((await large.waitForClose()).code, 1009);
@@ -173,8 +173,8 @@ Deno.test("WS /ws closes on a frame over 64 KiB and on more than 100 errors a mi
   await eventually("both are forgotten", () => rig.inbound.peers.size === 0);
 });
 
-Deno.test("WS /ws refuses what there is no room for, and says so", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WS /ws refuses what there is no room for, and says so", async ({ start }) => {
+  await using rig = await start();
   await using peer = await connect(rig);
   rig.admits = false;
   peer.send(message("wamid.1"));
@@ -195,9 +195,9 @@ class UnsteadyKv extends MemoryKv {
   }
 }
 
-Deno.test("WS /ws acks nothing that is not stored; what was stored unseen is stored once", async () => {
+everyServer.test("WS /ws acks nothing that is not stored; what was stored unseen is stored once", async ({ start }) => {
   const work = new UnsteadyKv();
-  await using rig = await Rig.start({ work });
+  await using rig = await start({ work });
   await using peer = await connect(rig);
   work.away = true;
   for (const n of range(1, 30)) peer.send(message(`w${n}`));
@@ -215,9 +215,9 @@ Deno.test("WS /ws acks nothing that is not stored; what was stored unseen is sto
   assert.deepEqual(ids, range(1, 30).map((n) => `w${n}`));
 });
 
-Deno.test("WS /ws closes on a peer that does not wait for its answers: what waits is bounded", async () => {
+everyServer.test("WS /ws closes on a peer that does not wait for its answers: what waits is bounded", async ({ start }) => {
   const work = new UnsteadyKv();
-  await using rig = await Rig.start({ work });
+  await using rig = await start({ work });
   await using peer = await connect(rig);
   work.away = true;
   const text = "x".repeat(50_000);
@@ -232,9 +232,9 @@ Deno.test("WS /ws closes on a peer that does not wait for its answers: what wait
   assert.deepEqual(await jobs(work), []);
 });
 
-Deno.test("WS /ws asks for a token of the scope publish, and ends when it expires", async () => {
+everyServer.test("WS /ws asks for a token of the scope publish, and ends when it expires", async ({ start }) => {
   const env = { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "0" };
-  await using rig = await Rig.start({ env });
+  await using rig = await start({ env });
   const sign = (scope: string, seconds: number) =>
     new SignJWT({ scope, exp: Math.ceil(Date.now() / 1000) + seconds })
       .setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET));
@@ -250,10 +250,10 @@ Deno.test("WS /ws asks for a token of the scope publish, and ends when it expire
   assert.equal((await peer.waitForClose()).code, 1001);
 });
 
-Deno.test("WS /ws holds pages to CORS_ORIGINS, and answers what is no WebSocket", async () => {
-  await using rig = await Rig.start({ env: { CORS_ORIGINS: "https://good.example" } });
+everyServer.test("WS /ws holds pages to CORS_ORIGINS, and answers what is no WebSocket", async ({ start }) => {
+  await using rig = await start({ env: { CORS_ORIGINS: "https://good.example" } });
   const status = async (origin: string) => {
-    await using raw = await RawConnection.open(rig.port);
+    await using raw = await rig.raw();
     await raw.request("/ws", [...HANDSHAKE, `Origin: ${origin}`]);
     return (await raw.head()).status;
   };
@@ -263,10 +263,10 @@ Deno.test("WS /ws holds pages to CORS_ORIGINS, and answers what is no WebSocket"
   assert.deepEqual([plain.status, (await plain.json()).code], [426, "websocket_required"]);
 });
 
-Deno.test("WS /ws takes a handshake as the stream does", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WS /ws takes a handshake as the stream does", async ({ start }) => {
+  await using rig = await start();
   const handshake = async (name: string, value: string) => {
-    await using raw = await RawConnection.open(rig.port);
+    await using raw = await rig.raw();
     const others = HANDSHAKE.filter((line) => !line.startsWith(name));
     await raw.request("/ws", [...others, `${name}: ${value}`]);
     const { status, headers } = await raw.head();
@@ -276,9 +276,9 @@ Deno.test("WS /ws takes a handshake as the stream does", async () => {
   assert.deepEqual(await handshake("Sec-WebSocket-Version", "8"), [426, "13"]);
 });
 
-Deno.test("WS /ws answers what it has before a drain ends the connection", async () => {
+everyServer.test("WS /ws answers what it has before a drain ends the connection", async ({ start }) => {
   const work = new UnsteadyKv();
-  await using rig = await Rig.start({ work });
+  await using rig = await start({ work });
   await using peer = await connect(rig);
   work.away = true;
   peer.send(message("wamid.1"));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { Instances } from "../../broker/instances.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Rig } from "./rig.ts";
+import { everyServer, type Rig, type StartRig } from "./rig.ts";
 import { bearer, posted, SECRET, sign } from "./signed.ts";
 
 const env = { AUTH_JWT_SECRET: SECRET, STALE_SECONDS: "1" };
@@ -23,8 +23,8 @@ interface Prepared {
 }
 
 /** One that has messages of A and of B. */
-async function prepared(): Promise<Prepared & AsyncDisposable> {
-  const rig = await Rig.start({ env, publish: () => Promise.resolve() });
+async function prepared(start: StartRig): Promise<Prepared & AsyncDisposable> {
+  const rig = await start({ env, publish: () => Promise.resolve() });
   const since = rig.cursor;
   rig.publish("A", 1);
   rig.publish(B, ofB(1), ofB(2));
@@ -51,8 +51,8 @@ const STREAMS: Readonly<Record<string, (since: string) => string>> = {
 };
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: no stream shows what is not granted`, async (t) => {
-    await using ready = await prepared();
+  everyServer.test(`${transport}: no stream shows what is not granted`, async ({ start, t }) => {
+    await using ready = await prepared(start);
     const { rig, text, since } = ready;
     const queries = {
       ...STREAMS,
@@ -84,8 +84,8 @@ for (const transport of ["ws", "sse"] as const) {
     });
   });
 
-  Deno.test(`${transport}: no query gets at what is not granted`, async (t) => {
-    await using ready = await prepared();
+  everyServer.test(`${transport}: no query gets at what is not granted`, async ({ start, t }) => {
+    await using ready = await prepared(start);
     const { rig, text } = ready;
     const tricks = [
       ...[B, `A,${B}`, `*,${B}`, `${MARK}*`, "b*", "a*", `A, ${B}`, `%20${B}`, `A&device_ids=${B}`],
@@ -109,8 +109,8 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("no command of a WebSocket gets at what is not granted", async (t) => {
-  await using ready = await prepared();
+everyServer.test("no command of a WebSocket gets at what is not granted", async ({ start, t }) => {
+  await using ready = await prepared(start);
   const { rig, text, since } = ready;
   const tricks = [[B], ["A", B], [`A,${B}`], [` ${B}`], [`${MARK}*`], ["b*"], ["*", B]];
   for (const device_ids of tricks) {
@@ -131,8 +131,8 @@ Deno.test("no command of a WebSocket gets at what is not granted", async (t) => 
   }
 });
 
-Deno.test("no route of devices tells of one that is not granted, not even whether it is there", async (t) => {
-  await using ready = await prepared();
+everyServer.test("no route of devices tells of one that is not granted, not even whether it is there", async ({ start, t }) => {
+  await using ready = await prepared(start);
   const { rig, text, since } = ready;
   const unknown = B.replace("device", "nobody");
   for (const more of ["", "/messages", `/messages?since=${since}`, "/messages?limit=1"]) {
@@ -161,10 +161,10 @@ Deno.test("no route of devices tells of one that is not granted, not even whethe
   }
 });
 
-Deno.test("figures are counts: of the cluster and for operators, too", async () => {
+everyServer.test("figures are counts: of the cluster and for operators, too", async ({ start }) => {
   const figures = { messages: 3, subscribers: 1, devices: 2, sent: 0, sources: [] };
   const instances = new Instances(undefined, { id: B, figures: () => figures as never });
-  await using rig = await Rig.start({ env, instances });
+  await using rig = await start({ env, instances });
   rig.publish(B, ofB(1));
   const text = await token();
   for (const query of ["", "?scope=cluster"]) {
@@ -189,9 +189,9 @@ Deno.test("figures are counts: of the cluster and for operators, too", async () 
   assert.ok(!(await metrics.text()).includes(B), "no label is a device");
 });
 
-Deno.test("nothing is sent to a device that is not granted", async (t) => {
+everyServer.test("nothing is sent to a device that is not granted", async ({ start, t }) => {
   const sent: string[] = [];
-  await using rig = await Rig.start({
+  await using rig = await start({
     env,
     publish: ({ topic }) => {
       sent.push(topic);
@@ -229,7 +229,7 @@ Deno.test("nothing is sent to a device that is not granted", async (t) => {
   assert.deepEqual([own.status, sent], [200, ["bombercat/commands/a-1"]]);
 });
 
-Deno.test("neither a token nor a payload gets into the log, whatever goes wrong", async () => {
+everyServer.test("neither a token nor a payload gets into the log, whatever goes wrong", async ({ start }) => {
   const records: LogRecord[] = [];
   await configure({
     reset: true,
@@ -240,7 +240,7 @@ Deno.test("neither a token nor a payload gets into the log, whatever goes wrong"
     ],
   });
   try {
-    await using rig = await Rig.start({
+    await using rig = await start({
       env,
       sources: () => {
         throw new Error("the inside");

@@ -3,9 +3,7 @@
 import assert from "node:assert/strict";
 import { closed, problems } from "../../metrics.ts";
 import { eventually } from "../kit/eventually.ts";
-import { WsClient } from "../kit/ws_client.ts";
-import { RawConnection } from "./raw.ts";
-import { range, Rig } from "./rig.ts";
+import { everyServer, range } from "./rig.ts";
 import { bearer, posted, SECRET, sign } from "./signed.ts";
 
 async function refusal(response: Response, status: number, code: string): Promise<void> {
@@ -16,25 +14,26 @@ async function refusal(response: Response, status: number, code: string): Promis
   }
 }
 
-/** How often a code was refused since the last call. */
-const before = new Map<string, number>();
-async function counted(code: string): Promise<number> {
-  const figures = [
-    ...(await problems.counter.get()).values,
-    ...(await closed.counter.get()).values,
-  ];
-  const total = figures.find(({ labels }) => Object.values(labels).includes(code))?.value ?? 0;
-  const more = total - (before.get(code) ?? 0);
-  before.set(code, total);
-  return more;
+/** Counts how often a code is refused from now on; the counters are the process's. */
+async function counting(code: string): Promise<() => Promise<number>> {
+  const total = async () => {
+    const figures = [
+      ...(await problems.counter.get()).values,
+      ...(await closed.counter.get()).values,
+    ];
+    return figures.find(({ labels }) => Object.values(labels).includes(code))?.value ?? 0;
+  };
+  const before = await total();
+  return async () => await total() - before;
 }
 
-Deno.test("MAX_CONNECTIONS counts streams and /ws together", async () => {
-  await using rig = await Rig.start({ env: { MAX_CONNECTIONS: "2" } });
+everyServer.test("MAX_CONNECTIONS counts streams and /ws together", async ({ start }) => {
+  await using rig = await start({ env: { MAX_CONNECTIONS: "2" } });
+  const counted = await counting("too_many_connections");
   await using _stream = await rig.sse();
-  await using peer = await WsClient.open(`${rig.url.replace("http", "ws")}/ws`);
+  await using peer = await rig.socket("/ws");
   await refusal(await rig.fetch("/api/v1/stream"), 503, "too_many_connections");
-  assert.equal(await counted("too_many_connections"), 1);
+  assert.equal(await counted(), 1);
   await peer.close();
   await eventually("room", async () => {
     const response = await rig.fetch("/api/v1/stream");
@@ -43,10 +42,11 @@ Deno.test("MAX_CONNECTIONS counts streams and /ws together", async () => {
   });
 });
 
-Deno.test("MAX_CONNECTIONS_PER_TOKEN counts by jti, else by subject; others are not concerned", async () => {
-  await using rig = await Rig.start({
+everyServer.test("MAX_CONNECTIONS_PER_TOKEN counts by jti, else by subject; others are not concerned", async ({ start }) => {
+  await using rig = await start({
     env: { AUTH_JWT_SECRET: SECRET, MAX_CONNECTIONS_PER_TOKEN: "2" },
   });
+  const counted = await counting("too_many_connections_of_token");
   const held = (claims: Record<string, string>) =>
     sign({ scope: "stream", device_ids: ["A"], ...claims });
   for (const claims of [{ jti: "1", sub: "s" }, { jti: "2", sub: "s" }, { sub: "t" }]) {
@@ -62,11 +62,12 @@ Deno.test("MAX_CONNECTIONS_PER_TOKEN counts by jti, else by subject; others are 
     await eventually("room", () => rig.hub.sessions.size === 1);
     await using _again = await rig.open("sse", `device_ids=A&access_token=${text}`);
   }
-  assert.equal(await counted("too_many_connections_of_token"), 3);
+  assert.equal(await counted(), 3);
 });
 
-Deno.test("MAX_NEW_CONNECTIONS_PER_SECOND: ten seconds' worth may come at once, the rest is told to wait", async () => {
-  await using rig = await Rig.start({ env: { MAX_NEW_CONNECTIONS_PER_SECOND: "1" } });
+everyServer.test("MAX_NEW_CONNECTIONS_PER_SECOND: ten seconds' worth may come at once, the rest is told to wait", async ({ start }) => {
+  await using rig = await start({ env: { MAX_NEW_CONNECTIONS_PER_SECOND: "1" } });
+  const counted = await counting("too_many_new_connections");
   let accepted = 0;
   const answers = await Promise.all(range(1, 30).map(() => rig.fetch("/api/v1/stream")));
   for (const response of answers) {
@@ -76,7 +77,7 @@ Deno.test("MAX_NEW_CONNECTIONS_PER_SECOND: ten seconds' worth may come at once, 
     } else await refusal(response, 503, "too_many_new_connections");
   }
   assert.ok(accepted >= 10 && accepted < 25, `${accepted}`);
-  assert.equal(await counted("too_many_new_connections"), 30 - accepted);
+  assert.equal(await counted(), 30 - accepted);
   await eventually("later there is room", async () => {
     const response = await rig.fetch("/api/v1/stream");
     await response.body?.cancel();
@@ -84,8 +85,12 @@ Deno.test("MAX_NEW_CONNECTIONS_PER_SECOND: ten seconds' worth may come at once, 
   });
 });
 
-Deno.test("MAX_COMMANDS_PER_SECOND: what is too much is told and not carried out; too much of it closes", async () => {
-  await using rig = await Rig.start({ env: { MAX_COMMANDS_PER_SECOND: "2" } });
+everyServer.test("MAX_COMMANDS_PER_SECOND: what is too much is told and not carried out; too much of it closes", async ({ start }) => {
+  await using rig = await start({ env: { MAX_COMMANDS_PER_SECOND: "2" } });
+  const [commands, errors] = [
+    await counting("too_many_commands"),
+    await counting("too_many_errors"),
+  ];
   await using client = await rig.ws("device_ids=A");
   for (const n of range(1, 60)) client.send({ action: "subscribe", device_ids: [`D${n}`] });
   await client.events.waitForCount(60, ({ event }) => event === "subscribed" || event === "error");
@@ -93,17 +98,17 @@ Deno.test("MAX_COMMANDS_PER_SECOND: what is too much is told and not carried out
   assert.ok(of("subscribed").length >= 20 && of("subscribed").length < 50);
   for (const { data } of of("error")) assert.equal(JSON.parse(data).code, "too_many_commands");
   assert.equal([...rig.hub.sessions][0]!.interest.items.length, 1 + of("subscribed").length);
-  assert.equal(await counted("too_many_commands"), of("error").length);
+  assert.equal(await commands(), of("error").length);
   rig.publish("A", 1);
   await client.waitForMessages(1);
   for (const _ of range(1, 200)) client.send({ action: "ping" });
   await client.waitForClose();
-  assert.equal(await counted("too_many_errors"), 1);
+  assert.equal(await errors(), 1);
 });
 
-Deno.test("MAX_POSTS_PER_SECOND counts by token, or by address", async () => {
+everyServer.test("MAX_POSTS_PER_SECOND counts by token, or by address", async ({ start }) => {
   for (const secret of [SECRET, undefined]) {
-    await using rig = await Rig.start({
+    await using rig = await start({
       env: { MAX_POSTS_PER_SECOND: "5", ...(secret && { AUTH_JWT_SECRET: secret }) },
       publish: () => Promise.resolve(),
     });
@@ -132,25 +137,25 @@ Deno.test("MAX_POSTS_PER_SECOND counts by token, or by address", async () => {
   }
 });
 
-Deno.test("sizes: body, URL, headers", async () => {
-  await using rig = await Rig.start({
+everyServer.test("sizes: body, URL, headers", async ({ start }) => {
+  await using rig = await start({
     env: { MAX_BODY_BYTES: "2000", MAX_URL_BYTES: "2000", MAX_HEADER_BYTES: "2000" },
   });
   const x = "x".repeat(2_100);
-  await refusal(
-    await rig.fetch("/api/v1/publish", { method: "POST", body: x }),
-    413,
-    "body_too_large",
-  );
-  await refusal(await rig.fetch(`/api/v1/stream?device_ids=${x}`), 414, "url_too_long");
-  await refusal(await rig.fetch("/livez", { headers: { more: x } }), 431, "headers_too_large");
-  for (const code of ["body_too_large", "url_too_long", "headers_too_large"]) {
-    assert.equal(await counted(code), 1, code);
+  const cases = [
+    [413, "body_too_large", "/api/v1/publish", { method: "POST", body: x }],
+    [414, "url_too_long", `/api/v1/stream?device_ids=${x}`, {}],
+    [431, "headers_too_large", "/livez", { headers: { more: x } }],
+  ] as const;
+  for (const [status, code, path, init] of cases) {
+    const counted = await counting(code);
+    await refusal(await rig.fetch(path, init), status, code);
+    assert.equal(await counted(), 1, code);
   }
 });
 
-Deno.test("beyond what Deno takes itself the answer is a bare 400, and the server lives", async () => {
-  await using rig = await Rig.start();
+everyServer.test("beyond what Deno takes itself the answer is a bare 400, and the server lives", async ({ start }) => {
+  await using rig = await start();
   for (
     const lines of [
       [`GET /${"x".repeat(100_000)} HTTP/1.1`, "Host: a"],
@@ -160,7 +165,7 @@ Deno.test("beyond what Deno takes itself the answer is a bare 400, and the serve
       ["\0\0\0", ""],
     ]
   ) {
-    await using connection = await RawConnection.open(rig.port);
+    await using connection = await rig.raw();
     await connection.write(new TextEncoder().encode(lines.join("\r\n") + "\r\n\r\n"))
       .catch(() => {});
     const status = await connection.head().then(({ status }) => status, () => undefined);

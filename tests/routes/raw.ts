@@ -1,5 +1,6 @@
 /** HTTP by hand, for what fetch() and WebSocket will not send or show. */
 
+import { type Address, connect } from "../kit/connect.ts";
 import { within } from "../kit/eventually.ts";
 
 /** A connection on which a test writes every byte itself. */
@@ -8,10 +9,10 @@ export class RawConnection implements AsyncDisposable {
   #ended = false;
   #closed = false;
 
-  private constructor(private readonly conn: Deno.TcpConn) {}
+  private constructor(private readonly conn: Deno.Conn) {}
 
-  static async open(port: number): Promise<RawConnection> {
-    return new RawConnection(await Deno.connect({ hostname: "127.0.0.1", port }));
+  static async open(to: number | Address): Promise<RawConnection> {
+    return new RawConnection(await connect(typeof to === "number" ? { port: to } : to));
   }
 
   /** Sends a request without a body; `lines` are its headers beside Host. */

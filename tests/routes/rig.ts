@@ -1,4 +1,4 @@
-/** The routes on a real port, over a fanout in memory: a whole server without sources. */
+/** The routes on a server of Telecast's, over a fanout in memory: all but the sources. */
 
 import { Companies } from "../../broker/companies.ts";
 import { Revocations } from "../../broker/revocations.ts";
@@ -8,21 +8,25 @@ import type { DeliveryQueue } from "../../broker/delivery/queue.ts";
 import type { KvClient } from "../../broker/kv_client.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
 import { Hub } from "../../broker/hub.ts";
+import { hubSettings } from "../../broker/hub_settings.ts";
 import { Instances } from "../../broker/instances.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
 import type { Config } from "../../config.ts";
-import { configOf } from "../kit/config.ts";
 import { Health } from "../../health.ts";
-import { requestFailed } from "../../listen.ts";
-import { createApp } from "../../routes/app.ts";
+import { createApp, handlerOf } from "../../routes/app.ts";
 import { ConnectionCount } from "../../routes/connection_count.ts";
 import type { AppDeps } from "../../routes/deps.ts";
 import { eventually } from "../kit/eventually.ts";
 import { SlowClient } from "../kit/slow_client.ts";
 import { SseClient, type SseClientOptions } from "../kit/sse_client.ts";
 import { WsClient, type WsClientOptions } from "../kit/ws_client.ts";
+import type { Address } from "../kit/connect.ts";
+import { RawConnection } from "./raw.ts";
+import { type RunningServer, SERVER_KINDS, ServerConfig, type ServerKind } from "./servers.ts";
 
 export interface RigOptions {
+  /** `server` unless given. */
+  readonly server?: ServerKind;
   /** Variables of the configuration. */
   readonly env?: Readonly<Record<string, string>>;
   readonly publish?: AppDeps["publish"];
@@ -51,20 +55,22 @@ export class Rig implements AsyncDisposable {
   readonly drops: string[] = [];
   /** Every route that there is. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  /** For fetch(): it trusts the server's certificate. Undefined where there is none. */
+  readonly client: Deno.HttpClient | undefined;
+  #server: RunningServer | undefined;
 
-  private constructor(options: RigOptions) {
-    const config = this.config = configOf(options.env);
+  private constructor(private readonly served: ServerConfig, options: RigOptions) {
+    const config = this.config = served.config;
+    this.client = served.ca === undefined
+      ? undefined
+      : Deno.createHttpClient({ caCerts: [served.ca] });
     this.work = options.work ?? new MemoryKv();
     this.fanout = new MemoryFanout({
       retentionMs: config.retentionSeconds * 1000,
       recentMaxBytes: options.recentMaxBytes ?? 64_000_000,
     });
     const hub = this.hub = new Hub(this.fanout, {
-      limits: { maxPerDevice: config.queueMaxPerDevice, maxBytes: config.queueMaxBytes },
-      keepaliveSeconds: config.keepaliveSeconds,
-      staleSeconds: config.staleSeconds,
-      writeSeconds: config.limits.writeSeconds,
+      ...hubSettings(config),
       onDrop: (deviceId) => this.drops.push(deviceId),
     });
     this.revocations = options.revocations ?? new Revocations(new MemoryKv());
@@ -94,25 +100,32 @@ export class Rig implements AsyncDisposable {
       publish: options.publish,
     });
     this.routes = app.routes;
-    this.#server = Deno.serve(
-      { port: 0, hostname: "127.0.0.1", onListen() {}, onError: requestFailed },
-      (request, info) => app.fetch(request, { info }),
-    );
   }
 
   static async start(options: RigOptions = {}): Promise<Rig> {
-    const rig = new Rig(options);
+    const served = await ServerConfig.create(options.server ?? "server", options.env ?? {});
+    const rig = new Rig(served, options);
+    rig.#server = await served.listen(handlerOf(rig.app));
     await rig.fanout.start(rig.hub);
     rig.health.phase = "serving";
     return rig;
   }
 
   get port(): number {
-    return this.#server.addr.port;
+    return this.#server!.port;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.client ? "https" : "http"}://127.0.0.1:${this.port}`;
+  }
+
+  get server(): ServerKind {
+    return this.served.kind;
+  }
+
+  /** For bare sockets. */
+  get address(): Address {
+    return { port: this.port, ca: this.served.ca };
   }
 
   /** The stream's address; `query` without its question mark. */
@@ -121,7 +134,7 @@ export class Rig implements AsyncDisposable {
   }
 
   fetch(path: string, init?: RequestInit): Promise<Response> {
-    return fetch(this.url + path, init);
+    return fetch(this.url + path, { ...init, ...(this.client && { client: this.client }) });
   }
 
   // deno-lint-ignore no-explicit-any -- bodies of many shapes
@@ -132,7 +145,7 @@ export class Rig implements AsyncDisposable {
   /** Opens an SSE stream; messages from now on reach it. */
   async sse(query = "", options: SseClientOptions = {}): Promise<SseClient> {
     const before = this.hub.totals.sse.connections;
-    const client = await SseClient.open(this.streamUrl(query), options);
+    const client = await SseClient.open(this.streamUrl(query), { ...options, client: this.client });
     await eventually("the session", () => this.hub.totals.sse.connections > before);
     return client;
   }
@@ -140,12 +153,23 @@ export class Rig implements AsyncDisposable {
   /** Opens a WebSocket; messages from now on reach it, unless its query is refused. */
   async ws(query = "", options: WsClientOptions = {}): Promise<WsClient> {
     const before = this.hub.totals.ws.connections;
-    const client = await WsClient.open(this.streamUrl(query).replace(/^http/, "ws"), options);
+    const client = await this.socket(`/api/v1/stream${query && `?${query}`}`, options);
     await eventually(
       "the session",
       () => this.hub.totals.ws.connections > before || client.frames.items.length > 0,
     );
     return client;
+  }
+
+  /** Opens a WebSocket at any path. */
+  socket(path: string, options: WsClientOptions = {}): Promise<WsClient> {
+    const url = this.url.replace(/^http/, "ws") + path;
+    return WsClient.open(url, { ...options, client: this.client });
+  }
+
+  /** A connection on which the test writes every byte. */
+  raw(): Promise<RawConnection> {
+    return RawConnection.open(this.address);
   }
 
   /** Opens a stream on either transport. */
@@ -156,7 +180,7 @@ export class Rig implements AsyncDisposable {
   /** Opens a stream whose client reads only when it is told to. */
   async slow(transport: "ws" | "sse", query: string): Promise<SlowClient> {
     const before = this.hub.totals[transport].connections;
-    const client = await SlowClient.open({ port: this.port, transport, query });
+    const client = await SlowClient.open({ ...this.address, transport, query });
     await eventually("the session", () => this.hub.totals[transport].connections > before);
     return client;
   }
@@ -183,9 +207,33 @@ export class Rig implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.hub[Symbol.dispose]();
     await this.fanout[Symbol.asyncDispose]();
-    await this.#server.shutdown();
+    await this.#server?.shutdown();
+    this.client?.close();
+    await this.served[Symbol.asyncDispose]();
   }
 }
+
+export type StartRig = (options?: Omit<RigOptions, "server">) => Promise<Rig>;
+
+export interface OnServer {
+  readonly start: StartRig;
+  readonly t: Deno.TestContext;
+}
+
+/**
+ * Tests that run on each server there is: of what depends on how bytes come and go, of limits, and
+ * of who may see what. CONTRIBUTING.md says when to use it.
+ */
+export const everyServer = {
+  test(title: string, run: (on: OnServer) => Promise<void>): void {
+    for (const server of SERVER_KINDS) {
+      Deno.test(
+        `${server}: ${title}`,
+        (t) => run({ start: (options) => Rig.start({ ...options, server }), t }),
+      );
+    }
+  },
+};
 
 /** Messages that flow while a test looks at something else; ends when it is disposed of. */
 export class Flow implements AsyncDisposable {
@@ -213,10 +261,22 @@ export class Flow implements AsyncDisposable {
   }
 }
 
-/** A test that waits for time to pass: on both transports at once. */
-export function onBoth(title: string, run: (transport: "ws" | "sse") => Promise<void>): void {
-  Deno.test(`ws and sse: ${title}`, async () => {
-    await Promise.all([run("ws"), run("sse")]);
+/** A test that waits for time to pass: on both transports of every server at once. */
+export function onBoth(
+  title: string,
+  run: (transport: "ws" | "sse", start: StartRig) => Promise<void>,
+): void {
+  Deno.test(`every server, ws and sse: ${title}`, async () => {
+    const runs = SERVER_KINDS.flatMap((server) =>
+      (["ws", "sse"] as const).map((transport) =>
+        run(transport, (options) => Rig.start({ ...options, server })).catch((error) => {
+          throw new Error(`${server}, ${transport}: ${(error as Error).message}`, { cause: error });
+        })
+      )
+    );
+    // Each ends before the test does, also where another has failed.
+    const failed = (await Promise.allSettled(runs)).find(({ status }) => status === "rejected");
+    if (failed) throw (failed as PromiseRejectedResult).reason;
   });
 }
 

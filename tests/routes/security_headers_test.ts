@@ -65,9 +65,7 @@ Deno.test("a WebSocket's handshake is left as it is", async () => {
 });
 
 Deno.test("where the server speaks TLS it asks browsers to keep to that", async () => {
-  await using certificates = await (await import("../kit/certificates.ts")).Certificates.create();
-  const { certPath, keyPath } = await certificates.server();
-  await using rig = await Rig.start({ env: { TLS_CERT_PATH: certPath, TLS_KEY_PATH: keyPath } });
+  await using rig = await Rig.start({ server: "tls" });
   const response = await rig.fetch("/livez");
   await response.body?.cancel();
   assert.equal(response.headers.get("strict-transport-security"), "max-age=31536000");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import type { Received } from "../kit/received.ts";
 import type { WsClient } from "../kit/ws_client.ts";
-import { Flow, numbered, numbersOf, range, Rig, seeded } from "./rig.ts";
+import { everyServer, Flow, numbered, numbersOf, range, seeded } from "./rig.ts";
 
 const names = (events: readonly Received[]) => events.map(({ event }) => event);
 
@@ -23,8 +23,8 @@ function seenOf(client: WsClient, deviceId: string): number[] {
   return numbersOf(client.payloads.filter((text) => JSON.parse(text).device_id === deviceId));
 }
 
-Deno.test("subscribe and unsubscribe are answered with all that is asked for now", async () => {
-  await using rig = await Rig.start();
+everyServer.test("subscribe and unsubscribe are answered with all that is asked for now", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   const more = await ask(client, subscribe("B", " C ", "B", "p*"), "subscribed");
   assert.equal(more.data, '{"device_ids":["A","B","C","p*"]}');
@@ -48,16 +48,16 @@ Deno.test("subscribe and unsubscribe are answered with all that is asked for now
   await client.waitFor(({ data }) => data === numbered("new", 4));
 });
 
-Deno.test("ping is answered by the ping frame, with the position", async () => {
-  await using rig = await Rig.start();
+everyServer.test("ping is answered by the ping frame, with the position", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   rig.publish("B", 1, 2);
   const { data, id } = await ask(client, { action: "ping" }, "ping");
   assert.deepEqual([data, id], ['{"type":"keep-alive"}', rig.cursor]);
 });
 
-Deno.test("subscribe with since: subscribed, the replay without ids, resumed, then live", async () => {
-  await using rig = await Rig.start();
+everyServer.test("subscribe with since: subscribed, the replay without ids, resumed, then live", async ({ start }) => {
+  await using rig = await start();
   const cursor = rig.publish("B", 1);
   rig.publish("B", 2, 3);
   await using client = await rig.ws("device_ids=A");
@@ -77,8 +77,8 @@ Deno.test("subscribe with since: subscribed, the replay without ids, resumed, th
   assert.deepEqual(seenOf(client, "B"), [2, 3, 4]);
 });
 
-Deno.test("subscribe with a cursor that is none: resumed says so, and the device is live", async () => {
-  await using rig = await Rig.start();
+everyServer.test("subscribe with a cursor that is none: resumed says so, and the device is live", async ({ start }) => {
+  await using rig = await start();
   rig.publish("B", 1);
   await using client = await rig.ws("device_ids=A");
   for (const since of ["forged", "", rig.cursorAt(99), "x".repeat(10_240)]) {
@@ -90,8 +90,8 @@ Deno.test("subscribe with a cursor that is none: resumed says so, and the device
   assert.deepEqual(seenOf(client, "B"), [2]);
 });
 
-Deno.test("subscribe with snapshot, and with both: in the order of the contract", async () => {
-  await using rig = await Rig.start();
+everyServer.test("subscribe with snapshot, and with both: in the order of the contract", async ({ start }) => {
+  await using rig = await start();
   const cursor = rig.publish("B", 1);
   rig.publish("B", 2);
   await using client = await rig.ws("device_ids=A");
@@ -111,8 +111,8 @@ Deno.test("subscribe with snapshot, and with both: in the order of the contract"
   ]);
 });
 
-Deno.test("commands while messages flow: no gap, no repeat, in order by device", async () => {
-  await using rig = await Rig.start();
+everyServer.test("commands while messages flow: no gap, no repeat, in order by device", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   const flow = new Flow(rig, ["A", "B1", "B2", "C"]);
   await using _flow = flow;
@@ -156,8 +156,8 @@ Deno.test("commands while messages flow: no gap, no repeat, in order by device",
 });
 
 for (const live of ["*", "B*", "B1,B2"]) {
-  Deno.test(`a replay of B1 goes in order while B1 is live by ${live}`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`a replay of B1 goes in order while B1 is live by ${live}`, async ({ start }) => {
+    await using rig = await start();
     const filler = "x".repeat(2000);
     const publish = (id: string, n: number) =>
       rig.publish(id, JSON.stringify({ device_id: id, n, filler }));
@@ -179,8 +179,8 @@ for (const live of ["*", "B*", "B1,B2"]) {
   });
 }
 
-Deno.test("what waits for a slow client is neither lost nor repeated by a command", async () => {
-  await using rig = await Rig.start({ env: { QUEUE_MAX_PER_DEVICE: "100000" } });
+everyServer.test("what waits for a slow client is neither lost nor repeated by a command", async ({ start }) => {
+  await using rig = await start({ env: { QUEUE_MAX_PER_DEVICE: "100000" } });
   const filler = "x".repeat(10_000);
   const publish = (id: string, n: number) =>
     rig.publish(id, JSON.stringify({ device_id: id, n, filler }));
@@ -211,8 +211,8 @@ Deno.test("what waits for a slow client is neither lost nor repeated by a comman
   }
 });
 
-Deno.test("a command that comes while the stream begins finds it begun", async () => {
-  await using rig = await Rig.start();
+everyServer.test("a command that comes while the stream begins finds it begun", async ({ start }) => {
+  await using rig = await start();
   const filler = "x".repeat(1000);
   const publish = (id: string, n: number) =>
     rig.publish(id, JSON.stringify({ device_id: id, n, filler }));

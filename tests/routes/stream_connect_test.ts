@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { WsClient } from "../kit/ws_client.ts";
-import { HANDSHAKE, RawConnection } from "./raw.ts";
-import { range, Rig, type RigOptions } from "./rig.ts";
+import { HANDSHAKE } from "./raw.ts";
+import { everyServer, range, type Rig, type RigOptions } from "./rig.ts";
 
 const STREAM = "/api/v1/stream?device_ids=A";
 
@@ -12,13 +11,13 @@ const STREAM = "/api/v1/stream?device_ids=A";
 async function handshake(rig: Rig, lines: readonly string[] = [], target = STREAM) {
   const names = new Set(lines.map((line) => line.split(":")[0]!.toLowerCase()));
   const rest = HANDSHAKE.filter((line) => !names.has(line.split(":")[0]!.toLowerCase()));
-  await using connection = await RawConnection.open(rig.port);
+  await using connection = await rig.raw();
   await connection.request(target, [...rest, ...lines.filter((line) => !line.endsWith(": "))]);
   return await connection.head();
 }
 
-Deno.test("the Upgrade header decides on the transport, in any case", async () => {
-  await using rig = await Rig.start();
+everyServer.test("the Upgrade header decides on the transport, in any case", async ({ start }) => {
+  await using rig = await start();
   for (const upgrade of ["websocket", "WebSocket", "WEBSOCKET", "wEbSoCkEt"]) {
     const { status, headers } = await handshake(rig, [
       `UPGRADE: ${upgrade}`,
@@ -33,8 +32,8 @@ Deno.test("the Upgrade header decides on the transport, in any case", async () =
   assert.deepEqual([status, headers.get("content-type")], [200, "text/event-stream"]);
 });
 
-Deno.test("a broken handshake is a problem, not a stream", async () => {
-  await using rig = await Rig.start();
+everyServer.test("a broken handshake is a problem, not a stream", async ({ start }) => {
+  await using rig = await start();
   for (const line of ["Sec-WebSocket-Key: ", "Connection: close"]) {
     const { status, headers } = await handshake(rig, [line]);
     assert.deepEqual([status, headers.get("content-type")], [400, "application/problem+json"]);
@@ -47,8 +46,8 @@ Deno.test("a broken handshake is a problem, not a stream", async () => {
   assert.equal(rig.hub.totals.ws.connections, 0);
 });
 
-Deno.test("the server selects the subprotocol that is offered first", async () => {
-  await using rig = await Rig.start();
+everyServer.test("the server selects the subprotocol that is offered first", async ({ start }) => {
+  await using rig = await start();
   await using one = await rig.ws("device_ids=A", { protocols: ["bearer.abc"] });
   assert.equal(one.protocol, "bearer.abc");
   await using two = await rig.ws("device_ids=A", { protocols: ["telecast", "other"] });
@@ -57,22 +56,22 @@ Deno.test("the server selects the subprotocol that is offered first", async () =
   assert.equal(none.protocol, "");
 });
 
-Deno.test("HEAD answers as GET would, and opens nothing", async () => {
-  await using rig = await Rig.start();
+everyServer.test("HEAD answers as GET would, and opens nothing", async ({ start }) => {
+  await using rig = await start();
   const response = await rig.fetch("/api/v1/stream", { method: "HEAD" });
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("content-type"), "text/event-stream");
   assert.equal(await response.text(), "");
   const bad = await rig.fetch("/api/v1/stream?mode=x", { method: "HEAD" });
   assert.equal(bad.status, 400);
-  await using connection = await RawConnection.open(rig.port);
+  await using connection = await rig.raw();
   await connection.request(STREAM, HANDSHAKE, "HEAD");
   assert.equal((await connection.head()).status, 200);
   assert.equal(rig.hub.totals.sse.connections + rig.hub.totals.ws.connections, 0);
 });
 
-Deno.test("other methods are told what is allowed", async () => {
-  await using rig = await Rig.start();
+everyServer.test("other methods are told what is allowed", async ({ start }) => {
+  await using rig = await start();
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
     const response = await rig.fetch("/api/v1/stream", { method });
     assert.equal(response.status, 405);
@@ -80,13 +79,13 @@ Deno.test("other methods are told what is allowed", async () => {
     assert.equal(response.headers.get("content-type"), "application/problem+json");
     assert.equal((await response.json()).code, "method_not_allowed");
   }
-  await using connection = await RawConnection.open(rig.port);
+  await using connection = await rig.raw();
   await connection.request(STREAM, HANDSHAKE, "POST");
   assert.equal((await connection.head()).status, 405);
 });
 
-Deno.test("MAX_CONNECTIONS counts both transports; one that leaves makes room", async () => {
-  await using rig = await Rig.start({ env: { MAX_CONNECTIONS: "2" } });
+everyServer.test("MAX_CONNECTIONS counts both transports; one that leaves makes room", async ({ start }) => {
+  await using rig = await start({ env: { MAX_CONNECTIONS: "2" } });
   await using sse = await rig.sse();
   await using ws = await rig.ws("device_ids=A");
   const response = await rig.fetch("/api/v1/stream");
@@ -103,20 +102,19 @@ Deno.test("MAX_CONNECTIONS counts both transports; one that leaves makes room", 
   await using _sse = await rig.sse();
 });
 
-Deno.test("MAX_CONNECTIONS holds when many come at once", async () => {
-  await using rig = await Rig.start({ env: { MAX_CONNECTIONS: "10" } });
+everyServer.test("MAX_CONNECTIONS holds when many come at once", async ({ start }) => {
+  await using rig = await start({ env: { MAX_CONNECTIONS: "10" } });
   await using stack = new AsyncDisposableStack();
-  const url = rig.streamUrl("device_ids=A").replace("http", "ws");
   const opened = await Promise.allSettled(
-    Array.from({ length: 40 }, async () => stack.use(await WsClient.open(url))),
+    Array.from({ length: 40 }, async () => stack.use(await rig.socket(STREAM))),
   );
   assert.equal(opened.filter(({ status }) => status === "fulfilled").length, 10);
   assert.equal(rig.hub.sessions.size, 10);
 });
 
-Deno.test("MAX_CONNECTIONS_PER_IP counts by address; a proxy's word counts where it is trusted", async () => {
+everyServer.test("MAX_CONNECTIONS_PER_IP counts by address; a proxy's word counts where it is trusted", async ({ start }) => {
   for (const trusted of ["false", "true"]) {
-    await using rig = await Rig.start({
+    await using rig = await start({
       env: { MAX_CONNECTIONS_PER_IP: "2", TRUST_PROXY: trusted },
     });
     await using stack = new AsyncDisposableStack();
@@ -124,9 +122,8 @@ Deno.test("MAX_CONNECTIONS_PER_IP counts by address; a proxy's word counts where
     const from = (address: string) => ({
       headers: { "x-forwarded-for": `9.9.9.${Math.floor(Math.random() * 255)}, ${address}` },
     });
-    const url = rig.streamUrl("device_ids=A").replace("http", "ws");
     const opened = await Promise.allSettled(
-      range(1, 8).map(async () => stack.use(await WsClient.open(url, from("10.0.0.1")))),
+      range(1, 8).map(async () => stack.use(await rig.socket(STREAM, from("10.0.0.1")))),
     );
     assert.equal(opened.filter(({ status }) => status === "fulfilled").length, 2);
     const refused = await rig.fetch("/api/v1/stream", from("10.0.0.1"));
@@ -139,8 +136,8 @@ Deno.test("MAX_CONNECTIONS_PER_IP counts by address; a proxy's word counts where
   }
 });
 
-Deno.test("while it starts or drains the stream answers 503 on both transports", async () => {
-  await using rig = await Rig.start();
+everyServer.test("while it starts or drains the stream answers 503 on both transports", async ({ start }) => {
+  await using rig = await start();
   for (const phase of ["starting", "draining"] as const) {
     rig.health.phase = phase;
     const response = await rig.fetch("/api/v1/stream");
@@ -155,8 +152,8 @@ Deno.test("while it starts or drains the stream answers 503 on both transports",
 
 const LISTED: RigOptions = { env: { CORS_ORIGINS: "https://app.example.com, https://b.example" } };
 
-Deno.test("CORS_ORIGINS: any origin by default, on both transports", async () => {
-  await using rig = await Rig.start();
+everyServer.test("CORS_ORIGINS: any origin by default, on both transports", async ({ start }) => {
+  await using rig = await start();
   const origin = { origin: "https://anywhere.example" };
   await using sse = await rig.sse("", { headers: origin });
   assert.equal(sse.response.headers.get("access-control-allow-origin"), "*");
@@ -164,8 +161,8 @@ Deno.test("CORS_ORIGINS: any origin by default, on both transports", async () =>
   assert.equal((await handshake(rig, ["Origin: null"])).status, 101);
 });
 
-Deno.test("CORS_ORIGINS: a page of another origin gets no stream", async () => {
-  await using rig = await Rig.start(LISTED);
+everyServer.test("CORS_ORIGINS: a page of another origin gets no stream", async ({ start }) => {
+  await using rig = await start(LISTED);
   for (const origin of ["https://evil.example", "null", "https://app.example.com.evil.example"]) {
     const { status, headers } = await handshake(rig, [`Origin: ${origin}`]);
     assert.deepEqual([status, headers.get("content-type")], [403, "application/problem+json"]);
@@ -183,24 +180,24 @@ Deno.test("CORS_ORIGINS: a page of another origin gets no stream", async () => {
   assert.equal(headers.get("content-type"), "text/event-stream");
 });
 
-Deno.test("CORS_ORIGINS: the server's own page may always connect", async () => {
-  await using rig = await Rig.start(LISTED);
+everyServer.test("CORS_ORIGINS: the server's own page may always connect", async ({ start }) => {
+  await using rig = await start(LISTED);
   const own = ["Host: telecast.example:8443", "Origin: https://telecast.example:8443"];
-  await using connection = await RawConnection.open(rig.port);
+  await using connection = await rig.raw();
   const head = [`GET ${STREAM} HTTP/1.1`, ...own, ...HANDSHAKE].join("\r\n");
   await connection.write(new TextEncoder().encode(`${head}\r\n\r\n`));
   assert.equal((await connection.head()).status, 101);
   assert.equal((await handshake(rig, ["Origin: https://127.0.0.1:1"])).status, 403);
 });
 
-Deno.test("CORS_ORIGINS: a slash at the end and upper case are forgiven", async () => {
-  await using rig = await Rig.start({ env: { CORS_ORIGINS: "https://App.Example.com/" } });
+everyServer.test("CORS_ORIGINS: a slash at the end and upper case are forgiven", async ({ start }) => {
+  await using rig = await start({ env: { CORS_ORIGINS: "https://App.Example.com/" } });
   assert.equal((await handshake(rig, ["Origin: https://app.example.com"])).status, 101);
   assert.equal((await handshake(rig, ["Origin: https://other.example.com"])).status, 403);
 });
 
-Deno.test("OPTIONS answers a browser that asks before it sends", async () => {
-  await using rig = await Rig.start(LISTED);
+everyServer.test("OPTIONS answers a browser that asks before it sends", async ({ start }) => {
+  await using rig = await start(LISTED);
   for (const path of ["/api/v1/stream", "/api/v1/publish", "/api/v1/devices/A/messages"]) {
     const response = await rig.fetch(path, {
       method: "OPTIONS",

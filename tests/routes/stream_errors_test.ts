@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { frame, HANDSHAKE, RawConnection } from "./raw.ts";
-import { range, Rig } from "./rig.ts";
+import { frame, HANDSHAKE } from "./raw.ts";
+import { everyServer, range } from "./rig.ts";
 
 const BAD: readonly (readonly [sent: string, code: string])[] = [
   ["", "bad_json"],
@@ -36,8 +36,8 @@ const BAD: readonly (readonly [sent: string, code: string])[] = [
   ],
 ];
 
-Deno.test("what is not understood gets an error with a code, and the connection stays", async (t) => {
-  await using rig = await Rig.start();
+everyServer.test("what is not understood gets an error with a code, and the connection stays", async ({ start, t }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   for (const [sent, code] of BAD) {
     await t.step(`${sent.slice(0, 60)} is ${code}`, async () => {
@@ -54,8 +54,8 @@ Deno.test("what is not understood gets an error with a code, and the connection 
   assert.deepEqual([...rig.hub.sessions][0]!.interest.items, ["A"]);
 });
 
-Deno.test("the error of a command names the field and says what it must be", async () => {
-  await using rig = await Rig.start();
+everyServer.test("the error of a command names the field and says what it must be", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   const texts = [
     ['{"action":"subscribe"}', "device_ids: is missing"],
@@ -76,8 +76,8 @@ Deno.test("the error of a command names the field and says what it must be", asy
   }
 });
 
-Deno.test("binary garbage is an error like any other", async () => {
-  await using rig = await Rig.start();
+everyServer.test("binary garbage is an error like any other", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   const sizes = [0, 1, 1000, 65_536];
   for (const size of sizes) {
@@ -90,8 +90,8 @@ Deno.test("binary garbage is an error like any other", async () => {
   await client.waitForMessages(1);
 });
 
-Deno.test("a frame of 64 KiB is read, one over it closes with 1009", async () => {
-  await using rig = await Rig.start();
+everyServer.test("a frame of 64 KiB is read, one over it closes with 1009", async ({ start }) => {
+  await using rig = await start();
   const text = (bytes: number) => {
     const command = '{"action":"ping","more":"';
     return command + "x".repeat(bytes - command.length - 2) + '"}';
@@ -112,8 +112,8 @@ Deno.test("a frame of 64 KiB is read, one over it closes with 1009", async () =>
   await eventually("one session is left", () => rig.hub.sessions.size === 1);
 });
 
-Deno.test("100 errors in a minute are borne, one more closes with 1008", async () => {
-  await using rig = await Rig.start();
+everyServer.test("100 errors in a minute are borne, one more closes with 1008", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   for (const _ of range(1, 100)) client.send("nonsense");
   await client.events.waitForCount(100, ({ event }) => event === "error");
@@ -124,25 +124,25 @@ Deno.test("100 errors in a minute are borne, one more closes with 1008", async (
   await eventually("the session is gone", () => rig.hub.sessions.size === 0);
 });
 
-Deno.test("errors sent in one go end with 1008 too, not with a connection that breaks", async () => {
-  await using rig = await Rig.start();
+everyServer.test("errors sent in one go end with 1008 too, not with a connection that breaks", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   for (const _ of range(1, 130)) client.send("nonsense");
   assert.equal((await client.waitForClose()).code, 1008);
   assert.equal(client.events.items.length, 101);
 });
 
-Deno.test("a frame over 64 KiB ends with 1009 too where others come behind it", async () => {
-  await using rig = await Rig.start();
+everyServer.test("a frame over 64 KiB ends with 1009 too where others come behind it", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   client.send("x".repeat(65_537));
   for (const _ of range(1, 5)) client.send("nonsense");
   assert.equal((await client.waitForClose()).code, 1009);
 });
 
-Deno.test("a client that commands and does not read is closed before its answers fill the memory", async () => {
-  await using rig = await Rig.start({ env: { MAX_COMMANDS_PER_SECOND: "1000000" } });
-  await using connection = await RawConnection.open(rig.port);
+everyServer.test("a client that commands and does not read is closed before its answers fill the memory", async ({ start }) => {
+  await using rig = await start({ env: { MAX_COMMANDS_PER_SECOND: "1000000" } });
+  await using connection = await rig.raw();
   const ids = range(1, 500).map((n) => `${n}`.padEnd(120, "x"));
   await connection.request(`/api/v1/stream?device_ids=A`, HANDSHAKE);
   assert.equal((await connection.head()).status, 101);
@@ -163,8 +163,8 @@ Deno.test("a client that commands and does not read is closed before its answers
   assert.equal(rig.hub.sessions.size, 0);
 });
 
-Deno.test("frames that break the protocol end their own connection and no other", async (t) => {
-  await using rig = await Rig.start();
+everyServer.test("frames that break the protocol end their own connection and no other", async ({ start }) => {
+  await using rig = await start();
   await using healthy = await rig.ws("device_ids=A");
   const broken: Record<string, Uint8Array> = {
     "reserved bits": frame("{}", { rsv: 7 }),
@@ -178,23 +178,26 @@ Deno.test("frames that break the protocol end their own connection and no other"
     "2^60 bytes declared": frame("x", { length: 2 ** 60 }),
     "close with one byte": frame("x", { opcode: 8 }),
   };
-  for (const [name, bytes] of Object.entries(broken)) {
-    await t.step(name, async () => {
-      await using connection = await RawConnection.open(rig.port);
+  await using stack = new AsyncDisposableStack();
+  const connections = await Promise.all(
+    Object.entries(broken).map(async ([name, bytes]) => {
+      const connection = stack.use(await rig.raw());
       await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
-      assert.equal((await connection.head()).status, 101);
+      assert.equal((await connection.head()).status, 101, name);
       await connection.write(bytes);
-      await connection.end();
-      await eventually("the session is gone", () => rig.hub.sessions.size === 1);
-    });
-  }
+      return connection;
+    }),
+  );
+  await eventually("their sessions are gone", () => rig.hub.sessions.size === 1);
+  // Together, since the server gives each a while to answer its close.
+  await Promise.all(connections.map((connection) => connection.end()));
   rig.publish("A", 1);
   await healthy.waitForMessages(1);
 });
 
-Deno.test("a command in pieces, with a ping between, is one command", async () => {
-  await using rig = await Rig.start();
-  await using connection = await RawConnection.open(rig.port);
+everyServer.test("a command in pieces, with a ping between, is one command", async ({ start }) => {
+  await using rig = await start();
+  await using connection = await rig.raw();
   await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
   await connection.head();
   await connection.write(frame('{"action":', { fin: false }));

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { numbersOf, onBoth, Rig } from "./rig.ts";
+import { everyServer, numbersOf, onBoth } from "./rig.ts";
 
 onBoth(
   "a stream whose writes throw ends with goodbye, the others get every message",
-  async (transport) => {
-    await using rig = await Rig.start();
+  async (transport, start) => {
+    await using rig = await start();
     await using broken = await rig.open(transport, "device_ids=A");
     const [session] = rig.hub.sessions;
     await using good = await rig.open(transport, "device_ids=A");
@@ -32,8 +32,8 @@ for (
     ["an answer to subscribe", JSON.stringify({ action: "subscribe", device_ids: ["B"] })],
   ] as const
 ) {
-  Deno.test(`ws: a stream that cannot write ${what} ends with 1011, and no other one`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`ws: a stream that cannot write ${what} ends with 1011, and no other one`, async ({ start }) => {
+    await using rig = await start();
     await using broken = await rig.ws("device_ids=A");
     const [session] = rig.hub.sessions;
     await using good = await rig.ws("device_ids=A");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { Rig } from "./rig.ts";
+import { everyServer } from "./rig.ts";
 
 /** Payloads that a parser and a writer would change. */
 const PAYLOADS = [
@@ -19,8 +19,8 @@ const PAYLOADS = [
   "0",
 ];
 
-Deno.test("SSE: headers and first bytes come at once, with a position of its own", async () => {
-  await using rig = await Rig.start();
+everyServer.test("SSE: headers and first bytes come at once, with a position of its own", async ({ start }) => {
+  await using rig = await start();
   rig.publish("A", 1, 2, 3);
   await using client = await rig.sse("device_ids=A");
   const { headers } = client.response;
@@ -32,16 +32,16 @@ Deno.test("SSE: headers and first bytes come at once, with a position of its own
   assert.equal(client.raw, `retry: 3000\n\nid: ${rig.cursor}\n\n`);
 });
 
-Deno.test("SSE: a client that asks for compression gets none: it would hold bytes back", async () => {
-  await using rig = await Rig.start();
+everyServer.test("SSE: a client that asks for compression gets none: it would hold bytes back", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.sse("", { headers: { "accept-encoding": "gzip, br" } });
   assert.equal(client.response.headers.get("content-encoding"), null);
   rig.publish("A", 1);
   await client.waitForMessages(1);
 });
 
-Deno.test("SSE: every payload comes as the device sent it, with its cursor before it", async () => {
-  await using rig = await Rig.start();
+everyServer.test("SSE: every payload comes as the device sent it, with its cursor before it", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.sse("device_ids=A");
   await eventually("the first block", () => client.lastId);
   const first = client.raw;
@@ -54,8 +54,8 @@ Deno.test("SSE: every payload comes as the device sent it, with its cursor befor
   assert.equal(client.raw, expected);
 });
 
-Deno.test("SSE: messages of one turn are joined, and no client can tell", async () => {
-  await using rig = await Rig.start();
+everyServer.test("SSE: messages of one turn are joined, and no client can tell", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.sse("device_ids=A");
   rig.publish("A", ...PAYLOADS);
   await client.waitForMessages(PAYLOADS.length);
@@ -64,8 +64,8 @@ Deno.test("SSE: messages of one turn are joined, and no client can tell", async 
   assert.deepEqual(ids, PAYLOADS.map((_, i) => rig.cursorAt(i + 1)));
 });
 
-Deno.test("WebSocket: every payload comes as the device sent it, its cursor behind it", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WebSocket: every payload comes as the device sent it, its cursor behind it", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   const expected: string[] = [];
   for (const payload of PAYLOADS) {
@@ -81,8 +81,8 @@ Deno.test("WebSocket: every payload comes as the device sent it, its cursor behi
   assert.deepEqual(client.frames.items, expected);
 });
 
-Deno.test("WebSocket: nothing comes before the first message", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WebSocket: nothing comes before the first message", async ({ start }) => {
+  await using rig = await start();
   rig.publish("A", 1);
   await using client = await rig.ws("device_ids=A");
   rig.publish("A", 2);
@@ -92,8 +92,8 @@ Deno.test("WebSocket: nothing comes before the first message", async () => {
 });
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: devices with an emoji, spaces within, quotes and commas' kin`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: devices with an emoji, spaces within, quotes and commas' kin`, async ({ start }) => {
+    await using rig = await start();
     const ids = ["coche-😀", "two words", 'quo"te', "per%cent", "a&b=c", "ñandú", "x/y", "+57"];
     const query = ids.map(encodeURIComponent).join(",");
     await using client = await rig.open(transport, `device_ids=${query}`);
@@ -103,8 +103,8 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(client.payloads.map((payload) => JSON.parse(payload).device_id), ids);
   });
 
-  Deno.test(`${transport}: cursors are opaque, at most 64 characters, and serve both transports`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: cursors are opaque, at most 64 characters, and serve both transports`, async ({ start }) => {
+    await using rig = await start();
     await using client = await rig.open(transport, "device_ids=A");
     rig.publish("A", 1, 2);
     const [first] = await client.waitForMessages(2);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import type { Received } from "../kit/received.ts";
-import { numbered, numbersOf, onBoth, range, Rig } from "./rig.ts";
+import { everyServer, numbered, numbersOf, onBoth, range } from "./rig.ts";
 
 interface Item {
   data: { device_id: string; n: number };
@@ -25,8 +25,8 @@ function newest(payloads: readonly string[]): Record<string, number> {
 }
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: mode=latest gives a client that reads all turns, newest of each device`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: mode=latest gives a client that reads all turns, newest of each device`, async ({ start }) => {
+    await using rig = await start();
     await using client = await rig.open(transport, "device_ids=A,B&mode=latest");
     rig.publish("A", 1);
     rig.publish("A", 2, 3, 4);
@@ -39,8 +39,8 @@ for (const transport of ["ws", "sse"] as const) {
     );
   });
 
-  Deno.test(`${transport}: mode=latest of a client that does not read holds one message a device`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: mode=latest of a client that does not read holds one message a device`, async ({ start }) => {
+    await using rig = await start();
     const devices = range(1, 100).map((n) => `d${n}`);
     await using client = await rig.slow(transport, "device_ids=*&mode=latest");
     const filler = "x".repeat(1000);
@@ -66,8 +66,8 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual([rig.drops, session!.dropped], [[], 0]);
   });
 
-  Deno.test(`${transport}: mode=latest may be left at any id, and a resume has the newest of each`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: mode=latest may be left at any id, and a resume has the newest of each`, async ({ start }) => {
+    await using rig = await start();
     const devices = ["A", "B", "C", "D", "E"];
     const filler = "x".repeat(5000);
     let n = 0;
@@ -98,8 +98,8 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  Deno.test(`${transport}: a resume in mode=latest replays the newest of each device alone`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: a resume in mode=latest replays the newest of each device alone`, async ({ start }) => {
+    await using rig = await start();
     for (const n of range(1, 2000)) rig.publish(n % 2 === 0 ? "even" : "odd", n);
     for (const more of ["mode=latest", "max_rate=5"]) {
       await using client = await rig.open(
@@ -113,8 +113,8 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("batch_ms: messages of that time come in one frame, a single one too, as they were sent", async () => {
-  await using rig = await Rig.start();
+everyServer.test("batch_ms: messages of that time come in one frame, a single one too, as they were sent", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A,B&batch_ms=50");
   const payloads = ['{"n":1.0,"s":"+20.652472"}', '{ "big":12345678901234567890 }', '"😀"'];
   rig.publish("A", payloads[0]!);
@@ -131,12 +131,12 @@ Deno.test("batch_ms: messages of that time come in one frame, a single one too, 
   );
 });
 
-Deno.test("batch_ms: one frame waits no longer than its time, and holds what came in it", async () => {
-  await using rig = await Rig.start();
+everyServer.test("batch_ms: one frame waits no longer than its time, and holds what came in it", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A&batch_ms=200");
-  const start = performance.now();
+  const from = performance.now();
   let n = 0;
-  while (performance.now() - start < 700) {
+  while (performance.now() - from < 700) {
     rig.publish("A", ++n);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -144,11 +144,11 @@ Deno.test("batch_ms: one frame waits no longer than its time, and holds what cam
   const all = batches(client.events.items);
   assert.ok(all.length >= 3 && all.length <= 6, `${all.length} frames`);
   assert.deepEqual(all.flat().map(({ data }) => data.n), range(1, n));
-  assert.ok(client.events.items[0]!.at - start < 400);
+  assert.ok(client.events.items[0]!.at - from < 400);
 });
 
-Deno.test("batch_ms: a burst is cut at 500 messages a frame, and nothing is lost", async () => {
-  await using rig = await Rig.start();
+everyServer.test("batch_ms: a burst is cut at 500 messages a frame, and nothing is lost", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A&batch_ms=20");
   for (const n of range(1, 2200)) rig.publish("A", n);
   await client.waitFor(({ data }) => data.includes('"n":2200}'));
@@ -157,8 +157,8 @@ Deno.test("batch_ms: a burst is cut at 500 messages a frame, and nothing is lost
   assert.deepEqual(all.flat().map(({ data }) => data.n), range(1, 2200));
 });
 
-Deno.test("batch_ms with since, snapshot and a ping: in order, and from a position that holds", async () => {
-  await using rig = await Rig.start();
+everyServer.test("batch_ms with since, snapshot and a ping: in order, and from a position that holds", async ({ start }) => {
+  await using rig = await start();
   rig.publish("A", 1, 2, 3);
   await using client = await rig.ws(
     `device_ids=A&batch_ms=1000&snapshot=1&since=${rig.cursorAt(1)}`,
@@ -176,8 +176,8 @@ Deno.test("batch_ms with since, snapshot and a ping: in order, and from a positi
   assert.deepEqual(batches(client.events.items)[0]!.map(({ data }) => data.n), [2, 3]);
 });
 
-Deno.test("batch_ms with mode=latest: one frame holds each device once", async () => {
-  await using rig = await Rig.start();
+everyServer.test("batch_ms with mode=latest: one frame holds each device once", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=*&batch_ms=50&mode=latest");
   for (const n of range(1, 50)) for (const id of ["A", "B"]) rig.publish(id, n);
   await client.waitForEvent("batch");
@@ -189,8 +189,8 @@ Deno.test("batch_ms with mode=latest: one frame holds each device once", async (
   assert.equal(items!.at(-1)!.id, rig.cursor);
 });
 
-Deno.test("batch_ms: what is collected of a device that is not wanted any more does not come", async () => {
-  await using rig = await Rig.start();
+everyServer.test("batch_ms: what is collected of a device that is not wanted any more does not come", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A,B&batch_ms=500");
   rig.publish("A", 1);
   rig.publish("B", 2);
@@ -202,12 +202,12 @@ Deno.test("batch_ms: what is collected of a device that is not wanted any more d
 
 onBoth(
   "max_rate lets each device's messages through at its rate, the last one always",
-  async (transport) => {
-    await using rig = await Rig.start();
+  async (transport, start) => {
+    await using rig = await start();
     await using client = await rig.open(transport, "device_ids=A,B,slow&max_rate=5");
-    const start = performance.now();
+    const from = performance.now();
     let n = 0;
-    while (performance.now() - start < 900) {
+    while (performance.now() - from < 900) {
       n++;
       rig.publish("A", n);
       rig.publish("B", n);
@@ -216,7 +216,7 @@ onBoth(
     }
     await client.waitFor(({ data }) => data === numbered("A", n));
     await client.waitFor(({ data }) => data === numbered("B", n));
-    const seconds = (performance.now() - start) / 1000;
+    const seconds = (performance.now() - from) / 1000;
     for (const id of ["A", "B"]) {
       const of = client.payloads.filter((text) => text.includes(`"${id}"`));
       assert.equal(newest(of)[id], n);
@@ -229,14 +229,15 @@ onBoth(
   },
 );
 
-onBoth("max_rate holds over the seam between replay and live", async (transport) => {
-  await using rig = await Rig.start();
+onBoth("max_rate holds over the seam between replay and live", async (transport, start) => {
+  await using rig = await start();
   rig.publish("A", 1, 2, 3);
   const query = `device_ids=A&max_rate=1&since=${rig.cursorAt(0)}`;
+  const from = performance.now();
   await using client = await rig.open(transport, query);
-  const first = await client.waitForEvent("message");
+  await client.waitForEvent("message");
   rig.publish("A", 4, 5);
   const second = await client.waitFor(({ data }) => data === numbered("A", 5));
-  assert.ok(second.at - first.at > 900, `${second.at - first.at} ms`);
+  assert.ok(second.at - from > 900, `${second.at - from} ms`);
   assert.deepEqual(numbersOf(client.payloads), [3, 5]);
 });

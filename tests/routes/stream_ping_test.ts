@@ -2,16 +2,14 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { numbersOf, onBoth, range, Rig } from "./rig.ts";
+import { everyServer, numbersOf, onBoth, range } from "./rig.ts";
 
 const EVERY_SECOND = { env: { KEEPALIVE_SECONDS: "1" } };
 const KEEP_ALIVE = '{"type":"keep-alive"}';
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: a ping never names a position past what is still queued`, async () => {
-    await using rig = await Rig.start({
-      env: { KEEPALIVE_SECONDS: "1", QUEUE_MAX_PER_DEVICE: "100000" },
-    });
+  everyServer.test(`${transport}: a ping never names a position past what is still queued`, async ({ start }) => {
+    await using rig = await start({ env: { QUEUE_MAX_PER_DEVICE: "100000" } });
     await using client = await rig.slow(transport, "device_ids=A");
     const filler = "x".repeat(10_000);
     let n = 0;
@@ -35,8 +33,8 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(numbersOf(messages.map(({ data }) => data)), range(1, n));
   });
 
-  Deno.test(`${transport}: a ping never names a position past what is still replayed`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: a ping never names a position past what is still replayed`, async ({ start }) => {
+    await using rig = await start();
     const filler = "x".repeat(10_000);
     for (const n of range(1, 3000)) rig.publish("A", JSON.stringify({ n, filler }));
     await using client = await rig.slow(transport, `device_ids=A&since=${rig.cursorAt(0)}`);
@@ -52,8 +50,8 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("SSE and WebSocket: what a ping names can be resumed from, without loss or repeat", async () => {
-  await using rig = await Rig.start();
+everyServer.test("SSE and WebSocket: what a ping names can be resumed from, without loss or repeat", async ({ start }) => {
+  await using rig = await start();
   await using ws = await rig.ws("device_ids=A");
   rig.publish("A", 1);
   rig.publish("B", 1, 2, 3);
@@ -65,8 +63,8 @@ Deno.test("SSE and WebSocket: what a ping names can be resumed from, without los
   assert.deepEqual(numbersOf(sse.payloads), [2]);
 });
 
-Deno.test("a client whose cursor was none is told its position by the first event", async () => {
-  await using rig = await Rig.start();
+everyServer.test("a client whose cursor was none is told its position by the first event", async ({ start }) => {
+  await using rig = await start();
   rig.publish("A", 1);
   await using client = await rig.ws("device_ids=A&since=forged");
   client.send({ action: "ping" });
@@ -74,8 +72,8 @@ Deno.test("a client whose cursor was none is told its position by the first even
   assert.equal(id, rig.cursor);
 });
 
-onBoth("a quiet stream gets pings, whose position follows the log", async (transport) => {
-  await using rig = await Rig.start(EVERY_SECOND);
+onBoth("a quiet stream gets pings, whose position follows the log", async (transport, start) => {
+  await using rig = await start(EVERY_SECOND);
   await using client = await rig.open(transport, "device_ids=quiet");
   const first = await client.waitForEvent("ping");
   assert.deepEqual([first.data, first.id], [KEEP_ALIVE, rig.cursorAt(0)]);

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { numbered, onBoth, range, Rig } from "./rig.ts";
+import { everyServer, numbered, onBoth, range } from "./rig.ts";
 
 const SOON_STALE = { env: { STALE_SECONDS: "1" } };
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: a change while the stream is still being replayed is told after it`, async () => {
-    await using rig = await Rig.start();
-    const filler = "x".repeat(2000);
+  everyServer.test(`${transport}: a change while the stream is still being replayed is told after it`, async ({ start }) => {
+    await using rig = await start();
+    const filler = "x".repeat(5000);
     for (const n of range(1, 4000)) rig.publish("A", JSON.stringify({ n, filler }));
     const query = `device_ids=A,B&presence=1&since=${rig.cursorAt(0)}`;
     await using client = await rig.slow(transport, query);
@@ -23,8 +23,8 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("presence follows the commands of a WebSocket", async () => {
-  await using rig = await Rig.start();
+everyServer.test("presence follows the commands of a WebSocket", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.ws("device_ids=A&presence=1");
   rig.publish("A", 1);
   await client.waitForMessages(1);
@@ -37,8 +37,8 @@ Deno.test("presence follows the commands of a WebSocket", async () => {
   assert.deepEqual(states.map(({ data }) => JSON.parse(data).device_id), ["A", "B"]);
 });
 
-Deno.test("presence of a client that does not read waits, and only the newest state", async () => {
-  await using rig = await Rig.start();
+everyServer.test("presence of a client that does not read waits, and only the newest state", async ({ start }) => {
+  await using rig = await start();
   await using client = await rig.slow("ws", "device_ids=*&presence=1");
   const [session] = rig.hub.sessions;
   const filler = "x".repeat(50_000);
@@ -57,8 +57,8 @@ Deno.test("presence of a client that does not read waits, and only the newest st
 
 onBoth(
   "presence=1 tells online before the first message, and stale after silence",
-  async (transport) => {
-    await using rig = await Rig.start(SOON_STALE);
+  async (transport, start) => {
+    await using rig = await start(SOON_STALE);
     await using client = await rig.open(transport, "device_ids=A,p*&presence=1");
     await using plain = await rig.open(transport, "device_ids=A");
     for (const id of ["A", "B", "p1"]) rig.publish(id, 1);
@@ -79,8 +79,8 @@ onBoth(
   },
 );
 
-onBoth("with a snapshot the state of each known device follows it", async (transport) => {
-  await using rig = await Rig.start(SOON_STALE);
+onBoth("with a snapshot the state of each known device follows it", async (transport, start) => {
+  await using rig = await start(SOON_STALE);
   rig.publish("A", 1);
   await eventually("A is stale", () => rig.hub.presence.of("A") === "stale");
   rig.publish("B", 1);

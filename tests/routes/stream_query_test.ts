@@ -3,7 +3,7 @@
 import { configOf } from "../kit/config.ts";
 import assert from "node:assert/strict";
 import { parseStreamQuery, QueryError } from "../../routes/stream_query.ts";
-import { Rig } from "./rig.ts";
+import { everyServer } from "./rig.ts";
 
 const REQUIRED =
   '{"event":"error","data":{"message":"Debe especificar al menos un device_id en los query params","code":"device_ids_required"}}';
@@ -38,8 +38,8 @@ const BAD: readonly (readonly [query: string, code: string, transport?: "ws" | "
   ["device_ids=,%20,,", "device_ids_required"],
 ];
 
-Deno.test("SSE: a bad value is a problem document before the stream starts", async (t) => {
-  await using rig = await Rig.start();
+everyServer.test("SSE: a bad value is a problem document before the stream starts", async ({ start, t }) => {
+  await using rig = await start();
   for (const [query, code, transport] of BAD) {
     if (transport === "ws") continue;
     await t.step(query.slice(0, 60), async () => {
@@ -57,8 +57,8 @@ Deno.test("SSE: a bad value is a problem document before the stream starts", asy
   assert.equal(rig.hub.totals.sse.connections, 0);
 });
 
-Deno.test("WebSocket: a bad value is an error frame, then 1008", async (t) => {
-  await using rig = await Rig.start();
+everyServer.test("WebSocket: a bad value is an error frame, then 1008", async ({ start, t }) => {
+  await using rig = await start();
   for (const [query, code, transport] of BAD) {
     if (transport === "sse") continue;
     await t.step(query.slice(0, 60), async () => {
@@ -72,8 +72,8 @@ Deno.test("WebSocket: a bad value is an error frame, then 1008", async (t) => {
   assert.equal(rig.hub.sessions.size, 0);
 });
 
-Deno.test("WebSocket: without device_ids the clients of before read what they know", async () => {
-  await using rig = await Rig.start();
+everyServer.test("WebSocket: without device_ids the clients of before read what they know", async ({ start }) => {
+  await using rig = await start();
   for (const query of ["", "device_ids=", "device_ids=,,&snapshot=1", "other=1"]) {
     await using client = await rig.ws(query);
     assert.equal((await client.waitForClose()).code, 1008);
@@ -81,8 +81,8 @@ Deno.test("WebSocket: without device_ids the clients of before read what they kn
   }
 });
 
-Deno.test("without device_ids it is everything: on SSE, and where WS_REQUIRE_DEVICE_IDS=false", async () => {
-  await using rig = await Rig.start({ env: { WS_REQUIRE_DEVICE_IDS: "false" } });
+everyServer.test("without device_ids it is everything: on SSE, and where WS_REQUIRE_DEVICE_IDS=false", async ({ start }) => {
+  await using rig = await start({ env: { WS_REQUIRE_DEVICE_IDS: "false" } });
   for (const transport of ["ws", "sse"] as const) {
     for (const query of ["", "snapshot=0", "device_ids=*"]) {
       await using client = await rig.open(transport, query);
@@ -108,8 +108,8 @@ Deno.test("WS_REQUIRE_DEVICE_IDS is false by itself where Kafka is the only sour
 });
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: ids are trimmed, without repeats, from a list or a repeated parameter`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: ids are trimmed, without repeats, from a list or a repeated parameter`, async ({ start }) => {
+    await using rig = await start();
     await using client = await rig.open(
       transport,
       "device_ids=%20A%20,,A,%09B%09&device_ids=C,A&device_ids=&device_ids=+D+",
@@ -124,8 +124,8 @@ for (const transport of ["ws", "sse"] as const) {
     assert.equal((await rig.json("/api/v1/stream/stats")).devices_being_monitored, 4);
   });
 
-  Deno.test(`${transport}: 500 ids of 128 characters are taken, and repeats do not count`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: 500 ids of 128 characters are taken, and repeats do not count`, async ({ start }) => {
+    await using rig = await start();
     const five = Array.from({ length: 500 }, (_, i) => `d${i}`);
     await using client = await rig.open(transport, `device_ids=${[...five, ...five].join(",")}`);
     rig.publish("d0", 0);
@@ -143,8 +143,8 @@ for (const transport of ["ws", "sse"] as const) {
     await longs.waitForMessages(2);
   });
 
-  Deno.test(`${transport}: MAX_DEVICE_IDS is the limit that holds`, async () => {
-    await using rig = await Rig.start({ env: { MAX_DEVICE_IDS: "2" } });
+  everyServer.test(`${transport}: MAX_DEVICE_IDS is the limit that holds`, async ({ start }) => {
+    await using rig = await start({ env: { MAX_DEVICE_IDS: "2" } });
     await using _two = await rig.open(transport, "device_ids=A,B");
     if (transport === "sse") {
       const problem = await rig.json("/api/v1/stream?device_ids=A,B,C");
@@ -155,8 +155,8 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  Deno.test(`${transport}: prefixes and ids that overlap give each message once`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: prefixes and ids that overlap give each message once`, async ({ start }) => {
+    await using rig = await start();
     await using client = await rig.open(transport, "device_ids=0848*,08480,0848086072,B,0*,Bc*");
     const sent = ["0848086072", "08480", "0848", "0849", "1", "B", "Ba", "Bcd", "0"];
     for (const id of sent) rig.publish(id, 1);
@@ -168,8 +168,8 @@ for (const transport of ["ws", "sse"] as const) {
     );
   });
 
-  Deno.test(`${transport}: an asterisk is a prefix only at the end`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: an asterisk is a prefix only at the end`, async ({ start }) => {
+    await using rig = await start();
     await using client = await rig.open(transport, "device_ids=a*b,*c");
     for (const id of ["a*b", "axb", "a*bc", "xc", "*c"]) rig.publish(id, 1);
     rig.publish("a*b", 2);

@@ -7,14 +7,14 @@ import { eventually } from "../kit/eventually.ts";
 import { trackingPayload } from "../kit/payload.ts";
 import type { Received } from "../kit/received.ts";
 import { ResumingClient } from "../kit/resuming_client.ts";
-import { numbersOf, range, Rig, seeded } from "./rig.ts";
+import { everyServer, numbersOf, range, seeded } from "./rig.ts";
 
 const resumed = (events: readonly Received[]) => events.find(({ event }) => event === "resumed");
 const names = (events: readonly Received[]) => events.map(({ event }) => event);
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: since replays what came after it, then resumed, then live`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: since replays what came after it, then resumed, then live`, async ({ start }) => {
+    await using rig = await start();
     const cursor = rig.publish("A", 1, 2);
     rig.publish("B", 100);
     rig.publish("A", 3, 4);
@@ -30,8 +30,8 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(items.map(({ id }) => id), [4, 5, 5, 6].map((n) => rig.cursorAt(n)));
   });
 
-  Deno.test(`${transport}: nothing missed is full as well, and says so`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: nothing missed is full as well, and says so`, async ({ start }) => {
+    await using rig = await start();
     for (const publish of [() => rig.cursor, () => rig.publish("A", 1), () => rig.cursor]) {
       await using client = await rig.open(transport, `device_ids=A&since=${publish()}`);
       const { data, id } = await client.waitForEvent("resumed");
@@ -43,8 +43,8 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(names(fresh.events.items), ["message"]);
   });
 
-  Deno.test(`${transport}: a cursor that is not of this log is none, and the stream is live`, async (t) => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: a cursor that is not of this log is none, and the stream is live`, async ({ start, t }) => {
+    await using rig = await start();
     rig.publish("A", 1, 2, 3);
     const good = rig.cursorAt(1);
     const flipped = good.slice(0, -1) + (good.endsWith("1") ? "2" : "1");
@@ -79,8 +79,8 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  Deno.test(`${transport}: a cursor whose log is no longer kept is partial, with what is left`, async () => {
-    await using rig = await Rig.start({ recentMaxBytes: 3000 });
+  everyServer.test(`${transport}: a cursor whose log is no longer kept is partial, with what is left`, async ({ start }) => {
+    await using rig = await start({ recentMaxBytes: 3000 });
     const old = rig.publish("A", 1);
     rig.publish("A", ...range(2, 50));
     const left = rig.fanout.log.position - rig.fanout.log.start;
@@ -98,8 +98,8 @@ for (const transport of ["ws", "sse"] as const) {
     assert.match((await part.waitForEvent("resumed")).data, /"partial"/);
   });
 
-  Deno.test(`${transport}: a replay finds ids, prefixes and everything, in the log's order`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: a replay finds ids, prefixes and everything, in the log's order`, async ({ start }) => {
+    await using rig = await start();
     const cursor = rig.cursor;
     const devices = range(1, 120).map((n) => `d${n}`);
     for (const n of range(1, 5)) for (const id of devices) rig.publish(id, n);
@@ -120,9 +120,9 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  Deno.test(`${transport}: what comes while a slow client is replayed follows in order, once`, async () => {
-    await using rig = await Rig.start();
-    const filler = "x".repeat(1000);
+  everyServer.test(`${transport}: what comes while a slow client is replayed follows in order, once`, async ({ start }) => {
+    await using rig = await start();
+    const filler = "x".repeat(2000);
     const send = (n: number) => rig.publish("A", JSON.stringify({ n, filler }));
     const cursor = rig.cursor;
     for (const n of range(1, 8000)) send(n);
@@ -143,8 +143,8 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("SSE: Last-Event-ID wins over since, for that is how EventSource comes back", async () => {
-  await using rig = await Rig.start();
+everyServer.test("SSE: Last-Event-ID wins over since, for that is how EventSource comes back", async ({ start }) => {
+  await using rig = await start();
   rig.publish("A", 1, 2, 3);
   const query = `device_ids=A&since=${rig.cursorAt(1)}`;
   await using client = await rig.sse(query, { lastEventId: rig.cursorAt(2) });
@@ -157,8 +157,8 @@ Deno.test("SSE: Last-Event-ID wins over since, for that is how EventSource comes
   assert.deepEqual(numbersOf(empty.payloads), [2, 3]);
 });
 
-Deno.test("SSE: a client that saw nothing but the first block resumes from there", async () => {
-  await using rig = await Rig.start();
+everyServer.test("SSE: a client that saw nothing but the first block resumes from there", async ({ start }) => {
+  await using rig = await start();
   rig.publish("A", 1);
   await using first = await rig.sse("device_ids=A");
   await eventually("a position", () => first.lastId);
@@ -169,8 +169,8 @@ Deno.test("SSE: a client that saw nothing but the first block resumes from there
   assert.deepEqual(numbersOf(second.payloads), [2]);
 });
 
-Deno.test("SSE: where a cursor is given no block of an id alone comes, only retry", async () => {
-  await using rig = await Rig.start();
+everyServer.test("SSE: where a cursor is given no block of an id alone comes, only retry", async ({ start }) => {
+  await using rig = await start();
   rig.publish("A", 1);
   for (const cursor of [rig.cursorAt(0), "forged"]) {
     await using client = await rig.sse(`device_ids=A&since=${cursor}`);
@@ -179,8 +179,8 @@ Deno.test("SSE: where a cursor is given no block of an id alone comes, only retr
   }
 });
 
-Deno.test("clients that are cut off again and again, on both transports, have every message once", async () => {
-  await using rig = await Rig.start();
+everyServer.test("clients that are cut off again and again, on both transports, have every message once", async ({ start }) => {
+  await using rig = await start();
   const checker = new Checker();
   await using stack = new AsyncDisposableStack();
   const devices = ["A", "B", "C"];
@@ -198,6 +198,7 @@ Deno.test("clients that are cut off again and again, on both transports, have ev
           deviceIds,
           checked,
           retryMs: 5,
+          client: rig.client,
         }),
       ));
     }

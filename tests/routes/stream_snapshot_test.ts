@@ -3,19 +3,20 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import type { Received } from "../kit/received.ts";
-import { Flow, numbered, numbersOf, range, Rig } from "./rig.ts";
+import { everyServer, Flow, numbered, numbersOf, range } from "./rig.ts";
 
 const names = (events: readonly Received[]) => events.map(({ event }) => event);
 const shown = (events: readonly Received[]) =>
   events.filter(({ event }) => event === "snapshot").map(({ data }) => data);
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: snapshot shows the last message of each device asked for, without an id`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: snapshot shows the last message of each device asked for, without an id`, async ({ start }) => {
+    await using rig = await start();
     rig.publish("A", 1, 2);
     rig.publish("B", 3);
     rig.publish("C", 4);
     await using client = await rig.open(transport, "device_ids=C,A,unknown&snapshot=1");
+    await client.events.waitForCount(2, ({ event }) => event === "snapshot");
     rig.publish("A", 5);
     await client.waitForMessages(1);
     const { items } = client.events;
@@ -30,19 +31,20 @@ for (const transport of ["ws", "sse"] as const) {
     ));
   });
 
-  Deno.test(`${transport}: snapshot of prefixes and of everything`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: snapshot of prefixes and of everything`, async ({ start }) => {
+    await using rig = await start();
     for (const id of ["a1", "a2", "b1"]) rig.publish(id, 1, 2);
     for (const [query, expected] of [["a*", ["a1", "a2"]], ["*", ["a1", "a2", "b1"]]] as const) {
       await using client = await rig.open(transport, `device_ids=${query}&snapshot=true`);
+      await client.events.waitForCount(expected.length, ({ event }) => event === "snapshot");
       rig.publish("a1", 2);
       await client.waitForMessages(1);
       assert.deepEqual(shown(client.events.items), expected.map((id) => numbered(id, 2)));
     }
   });
 
-  Deno.test(`${transport}: with since the snapshot comes first, then the replay, then resumed`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: with since the snapshot comes first, then the replay, then resumed`, async ({ start }) => {
+    await using rig = await start();
     const cursor = rig.publish("A", 1);
     rig.publish("A", 2, 3);
     await using client = await rig.open(
@@ -60,8 +62,8 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(numbersOf(client.payloads), [2, 3, 4]);
   });
 
-  Deno.test(`${transport}: a snapshot of 20,000 devices is paced, with no gap behind it`, async () => {
-    await using rig = await Rig.start();
+  everyServer.test(`${transport}: a snapshot of 20,000 devices is paced, with no gap behind it`, async ({ start }) => {
+    await using rig = await start();
     const filler = "x".repeat(900);
     const payload = (device: number, n: number) => JSON.stringify({ device, n, filler });
     const publish = (device: number, n: number) => rig.publish(`d${device}`, payload(device, n));
@@ -95,8 +97,8 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("a snapshot and what follows it fit together while messages flow, whatever the moment", async () => {
-  await using rig = await Rig.start();
+everyServer.test("a snapshot and what follows it fit together while messages flow, whatever the moment", async ({ start }) => {
+  await using rig = await start();
   await using flow = new Flow(rig, ["A", "B", "C"]);
   for (const round of range(1, 40)) {
     const transport = round % 2 === 0 ? "ws" : "sse";
