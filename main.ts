@@ -8,7 +8,7 @@ import { configTable } from "./config_table.ts";
 import { environmentNames, unknownVariables, unusedVariables } from "./config_unknown.ts";
 import { helpOf } from "./help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
-import { MQTT, type MqttConfig } from "./ingest/mqtt/declaration.ts";
+import { MQTT, type MqttConfig } from "./ingest/mqtt/kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
 import { closeLog, configureLog, getLogger } from "./log.ts";
 import { startProgram } from "./program.ts";

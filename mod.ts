@@ -13,6 +13,7 @@ import type { Backend } from "./broker/delivery/backend.ts";
 import type { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import { type Problem, readConfig } from "./config.ts";
 import { handlerOf } from "./ingest/botonera/message_types.ts";
+import type { SourceKind } from "./ingest/source_kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
 import type { OwnSource } from "./ingest/source.ts";
 import { closeLog, configureLog } from "./log.ts";
@@ -23,7 +24,8 @@ export { DeliveryError } from "./broker/delivery/delivery.ts";
 export { WhatsApp, type WhatsAppMessage } from "./broker/delivery/whatsapp.ts";
 export { type MessageType, registerMessageType } from "./ingest/botonera/message_types.ts";
 export { InvalidTopicError } from "./ingest/mqtt/topic_name.ts";
-export type { HandlingContext, MessageHandler, OwnSource, Problem };
+export { defineSource } from "./ingest/source_kind.ts";
+export type { HandlingContext, MessageHandler, OwnSource, Problem, SourceKind };
 
 export interface TelecastOptions {
   /** Variables as README.md lists them; those of the process unless given. */
@@ -32,8 +34,11 @@ export interface TelecastOptions {
   readonly flags?: readonly string[];
   /** A module that calls registerMessageType(); this thread and every source's worker import it. */
   readonly messageTypes?: URL;
-  /** Sources of your own; the flags that name sources leave them alone. */
-  readonly sources?: readonly OwnSource[];
+  /**
+   * Sources of your own. A {@linkcode SourceKind} is configured by its variables and flags, as the
+   * program's own are; an {@linkcode OwnSource} always runs, whatever the flags are.
+   */
+  readonly sources?: readonly (OwnSource | SourceKind)[];
   /** Takes messages from people in the backend's place; called again later where it throws. */
   readonly onInbound?: MessageHandler;
 }
@@ -47,6 +52,9 @@ export class ConfigError extends Error {
   }
 }
 
+const isKind = (source: OwnSource | SourceKind): source is SourceKind => "variables" in source;
+const isOwn = (source: OwnSource | SourceKind): source is OwnSource => !isKind(source);
+
 /** The program without its command line: sources, streams, deliveries. It serves where you do. */
 export class Telecast implements AsyncDisposable {
   private constructor(private readonly program: Program) {}
@@ -59,7 +67,8 @@ export class Telecast implements AsyncDisposable {
   static async start(options: TelecastOptions = {}): Promise<Telecast> {
     const { env, flags = [], messageTypes, onInbound, sources = [] } = options;
     const read = env ? (name: string) => env[name] : (name: string) => Deno.env.get(name);
-    const result = readConfig(read, { sources: SOURCES, args: flags });
+    const kinds = [...SOURCES, ...sources.filter(isKind)];
+    const result = readConfig(read, { sources: kinds, args: flags });
     if (!result.ok) throw new ConfigError(result.problems);
     try {
       await configureLog(result.config.log);
@@ -69,7 +78,8 @@ export class Telecast implements AsyncDisposable {
     if (messageTypes) await import(messageTypes.href);
     const program = await startProgram(result.config, {
       modules: messageTypes ? [messageTypes.href] : [],
-      sources,
+      kinds,
+      sources: sources.filter(isOwn),
       ...(messageTypes || onInbound ? { handlers: { handlerOf, onInbound } } : {}),
     });
     await program.ready;

@@ -11,9 +11,11 @@ import type { FanoutState } from "./broker/fanout.ts";
 import type { Config } from "./config.ts";
 import { EventLoopWatch } from "./event_loop.ts";
 import { Health } from "./health.ts";
-import { MQTT } from "./ingest/mqtt/declaration.ts";
+import { MQTT } from "./ingest/mqtt/kind.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import type { OwnSource } from "./ingest/source.ts";
+import type { SourceKind } from "./ingest/source_kind.ts";
+import { SOURCES } from "./ingest/sources.ts";
 import { BoundedLog, getLogger } from "./log.ts";
 import { exportFigures } from "./otel.ts";
 import { type AppHandler, createApp, handlerOf } from "./routes/app.ts";
@@ -51,6 +53,8 @@ export interface ProgramOptions {
   readonly handlers?: WorkHandlers;
   /** Modules that every source's worker imports: they register types of messages. */
   readonly modules?: readonly string[];
+  /** Every kind of source that the configuration may name; the program's own unless given. */
+  readonly kinds?: readonly SourceKind[];
   /** Sources beside those of the configuration. */
   readonly sources?: readonly OwnSource[];
   /** Resolves once clients can connect. Sources start after that; where it rejects, nothing does. */
@@ -105,6 +109,7 @@ export async function startProgram(
     delivers: config.backendUrl !== undefined || config.whatsapp !== undefined ||
       options.handlers !== undefined,
     modules: options.modules ?? [],
+    kinds: options.kinds ?? SOURCES,
     sources: options.sources ?? [],
   });
   const instances = new Instances(store.kv, {

@@ -12,27 +12,19 @@ import type { Config } from "../config.ts";
 import { sectionOf } from "../config/source_declaration.ts";
 import type { Health } from "../health.ts";
 import { getLogger } from "../log.ts";
-import { AWS_IOT } from "./aws_iot/declaration.ts";
+import { AWS_IOT, publisherConfig as awsIotPublisher } from "./aws_iot/kind.ts";
 import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
 import { Backoff, sleep } from "./backoff.ts";
 import { EntryStore } from "./entry_store.ts";
 import { logMessages } from "./message_lines.ts";
-import { KAFKA } from "./kafka/declaration.ts";
-import { MQTT } from "./mqtt/declaration.ts";
+import { MQTT, publisherConfig as mqttPublisher } from "./mqtt/kind.ts";
 import { Publisher } from "./mqtt/publisher.ts";
+import { checkTopic } from "./mqtt/topic_name.ts";
 import type { WorkerConfig } from "./protocol.ts";
 import type { Outgoing, OwnSource, SourceState } from "./source.ts";
-import { checkTopic } from "./mqtt/topic_name.ts";
-import {
-  type InstanceNames,
-  kafkaSourceConfig,
-  mqttPublisherConfig,
-  mqttSourceConfig,
-} from "./source_configs.ts";
+import type { InstanceNames, SourceKind } from "./source_kind.ts";
 import { Supervisor } from "./supervisor.ts";
-import { WEBSOCKET } from "./websocket/declaration.ts";
-import type { WebSocketSourceConfig } from "./websocket/source.ts";
 
 const log = getLogger("ingest");
 const STORE_RETRY = { minMs: 100, maxMs: 2_000 };
@@ -69,8 +61,19 @@ export interface IngestOptions {
   readonly delivers: boolean;
   /** URLs of modules that every source's worker imports: they register types of messages. */
   readonly modules: readonly string[];
+  /** Every kind of source that the configuration may name. */
+  readonly kinds: readonly SourceKind[];
   /** Sources beside those of the configuration. */
   readonly sources: readonly OwnSource[];
+}
+
+/** One source to be supervised. */
+interface SourceRun {
+  readonly name: string;
+  readonly worker: URL;
+  /** What the worker's `create()` gets. */
+  readonly source: unknown;
+  readonly isLeased: boolean;
 }
 
 /**
@@ -79,6 +82,8 @@ export interface IngestOptions {
  */
 export class Ingest {
   readonly #sources: Supervisor[] = [];
+  /** Those that one instance at a time runs. */
+  readonly #leased = new Set<Supervisor>();
   readonly #fanout: Fanout;
   readonly #store: EntryStore;
   #lease: Lease | undefined;
@@ -91,21 +96,22 @@ export class Ingest {
 
   constructor(private readonly options: IngestOptions) {
     this.#fanout = options.store.fanout;
-    const awsIot = sectionOf(options.config, AWS_IOT);
     this.#store = new EntryStore({ ...options, fanout: this.#fanout });
+    const awsIot = sectionOf(options.config, AWS_IOT);
     this.#awsIot = awsIot && new ProgramService({
       ...options,
       awsIot,
-      addSource: (source, onState) =>
-        this.#addSource("aws_iot", "./aws_iot/worker.ts", source, onState),
-      makePublisher: (source, onState) =>
-        this.#supervise("aws_iot-pub", { worker: "./aws_iot/worker.ts", source, onState }),
+      addSource: (onState) => this.#addSource(this.#runOf(AWS_IOT, awsIot), onState),
+      makePublisher: (onState) =>
+        this.#supervise(this.#publisherOf(AWS_IOT, awsIotPublisher(awsIot, this.#names)), {
+          onState,
+        }),
     });
     const mqtt = sectionOf(options.config, MQTT);
-    this.#mqttPublisher = mqtt && new Publisher(() => {
-      const source = mqttPublisherConfig(mqtt, this.#names);
-      return this.#supervise("mqtt-pub", { worker: "./mqtt/worker.ts", source });
-    });
+    this.#mqttPublisher = mqtt &&
+      new Publisher(() =>
+        this.#supervise(this.#publisherOf(MQTT, mqttPublisher(mqtt, this.#names)))
+      );
   }
 
   /** Publishes at AWS IoT Core; undefined where it is not configured. */
@@ -126,40 +132,24 @@ export class Ingest {
   async #start(): Promise<void> {
     const { signal } = this.#stopped;
     if (signal.aborted) return;
-    const { config, store, instance } = this.options;
-    const mqtt = sectionOf(config, MQTT);
-    if (mqtt) {
-      const source = mqttSourceConfig(mqtt, this.#names);
-      await this.#addSource("mqtt", "./mqtt/worker.ts", source);
+    const { config, kinds, store, instance } = this.options;
+    for (const kind of kinds) {
+      const section = sectionOf(config, kind);
+      if (section === undefined) continue;
+      if (kind !== AWS_IOT) await this.#addSource(this.#runOf(kind, section));
+      else if (!signal.aborted) await this.#awsIot?.start();
     }
-    const kafka = sectionOf(config, KAFKA);
-    if (kafka) {
-      const source = kafkaSourceConfig(kafka, this.#names);
-      await this.#addSource("kafka", "./kafka/worker.ts", source);
-    }
-    if (!signal.aborted) await this.#awsIot?.start();
-    const websocket = sectionOf(config, WEBSOCKET);
-    if (websocket) {
-      const source: WebSocketSourceConfig = {
-        url: websocket.url,
-        maxMessageBytes: config.maxMessageBytes,
-        deviceIdPath: config.deviceIdPath,
-        answers: !config.shadow,
-      };
-      await this.#addSource("websocket", "./websocket/worker.ts", source);
-    }
-    for (const { name, worker, config } of this.options.sources) {
-      await this.#addSource(name, worker.href, config);
+    for (const { name, worker, config: source } of this.options.sources) {
+      await this.#addSource({ name, worker, source, isLeased: config.ingestMode === "lease" });
     }
     if (this.#sources.length === 0) {
       log.info("no source is configured: this instance serves what others take in");
       return;
     }
     if (signal.aborted) return;
-    for (const source of this.#sources) if (!this.#isLeased(source.name)) source.start();
+    for (const source of this.#sources) if (!this.#leased.has(source)) source.start();
     const fanout = this.#fanout;
-    if (!store.kv || !(fanout instanceof KvFanout)) return;
-    if (!this.#sources.some(({ name }) => this.#isLeased(name))) return;
+    if (!store.kv || !(fanout instanceof KvFanout) || this.#leased.size === 0) return;
     const lease = new Lease(store.kv, {
       instance,
       fence: (change) => fanout.fence(change),
@@ -203,25 +193,13 @@ export class Ingest {
     await this.#mqttPublisher.publish(message, timeoutMs);
   }
 
-  /**
-   * AWS knows one client by one certificate, and a WebSocket shares nothing between its clients: one
-   * instance connects, however the others are run.
-   */
-  #isLeased(source: string): boolean {
-    if (!this.options.store.kv || !(this.#fanout instanceof KvFanout)) return false;
-    const { ingestMode } = this.options.config;
-    if (ingestMode === "shared" && source === "websocket") return true;
-    return ingestMode === "lease" || source === "aws_iot";
-  }
-
   #startLeased(): void {
     if (this.#stopped.signal.aborted) return;
-    for (const source of this.#sources) if (this.#isLeased(source.name)) source.start();
+    for (const source of this.#leased) source.start();
   }
 
   async #stopLeased(): Promise<void> {
-    const leased = this.#sources.filter(({ name }) => this.#isLeased(name));
-    await Promise.all(leased.map((source) => source.stop()));
+    await Promise.all([...this.#leased].map((source) => source.stop()));
   }
 
   #move(step: () => Promise<void>): void {
@@ -245,27 +223,36 @@ export class Ingest {
     return { config, instance, deploymentId: this.#fanout.deploymentId };
   }
 
+  #runOf<Section>(kind: SourceKind<Section>, section: Section): SourceRun {
+    const { name, worker } = kind;
+    const isLeased = kind.isLeased(this.options.config.ingestMode);
+    return { name, worker, isLeased, source: kind.workerConfig(section, this.#names) };
+  }
+
+  #publisherOf({ name, worker }: Pick<SourceKind, "name" | "worker">, source: unknown): SourceRun {
+    return { name: `${name}-pub`, worker, source, isLeased: false };
+  }
+
   async #addSource(
-    name: string,
-    worker: string,
-    source: unknown,
+    run: SourceRun,
     onState?: (state: SourceState) => void,
   ): Promise<Supervisor> {
-    const previousTopics = await this.#storedTopics(topicsSetting(name));
-    const supervisor = this.#supervise(name, { worker, source, onState, previousTopics });
+    const previousTopics = await this.#storedTopics(topicsSetting(run.name));
+    const supervisor = this.#supervise(run, { onState, previousTopics });
     this.#sources.push(supervisor);
+    // In a store that nobody shares there is nobody to take the lease from.
+    const { kv } = this.options.store;
+    if (run.isLeased && kv && this.#fanout instanceof KvFanout) this.#leased.add(supervisor);
     return supervisor;
   }
 
   /** Idle. A name that ends in `-pub` is of a connection that only publishes. */
   #supervise(
-    name: string,
-    { worker, source, onState, previousTopics }: {
-      readonly worker: string;
-      readonly source: unknown;
+    { name, worker, source }: SourceRun,
+    { onState, previousTopics }: {
       readonly onState?: ((state: SourceState) => void) | undefined;
       readonly previousTopics?: readonly string[];
-    },
+    } = {},
   ): Supervisor {
     const { config, store, health } = this.options;
     const kind = name.split("-")[0]!;
@@ -279,15 +266,15 @@ export class Ingest {
       },
     };
     const logger = getLogger("ingest", kind);
-    return new Supervisor({
+    const supervisor: Supervisor = new Supervisor({
       name,
       kind,
-      worker: new URL(worker, import.meta.url),
+      worker,
       config: workerConfig,
       logger,
       publish: (entries) => {
         logMessages(logger, name, entries);
-        return this.#store.publish(entries, this.#isLeased(name));
+        return this.#store.publish(entries, this.#leased.has(supervisor));
       },
       onState: (state) => {
         // Another try changes nothing yet: the reason stays until it succeeds.
@@ -302,6 +289,7 @@ export class Ingest {
       },
       ...(previousTopics && { previousTopics }),
     });
+    return supervisor;
   }
 
   /** What the kept session may be subscribed to; a store that is away is waited for. */

@@ -4,10 +4,10 @@ import { sectionOf } from "../config/source_declaration.ts";
 import { configTable } from "../config_table.ts";
 import { unknownVariables, unusedVariables } from "../config_unknown.ts";
 import { helpOf } from "../help.ts";
-import { KAFKA } from "../ingest/kafka/declaration.ts";
-import { MQTT } from "../ingest/mqtt/declaration.ts";
+import { KAFKA } from "../ingest/kafka/kind.ts";
+import { MQTT } from "../ingest/mqtt/kind.ts";
 import { SOURCES } from "../ingest/sources.ts";
-import { WEBSOCKET } from "../ingest/websocket/declaration.ts";
+import { WEBSOCKET } from "../ingest/websocket/kind.ts";
 import { readVariables, VARIABLE_NAMES } from "./kit/config.ts";
 
 type Variables = Readonly<Record<string, string>>;

@@ -19,10 +19,10 @@ Deno.test("the example's source streams lines, acks what is stored, and comes ba
     name: "examples/source",
     args: [
       ...["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-write=data", "--allow-env"],
-      ...[MAIN, "127.0.0.1", String(upstream.port)],
+      MAIN,
     ],
     cwd: dir.path,
-    env: { PORT: String(port) },
+    env: { PORT: String(port), LINES_SERVER: `127.0.0.1:${upstream.port}` },
     mustLive: true,
   });
   await eventually("the source connects", () => upstream.conn !== undefined, { timeoutMs: 60_000 });

@@ -1,6 +1,7 @@
 /** Lines of JSON over TCP. The server gets `ok` for each line that is stored, and may forget it. */
 
 import { Backoff, sleep } from "../../ingest/backoff.ts";
+import type { LinesConfig } from "./kind.ts";
 import type { Intake, Source, SourceState } from "../../ingest/source.ts";
 
 const MAX_LINE_BYTES = 1_000_000;
@@ -13,7 +14,7 @@ export class LinesSource implements Source {
   #running = Promise.resolve();
   #conn: Deno.TcpConn | undefined;
 
-  constructor(private readonly server: { readonly hostname: string; readonly port: number }) {}
+  constructor(private readonly server: LinesConfig) {}
 
   start(intake: Intake, onState: (state: SourceState) => void): void {
     this.#running = this.#run(intake, onState);

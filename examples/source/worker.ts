@@ -1,6 +1,7 @@
 /** The thread of the source: it checks what the source receives, batches it, and counts. */
 
 import { runSource } from "../../ingest/harness.ts";
+import type { LinesConfig } from "./kind.ts";
 import { LinesSource } from "./source.ts";
 
-runSource<{ hostname: string; port: number }>({ create: (server) => new LinesSource(server) });
+runSource<LinesConfig>({ create: (server) => new LinesSource(server) });

@@ -3,22 +3,20 @@
 import type { OpenStore } from "../../broker/open.ts";
 import type { Config } from "../../config.ts";
 import type { Supervisor } from "../supervisor.ts";
-import type { AwsIotConfig } from "./declaration.ts";
+import type { AwsIotConfig } from "./kind.ts";
 import { KvBuffer } from "./kv_buffer.ts";
 import { AwsIotService } from "./service.ts";
-import { serviceConfigOf, sourceConfigOf } from "./service_config.ts";
-import type { AwsIotSourceConfig } from "./source.ts";
+import { serviceConfigOf } from "./service_config.ts";
 import { WorkerLink } from "./worker_link.ts";
 
 export interface ProgramServiceOptions {
   readonly config: Config;
   readonly awsIot: AwsIotConfig;
   readonly store: OpenStore;
-  readonly instance: string;
-  /** Makes the source's supervisor, idle, that tells its states to the link. */
-  addSource(source: AwsIotSourceConfig, onState: OnState): Promise<Supervisor>;
+  /** Makes the source's supervisor, idle, that reports its states to the link. */
+  addSource(onState: OnState): Promise<Supervisor>;
   /** The same for a connection that only publishes. */
-  makePublisher(source: AwsIotSourceConfig, onState: OnState): Supervisor;
+  makePublisher(onState: OnState): Supervisor;
 }
 
 type OnState = WorkerLink["onSourceState"];
@@ -27,21 +25,12 @@ type OnState = WorkerLink["onSourceState"];
 export class ProgramService {
   readonly service: AwsIotService;
   readonly #link: WorkerLink;
-  readonly #source: AwsIotSourceConfig;
 
   constructor(private readonly options: ProgramServiceOptions) {
-    const { config, store, instance, awsIot } = options;
+    const { config, store, awsIot } = options;
     const settings = serviceConfigOf(awsIot);
-    const suffix = config.shadow ? "-shadow" : "";
-    this.#source = { ...sourceConfigOf(settings), clientId: `${settings.clientId}${suffix}` };
-    const publisher: AwsIotSourceConfig = {
-      ...this.#source,
-      clientId: `${this.#source.clientId}-pub-${instance}`,
-      topics: [],
-      clean: true,
-    };
     this.#link = new WorkerLink(() =>
-      options.makePublisher(publisher, (state) => this.#link.onPublisherState(state))
+      options.makePublisher((state) => this.#link.onPublisherState(state))
     );
     const { kv, fanout } = store;
     this.service = new AwsIotService(
@@ -65,10 +54,7 @@ export class ProgramService {
 
   /** Makes the source and starts the service; the source is started by whoever has the lease. */
   async start(): Promise<Supervisor> {
-    const source = await this.options.addSource(
-      this.#source,
-      (state) => this.#link.onSourceState(state),
-    );
+    const source = await this.options.addSource((state) => this.#link.onSourceState(state));
     this.#link.source = source;
     this.service.start();
     return source;

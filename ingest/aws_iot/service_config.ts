@@ -3,8 +3,8 @@
 import { type Env, type Problem, readConfig } from "../../config.ts";
 import { sectionOf } from "../../config/source_declaration.ts";
 import { certificateProblems } from "./certificates.ts";
-import { AWS_IOT, type AwsIotConfig } from "./declaration.ts";
-import { GZIP_BYTES } from "./source.ts";
+import { AWS_IOT, type AwsIotConfig } from "./kind.ts";
+import { GZIP_BYTES } from "./settings.ts";
 import type { AwsIotSourceConfig } from "./source.ts";
 
 export interface AwsIotServiceConfig {

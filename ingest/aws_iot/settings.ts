@@ -37,3 +37,5 @@ export const PUBLISH_BURST = 8;
 export const MAX_IN_FLIGHT = 50;
 /** AWS keeps a session for an hour, unless an account asks for more. */
 export const SESSION_EXPIRY_SECONDS = 3_600;
+/** Large enough that it pays, and that what consumers know of small payloads stays true. */
+export const GZIP_BYTES = 32_768;

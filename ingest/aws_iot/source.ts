@@ -25,9 +25,6 @@ export interface AwsIotSourceConfig {
   readonly alpnProtocols?: readonly string[] | undefined;
 }
 
-/** Large enough that it pays, and that what consumers know of small payloads stays true. */
-export const GZIP_BYTES = 32_768;
-
 /**
  * An MQTT source with AWS's certificates, limits and pace. The files are read anew for each
  * connection, so that certificates can be renewed in place.

@@ -8,7 +8,7 @@ import kafkajs, {
   type KafkaConfig as ClientConfig,
   type SASLOptions,
 } from "kafkajs";
-import type { KafkaConfig } from "./declaration.ts";
+import type { KafkaConfig } from "./kind.ts";
 import type { BackoffOptions } from "../backoff.ts";
 import type { SourceLogLevel } from "../source.ts";
 import { hostOf, toKafkajs } from "./address.ts";

@@ -2,7 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { ConnectionOptions } from "node:tls";
-import type { KafkaConfig } from "./declaration.ts";
+import type { KafkaConfig } from "./kind.ts";
 
 /**
  * What TLS needs, or undefined where it is off. Read for every connection, so that a certificate

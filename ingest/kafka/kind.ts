@@ -1,8 +1,9 @@
-/** The variables of Kafka, or of what speaks its protocol. */
+/** Kafka, or what speaks its protocol, as a kind of source. */
 
 import { z } from "zod";
 import { choice, flag, hostAndPort, list, text } from "../../config/forms.ts";
-import { declareSource } from "../../config/source_declaration.ts";
+import { defineSource } from "../source_kind.ts";
+import type { KafkaSourceConfig } from "./client.ts";
 import { topicNameProblem } from "./topic_name.ts";
 
 export interface KafkaConfig {
@@ -43,7 +44,7 @@ const variables = {
   KAFKA_KEY_PATH: text().optional(),
 };
 
-export const KAFKA = declareSource<KafkaConfig, typeof variables>({
+export const KAFKA = defineSource<KafkaConfig, typeof variables>({
   name: "kafka",
   flags: ["--kafka"],
   variables,
@@ -92,4 +93,16 @@ export const KAFKA = declareSource<KafkaConfig, typeof variables>({
   },
   summary: ({ servers, topics, groupId }, { shadow }) =>
     `kafka ${servers.join(",")} (${topics.join(", ")}, group ${groupId}${shadow ? "-shadow" : ""})`,
+  worker: new URL("./worker.ts", import.meta.url),
+  isLeased: (mode) => mode === "lease",
+  workerConfig(section, { config: { ingestMode, shadow }, instance }): KafkaSourceConfig {
+    const suffix = shadow ? "-shadow" : "";
+    // A group of its own reads everything; a shared one spreads the partitions.
+    const own = ingestMode === "all" ? `-${instance}` : "";
+    return {
+      ...section,
+      groupId: `${section.groupId}${own}${suffix}`,
+      clientId: `telecast-${instance}${suffix}`,
+    };
+  },
 });

@@ -1,7 +1,8 @@
-/** The variable of an upstream WebSocket. */
+/** An upstream WebSocket as a kind of source. */
 
 import { url } from "../../config/forms.ts";
-import { declareSource } from "../../config/source_declaration.ts";
+import { defineSource } from "../source_kind.ts";
+import type { WebSocketSourceConfig } from "./source.ts";
 
 export interface WebSocketConfig {
   /** `ws://` or `wss://`; its query may hold a token. */
@@ -10,7 +11,7 @@ export interface WebSocketConfig {
 
 const variables = { WEBSOCKET_URL: url("ws", "wss").optional() };
 
-export const WEBSOCKET = declareSource<WebSocketConfig, typeof variables>({
+export const WEBSOCKET = defineSource<WebSocketConfig, typeof variables>({
   name: "websocket",
   flags: ["--websocket", "--both"],
   variables,
@@ -28,4 +29,13 @@ export const WEBSOCKET = declareSource<WebSocketConfig, typeof variables>({
     return { url };
   },
   summary: ({ url }) => `websocket ${new URL(url).origin}`,
+  worker: new URL("./worker.ts", import.meta.url),
+  // Its clients share nothing: each would get every message.
+  isLeased: (mode) => mode !== "all",
+  workerConfig: ({ url }, { config }): WebSocketSourceConfig => ({
+    url,
+    maxMessageBytes: config.maxMessageBytes,
+    deviceIdPath: config.deviceIdPath,
+    answers: !config.shadow,
+  }),
 });

@@ -1,10 +1,12 @@
-/** The variables of AWS IoT Core. */
+/** AWS IoT Core as a kind of source. */
 
 import { hostAndPort, text } from "../../config/forms.ts";
 import { mqttText } from "../../config/mqtt_text.ts";
-import { declareSource } from "../../config/source_declaration.ts";
+import { defineSource, type InstanceNames } from "../source_kind.ts";
 import { topicFilters } from "../mqtt/topic_filter.ts";
 import { certificateProblems } from "./certificates.ts";
+import { GZIP_BYTES } from "./settings.ts";
+import type { AwsIotSourceConfig } from "./source.ts";
 
 export interface AwsIotConfig {
   readonly host: string;
@@ -36,7 +38,7 @@ const REQUIRED = [
   "AWS_IOT_CLIENT_ID",
 ] as const;
 
-export const AWS_IOT = declareSource<AwsIotConfig, typeof variables>({
+export const AWS_IOT = defineSource<AwsIotConfig, typeof variables>({
   name: "aws_iot",
   flags: ["--iot"],
   variables,
@@ -65,4 +67,27 @@ export const AWS_IOT = declareSource<AwsIotConfig, typeof variables>({
   },
   check: certificateProblems,
   summary: ({ host, port, topics }) => `aws_iot ${host}:${port} (${topics.join(", ")})`,
+  worker: new URL("./worker.ts", import.meta.url),
+  // AWS knows one client by one certificate.
+  isLeased: () => true,
+  workerConfig({ deviceId: _, ...section }, { config: { shadow } }): AwsIotSourceConfig {
+    return {
+      ...section,
+      clientId: `${section.clientId}${shadow ? "-shadow" : ""}`,
+      clean: false,
+      gzipBytes: GZIP_BYTES,
+      retry: {},
+    };
+  },
 });
+
+/** For the connection that only publishes. */
+export function publisherConfig(section: AwsIotConfig, names: InstanceNames): AwsIotSourceConfig {
+  const source = AWS_IOT.workerConfig(section, names) as AwsIotSourceConfig;
+  return {
+    ...source,
+    clientId: `${source.clientId}-pub-${names.instance}`,
+    topics: [],
+    clean: true,
+  };
+}

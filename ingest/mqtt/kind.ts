@@ -1,10 +1,11 @@
-/** The variables of an MQTT broker. */
+/** MQTT as a kind of source: its variables, and how an instance runs it. */
 
 import { z } from "zod";
 import { text, whole } from "../../config/forms.ts";
 import { mqttText } from "../../config/mqtt_text.ts";
-import { declareSource } from "../../config/source_declaration.ts";
+import { defineSource, type InstanceNames } from "../source_kind.ts";
 import { brokerUrl } from "./broker_url.ts";
+import type { MqttSourceConfig } from "./source.ts";
 import { topicFilters } from "./topic_filter.ts";
 
 export interface MqttConfig {
@@ -31,7 +32,7 @@ const variables = {
   MQTT_QOS: whole(0, 2).default(1),
 };
 
-export const MQTT = declareSource<MqttConfig, typeof variables>({
+export const MQTT = defineSource<MqttConfig, typeof variables>({
   name: "mqtt",
   flags: ["--mqtt", "--both"],
   variables,
@@ -76,4 +77,48 @@ export const MQTT = declareSource<MqttConfig, typeof variables>({
     };
   },
   summary: ({ url, topics }) => `mqtt ${url.split("?")[0]} (${topics.join(", ")})`,
+  worker: new URL("./worker.ts", import.meta.url),
+  isLeased: (mode) => mode === "lease",
+  workerConfig(section, names): MqttSourceConfig {
+    const { ingestMode } = names.config;
+    const base = clientIdOf(section, names);
+    return {
+      ...brokerOf(section),
+      topics: topicsOf(section.topics, names),
+      // One client id for the deployment keeps its session; several instances need their own.
+      clientId: ingestMode === "lease" ? base : `${base}-${names.instance}`,
+      clean: ingestMode !== "lease",
+    };
+  },
 });
+
+/** For the connection that only publishes. */
+export function publisherConfig(section: MqttConfig, names: InstanceNames): MqttSourceConfig {
+  return {
+    ...brokerOf(section),
+    topics: [],
+    clientId: `${clientIdOf(section, names)}-pub-${names.instance}`,
+    clean: true,
+  };
+}
+
+function brokerOf({ url, qos, username, password, caPath }: MqttConfig) {
+  return { url, qos, username, password, caPath };
+}
+
+function clientIdOf(
+  { clientId }: MqttConfig,
+  { config: { shadow }, deploymentId }: InstanceNames,
+): string {
+  return `${clientId ?? `telecast-${deploymentId}`}${shadow ? "-shadow" : ""}`;
+}
+
+/** In shared mode the broker gives each message to one instance of the group. */
+function topicsOf(
+  topics: readonly string[],
+  { config: { ingestMode, shadow }, deploymentId }: InstanceNames,
+): readonly string[] {
+  if (ingestMode !== "shared") return topics;
+  const group = `telecast-${deploymentId}${shadow ? "-shadow" : ""}`;
+  return topics.map((topic) => topic.startsWith("$share/") ? topic : `$share/${group}/${topic}`);
+}
