@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { eventually } from "../kit/eventually.ts";
-import { frame, HANDSHAKE, RawConnection } from "../routes/raw.ts";
-import { Rig } from "../routes/rig.ts";
+import { frame, HANDSHAKE } from "../routes/raw.ts";
+import { Rig, type StartRig } from "../routes/rig.ts";
+import { SERVER_KINDS } from "../routes/servers.ts";
 import { bearer, SECRET, sign } from "../routes/signed.ts";
-import { fuzz, headerText, nasty, someBytes } from "./fuzz.ts";
+import { fuzz, headerText, nasty, type Options, someBytes } from "./fuzz.ts";
 
 const PARAMETERS = [
   "device_ids",
@@ -45,6 +46,21 @@ const POSTS = [
   "/api/v1/tokens/revoke",
 ];
 
+/** On every server; on those beside the default one an eighth of the runs. */
+function fuzzServers(
+  title: string,
+  runs: number,
+  hold: (start: StartRig, options: Options) => Promise<void>,
+): void {
+  for (const server of SERVER_KINDS) {
+    fuzz(
+      `${server}: ${title}`,
+      server === "server" ? runs : Math.ceil(runs / 8),
+      (options) => hold((more) => Rig.start({ ...more, server }), options),
+    );
+  }
+}
+
 /** An answer is what the route is for, or a problem with a code and without an inside. */
 async function sound(response: Response): Promise<void> {
   if (response.headers.get("content-type") === "text/event-stream") {
@@ -62,8 +78,8 @@ async function sound(response: Response): Promise<void> {
 const query = fc.array(fc.tuple(fc.constantFrom(...PARAMETERS), nasty()), { maxLength: 5 })
   .map((pairs) => new URLSearchParams(pairs).toString());
 
-fuzz("queries: every answer is sound", 400, async (options) => {
-  await using rig = await Rig.start();
+fuzzServers("queries: every answer is sound", 400, async (start, options) => {
+  await using rig = await start();
   rig.publish("A", 1);
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...GETS), query, async (path, text) => {
@@ -74,8 +90,8 @@ fuzz("queries: every answer is sound", 400, async (options) => {
   await eventually("no stream is left", () => rig.hub.sessions.size === 0);
 });
 
-fuzz("paths: every answer is sound", 200, async (options) => {
-  await using rig = await Rig.start();
+fuzzServers("paths: every answer is sound", 200, async (start, options) => {
+  await using rig = await start();
   await fc.assert(
     fc.asyncProperty(
       nasty(),
@@ -92,11 +108,11 @@ fuzz("paths: every answer is sound", 200, async (options) => {
   );
 });
 
-fuzz(
+fuzzServers(
   "headers: every answer is sound, and no token is good that was not signed",
   200,
-  async (options) => {
-    await using rig = await Rig.start({
+  async (start, options) => {
+    await using rig = await start({
       env: { AUTH_JWT_SECRET: SECRET, CORS_ORIGINS: "https://a.example", TRUST_PROXY: "true" },
     });
     const names = [
@@ -124,8 +140,8 @@ fuzz(
   },
 );
 
-fuzz("bodies: every answer is sound", 200, async (options) => {
-  await using rig = await Rig.start({ publish: () => Promise.resolve() });
+fuzzServers("bodies: every answer is sound", 200, async (start, options) => {
+  await using rig = await start({ publish: () => Promise.resolve() });
   const body = fc.oneof(
     fc.json({ maxDepth: 4 }),
     nasty().map((text) => JSON.stringify({ topic: text, payload: text, qos: 1 })),
@@ -141,17 +157,17 @@ fuzz("bodies: every answer is sound", 200, async (options) => {
   );
 });
 
-fuzz("bytes that are no HTTP: the server lives", 100, async (options) => {
-  await using rig = await Rig.start();
-  const start = fc.constantFrom(
+fuzzServers("bytes that are no HTTP: the server lives", 100, async (start, options) => {
+  await using rig = await start();
+  const beginning = fc.constantFrom(
     "",
     "GET / HTTP/1.1\r\n",
     "POST / HTTP/1.1\r\nContent-Length: ",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
   );
   await fc.assert(
-    fc.asyncProperty(start, someBytes(), async (head, bytes) => {
-      await using connection = await RawConnection.open(rig.port);
+    fc.asyncProperty(beginning, someBytes(), async (head, bytes) => {
+      await using connection = await rig.raw();
       await connection.write(new TextEncoder().encode(head)).catch(() => {});
       await connection.write(bytes).catch(() => {});
     }),
@@ -160,11 +176,11 @@ fuzz("bytes that are no HTTP: the server lives", 100, async (options) => {
   assert.equal((await rig.json("/livez")).status, "ok");
 });
 
-fuzz(
+fuzzServers(
   "frames of a WebSocket: its client is served or closed, and no other notices",
   150,
-  async (options) => {
-    await using rig = await Rig.start();
+  async (start, options) => {
+    await using rig = await start();
     await using other = await rig.ws("device_ids=A");
     let n = 0;
     const action = fc.constantFrom("subscribe", "unsubscribe", "ping", "dance");
@@ -186,7 +202,7 @@ fuzz(
     });
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 6 }), async (pieces) => {
-        await using connection = await RawConnection.open(rig.port);
+        await using connection = await rig.raw();
         await connection.request("/api/v1/stream?device_ids=B", HANDSHAKE);
         assert.equal((await connection.head()).status, 101);
         for (const { payload, more, ...rest } of pieces) {
@@ -205,8 +221,8 @@ fuzz(
   },
 );
 
-fuzz("tokens that somebody has changed are never good", 300, async (options) => {
-  await using rig = await Rig.start({ env: { AUTH_JWT_SECRET: SECRET } });
+fuzzServers("tokens that somebody has changed are never good", 300, async (start, options) => {
+  await using rig = await start({ env: { AUTH_JWT_SECRET: SECRET } });
   const good = await sign({ scope: "admin stream publish", device_ids: "*", jti: "1" });
   assert.equal((await rig.fetch("/api/v1/stats", bearer(good))).status, 200);
   const [head, body] = good.split(".") as [string, string];
