@@ -1,11 +1,14 @@
 /** The backend that alarms, and messages from people, are handed to. */
 
+import { addressOf } from "./http_call.ts";
 import { Service } from "./service.ts";
 
 export interface BackendOptions {
-  /** Without a slash at its end. */
+  /** May have a query, which every call keeps. */
   readonly url: string;
   readonly timeoutMs?: number;
+  /** How long it is left alone while it is away. */
+  readonly restMs?: number;
   /** Called once when the backend is found to be away, and once when it is back. */
   readonly onAway?: (away: boolean) => void;
 }
@@ -20,26 +23,26 @@ export class Backend {
   readonly #service: Service;
   readonly #url: string;
 
-  constructor({ url, timeoutMs = TIMEOUT_MS, onAway }: BackendOptions) {
-    this.#url = url + PATH;
-    this.#service = new Service({ name: "the backend", timeoutMs, onAway });
+  constructor({ url, timeoutMs = TIMEOUT_MS, restMs, onAway }: BackendOptions) {
+    this.#url = url;
+    this.#service = new Service({ name: "the backend", timeoutMs, restMs, onAway });
   }
 
   /** Hands a message over; `id` tells repeats. Returns the recipients that it names. */
   async process(message: unknown, id: string, signal: AbortSignal): Promise<string[]> {
     const answer = await this.#service.call({
       method: "POST",
-      url: `${this.#url}/process`,
+      url: addressOf(this.#url, `${PATH}/process`),
       headers: { "idempotency-key": id },
       body: message,
+      key: id,
     }, signal);
     return recipientsOf(answer);
   }
 
   /** What the backend says of a company (`empresa`) and its site (`sede`). */
   verifyCompanySite(company: string, site: string): Promise<unknown> {
-    const query = new URLSearchParams({ empresa: company, sede: site });
-    return this.#get(`/verify-empresa-sede?${query}`);
+    return this.#get("/verify-empresa-sede", { empresa: company, sede: site });
   }
 
   alerts(): Promise<unknown> {
@@ -50,8 +53,8 @@ export class Backend {
     return this.#get(`/${encodeURIComponent(id)}`);
   }
 
-  #get(path: string): Promise<unknown> {
-    return this.#service.call({ method: "GET", url: this.#url + path });
+  #get(path: string, query?: Readonly<Record<string, string>>): Promise<unknown> {
+    return this.#service.call({ method: "GET", url: addressOf(this.#url, PATH + path, query) });
   }
 }
 

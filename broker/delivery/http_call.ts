@@ -1,6 +1,7 @@
 /** Calls to other services, and what their failures mean for the work. */
 
 import { DeliveryError } from "./delivery.ts";
+import { discard, readStart } from "./http_answer.ts";
 
 export interface HttpCall {
   readonly method: "GET" | "POST";
@@ -8,50 +9,109 @@ export interface HttpCall {
   readonly headers?: Record<string, string>;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Of the whole call, from its connection to the end of the answer. */
   readonly timeoutMs: number;
   /** Names the service in errors: `the backend`. */
   readonly service: string;
+  /** What the answer's body is for: `none` where its status says all. */
+  readonly answer?: "json" | "none" | undefined;
 }
 
 /** Said by what stands before a service that is down. */
 const GATEWAY_STATUS = new Set([502, 503, 504]);
-const MAX_RETRY_AFTER_MS = 3_600_000;
+/** An hour would be too long for an alarm, and the service may be back sooner than it thinks. */
+const MAX_RETRY_AFTER_MS = 300_000;
 const MAX_ANSWER_BYTES = 1_048_576;
 
 /**
- * The answer's JSON; undefined where it has none.
+ * The answer's JSON; undefined where it has none, or more than 1 MB. Redirects are not followed.
  * @throws {DeliveryError} permanent for 4xx but 408 and 429; with the time that the service named.
+ * No error names the URL.
  */
 export async function callJson(call: HttpCall, signal?: AbortSignal): Promise<unknown> {
-  const { method, url, headers, body, timeoutMs, service } = call;
+  const { timeoutMs, service, answer = "json" } = call;
   const limit = AbortSignal.timeout(timeoutMs);
-  const signals = signal ? [limit, signal] : [limit];
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(url, {
-      method,
-      headers: {
-        ...headers,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.any(signals),
-      redirect: "error",
-    });
-    text = (await response.text()).slice(0, MAX_ANSWER_BYTES);
-  } catch {
-    // The error of fetch names the URL, which may hold what is not for logs.
-    const why = limit.aborted ? `did not answer within ${timeoutMs} ms` : "cannot be reached";
-    throw new DeliveryError(`${service} ${why}`, { away: true });
+  const response = await answerOf(call, limit, signal);
+  if (!response.ok) {
+    await discard(response);
+    throw refusal(response, service);
   }
-  const { status } = response;
-  if (response.ok) return parse(text);
+  try {
+    const { text, whole } = await readStart(response, MAX_ANSWER_BYTES);
+    return answer === "json" && whole ? parse(text) : undefined;
+  } catch {
+    // It is done, and doing it again because of the answer's body would do it twice.
+    if (answer === "none") return undefined;
+    throw brokenOff("its answer", { limit, timeoutMs, service });
+  }
+}
+
+/** The address of a path below `base`, whose query it keeps. */
+export function addressOf(
+  base: string,
+  path: string,
+  query: Readonly<Record<string, string>> = {},
+): string {
+  const url = new URL(base);
+  url.pathname = url.pathname.replace(/\/$/, "") + path;
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  return url.href;
+}
+
+async function answerOf(
+  { method, url, headers, body, timeoutMs, service }: HttpCall,
+  limit: AbortSignal,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  // Outside the try: what cannot be written as JSON is the caller's mistake.
+  const text = body === undefined ? null : JSON.stringify(body);
+  try {
+    return await fetch(url, {
+      method,
+      headers: { ...headers, ...(text === null ? {} : { "content-type": "application/json" }) },
+      body: text,
+      signal: AbortSignal.any(signal ? [limit, signal] : [limit]),
+      redirect: "manual",
+    });
+  } catch (error) {
+    // The error of fetch names the URL, which may hold what is not for logs.
+    if (limit.aborted || !isUnreachable(error)) {
+      throw brokenOff("the connection", { limit, timeoutMs, service });
+    }
+    throw new DeliveryError(`${service} cannot be reached`, { away: true, contact: "none" });
+  }
+}
+
+function brokenOff(
+  what: string,
+  { limit, timeoutMs, service }: { limit: AbortSignal; timeoutMs: number; service: string },
+): DeliveryError {
+  return limit.aborted
+    ? new DeliveryError(`${service} did not answer within ${timeoutMs} ms`, {
+      away: true,
+      contact: "silent",
+    })
+    : new DeliveryError(`${service} broke off ${what}`, { away: true });
+}
+
+/** Whether the connection failed before anything was sent; Deno tells by the cause's text alone. */
+function isUnreachable(error: unknown): boolean {
+  const { cause } = error as { cause?: unknown };
+  return !(cause instanceof Error) || cause.message.includes("client error (Connect)");
+}
+
+function refusal({ status, headers }: Response, service: string): DeliveryError {
+  const retryAfter = retryAfterMs(headers.get("retry-after"));
+  if (status < 400) {
+    const message = `${service} answered ${status}: redirects are not followed, check its URL`;
+    return new DeliveryError(message, { away: true, retryAfterMs: retryAfter });
+  }
   const mayPass = status >= 500 || status === 429 || status === 408;
-  throw new DeliveryError(`${service} answered ${status}`, {
+  return new DeliveryError(`${service} answered ${status}`, {
     permanent: !mayPass,
     away: GATEWAY_STATUS.has(status),
-    retryAfterMs: retryAfterMs(response.headers.get("retry-after")),
+    busy: status === 429,
+    retryAfterMs: retryAfter,
   });
 }
 
