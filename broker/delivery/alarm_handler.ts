@@ -1,5 +1,6 @@
 /** What is done with a message: a panic button's goes to the backend and then to people. */
 
+import { alarmText } from "./alarm_text.ts";
 import type { Backend } from "./backend.ts";
 import { type Delivery, DeliveryError, type DeliveryHandler, type NextStep } from "./delivery.ts";
 import type { WhatsApp } from "./whatsapp.ts";
@@ -99,10 +100,19 @@ async function process(
   }
   const named = await backend?.process(message, id, signal) ?? [];
   if (!notifies || !whatsapp) return undefined;
-  const people = named.length > 0 ? named : recipients[company ?? "*"] ?? recipients["*"] ?? [];
+  const people = named.length > 0 ? named : peopleOf(recipients, company);
   if (people.length === 0) return undefined;
-  const step: NotifyStep = { text: textOf(message), recipients: [...new Set(people)] };
+  const step: NotifyStep = { text: alarmText(message), recipients: [...new Set(people)] };
   return { kind: NOTIFY, data: step };
+}
+
+/** Of the company, else of all others; a company may have any name, `constructor` too. */
+function peopleOf(
+  recipients: AlarmHandlerOptions["recipients"],
+  company: string | undefined,
+): readonly string[] {
+  const name = company !== undefined && Object.hasOwn(recipients, company) ? company : "*";
+  return recipients[name] ?? [];
 }
 
 async function receive(
@@ -117,6 +127,7 @@ async function receive(
   if (!backend) {
     throw new DeliveryError("there is nobody to hand it to: set BACKEND_URL", {
       away: true,
+      contact: "none",
       retryAfterMs: UNCONFIGURED_MS,
     });
   }
@@ -138,29 +149,17 @@ async function notify(
       permanent: true,
     });
   }
-  const step = (more: readonly string[]): NextStep => ({
+  const step = (recipients: readonly string[], more: readonly string[] = []): NextStep => ({
     kind: NOTIFY,
-    data: { text, recipients: others, failed: [...failed, ...more] } satisfies NotifyStep,
+    data: { text, recipients, failed: [...failed, ...more] } satisfies NotifyStep,
   });
   try {
     await whatsapp.send(next, { type: "text", text }, signal);
   } catch (error) {
-    // One number that is refused must not keep the others from being told.
-    if (!(error instanceof DeliveryError && error.permanent)) throw error;
-    return step([error.message]);
+    if (!(error instanceof DeliveryError)) throw error;
+    // One number that is refused, or fails again and again, must not keep the others from being told.
+    if (!error.permanent) throw error.with({ next: step([...others, next]) });
+    return step(others, [error.message]);
   }
-  return others.length > 0 || failed.length > 0 ? step([]) : undefined;
-}
-
-function textOf(message: Readonly<Record<string, unknown>>): string {
-  const { tipo_alarma, empresa, descripcion } = message;
-  const lines = [`Alarma ${tipo_alarma}`];
-  if (isNamed(empresa)) lines.push(`Empresa: ${empresa}`);
-  if (isNamed(descripcion)) lines.push(String(descripcion));
-  return lines.join("\n");
-}
-
-/** Devices that know no value send null, or nothing between the quotes. */
-function isNamed(value: unknown): boolean {
-  return value !== undefined && value !== null && String(value).trim() !== "";
+  return others.length > 0 || failed.length > 0 ? step(others) : undefined;
 }

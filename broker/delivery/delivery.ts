@@ -31,10 +31,18 @@ export type DeliveryHandler = (
 export interface DeliveryErrorOptions {
   /** Trying again cannot help. */
   readonly permanent?: boolean;
-  /** The other side is away: it says nothing of this work, and is no try of it. */
+  /** The other side seems to be away: it says nothing of this work, and is no try of it. */
   readonly away?: boolean;
+  /** The other side does other work of this kind: it is this work that it cannot do. */
+  readonly own?: boolean;
+  /** The other side asks to be left alone for a while. */
+  readonly busy?: boolean;
+  /** How far it got: `none`, nothing was sent; `silent`, no answer came in time. */
+  readonly contact?: "none" | "silent" | "answered";
   /** The other side named a time, in ms from now. */
   readonly retryAfterMs?: number | undefined;
+  /** What is to be tried next in the place of the same again. */
+  readonly next?: NextStep | undefined;
 }
 
 /** The work failed; the message is shown to operators and holds no secret. */
@@ -42,16 +50,26 @@ export class DeliveryError extends Error {
   override readonly name = "DeliveryError";
   readonly permanent: boolean;
   readonly away: boolean;
+  readonly own: boolean;
+  readonly busy: boolean;
+  readonly contact: "none" | "silent" | "answered";
   readonly retryAfterMs: number | undefined;
+  readonly next: NextStep | undefined;
 
-  constructor(
-    message: string,
-    { permanent = false, away = false, retryAfterMs }: DeliveryErrorOptions = {},
-  ) {
+  constructor(message: string, options: DeliveryErrorOptions = {}) {
     super(message);
-    this.permanent = permanent;
-    this.away = away;
-    this.retryAfterMs = retryAfterMs;
+    this.permanent = options.permanent ?? false;
+    this.away = options.away ?? false;
+    this.own = options.own ?? false;
+    this.busy = options.busy ?? false;
+    this.contact = options.contact ?? "answered";
+    this.retryAfterMs = options.retryAfterMs;
+    this.next = options.next;
+  }
+
+  /** The same failure, of which more is known. */
+  with(more: DeliveryErrorOptions): DeliveryError {
+    return new DeliveryError(this.message, { ...this, ...more });
   }
 }
 

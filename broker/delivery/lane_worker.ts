@@ -1,30 +1,34 @@
 /** Works through one lane: its jobs one after another, in the order of their messages. */
 
-import { backoffMs, type Clock } from "../clock.ts";
-import type { KvClient } from "../kv_client.ts";
+import type { Clock } from "../clock.ts";
+import type { KvClient, KvCommit, KvKey } from "../kv_client.ts";
 import { DeliveryError, type DeliveryHandler, type DeliveryInfo } from "./delivery.ts";
 import type { LaneClaim } from "./lane_claim.ts";
+import { judge, type Other, type RetryRules } from "./retry.ts";
 import { DEAD_PREFIX, DELIVERY_PREFIX, StoredJob } from "./stored_job.ts";
 
-export interface LaneWorkerOptions {
+export interface LaneWorkerOptions extends RetryRules {
   readonly kv: KvClient;
   readonly handler: DeliveryHandler;
   readonly clock: Clock;
-  readonly maxAttempts: number;
-  /** Age at which work is given up that waits for a service which is away. */
-  readonly maxAgeMs: number;
-  readonly retry: { readonly baseMs: number; readonly maxMs: number };
   /** How often the claim is renewed. */
   readonly renewMs: number;
   readonly onDone: () => void;
-  /** This try counts among the attempts, here and below. */
   readonly onRetry: (info: DeliveryInfo) => void;
-  readonly onDead: (info: DeliveryInfo) => void;
+  /** It failed for good; `kept` is false where it is not listed, as too many are. */
+  readonly onDead: (info: DeliveryInfo, kept: boolean) => void;
+  /** The handler failed in a way that is a mistake in it. */
+  readonly onFault?: ((info: DeliveryInfo, error: unknown) => void) | undefined;
   /** Asked for each job that failed for good: false where too many are kept already. */
-  readonly keepDead: () => boolean;
+  readonly keepsDead: () => boolean;
 }
 
-const MAX_REASON_CHARS = 500;
+/** Of a lane that stands still, how far is looked for a job that may pass. */
+const MAX_LOOK_AHEAD = 20;
+
+type Outcome = { readonly next: Awaited<ReturnType<DeliveryHandler>> } | {
+  readonly error: unknown;
+};
 
 /** Runs until no job of the lane is due, the claim is lost, or it is to stop. */
 export class LaneWorker {
@@ -39,47 +43,71 @@ export class LaneWorker {
     const { claim } = this;
     while (!stop.aborted && !claim.lost) {
       const job = await this.#first();
-      if (!job || !job.isDue(this.options.clock.wall())) break;
-      await this.#work(job, abandon);
+      if (!job || !this.#isDue(job)) break;
+      await this.#work(job, stop, abandon);
     }
     await claim.release();
   }
 
   async #first(): Promise<StoredJob | undefined> {
-    const [entry] = await this.options.kv.list(
-      { prefix: [...DELIVERY_PREFIX, this.lane] },
-      { limit: 1 },
-    );
-    return entry && new StoredJob(entry);
+    const [job] = await this.#jobs({ limit: 1 });
+    return job;
   }
 
-  async #work(job: StoredJob, signal: AbortSignal): Promise<void> {
-    const { handler, onDone } = this.options;
+  async #jobs(options: { limit: number; after?: KvKey }): Promise<StoredJob[]> {
+    const prefix = [...DELIVERY_PREFIX, this.lane];
+    return (await this.options.kv.list({ prefix }, options)).map((entry) => new StoredJob(entry));
+  }
+
+  #isDue(job: StoredJob): boolean {
+    return job.isDue(this.options.clock.wall());
+  }
+
+  async #work(job: StoredJob, stop: AbortSignal, abandon: AbortSignal): Promise<void> {
+    const outcome = await this.#try(job, abandon);
+    if (!outcome) return;
+    if (!("error" in outcome)) return await this.#passed(job, outcome);
+    const { isHeldUp } = judge(job, outcome.error, this.options);
+    const other = isHeldUp && !stop.aborted ? await this.#tryOther(job, abandon) : undefined;
+    if (!this.claim.lost) await this.#failed(job, outcome.error, other);
+  }
+
+  /**
+   * The lane has stood still for long because of `job`: where a later one passes, the service is
+   * there, and it is `job` that it cannot take. Tries one that has not failed yet, if there is any.
+   */
+  async #tryOther(job: StoredJob, abandon: AbortSignal): Promise<Other | undefined> {
+    const later = await this.#jobs({ limit: MAX_LOOK_AHEAD, after: job.entry.key });
+    const other = later.find(({ value }) => value.failingSince === undefined) ?? later[0];
+    if (!other || !this.#isDue(other)) return undefined;
+    const outcome = await this.#try(other, abandon);
+    if (!outcome) return undefined;
+    if (!("error" in outcome)) await this.#passed(other, outcome);
+    // Where it was not even asked, it stays the next to be tried: the order of the lane is kept.
+    else if (isUnasked(outcome.error)) return undefined;
+    else await this.#failed(other, outcome.error, "failed");
+    return "error" in outcome ? "failed" : "passed";
+  }
+
+  /** Undefined where what came of it is not ours to write: the claim is lost, or it was cut off. */
+  async #try(job: StoredJob, abandon: AbortSignal): Promise<Outcome | undefined> {
     const working = new AbortController();
     const stop = () => working.abort();
-    signal.addEventListener("abort", stop);
+    abandon.addEventListener("abort", stop);
     const renewing = this.#keepClaim(working);
-    let outcome: { next: Awaited<ReturnType<DeliveryHandler>> } | { error: unknown };
+    let outcome: Outcome;
     try {
-      outcome = { next: await handler(job.delivery, working.signal) };
+      outcome = { next: await this.options.handler(job.delivery, working.signal) };
     } catch (error) {
       outcome = { error };
     } finally {
-      signal.removeEventListener("abort", stop);
+      abandon.removeEventListener("abort", stop);
       working.abort();
       await renewing;
     }
-    if (this.claim.lost) return;
-    if ("error" in outcome) {
-      // Stopped in the middle: it is done again by whoever takes the lane.
-      if (!signal.aborted) await this.#failed(job, outcome.error);
-      return;
-    }
-    const done = await this.#change(
-      job,
-      outcome.next && job.with({ ...outcome.next, attempts: 0 }),
-    );
-    if (done && !outcome.next) onDone();
+    // Stopped in the middle: it is done again by whoever takes the lane.
+    if (this.claim.lost || ("error" in outcome && abandon.aborted)) return undefined;
+    return outcome;
   }
 
   async #keepClaim({ signal }: AbortController): Promise<void> {
@@ -92,46 +120,59 @@ export class LaneWorker {
     }
   }
 
-  async #failed(job: StoredJob, error: unknown): Promise<void> {
-    const { clock, maxAttempts, maxAgeMs, retry, onRetry, onDead } = this.options;
-    const text = error instanceof Error ? error.message : String(error);
-    const reason = text.slice(0, MAX_REASON_CHARS);
-    const { permanent = false, away = false, retryAfterMs } = error instanceof DeliveryError
-      ? error
-      : {};
-    const attempts = (job.value.attempts ?? 0) + (away ? 0 : 1);
-    const isTooOld = clock.wall() - (job.value.time ?? Infinity) > maxAgeMs;
-    if (permanent || attempts >= maxAttempts || (away && isTooOld)) {
-      const buried = await this.#bury(job, job.with({ attempts, reason }));
-      if (buried) onDead({ ...job.info("dead"), attempts, reason });
+  async #passed(job: StoredJob, { next }: { next?: { kind: string; data: unknown } | undefined }) {
+    const { key } = job.entry;
+    const value = next && job.with({ ...next, attempts: 0, failingSince: undefined });
+    const done = await this.#commit(job, value ? { sets: [{ key, value }] } : { deletes: [key] });
+    if (done && !next) this.options.onDone();
+  }
+
+  async #failed(job: StoredJob, error: unknown, other: Other | undefined): Promise<void> {
+    const { onRetry, onDead, onFault, keepsDead } = this.options;
+    const { key } = job.entry;
+    const { isDead, change } = judge(job, error, this.options, other);
+    const info = (state: DeliveryInfo["state"]) => ({ ...job.info(state), ...told(change) });
+    if (!(error instanceof DeliveryError)) onFault?.(info("waiting"), error);
+    if (!isDead) {
+      const sets = [{ key, value: job.with(change) }];
+      if (await this.#commit(job, { sets })) onRetry(info("waiting"));
       return;
     }
-    const tries = Math.max(0, attempts - 1);
-    const wait = retryAfterMs ?? backoffMs(tries, { ...retry, random: () => clock.random() });
-    const notBefore = clock.wall() + wait;
-    const changed = await this.#change(job, job.with({ attempts, notBefore, reason }));
-    if (changed) onRetry({ ...job.info("waiting"), attempts, reason });
+    const kept = keepsDead();
+    const value = job.with(change);
+    const sets = kept ? [{ key: [...DEAD_PREFIX, job.lane, job.offset], value }] : [];
+    if (await this.#commit(job, { sets, deletes: [key] })) onDead(info("dead"), kept);
   }
 
-  /** Replaces the job, or removes it where there is no value; false where the claim is lost. */
-  async #change(job: StoredJob, value: Uint8Array | undefined): Promise<boolean> {
-    const { key } = job.entry;
-    const result = await this.options.kv.commit({
-      checks: [job.check, this.claim.check],
-      sets: value ? [{ key, value }] : [],
-      deletes: value ? [] : [key],
-    });
-    // Another holds the lane, or an operator took the job away: look again.
-    return result.ok;
+  /** Whether the change was made, as far as the store tells; @throws where the store is away. */
+  async #commit(job: StoredJob, change: Partial<KvCommit>): Promise<boolean> {
+    const { kv } = this.options;
+    const checks = [job.check, this.claim.check];
+    try {
+      const result = await kv.commit({ sets: [], ...change, checks });
+      if (result.ok) return true;
+      // Another holds the lane, or an operator took the job away; or the client under it tried twice.
+      return await this.#isChanged(job);
+    } catch (error) {
+      // The answer was lost; where the change is there, it is ours, as it checked the claim.
+      if (await this.#isChanged(job)) return true;
+      throw error;
+    }
   }
 
-  async #bury(job: StoredJob, value: Uint8Array): Promise<boolean> {
-    const { key } = job.entry;
-    const result = await this.options.kv.commit({
-      checks: [job.check, this.claim.check],
-      sets: this.options.keepDead() ? [{ key: [...DEAD_PREFIX, job.lane, job.offset], value }] : [],
-      deletes: [key],
-    });
-    return result.ok;
+  /** Whether the job is no longer what it was, while the lane is still ours. */
+  async #isChanged({ check, entry }: StoredJob): Promise<boolean> {
+    const { kv } = this.options;
+    const [job, claim] = await Promise.all([kv.get(entry.key), kv.get(this.claim.check.key)]);
+    return job?.versionstamp !== check.versionstamp &&
+      claim?.versionstamp === this.claim.check.versionstamp;
   }
+}
+
+function told({ attempts, reason }: { attempts: number; reason: string }) {
+  return { attempts, reason };
+}
+
+function isUnasked(error: unknown): boolean {
+  return error instanceof DeliveryError && error.contact === "none";
 }

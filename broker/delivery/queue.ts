@@ -13,13 +13,20 @@ export interface DeliveryQueueOptions {
   readonly instance: string;
   readonly handler: DeliveryHandler;
   readonly onRetry?: (info: DeliveryInfo) => void;
-  readonly onDead?: (info: DeliveryInfo) => void;
+  /** `kept` is false where it is not listed, as too many are. */
+  readonly onDead?: (info: DeliveryInfo, kept: boolean) => void;
+  /** The handler failed in a way that is a mistake in it, and is called again. */
+  readonly onFault?: (info: DeliveryInfo, error: unknown) => void;
   /** What keeps this instance from its work, most often a store that is away. */
   readonly onError?: (error: unknown) => void;
   readonly maxAttempts?: number;
   /** Age at which work is given up that waits for a service which is away; a day unless given. */
   readonly maxAgeMs?: number;
   readonly retry?: { readonly baseMs: number; readonly maxMs: number };
+  /** After that long a failing job's lane tries the next one too; a minute unless given. */
+  readonly heldUpMs?: number;
+  /** The same where the service does not answer at all; ten minutes unless given. */
+  readonly silentMs?: number;
   /** Jobs that may wait; more are refused. */
   readonly maxWaiting?: number;
   /** Jobs that failed for good and are kept; more are let go. */
@@ -50,6 +57,8 @@ const FEW = 50;
 /** Where more than {@linkcode MAX_LISTED} wait they are counted no more often than this. */
 const COUNT_MS = 10_000;
 const GRACE_MS = 2_000;
+const HELD_UP_MS = 60_000;
+const SILENT_MS = 600_000;
 const DAY_MS = 86_400_000;
 
 /**
@@ -94,22 +103,22 @@ export class DeliveryQueue implements AsyncDisposable {
       maxAttempts: options.maxAttempts ?? 20,
       maxAgeMs: options.maxAgeMs ?? DAY_MS,
       retry: options.retry ?? { baseMs: 1_000, maxMs: 300_000 },
+      heldUpMs: options.heldUpMs ?? HELD_UP_MS,
+      silentMs: options.silentMs ?? SILENT_MS,
       renewMs: claimMs / 3,
       onDone: () => this.totals.done++,
       onRetry: (info) => {
         this.totals.retried++;
         onRetry?.(info);
       },
-      onDead: (info) => {
+      onDead: (info, kept) => {
         this.totals.dead++;
-        onDead?.(info);
-      },
-      keepDead: () => {
-        const kept = this.deadDepth < maxDead;
         if (kept) this.deadDepth++;
         else this.totals.lost++;
-        return kept;
+        onDead?.(info, kept);
       },
+      onFault: options.onFault,
+      keepsDead: () => this.deadDepth < maxDead,
     };
   }
 
@@ -153,7 +162,12 @@ export class DeliveryQueue implements AsyncDisposable {
       checks: [job.check],
       sets: [{
         key: [...DELIVERY_PREFIX, place.lane, place.offset],
-        value: job.with({ attempts: 0, notBefore: 0, time: this.#clock.wall() }),
+        value: job.with({
+          attempts: 0,
+          notBefore: 0,
+          failingSince: undefined,
+          time: this.#clock.wall(),
+        }),
       }],
       deletes: [entry.key],
     });

@@ -1,12 +1,7 @@
 /** Another service, called over HTTP until it seems to be away, and then only now and then. */
 
-import {
-  BrokenCircuitError,
-  circuitBreaker,
-  type CircuitBreakerPolicy,
-  ConsecutiveBreaker,
-  handleWhen,
-} from "cockatiel";
+import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import { Circuit } from "./circuit.ts";
 import { DeliveryError } from "./delivery.ts";
 import { callJson, type HttpCall } from "./http_call.ts";
 
@@ -18,46 +13,55 @@ export interface ServiceOptions {
   readonly restMs?: number | undefined;
   /** Called once when it is found to be away, and once when it is back. */
   readonly onAway?: ((away: boolean) => void) | undefined;
+  readonly clock?: Clock | undefined;
 }
 
-const FAILURES = 5;
+export interface ServiceCall extends Omit<HttpCall, "timeoutMs" | "service"> {
+  /** Names the message that it hands over, the same at every try; undefined for a question. */
+  readonly key?: string;
+}
+
 const REST_MS = 5_000;
 
-/** Failures that may pass open a circuit breaker; a refused message says nothing of the service. */
+/** Knows by all its calls whether a failure is the service's or the message's. */
 export class Service {
-  readonly #breaker: CircuitBreakerPolicy;
-  #away = false;
-
+  readonly #circuit: Circuit;
   readonly #restMs: number;
 
   constructor(private readonly options: ServiceOptions) {
-    this.#restMs = options.restMs ?? REST_MS;
-    this.#breaker = circuitBreaker(
-      handleWhen((error) => error instanceof DeliveryError && !error.permanent),
-      { halfOpenAfter: this.#restMs, breaker: new ConsecutiveBreaker(FAILURES) },
-    );
-    this.#breaker.onBreak(() => this.#say(true));
-    this.#breaker.onReset(() => this.#say(false));
+    const { restMs = REST_MS, clock = SYSTEM_CLOCK, onAway } = options;
+    this.#restMs = restMs;
+    this.#circuit = new Circuit({ restMs, clock, onAway });
   }
 
-  /** The circuit breaks anew whenever it was tried in vain: that is no other outage. */
-  #say(away: boolean): void {
-    if (this.#away === away) return;
-    this.#away = away;
-    this.options.onAway?.(away);
-  }
-
-  /** @throws {DeliveryError} */
-  async call(
-    call: Omit<HttpCall, "timeoutMs" | "service">,
-    signal?: AbortSignal,
-  ): Promise<unknown> {
+  /** @throws {DeliveryError} `own` where it fails by itself, and not as the service is away. */
+  async call({ key, ...call }: ServiceCall, signal?: AbortSignal): Promise<unknown> {
     const { name: service, timeoutMs } = this.options;
+    const circuit = this.#circuit;
+    const begun = circuit.begin(key);
+    if (!begun) {
+      throw new DeliveryError(`${service} is away`, {
+        away: true,
+        contact: "none",
+        retryAfterMs: this.#restMs,
+      });
+    }
     try {
-      return await this.#breaker.execute(() => callJson({ ...call, timeoutMs, service }, signal));
+      const answer = await callJson({ ...call, timeoutMs, service }, signal);
+      circuit.passed(begun);
+      return answer;
     } catch (error) {
-      if (!(error instanceof BrokenCircuitError)) throw error;
-      throw new DeliveryError(`${service} is away`, { away: true, retryAfterMs: this.#restMs });
+      // What was cut off here says nothing.
+      if (!(error instanceof DeliveryError) || signal?.aborted) throw error;
+      if (error.permanent) {
+        circuit.answered();
+        throw error;
+      }
+      const own = circuit.failed(begun, { reached: error.contact !== "none" });
+      if (own && !error.busy) throw error.with({ own, away: false });
+      throw circuit.isOpen ? error.with({ away: true }) : error;
+    } finally {
+      circuit.end(begun);
     }
   }
 }

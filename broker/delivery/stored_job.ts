@@ -13,6 +13,8 @@ export interface JobValue {
   readonly attempts?: number;
   /** Not to be tried before, in ms since 1970. */
   readonly notBefore?: number;
+  /** When the tries that fail in a row began, in ms since 1970. */
+  readonly failingSince?: number | undefined;
   readonly reason?: string;
 }
 

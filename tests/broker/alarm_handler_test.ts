@@ -81,6 +81,55 @@ Deno.test("alarmHandler() tells people nothing of a field that is empty", async 
   }
 });
 
+/** What people are told of a message. */
+async function told(message: Record<string, unknown>): Promise<string> {
+  await using world = service(() => Response.json({}));
+  const handler = handlerOf(world.url, { "*": ["573009999999"] });
+  let step: NextStep | undefined = { kind: PROCESS, data: { message, notifies: true } };
+  while (step) step = await handler(delivery(step), never);
+  return world.calls.at(-1)!.body.text.body;
+}
+
+Deno.test("alarmHandler() tells people in lines of its own, whatever a device writes", async () => {
+  const breaks = ["\n", "\r\n", "\r", "\u2028", "\u2029", "\u0085", "\v", "\f", "\n \n\t", "\0"];
+  for (const between of breaks) {
+    const forged = `ROJA${between}Empresa: otra`;
+    const text = await told({ tipo_alarma: forged, empresa: "cota", descripcion: forged });
+    assert.deepEqual(text.split("\n"), [
+      "Alarma ROJA Empresa: otra",
+      "Empresa: cota",
+      "ROJA Empresa: otra",
+    ]);
+    assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Zl}\p{Zp}]/u);
+  }
+  for (
+    const descripcion of ["Empresa: otra", " empresa : otra", "Ｅmpresa: otra", "ALARMA falsa"]
+  ) {
+    const [, line, ...more] = (await told({ tipo_alarma: "ROJA", descripcion })).split("\n");
+    assert.match(line!, /^Descripción: /, descripcion);
+    assert.deepEqual(more, []);
+  }
+  assert.equal(
+    await told({ tipo_alarma: "\u202eROJA\u2066", descripcion: "a      b" }),
+    "Alarma ROJA\na b",
+  );
+});
+
+Deno.test("alarmHandler() tells of the company however long the other fields are, and cuts what WhatsApp would refuse", async () => {
+  const long = "x".repeat(4_096);
+  const text = await told({ tipo_alarma: long, empresa: "cota", descripcion: long });
+  assert.equal(text.length, 4_096);
+  const [alarm, company, description] = text.split("\n");
+  assert.equal(alarm, `Alarma ${"x".repeat(199)}…`);
+  assert.equal(company, "Empresa: cota");
+  assert.match(description!, /^x{3000,}…$/);
+});
+
+Deno.test("alarmHandler() shows no field that is neither text nor number, and does not fail on it", async () => {
+  const message = { tipo_alarma: { toString: 1 }, empresa: ["x"], descripcion: 7 };
+  assert.equal(await told(message), "Alarma\n7");
+});
+
 Deno.test("alarmHandler() takes WHATSAPP_RECIPIENTS where the backend names nobody", async () => {
   await using world = service(() => Response.json({}));
   const people = async (recipients: Record<string, string[]>) => {
@@ -90,6 +139,17 @@ Deno.test("alarmHandler() takes WHATSAPP_RECIPIENTS where the backend names nobo
   assert.deepEqual(await people({ cota: ["1"], "*": ["2"] }), ["1"]);
   assert.deepEqual(await people({ "*": ["2", "2"] }), ["2"]);
   assert.equal(await people({ funza: ["3"] }), undefined);
+  for (const company of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+    const step = { kind: PROCESS, data: { message: MESSAGE, company, notifies: true } };
+    const cases: [Record<string, string[]>, string][] = [
+      [{ "*": ["2"] }, "2"],
+      [Object.fromEntries([[company, ["4"]], ["*", ["2"]]]), "4"],
+    ];
+    for (const [recipients, expected] of cases) {
+      const next = await handlerOf(world.url, recipients)(delivery(step), never);
+      assert.deepEqual((next?.data as NotifyStep).recipients, [expected], company);
+    }
+  }
   assert.equal(
     await handlerOf(world.url, { "*": ["2"] })(delivery(first(false)), never),
     undefined,
@@ -119,16 +179,6 @@ Deno.test("a backend that stalls, or is gone, may be back; the error names no ad
   assert.deepEqual([gone.message, gone.permanent], ["the backend cannot be reached", false]);
 });
 
-Deno.test("Backend warns once an outage, and asks less while it lasts", async () => {
-  let broken = true;
-  await using world = service(() => broken ? new Response("", { status: 500 }) : Response.json({}));
-  const said: boolean[] = [];
-  const backend = new Backend({ url: world.url, onAway: (away) => said.push(away) });
-  for (let i = 0; i < 12; i++) await failure(backend.process(MESSAGE, "1", never));
-  assert.deepEqual([said, world.calls.length], [[true], 5]);
-  broken = false;
-});
-
 Deno.test("one number that WhatsApp refuses does not keep the others from being told", async () => {
   await using world = service(({ body }) =>
     body.to === "1" ? new Response("no", { status: 400 }) : Response.json({})
@@ -145,4 +195,23 @@ Deno.test("one number that WhatsApp refuses does not keep the others from being 
   assert.deepEqual(world.calls.map(({ body }) => body.to), ["1", "2", "3"]);
   assert.ok(error.permanent);
   assert.equal(error.message, "1 people could not be told: WhatsApp answered 400");
+});
+
+Deno.test("one number that WhatsApp always fails on is tried after the others", async () => {
+  await using world = service(({ body }) =>
+    body.to === "1" ? new Response("no", { status: 500 }) : Response.json({})
+  );
+  const handler = handlerOf(world.url);
+  let data: unknown = { text: "x", recipients: ["1", "2", "3"] };
+  for (let n = 0; n < 8; n++) {
+    try {
+      const step = await handler(delivery({ kind: "notify", data }), never);
+      data = step?.data;
+    } catch (error) {
+      assert.ok(error instanceof DeliveryError && error.next);
+      data = error.next.data;
+    }
+  }
+  assert.deepEqual(world.calls.slice(0, 4).map(({ body }) => body.to), ["1", "2", "3", "1"]);
+  assert.deepEqual((data as NotifyStep).recipients, ["1"]);
 });

@@ -1,13 +1,14 @@
 import { DenoKv } from "../../broker/deno_kv.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
-import { deliverySuite } from "../suites/delivery_suite.ts";
+import { type DeliveryKit, deliverySuite } from "../suites/delivery_suite.ts";
+import { poisonSuite } from "../suites/poison_suite.ts";
 
-deliverySuite("DeliveryQueue in memory", () => {
+function inMemory(): Promise<DeliveryKit> {
   const kv = new MemoryKv();
   return Promise.resolve({ client: () => kv, [Symbol.asyncDispose]: () => Promise.resolve() });
-});
+}
 
-deliverySuite("DeliveryQueue on SQLite", async () => {
+async function onSqlite(): Promise<DeliveryKit> {
   const folder = await Deno.makeTempDir();
   const kv = await Deno.openKv(`${folder}/kv.sqlite`);
   return {
@@ -17,4 +18,9 @@ deliverySuite("DeliveryQueue on SQLite", async () => {
       await Deno.remove(folder, { recursive: true });
     },
   };
-});
+}
+
+deliverySuite("DeliveryQueue in memory", inMemory);
+poisonSuite("DeliveryQueue in memory", inMemory, { stalls: true });
+deliverySuite("DeliveryQueue on SQLite", onSqlite);
+poisonSuite("DeliveryQueue on SQLite", onSqlite);

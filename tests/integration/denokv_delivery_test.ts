@@ -3,6 +3,7 @@ import { openRemoteKv } from "../../broker/remote_kv.ts";
 import { DenoKv as DenoKvServer } from "../kit/denokv.ts";
 import { deliverySuite } from "../suites/delivery_suite.ts";
 import { inboxSuite } from "../suites/inbox_suite.ts";
+import { poisonSuite } from "../suites/poison_suite.ts";
 
 async function kit() {
   const server = await DenoKvServer.start();
@@ -22,4 +23,5 @@ async function kit() {
 }
 
 deliverySuite("DeliveryQueue on denokv", kit);
+poisonSuite("DeliveryQueue on denokv", kit);
 inboxSuite("Inbox on denokv", kit);

@@ -220,4 +220,60 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     await done.promise;
     hung.resolve(undefined);
   });
+
+  Deno.test(`${name}: a delivery counts as dead, or lost, once that is stored, and once only`, async () => {
+    for (const lands of [false, true]) {
+      for (const maxDead of [10, 0]) {
+        await using world = await kit();
+        const kv = world.client();
+        await put(kv, "a", 1);
+        const told: boolean[] = [];
+        let burials = 0;
+        const queue: { now?: DeliveryQueue } = {};
+        const counts = () => {
+          const { totals: { dead, lost }, deadDepth } = queue.now!;
+          return [dead, lost, deadDepth, told.length];
+        };
+        const before: number[][] = [];
+        // Each burial fails twice: before it is stored, or after, with its answer lost.
+        const unsteady: KvClient = {
+          get: (key) => kv.get(key),
+          list: (range, options) => kv.list(range, options),
+          watch: (keys, signal) => kv.watch(keys, signal),
+          close: () => {},
+          commit: async (commit) => {
+            const isBurial = commit.deletes?.some(([prefix]) => prefix === "delivery");
+            if (!isBurial || ++burials > 2) return await kv.commit(commit);
+            before.push(counts());
+            if (lands) await kv.commit(commit);
+            throw new Error("no answer");
+          },
+        };
+        await using opened = queue.now = open(unsteady, () => {
+          throw new DeliveryError("refused", { permanent: true });
+        }, { maxDead, onDead: (_info, kept) => told.push(kept) });
+        await eventually("it is told", () => told.length > 0);
+        assert.ok(before.every((figures) => figures.every((figure) => figure === 0)), `${before}`);
+        const kept = maxDead > 0;
+        assert.deepEqual([told, opened.totals.dead, opened.totals.lost], [[kept], 1, kept ? 0 : 1]);
+        assert.equal((await opened.list("dead")).length, kept ? 1 : 0);
+      }
+    }
+  });
+
+  Deno.test(`${name}: lanes may have any name`, async () => {
+    await using world = await kit();
+    const kv = world.client();
+    const lanes = ["constructor", "__proto__", "toString", "a/b", "ñ\n", "\u{1f6a8}"];
+    for (const lane of lanes) await put(kv, lane, lane);
+    await using queue = open(kv, ({ lane, data }) => {
+      assert.equal(lane, data);
+      throw new DeliveryError("refused", { permanent: true });
+    });
+    const dead = await eventually("all are dead", async () => {
+      const list = await queue.list("dead");
+      return list.length === lanes.length && list;
+    });
+    for (const { id } of dead) assert.ok(await queue.retry(id));
+  });
 }
