@@ -41,9 +41,11 @@ const origins = () =>
 const recipients = () =>
   text().transform((value, context) => {
     try {
-      return z.record(z.string(), z.array(z.string().regex(/^\+?\d{6,15}$/))).parse(
-        JSON.parse(value),
-      );
+      // By entries, as zod's records leave out a company that is named `__proto__`.
+      const entries = z.array(z.tuple([z.string(), z.array(z.string().regex(/^\+?\d{6,15}$/))]));
+      const given: unknown = JSON.parse(value);
+      if (typeof given !== "object" || given === null || Array.isArray(given)) throw new Error();
+      return Object.fromEntries(entries.parse(Object.entries(given)));
     } catch {
       context.addIssue('must be JSON such as {"cota":["573001112233"],"*":[]}: numbers by company');
       return z.NEVER;

@@ -246,7 +246,14 @@ Deno.test("WhatsApp, tokens and TLS: what belongs together is asked for together
   });
   assert.deepEqual(whatsapp?.recipients, { cota: ["573001112233"], "*": [] });
   assert.deepEqual(bad({ WHATSAPP_TOKEN: "t" }), ["WHATSAPP_API_URL"]);
-  for (const value of ["{", "[]", '{"a":"1"}', '{"a":["x"]}']) {
+  const odd = '{"__proto__":["573001112233"],"constructor":[]}';
+  const named = good({
+    WHATSAPP_API_URL: "https://w",
+    WHATSAPP_TOKEN: "t",
+    WHATSAPP_RECIPIENTS: odd,
+  });
+  assert.equal(JSON.stringify(named.whatsapp?.recipients), odd);
+  for (const value of ["{", "[]", "1", "null", '{"a":"1"}', '{"a":["x"]}']) {
     assert.deepEqual(bad({ WHATSAPP_RECIPIENTS: value }), ["WHATSAPP_RECIPIENTS"]);
   }
   assert.deepEqual(bad({ AUTH_JWT_SECRET: "s", AUTH_JWKS_URL: "https://k" }), ["AUTH_JWKS_URL"]);

@@ -72,3 +72,60 @@ Deno.test("WhatsApp sends texts and templates with the bearer token; an error na
     (error) => !/a-secret|5730/.test(String(error)) && /answered 400/.test(String(error)),
   );
 });
+
+Deno.test("WhatsApp cuts texts at 4,096 characters, marks that, and leaves no half of one", async () => {
+  await using server = await BackendServer.start();
+  const whatsapp = new WhatsApp({ url: `${server.url}/1`, token: "t" });
+  const sent = async (text: string): Promise<string> => {
+    await whatsapp.send("1", { type: "text", text }, never);
+    return server.calls.at(-1)!.body.text.body;
+  };
+  assert.equal(await sent("a".repeat(4_096)), "a".repeat(4_096));
+  assert.equal(await sent("a".repeat(4_097)), `${"a".repeat(4_095)}…`);
+  for (const before of ["", "a"]) {
+    const text = await sent(before + "🚨".repeat(3_000));
+    assert.ok(text.length <= 4_096 && text.length >= 4_094, `${text.length}`);
+    assert.ok(text.isWellFormed());
+    assert.match(text, /🚨…$/u);
+  }
+  assert.equal(await sent("a\ud83d"), "a\ufffd");
+});
+
+Deno.test("WhatsApp sends a template's values as the Cloud API takes them: in one line, of 1,024 characters", async () => {
+  await using server = await BackendServer.start();
+  const whatsapp = new WhatsApp({ url: `${server.url}/1`, token: "t" });
+  const values = ["a\n\tb     c", "x".repeat(2_000)];
+  const message = { type: "template", name: "n", language: "es", values } as const;
+  await whatsapp.send("1", message, never);
+  const [first, second] = server.calls[0]!.body.template.components[0].parameters;
+  assert.equal(first.text, "a b c");
+  assert.equal(second.text, `${"x".repeat(1_023)}…`);
+});
+
+Deno.test("Backend and WhatsApp keep the query of their URL, and no error shows it", async () => {
+  await using server = await BackendServer.start();
+  const backend = new Backend({ url: `${server.url}/base/?token=a-secret` });
+  const whatsapp = new WhatsApp({ url: `${server.url}/v1/2?token=a-secret`, token: "t" });
+  const calls = [
+    () => backend.process({}, "1", never),
+    () => backend.verifyCompanySite("a", "b"),
+    () => whatsapp.send("1", { type: "text", text: "x" }, never),
+  ];
+  for (const call of calls) await call();
+  assert.deepEqual(server.calls.map(({ path }) => path), [
+    "/base/api/mqtt-alerts/process?token=a-secret",
+    "/base/api/mqtt-alerts/verify-empresa-sede?token=a-secret&empresa=a&sede=b",
+    "/v1/2/messages?token=a-secret",
+  ]);
+  const failures = async () => {
+    for (const call of calls) {
+      await assert.rejects(call(), (error) => !Deno.inspect(error).includes("a-secret"));
+    }
+  };
+  for (const answer of [500, 400, "reset"] as const) {
+    server.behave = () => answer;
+    await failures();
+  }
+  await server.stop();
+  await failures();
+});
