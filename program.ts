@@ -106,6 +106,7 @@ export async function startProgram(
     companies,
     deliveries,
     inbox,
+    takesInbound: work.takesInbound,
     delivers: config.backendUrl !== undefined || config.whatsapp !== undefined ||
       options.handlers !== undefined,
     modules: options.modules ?? [],

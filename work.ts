@@ -33,6 +33,8 @@ export interface Work extends AsyncDisposable {
   readonly deliveries: DeliveryQueue | undefined;
   readonly inbox: Inbox | undefined;
   readonly inbound: InboundServer | undefined;
+  /** Whether there is somebody who takes messages from people. */
+  readonly takesInbound: boolean;
 }
 
 export function openWork(
@@ -45,13 +47,15 @@ export function openWork(
   },
 ): Work {
   const backend = config.backendUrl === undefined ? undefined : new Backend({
-    url: config.backendUrl.replace(/\/$/, ""),
+    url: config.backendUrl,
     onAway: onAway("the backend", "BACKEND_URL"),
   });
   const whatsapp = config.whatsapp &&
     new WhatsApp({ ...config.whatsapp, onAway: onAway("WhatsApp", "WHATSAPP_API_URL") });
+  const takesInbound = backend !== undefined || handlers.onInbound !== undefined;
   const queues = config.shadow ? undefined : openQueues(config, kv, {
     instance,
+    takesInbound,
     handler: alarmHandler({
       backend,
       whatsapp,
@@ -66,6 +70,7 @@ export function openWork(
     deliveries: queues?.deliveries,
     inbox: queues?.inbox,
     inbound: queues?.inbound,
+    takesInbound,
     async [Symbol.asyncDispose]() {
       await queues?.inbox[Symbol.asyncDispose]();
       await queues?.deliveries[Symbol.asyncDispose]();
@@ -76,7 +81,11 @@ export function openWork(
 function openQueues(
   { maxMessageBytes, backendUrl, whatsapp }: Config,
   kv: OpenStore["work"],
-  options: { instance: string; handler: ReturnType<typeof alarmHandler> },
+  { takesInbound, ...options }: {
+    readonly instance: string;
+    readonly takesInbound: boolean;
+    readonly handler: ReturnType<typeof alarmHandler>;
+  },
 ) {
   const onError = (error: unknown) => log.debug("deliveries are held up: {error}", { error });
   const deliveries = new DeliveryQueue(kv, {
@@ -94,7 +103,8 @@ function openQueues(
   });
   const inbox = new Inbox(kv, { onQueued: () => deliveries.ring(), onError });
   const admit = () => deliveries.admit();
-  return { deliveries, inbox, inbound: new InboundServer({ inbox, maxMessageBytes, admit }) };
+  const inbound = new InboundServer({ inbox, maxMessageBytes, isTaken: takesInbound, admit });
+  return { deliveries, inbox, inbound };
 }
 
 function onAway(name: string, variable: string): (away: boolean) => void {

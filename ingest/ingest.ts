@@ -57,6 +57,8 @@ export interface IngestOptions {
   readonly deliveries: DeliveryQueue | undefined;
   /** Takes messages from people; undefined like the deliveries. */
   readonly inbox: Inbox | undefined;
+  /** Whether there is somebody who takes them. */
+  readonly takesInbound: boolean;
   /** Whether there is somebody that panic buttons' messages are delivered to. */
   readonly delivers: boolean;
   /** URLs of modules that every source's worker imports: they register types of messages. */
@@ -219,8 +221,8 @@ export class Ingest {
   }
 
   get #names(): InstanceNames {
-    const { config, instance } = this.options;
-    return { config, instance, deploymentId: this.#fanout.deploymentId };
+    const { config, instance, takesInbound } = this.options;
+    return { config, instance, takesInbound, deploymentId: this.#fanout.deploymentId };
   }
 
   #runOf<Section>(kind: SourceKind<Section>, section: Section): SourceRun {

@@ -9,6 +9,8 @@ export interface InstanceNames {
   readonly config: Config;
   readonly instance: string;
   readonly deploymentId: string;
+  /** Whether somebody takes messages from people. */
+  readonly takesInbound: boolean;
 }
 
 export interface SourceKind<Section = unknown> extends SourceDeclaration<Section> {

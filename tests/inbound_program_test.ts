@@ -64,17 +64,33 @@ Deno.test("an upstream WebSocket that is down degrades the program and stops not
   assert.ok(!telecast.output.includes("a-secret"));
 });
 
-Deno.test("without a backend messages from people wait, and say why", async () => {
-  await using telecast = await Telecast.start();
+Deno.test("without a backend messages from people are refused, over /ws and from upstream, and nothing waits", async () => {
+  await using upstream = WsUpstream.start();
+  const env = { WEBSOCKET_URL: upstream.url, DENO_KV_URL: "memory:" };
+  await using telecast = await Telecast.start({ env, args: ["--websocket"] });
+  await telecast.waitForSource("websocket");
+  const { socket, received } = await upstream.client();
   await using peer = await WsClient.open(`ws://127.0.0.1:${telecast.port}/ws`);
-  peer.send(person("m1", "57300"));
-  await peer.waitForEvent("ack");
-  const waiting = await eventually("it waits, and says why", async () => {
-    const { deliveries } = await telecast.json("/api/v1/deliveries?state=waiting");
-    return deliveries[0]?.reason && deliveries[0];
+  // More than the errors that a peer may cause: these are not its own.
+  const ids = Array.from({ length: 150 }, (_, n) => `m${n}`);
+  for (const id of ids) {
+    peer.send(person(id, "57300"));
+    socket.send(JSON.stringify(person(id, "57300")));
+  }
+  await peer.frames.waitForCount(ids.length);
+  await eventually("all are answered", () => received.length === ids.length);
+  for (const answers of [peer.frames.items, received]) {
+    const said = answers.map((text) => JSON.parse(text));
+    assert.ok(said.every(({ event, data }) => event === "error" && data.code === "no_backend"));
+    assert.deepEqual(said.map(({ data }) => data.id), ids);
+  }
+  const { deliveries } = await telecast.json("/api/v1/deliveries?state=waiting");
+  assert.deepEqual(deliveries, []);
+  const { inbound, sources } = await eventually("all are counted", async () => {
+    const stats = await telecast.json("/api/v1/stats");
+    return stats.sources[0].malformed === ids.length && stats;
   });
-  assert.deepEqual([waiting.kind, waiting.attempts], ["inbound", 0]);
-  assert.match(waiting.reason, /BACKEND_URL/);
+  assert.deepEqual([inbound.queued, inbound.refused, sources[0].received], [0, 150, 150]);
 });
 
 Deno.test("with --shadow no message from a person is acked or taken: the system beside does that", async () => {

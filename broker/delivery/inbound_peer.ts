@@ -10,7 +10,7 @@ export interface InboundTotals {
   queued: number;
   /** Messages that were known by their ids. */
   repeat: number;
-  /** Frames that were no message, or too large. */
+  /** Frames that were no message, or too large; messages that nobody would take. */
   refused: number;
   /** Connections that were closed as they did not wait for answers. */
   overflowed: number;
@@ -21,6 +21,8 @@ export interface InboundHost {
   readonly totals: InboundTotals;
   readonly inbox: Inbox;
   readonly maxMessageBytes: number;
+  /** False where nobody would do the work: every message is refused. */
+  readonly isTaken: boolean;
   /** Asked for each message: false where too much work waits. */
   admit(): boolean;
 }
@@ -49,6 +51,14 @@ interface Refusal {
   readonly message: string;
   readonly id?: string | undefined;
 }
+
+/** What a peer is told whose messages nobody would take. */
+export const NO_BACKEND = {
+  code: "no_backend",
+  message: "nobody here takes messages from people: BACKEND_URL is not set",
+} as const;
+/** Refusals that are no fault of the peer, and end no connection. */
+const OURS: ReadonlySet<string> = new Set([NO_BACKEND.code, "queue_full"]);
 
 export class InboundPeer {
   readonly #gone = new AbortController();
@@ -126,6 +136,10 @@ export class InboundPeer {
 
   async #store(message: InboundMessage): Promise<{ id: string | null; status: string } | Refusal> {
     const { id } = message;
+    if (!this.host.isTaken) {
+      this.host.totals.refused++;
+      return { ...NO_BACKEND, id };
+    }
     if (!this.host.admit()) {
       return { code: "queue_full", message: "too much work waits: send it again later", id };
     }
@@ -155,6 +169,7 @@ export class InboundPeer {
 
   #error(refusal: Refusal): void {
     this.#send("error", refusal);
+    if (OURS.has(refusal.code)) return;
     const minute = Math.floor(performance.now() / 60_000);
     if (minute !== this.#minute) this.#errors = 0;
     this.#minute = minute;

@@ -11,6 +11,8 @@ import type { Inbox } from "./inbox.ts";
 export interface InboundServerOptions {
   readonly inbox: Inbox;
   readonly maxMessageBytes: number;
+  /** False where nobody would do the work; true unless given. */
+  readonly isTaken?: boolean;
   /** Asked for each message: false where too much work waits. */
   admit(): boolean;
 }
@@ -30,6 +32,10 @@ export class InboundServer implements InboundHost {
 
   get maxMessageBytes(): number {
     return this.options.maxMessageBytes;
+  }
+
+  get isTaken(): boolean {
+    return this.options.isTaken ?? true;
   }
 
   admit(): boolean {

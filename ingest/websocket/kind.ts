@@ -32,10 +32,11 @@ export const WEBSOCKET = defineSource<WebSocketConfig, typeof variables>({
   worker: new URL("./worker.ts", import.meta.url),
   // Its clients share nothing: each would get every message.
   isLeased: (mode) => mode !== "all",
-  workerConfig: ({ url }, { config }): WebSocketSourceConfig => ({
+  workerConfig: ({ url }, { config, takesInbound }): WebSocketSourceConfig => ({
     url,
     maxMessageBytes: config.maxMessageBytes,
     deviceIdPath: config.deviceIdPath,
     answers: !config.shadow,
+    takesInbound,
   }),
 });

@@ -1,5 +1,6 @@
 /** Messages from an upstream WebSocket: of devices, which stream, and from people, which are work. */
 
+import { NO_BACKEND } from "../../broker/delivery/inbound_peer.ts";
 import { BoundedLog } from "../../log.ts";
 import { sleep } from "../backoff.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
@@ -15,6 +16,8 @@ export interface WebSocketSourceConfig {
   readonly deviceIdPath?: readonly string[] | undefined;
   /** False beside a system that answers: the server hears of nothing. */
   readonly answers: boolean;
+  /** False where nobody would take messages from people: each is answered with an error. */
+  readonly takesInbound?: boolean | undefined;
   readonly pace?: PaceOptions | undefined;
   readonly pingMs?: number | undefined;
 }
@@ -133,7 +136,11 @@ export class WebSocketSource implements Source {
   }
 
   #hand(part: Part, connection: Connection): void {
-    if (part.kind === "inbound") {
+    if (part.kind === "inbound" && this.config.answers && this.config.takesInbound === false) {
+      const { id, body } = part.message;
+      this.#intake.receive(encoder.encode(body), { ...ORIGIN, detail: NO_BACKEND.message });
+      connection.send(JSON.stringify({ event: "error", data: { ...NO_BACKEND, id } }));
+    } else if (part.kind === "inbound") {
       const { message } = part;
       const ack = () => this.#ack(message.id, connection);
       this.#intake.receive(NOTHING, { ...ORIGIN, inbound: message }, ack);
