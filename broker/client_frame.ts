@@ -27,6 +27,11 @@ export function wsEvent(event: string, data: string, id?: string): string {
   return `{"event":"${event}","data":${data}${id === undefined ? "" : `,"id":"${id}"`}}`;
 }
 
+/** Events of one name, as the bytes of a text frame each, one after another. */
+export function wsEventFrames(event: string, data: readonly string[]): Uint8Array {
+  return join(data.map((text) => textFrame(wsEvent(event, text))));
+}
+
 /** Messages with their positions in one WebSocket text frame. */
 export function wsBatch(items: readonly { payload: string; id: string }[]): string {
   const data = items.map(({ payload, id }) => `{"data":${payload},"id":"${id}"}`).join(",");
@@ -34,8 +39,17 @@ export function wsBatch(items: readonly { payload: string; id: string }[]): stri
 }
 
 export function sseEvent(event: string, data: string, id?: string): Uint8Array {
+  return utf8(sseText(event, data, id));
+}
+
+/** Events of one name in one chunk. */
+export function sseEvents(event: string, data: readonly string[]): Uint8Array {
+  return utf8(data.map((text) => sseText(event, text)).join(""));
+}
+
+function sseText(event: string, data: string, id?: string): string {
   const position = id === undefined ? "" : `id: ${id}\n`;
-  return utf8(`${position}event: ${event}\ndata: ${data}\n\n`);
+  return `${position}event: ${event}\ndata: ${data}\n\n`;
 }
 
 /** A block that sets the position of a client that has seen nothing yet. */

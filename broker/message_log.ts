@@ -8,6 +8,10 @@ import { type Recent, Repeats } from "./repeats.ts";
 const OVERHEAD_BYTES = 200;
 /** Up to this many ids a search follows each device's chain; beyond it reads the log itself. */
 const MAX_CHAINS = 64;
+/** And up to so many publications on them: what comes after is found by reading the log. */
+const MAX_ALONG_CHAINS = 2_048;
+/** A search ends after so many publications that are not of interest, and goes on later. */
+const MAX_MISSED = 4_096;
 
 /**
  * The newest stretch of the log, dense in offsets, bounded in bytes, with an index by device, and
@@ -112,7 +116,8 @@ export class MessageLog implements Recent {
 
   /**
    * Publications of interest after `offset`, in order, about `maxBytes` of them, and the offset that
-   * they reach to. Undefined where memory does not go back that far.
+   * they reach to; fewer where they are hard to find, so that no call takes long. Undefined where
+   * memory does not go back that far.
    */
   after(
     offset: number,
@@ -120,28 +125,35 @@ export class MessageLog implements Recent {
     maxBytes: number,
   ): { found: Publication[]; reached: number } | undefined {
     if (offset < this.start) return undefined;
-    if (!interest.all && interest.prefixes.length === 0 && interest.ids.size <= MAX_CHAINS) {
-      return this.#alongChains(offset, interest, maxBytes);
-    }
+    return this.#alongChains(offset, interest, maxBytes) ?? this.#among(offset, interest, maxBytes);
+  }
+
+  /** Looks at each publication. */
+  #among(offset: number, interest: Interest, maxBytes: number) {
     const found: Publication[] = [];
     let bytes = 0;
+    let missed = 0;
     let i = this.#recent.length - (this.#position - offset);
-    for (; i < this.#recent.length && bytes < maxBytes; i++) {
+    for (; i < this.#recent.length && bytes < maxBytes && missed < MAX_MISSED; i++) {
       const publication = this.#recent[i]!;
-      if (!interest.matches(publication.deviceId)) continue;
-      found.push(publication);
-      bytes += publication.payload.length;
+      if (interest.matches(publication.deviceId)) {
+        found.push(publication);
+        bytes += publication.payload.length;
+      } else missed++;
     }
     return { found, reached: this.#position - (this.#recent.length - i) };
   }
 
+  /** Goes back from the last publication of each device; undefined where that is a long way. */
   #alongChains(offset: number, interest: Interest, maxBytes: number) {
+    if (interest.all || interest.prefixes.length > 0 || interest.ids.size > MAX_CHAINS) return;
     const found: Publication[] = [];
     for (const id of interest.ids) {
       let publication = this.#last.get(id);
       if (publication && !this.#holds(publication)) continue;
       while (publication && publication.offset > offset) {
         found.push(publication);
+        if (found.length > MAX_ALONG_CHAINS) return;
         publication = this.at(publication.previous);
       }
     }

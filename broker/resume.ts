@@ -6,7 +6,7 @@ import type { Hub } from "./hub.ts";
 import type { Interest } from "./interest.ts";
 import { parseCursor, type Publication } from "./message.ts";
 import { resumes } from "../metrics.ts";
-import { isGone, STEP_BYTES, STEP_MESSAGES, turn, writable } from "./pace.ts";
+import { isGone, nextStep, STEP_BYTES, STEP_MESSAGES } from "./pace.ts";
 import type { Session } from "./session.ts";
 import { sendSnapshot } from "./snapshot.ts";
 
@@ -75,12 +75,17 @@ export async function addToSession(
 ): Promise<void> {
   const replay = cursor === undefined ? undefined : await hub.fanout.since(cursor, named, signal);
   if (session.closed) return;
+  const { turnstile, fanout: { log } } = hub;
   if (cursor === undefined || replay === undefined || replay.status === "none") {
     hub.reattach(session, all);
-    if (snapshot) await sendSnapshot(hub, session, named, { signal, isLive: true });
+    const liveFrom = log.position;
+    if (snapshot && await nextStep(session, { turnstile, signal })) {
+      await sendSnapshot(hub, session, named, { signal, liveFrom });
+    }
     if (replay) sendResumed(session, replay, 0, session.position(hub.cursor));
     return;
   }
+  if (!await nextStep(session, { turnstile, signal })) return;
   if (snapshot) await sendSnapshot(hub, session, named, { signal });
   if (session.closed) return;
   hub.reattach(session, all);
@@ -119,33 +124,29 @@ async function replayToHead(
   options: ReplayOptions,
 ): Promise<void> {
   const { onWritten, onHead, signal } = options;
-  const log = hub.fanout.log;
+  const { turnstile, fanout: { log } } = hub;
   const newest = session.mode.latest ? new Newest() : undefined;
+  const next = () => nextStep(session, { turnstile, signal });
   let replayed = 0;
   for (let caughtUp = false;;) {
-    await writable(session, signal);
     let found = await replay.next(STEP_BYTES);
     if (isGone(session, signal)) return;
     const atHead = () => replay.at === log.position;
     newest?.add(found);
-    if (newest && !atHead()) {
-      await hub.turnstile.pass();
-      continue;
+    if (!newest || atHead()) {
+      if (newest) found = newest.take();
+      if (newest && caughtUp) {
+        // What came while the newest of each device were written: for its rate to decide about.
+        onHead(replayed);
+        return session.addAll(found);
+      }
+      replayed += found.length;
+      if (!await writeAll(found, options.write, next)) return;
+      onWritten?.(replay.at);
+      if (atHead()) return onHead(replayed);
+      caughtUp = true;
     }
-    if (newest) found = newest.take();
-    if (newest && caughtUp) {
-      // What came while the newest of each device were written: for its rate to decide about.
-      onHead(replayed);
-      return session.addAll(found);
-    }
-    replayed += found.length;
-    await writeAll(session, found, options);
-    if (isGone(session, signal)) return;
-    onWritten?.(replay.at);
-    if (atHead()) return onHead(replayed);
-    caughtUp = true;
-    await turn();
-    await hub.turnstile.pass();
+    if (!await next()) return;
   }
 }
 
@@ -167,17 +168,17 @@ class Newest {
   }
 }
 
+/** Writes some messages in steps; false where the client is gone. */
 async function writeAll(
-  session: Session,
   publications: readonly Publication[],
-  { write, signal }: ReplayOptions,
-): Promise<void> {
+  write: ReplayOptions["write"],
+  next: () => Promise<boolean>,
+): Promise<boolean> {
   for (let rest = publications; rest.length > 0;) {
     rest = rest.slice(write(oneStep(rest)));
-    if (rest.length === 0) return;
-    await writable(session, signal);
-    if (isGone(session, signal)) return;
+    if (rest.length > 0 && !await next()) return false;
   }
+  return true;
 }
 
 /** As many as are written in one go. */

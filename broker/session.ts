@@ -120,7 +120,7 @@ export class Session implements OutboxEvents {
       for (const [deviceId, state] of this.#presence) {
         if (this.sink.full) return "socket";
         this.#presence.delete(deviceId);
-        this.writePresence(deviceId, state);
+        this.#writePresence(deviceId, state);
       }
       this.#presence = undefined;
     }
@@ -130,14 +130,10 @@ export class Session implements OutboxEvents {
   /** Tells a change of a device's state; where it has to wait, the newest one goes out later. */
   presence(deviceId: string, state: PresenceState): void {
     const now = this.live && !this.sink.full && !this.#presence?.size;
-    if (now) return this.writePresence(deviceId, state);
+    if (now) return this.#writePresence(deviceId, state);
     this.#presence ??= new Map();
     this.#presence.set(deviceId, state);
     if (this.live) this.onWaiting("socket");
-  }
-
-  writePresence(deviceId: string, state: PresenceState): void {
-    this.sink.event("presence", JSON.stringify({ device_id: deviceId, state }));
   }
 
   /** From now on it gets messages; what waited for that goes out. */
@@ -202,4 +198,13 @@ export class Session implements OutboxEvents {
     const { messages, bytes } = this.#outbox;
     return { messages, bytes };
   }
+
+  #writePresence(deviceId: string, state: PresenceState): void {
+    this.sink.event("presence", presenceText(deviceId, state));
+  }
+}
+
+/** Data of a `presence` event. */
+export function presenceText(deviceId: string, state: PresenceState): string {
+  return JSON.stringify({ device_id: deviceId, state });
 }

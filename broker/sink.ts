@@ -35,6 +35,8 @@ export interface Sink {
    * {@linkcode UNREAD_EVENT_BYTES} wait in a full socket is cut off.
    */
   event(name: string, data: string, id?: string): void;
+  /** Writes events of one name, as one write where the socket can, whatever it holds. */
+  events(name: string, data: readonly string[]): void;
   /** Keeps proxies from closing a quiet connection. */
   comment(): void;
   /** Ends the connection; `code` and `reason` reach the peer where the transport has them. */

@@ -6,6 +6,7 @@ import {
   SSE_COMMENT,
   SSE_RETRY,
   sseEvent,
+  sseEvents,
   ssePosition,
 } from "./client_frame.ts";
 import type { Publication } from "./message.ts";
@@ -73,6 +74,10 @@ export class SseSink implements Sink {
     const bytes = sseEvent(name, data, id);
     if (this.#unread.admits(bytes.length, this.full)) this.body.write(bytes);
     else this.abandon();
+  }
+
+  events(name: string, data: readonly string[]): void {
+    this.#write(sseEvents(name, data));
   }
 
   comment(): void {

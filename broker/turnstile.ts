@@ -1,20 +1,24 @@
 /** Work that can wait goes on in slices of a few milliseconds: what is live comes between them. */
 
 const SLICE_MS = 4;
-/** So many may pass in one turn before any of them has done its work. */
+/** So many may pass in one turn: some of them read the store, and have their work later. */
 const AT_ONCE = 8;
+/** Between a pass and the work that it is for. */
+const PROMISES = 5;
 /** Places of those who are through that are kept until they are cleared away together. */
 const MAX_EMPTY = 1_000;
 
 /**
  * Thousands of clients may come back in the same moment. What each of them costs is little, but
  * done at once it would keep live messages waiting for seconds. So each passes here before each
- * part of its beginning, in the order of arrival.
+ * part of its beginning, in the order of arrival, one after another.
  */
 export class Turnstile implements Disposable {
   #waiting: (() => void)[] = [];
   /** Those before are through. */
   #next = 0;
+  /** Somebody has just passed. */
+  #isTaken = false;
   /** Of the slice that runs; it ends with the turn, at the latest. */
   #passed = 0;
   #endsAt = 0;
@@ -30,11 +34,12 @@ export class Turnstile implements Disposable {
   /** Undefined where there is time now. */
   pass(): Promise<void> | undefined {
     if (this.#timer === undefined) this.#begin();
-    if (this.waiting === 0 && this.#passed < AT_ONCE && this.now() < this.#endsAt) {
-      this.#passed++;
-      return undefined;
+    if (this.waiting > 0 || this.#isTaken || !this.#hasTime()) {
+      return new Promise((resolve) => this.#waiting.push(resolve));
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#passed++;
+    this.#letThrough();
+    return undefined;
   }
 
   /** Lets everybody through. */
@@ -53,19 +58,27 @@ export class Turnstile implements Disposable {
       this.#timer = undefined;
       if (this.waiting === 0) return;
       this.#begin();
-      this.#letThrough();
+      if (!this.#isTaken) this.#letThrough();
     });
   }
 
-  /** One by one, each once the one before has done what it does at once. */
-  #letThrough(): void {
-    if (this.waiting === 0 || this.#passed >= AT_ONCE || this.now() >= this.#endsAt) return;
-    this.#passed++;
-    this.#waiting[this.#next++]!();
-    if (this.#next >= MAX_EMPTY || this.waiting === 0) {
-      this.#waiting = this.#waiting.slice(this.#next);
-      this.#next = 0;
+  #hasTime(): boolean {
+    return this.#passed < AT_ONCE && this.now() < this.#endsAt;
+  }
+
+  /** Lets the next ones through, each once the one before has done what it does at once. */
+  async #letThrough(): Promise<void> {
+    this.#isTaken = true;
+    for (;;) {
+      for (let i = 0; i < PROMISES; i++) await undefined;
+      if (this.waiting === 0 || !this.#hasTime()) break;
+      this.#passed++;
+      this.#waiting[this.#next++]!();
+      if (this.#next >= MAX_EMPTY || this.waiting === 0) {
+        this.#waiting = this.#waiting.slice(this.#next);
+        this.#next = 0;
+      }
     }
-    queueMicrotask(() => this.#letThrough());
+    this.#isTaken = false;
   }
 }

@@ -1,6 +1,6 @@
 /** Writes a session's messages to a WebSocket. */
 
-import { type JoinedEvents, wsBatch, wsEvent, wsMessage } from "./client_frame.ts";
+import { type JoinedEvents, wsBatch, wsEvent, wsEventFrames, wsMessage } from "./client_frame.ts";
 import type { Publication } from "./message.ts";
 import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
 
@@ -76,6 +76,14 @@ export class WsSink implements Sink {
     const text = wsEvent(name, data, id);
     if (this.#unread.admits(text.length, this.full)) this.socket.send(text);
     else this.abandon();
+  }
+
+  events(name: string, data: readonly string[]): void {
+    if (!this.socket.isOpen) return;
+    if (!this.socket.sendFrames) return data.forEach((text) => this.event(name, text));
+    const frames = wsEventFrames(name, data);
+    this.#written += frames.length;
+    this.socket.sendFrames(frames);
   }
 
   comment(): void {}

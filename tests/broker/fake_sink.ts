@@ -25,6 +25,8 @@ export class FakeSink implements Sink {
   room = Infinity;
   /** How often somebody asked whether it is full. */
   looks = 0;
+  /** How often several events were written as one. */
+  writes = 0;
   /** Called when the socket takes bytes. */
   readonly takers: (() => void)[] = [];
 
@@ -80,6 +82,11 @@ export class FakeSink implements Sink {
   event(name: string, data: string, id?: string): void {
     this.written.push(`${name} ${data}`);
     this.ids.push(id);
+  }
+
+  events(name: string, data: readonly string[]): void {
+    this.writes++;
+    for (const text of data) this.written.push(`${name} ${text}`);
   }
 
   comment(): void {

@@ -60,6 +60,61 @@ Deno.test("MessageLog.after() reaches as far as maxBytes, and says how far", () 
   assert.deepEqual(log.after(30, Interest.EVERYTHING, 100), { found: [], reached: 30 });
 });
 
+/** All that is found after `offset`, step by step. */
+function searched(log: MessageLog, offset: number, interest: Interest, maxBytes: number) {
+  const found: number[] = [];
+  let steps = 0;
+  for (let at = offset; at < log.position; steps++) {
+    const step = log.after(at, interest, maxBytes)!;
+    assert.ok(step.reached > at);
+    found.push(...step.found.map((publication) => publication.offset));
+    at = step.reached;
+  }
+  return { found, steps };
+}
+
+Deno.test("MessageLog.after() finds the same however it searches, in small steps or large", () => {
+  const random = new Random(7);
+  const log = new MessageLog({ maxBytes: 10_000 * bytesOf(10) });
+  const all: { offset: number; deviceId: string }[] = [];
+  for (let offset = 1; offset <= 12_000; offset++) {
+    const deviceId = random.chance(0.4) ? "hot" : `d${random.int(0, 3_000)}`;
+    log.append(publication(offset, deviceId, { payload: "x".repeat(10) }));
+    all.push({ offset, deviceId });
+  }
+  for (const ids of ["hot", "d7", "hot,d7,d8", "d1*", "hot,d2*", "*", "none", "none*"]) {
+    const interest = Interest.parse([ids], 10);
+    const many = Interest.parse([ids, ...Array.from({ length: 70 }, (_, i) => `z${i}`)], 80);
+    for (const offset of [log.start, log.start + 5_000, log.position - 3]) {
+      const wanted = all.filter((one) => one.offset > offset && interest.matches(one.deviceId))
+        .map((one) => one.offset);
+      for (const maxBytes of [10, 5_000, 1_000_000]) {
+        assert.deepEqual(searched(log, offset, interest, maxBytes).found, wanted);
+        assert.deepEqual(searched(log, offset, many, maxBytes).found, wanted);
+      }
+    }
+  }
+});
+
+Deno.test("MessageLog.after() takes no longer where little is found, or a device has sent a lot", () => {
+  const log = new MessageLog({ maxBytes: 60_000 * bytesOf(10) });
+  for (let offset = 1; offset <= 50_000; offset++) {
+    log.append(publication(offset, offset % 2 ? "hot" : `d${offset}`, { payload: "x".repeat(10) }));
+  }
+  const rare = Interest.parse(["none*"], 1);
+  const matches = rare.matches.bind(rare);
+  let looks = 0;
+  Object.assign(rare, { matches: (id: string) => (looks++, matches(id)) });
+  assert.deepEqual(log.after(0, rare, 1_000), { found: [], reached: 4_096 });
+  assert.equal(looks, 4_096);
+  assert.equal(searched(log, 0, rare, 1_000).steps, 13);
+  const at = log.at.bind(log);
+  let walked = 0;
+  log.at = (offset) => (walked++, at(offset));
+  assert.equal(log.after(0, Interest.parse(["hot"], 1), 1_000)!.found.length, 100);
+  assert.ok(walked < 5_000, `${walked} publications were looked at for the first 100`);
+});
+
 Deno.test("MessageLog.repeated() finds all that is recent, and nothing else, however much comes", () => {
   const random = new Random(11);
   const log = new MessageLog({ maxBytes: 5_000 * bytesOf(6) });

@@ -44,7 +44,8 @@ export class Scheduler {
         return false;
       }
       this.#removeFirst();
-      this.now = next.at;
+      // An action may have taken time itself.
+      this.now = Math.max(this.now, next.at);
       this.steps++;
       if (next.action() === false) continue;
       // A macrotask comes after all microtasks, however long their chains are.
