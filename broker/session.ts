@@ -157,7 +157,7 @@ export class Session implements OutboxEvents {
 
   /** Writes messages of a command's replay: newer ones of other devices may be out already. */
   replayWithoutIds(publications: readonly Publication[]): void {
-    for (const { payload } of publications) this.sink.event("message", payload);
+    this.sink.events("message", publications.map(({ payload }) => payload));
     this.#outbox.replayed(publications);
     this.onSent(publications.length);
   }

@@ -35,7 +35,7 @@ export interface Sink {
    * {@linkcode UNREAD_EVENT_BYTES} wait in a full socket is cut off.
    */
   event(name: string, data: string, id?: string): void;
-  /** Writes events of one name, as one write where the socket can, whatever it holds. */
+  /** Writes events of one name, in one write where the socket can; to be asked for room before. */
   events(name: string, data: readonly string[]): void;
   /** Keeps proxies from closing a quiet connection. */
   comment(): void;

@@ -77,7 +77,7 @@ export class SseSink implements Sink {
   }
 
   events(name: string, data: readonly string[]): void {
-    this.#write(sseEvents(name, data));
+    this.body.write(sseEvents(name, data));
   }
 
   comment(): void {

@@ -80,10 +80,8 @@ export class WsSink implements Sink {
 
   events(name: string, data: readonly string[]): void {
     if (!this.socket.isOpen) return;
-    if (!this.socket.sendFrames) return data.forEach((text) => this.event(name, text));
-    const frames = wsEventFrames(name, data);
-    this.#written += frames.length;
-    this.socket.sendFrames(frames);
+    if (this.socket.sendFrames) this.socket.sendFrames(wsEventFrames(name, data));
+    else for (const text of data) this.socket.send(wsEvent(name, text));
   }
 
   comment(): void {}
