@@ -9,6 +9,8 @@ export class FakeConn {
   atOnce = Infinity;
   /** The server closed its sending side. */
   sentEnd = false;
+  /** Told of bytes that the system has taken. */
+  onTaken: ((bytes: Uint8Array) => void) | undefined;
   closed = false;
   /** Reads that the server has begun, and how many bytes they have brought. */
   reads = 0;
@@ -75,6 +77,7 @@ export class FakeConn {
     const taken = Math.min(bytes.length, this.#room, this.atOnce);
     this.#room -= taken;
     this.#written.push(bytes.slice(0, taken));
+    this.onTaken?.(bytes.subarray(0, taken));
     return taken;
   }
 

@@ -3,18 +3,17 @@
 import { Epoch } from "../../broker/message.ts";
 import { beginSession } from "../../broker/resume.ts";
 import type { Session, SessionMode } from "../../broker/session.ts";
-import { SseSink } from "../../broker/sse_sink.ts";
-import { WsSink } from "../../broker/ws_sink.ts";
 import type { AppDeps } from "../../routes/deps.ts";
-import { StreamBody } from "../../routes/stream_body.ts";
 import { StreamCommands } from "../../routes/stream_commands.ts";
 import { OPEN_GRANT } from "../../routes/tokens.ts";
-import { parseWsFrame, SseParser } from "../kit/received.ts";
-import { ClientSocket } from "./client_socket.ts";
 import { Expectation, MAX_RATE, type Mode, type SentCommand } from "./expectation.ts";
+import { ServerWire } from "./server_wire.ts";
 import type { Instance, Site } from "./site.ts";
+import { FallbackEvents, FallbackSocket, type Wire, type WireOptions } from "./wire.ts";
 
 export interface ClientPlan {
+  /** Our own, or Deno's. */
+  readonly server: "server" | "fallback";
   readonly transport: "ws" | "sse";
   readonly mode: Mode;
   readonly deviceIds: string;
@@ -28,9 +27,7 @@ export interface ClientPlan {
 interface Connection {
   readonly instance: Instance;
   readonly session: Session;
-  readonly commands: StreamCommands;
-  readonly socket: ClientSocket | undefined;
-  readonly end: () => void;
+  readonly wire: Wire;
 }
 
 const MODES: Record<Mode, SessionMode> = {
@@ -67,25 +64,25 @@ export class Client {
     expectation.connected({ cursor, snapshot, position });
     const gone = new AbortController();
     const { signal } = gone;
-    const end = () => {
-      instance.onKilled.delete(cut);
-      if (this.#connection?.session === session) this.#connection = undefined;
-      gone.abort();
-      hub.close(session);
-    };
-    const socket = plan.transport === "sse" ? undefined : new ClientSocket({
+    const cut = () => wire.cut();
+    const wire = openWire(plan, {
       eager: () => this.#eager,
-      stamp: (text) => ({ text, position: fanout.log.position, sentAt: this.site.now }),
-      onFrame: ({ text, ...sent }) => expectation.saw({ ...parseWsFrame(text), ...sent }),
-      onClosed: end,
+      stamp: () => ({ position: fanout.log.position, sentAt: this.site.now }),
+      onEvent: (event) => expectation.saw(event),
+      onBegin: (id) => {
+        if (cursor === undefined) expectation.positioned(id ?? "none");
+      },
+      onCommand: (text) => commands.receive(text),
+      onGone: () => {
+        instance.onKilled.delete(cut);
+        if (this.#connection?.wire === wire) this.#connection = undefined;
+        gone.abort();
+        hub.close(session);
+      },
     });
-    const cut = () => {
-      socket?.cut();
-      end();
-    };
-    const body = socket ? undefined : new StreamBody(end);
-    const sink = body ? new SseSink(body) : new WsSink(socket!);
-    const session: Session = hub.open(sink, expectation.interest, MODES[expectation.mode]);
+    const session = hub.open(wire.sink, expectation.interest, MODES[expectation.mode]);
+    this.#connection = { instance, session, wire };
+    instance.onKilled.add(cut);
     session.onClosed = () => gone.abort();
     const begun = beginSession(hub, session, { cursor, snapshot, signal })
       .catch(() => hub.goodbye(session, "error", 0));
@@ -94,18 +91,15 @@ export class Client {
       config: { maxDeviceIds: 500, limits: { commandsPerSecond: 1_000 } },
     } as unknown as AppDeps;
     const commands = new StreamCommands(deps, session, { grant: OPEN_GRANT, signal, begun });
-    this.#connection = { instance, session, commands, socket, end: cut };
-    instance.onKilled.add(cut);
-    if (body) void this.#readEvents(body, cursor === undefined, instance);
   }
 
   /** The network between it and its instance breaks. */
   cut(): void {
-    this.#connection?.end();
+    this.#connection?.wire.cut();
   }
 
   read(frames: number): void {
-    this.#connection?.socket?.read(frames);
+    this.#connection?.wire.read(frames);
   }
 
   readAtOnce(): void {
@@ -115,30 +109,12 @@ export class Client {
 
   command(command: SentCommand): void {
     const connection = this.#connection;
-    if (!connection?.socket || !["all", "batch"].includes(this.expectation.mode)) return;
+    const isTaken = this.plan.transport === "ws" &&
+      ["all", "batch"].includes(this.expectation.mode);
+    if (!connection || !isTaken) return;
     this.expectation.sent(command);
     const { action, deviceIds, since } = command;
-    connection.commands.receive(JSON.stringify({ action, device_ids: deviceIds, since }));
-  }
-
-  /** Reads Server-Sent Events until the server ends them, or the network does. */
-  async #readEvents(body: StreamBody, isFresh: boolean, instance: Instance): Promise<void> {
-    const parser = new SseParser();
-    const connection = this.#connection!;
-    let isFirst = true;
-    const decoder = new TextDecoder();
-    for await (const bytes of body.stream) {
-      if (this.#connection !== connection) return;
-      const text = decoder.decode(bytes, { stream: true });
-      const id = /^retry: 3000\n\n(?:id: (\S+)\n\n)?/.exec(text)?.[1];
-      if (isFirst && isFresh) this.expectation.positioned(id ?? "none");
-      isFirst = false;
-      const position = instance.fanout.log.position;
-      for (const event of parser.push(text)) {
-        this.expectation.saw({ ...event, position, sentAt: this.site.now });
-      }
-    }
-    if (this.#connection === connection) this.#connection = undefined;
+    connection.wire.send(JSON.stringify({ action, device_ids: deviceIds, since }));
   }
 
   #firstCursor(): string | undefined {
@@ -156,4 +132,9 @@ export class Client {
         return undefined;
     }
   }
+}
+
+function openWire({ server, transport }: ClientPlan, options: WireOptions): Wire {
+  if (server === "server") return new ServerWire(transport, options);
+  return transport === "ws" ? new FallbackSocket(options) : new FallbackEvents(options);
 }

@@ -12,6 +12,7 @@ const [SEED = RUNS ? undefined : "1", PATH] = Deno.env.get("PROPERTY_SEED")?.spl
 const CLIENTS = 4;
 
 const plan: fc.Arbitrary<ClientPlan> = fc.record({
+  server: fc.constantFrom("server", "server", "fallback"),
   transport: fc.constantFrom("ws", "ws", "sse"),
   mode: fc.constantFrom("all", "all", "batch", "latest", "rate"),
   deviceIds: fc.constantFrom("*", "A", "B*", "A,B1", "B1,C,D"),
