@@ -157,7 +157,7 @@ everyServer.test("a client that commands and does not read is closed before its 
   const many = new Uint8Array(small.length * 100);
   for (let i = 0; i < 100; i++) many.set(small, i * small.length);
   await eventually("the server has had enough", async () => {
-    await connection.write(many);
+    await connection.write(many).catch(() => {});
     most = Math.max(most, session!.sink.buffered);
     return session!.closed;
   }, { intervalMs: 1, timeoutMs: 40_000 });
