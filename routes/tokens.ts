@@ -45,6 +45,8 @@ export class TokenError extends Error {
 
 const MAX_GRANTED = 100_000;
 const MAX_TOKEN_CHARS = 16_384;
+/** The end of the year 9999; today's time in milliseconds lies beyond it. */
+const MAX_TIME_SECONDS = 253_402_300_799;
 
 /** Checks tokens by a shared secret (HS256), or by the public keys of an identity provider. */
 export class Tokens {
@@ -74,12 +76,21 @@ export class Tokens {
     }
     if (token.length > MAX_TOKEN_CHARS) throw new TokenError("bad_token", "The token is too long");
     try {
-      const { sub, jti, iat, exp, scope, device_ids } = await this.#payload(token);
+      const { sub, jti, iat, exp, nbf, scope, device_ids } = await this.#payload(token);
       if (!isName(sub) || !isName(jti)) throw new TypeError("sub and jti have to be text");
+      if (![iat, exp, nbf].every(isTime)) {
+        throw new TypeError("iat, exp and nbf have to be seconds");
+      }
+      const now = Date.now();
+      const issuedAt = iat === undefined ? undefined : iat * 1000;
+      if (issuedAt !== undefined && issuedAt > now + this.config.clockSkewSeconds * 1000) {
+        throw new TypeError("iat lies ahead");
+      }
       return {
         subject: sub,
         tokenId: jti,
-        issuedAt: iat === undefined ? undefined : iat * 1000,
+        // A clock that is ahead of ours must not carry a token past a revocation of this moment.
+        issuedAt: issuedAt === undefined ? undefined : Math.min(issuedAt, now),
         scopes: scopesOf(scope),
         devices: devicesOf(device_ids),
         expiresAt: exp === undefined ? undefined : (exp + this.config.clockSkewSeconds) * 1000,
@@ -117,6 +128,10 @@ export class Tokens {
 
 /** Only what has a name can be revoked by it. */
 const isName = (claim: unknown) => claim === undefined || typeof claim === "string";
+
+/** Seconds since 1970, which may have a fraction (RFC 7519, 2). */
+const isTime = (claim: number | undefined) =>
+  claim === undefined || Math.abs(claim) <= MAX_TIME_SECONDS;
 
 /** Words by spaces, or a list of them. */
 function scopesOf(claim: unknown): ReadonlySet<string> {
