@@ -4,7 +4,8 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { Revocations } from "../broker/revocations.ts";
 import type { AuthConfig } from "../config.ts";
 import { ProblemError } from "./problem.ts";
-import { type Grant, OPEN_GRANT, type Scope, TokenError, Tokens } from "./tokens.ts";
+import { hasScope, type Scope } from "./scopes.ts";
+import { type Grant, OPEN_GRANT, TokenError, Tokens } from "./tokens.ts";
 
 const SUBPROTOCOL = "bearer.";
 
@@ -43,7 +44,7 @@ export class Access {
         headers: away ? { "retry-after": "5" } : { "www-authenticate": "Bearer" },
       });
     }
-    if (!grant.scopes.has(scope)) {
+    if (!hasScope(grant.scopes, scope)) {
       throw new ProblemError({
         status: 403,
         code: "scope_required",

@@ -21,34 +21,14 @@ import { problem, ProblemError } from "./problem.ts";
 import { publishRoutes } from "./publish.ts";
 import { requestSizes, writeLimits } from "./request_limits.ts";
 import { revocationRoutes } from "./revocation.ts";
+import { guardRoutes } from "./scopes.ts";
 import { securityHeaders } from "./security_headers.ts";
 import { statsRoutes } from "./stats.ts";
 import { streamRoutes } from "./stream.ts";
 import { QueryError } from "./stream_query.ts";
 import { telemetry } from "./telemetry.ts";
-import type { Scope } from "./tokens.ts";
 
 const log = getLogger("routes");
-/** Which scope a route asks for, where tokens are used; the others are open to all. */
-const SCOPES: readonly (readonly [string, Scope])[] = [
-  ["/api/v1/stream", "stream"],
-  ["/api/v1/stream/stats", "stream"],
-  ["/api/v1/devices", "stream"],
-  ["/api/v1/devices/:id", "stream"],
-  ["/api/v1/devices/:id/messages", "stream"],
-  ["/api/v1/devices/:id/commands", "publish"],
-  ["/ws", "publish"],
-  ["/api/v1/iot/telemetry", "publish"],
-  ["/api/v1/iot/events", "publish"],
-  ["/api/v1/iot/status", "admin"],
-  ["/api/v1/stats", "admin"],
-  ["/api/v1/publish", "admin"],
-  ["/metrics", "admin"],
-  ["/api/v1/tokens/revoke", "admin"],
-  ["/api/v1/tokens/revoked", "admin"],
-  ["/api/v1/deliveries", "admin"],
-  ["/api/v1/deliveries/:id/retry", "admin"],
-];
 
 /** What a server calls for each request. */
 export type AppHandler = (
@@ -82,8 +62,6 @@ export function createApp(deps: AppDeps): Hono {
     return await next();
   });
   const access = new Access(deps.config.auth, deps.revocations);
-  for (const [path, scope] of SCOPES) app.use(path, access.require(scope));
-  app.use(writeLimits(deps.config));
   const admission = new Admission(deps);
   const groups = [
     healthRoutes(deps),
@@ -93,7 +71,7 @@ export function createApp(deps: AppDeps): Hono {
     publishRoutes(deps),
     commandRoutes(deps),
     iotRoutes(deps),
-    companyRoutes(deps, access),
+    companyRoutes(deps),
     deliveryRoutes(deps),
     revocationRoutes(deps),
     inboundRoutes(deps, admission),
@@ -105,6 +83,8 @@ export function createApp(deps: AppDeps): Hono {
       deviceIdPath: deps.config.deviceIdPath,
     }),
   ];
+  for (const group of groups) guardRoutes(app, group, access);
+  app.use(writeLimits(deps.config));
   for (const group of groups) app.route("/", group);
   refuseOtherMethods(app);
   app.notFound((c) =>

@@ -7,6 +7,7 @@ import { grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";
 import { onGrantEnd } from "./grant_end.ts";
+import { requireMayChange } from "./origin.ts";
 import { ProblemError } from "./problem.ts";
 import { upgradeByDeno } from "./websocket.ts";
 import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
@@ -26,6 +27,7 @@ export function inboundRoutes(deps: AppDeps, admission: Admission): Hono {
       });
     }
     requireVersion(c);
+    requireMayChange(c, deps.config);
     const place = admission.admit(c);
     if (!deps.inbound) {
       throw new ProblemError({

@@ -1,21 +1,92 @@
-/** Which pages may open a WebSocket: browsers do not hold those to CORS. */
+/** Which pages a browser may let use the server. Programs send no Origin, and are not asked. */
 
 import type { Context } from "hono";
+import type { Config } from "../config.ts";
 import { ProblemError } from "./problem.ts";
 
-/** @throws {ProblemError} 403 where a page of another origin connects that is not allowed. */
+const JSON_TYPE = /^application\/(?:[\w.-]+\+|x-nd)?json\s*(?:;|$)/i;
+/** What `Sec-Fetch-Site` says where the request is no other page's. */
+const OWN_SITES: readonly (string | undefined)[] = [undefined, "same-origin", "none"];
+
+/**
+ * For streams, since browsers do not hold WebSockets to CORS.
+ * @throws {ProblemError} 403 where a page of another origin connects that is not allowed.
+ */
 export function requireOrigin(c: Context, allowed: readonly string[]): void {
   const origin = c.req.header("origin");
   if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return;
-  if (isOwn(origin, c)) return;
-  throw new ProblemError({
-    status: 403,
-    code: "origin_not_allowed",
-    detail: "Pages of this origin may not connect: see CORS_ORIGINS",
-  });
+  if (isOf(origin, c.req.header("host") ?? "")) return;
+  throw refused();
 }
 
-/** Whether the page that connects came from this server; a proxy in front may speak TLS. */
-function isOwn(origin: string, c: Context): boolean {
-  return origin.replace(/^https?:\/\//, "") === c.req.header("host");
+/**
+ * For what changes something. A page that knows a token may send it wherever CORS_ORIGINS allows.
+ * Without tokens a browser has to send it from one of our own pages or a listed origin, and with a
+ * content type that no form has.
+ * @throws {ProblemError} 403 for another site's page, 415 for a body that is not declared as JSON.
+ */
+export function requireMayChange(c: Context, { auth, corsOrigins, host }: Config): void {
+  if (auth) return requireOrigin(c, corsOrigins);
+  const origin = c.req.header("origin");
+  const site = c.req.header("sec-fetch-site");
+  if (origin === undefined && site === undefined) return;
+  // `*` lists nobody, and `null` is the origin of anybody's sandboxed frame.
+  const listed = corsOrigins.filter((origin) => origin !== "*" && origin !== "null");
+  const isListed = origin !== undefined && listed.includes(origin);
+  if (!isListed && !isOwnPage({ origin, site, host: c.req.header("host") ?? "" }, listed, host)) {
+    throw refused();
+  }
+  const hasBody = c.req.raw.body !== null && c.req.header("content-length") !== "0";
+  if (hasBody && !JSON_TYPE.test(c.req.header("content-type") ?? "")) {
+    throw new ProblemError({
+      status: 415,
+      code: "unsupported_media_type",
+      detail: "A page has to send Content-Type: application/json",
+    });
+  }
+}
+
+interface PageRequest {
+  readonly origin: string | undefined;
+  readonly site: string | undefined;
+  /** The header. */
+  readonly host: string;
+}
+
+/**
+ * Whether the page came from this server. An Origin that equals Host proves it where Host is a name
+ * that a stranger cannot point here: with DNS rebinding `evil.example` is any address for a while.
+ */
+function isOwnPage(
+  { origin, site, host }: PageRequest,
+  listed: readonly string[],
+  ownName: string,
+): boolean {
+  if (!OWN_SITES.includes(site)) return false;
+  if (origin !== undefined && !isOf(origin, host)) return false;
+  const name = host.toLowerCase().replace(/:\d+$/, "");
+  return name === "localhost" || name === ownName.toLowerCase() || isAddress(name) ||
+    listed.some((origin) => isOf(origin, host));
+}
+
+/** Whether an origin is this Host, over `http` or, as a proxy in front may speak TLS, `https`. */
+function isOf(origin: string, host: string): boolean {
+  const scheme = /^https?:\/\//.exec(origin)?.[0];
+  if (scheme === undefined) return false;
+  const expected = URL.parse(scheme + host);
+  return expected !== null && expected.origin === origin;
+}
+
+function isAddress(name: string): boolean {
+  if (name.startsWith("[")) return URL.canParse(`http://${name}`);
+  const parts = name.split(".");
+  return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
+}
+
+function refused(): ProblemError {
+  return new ProblemError({
+    status: 403,
+    code: "origin_not_allowed",
+    detail: "Pages of this origin may not do this: see CORS_ORIGINS",
+  });
 }

@@ -6,7 +6,7 @@ import { RateLimit } from "../broker/rate_limit.ts";
 import type { Config } from "../config.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";
-import { requireOrigin } from "./origin.ts";
+import { requireMayChange } from "./origin.ts";
 import { ProblemError } from "./problem.ts";
 
 const READS = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -35,7 +35,8 @@ export function requestSizes({ limits }: Config): MiddlewareHandler[] {
 }
 
 /** For requests that change something: their page's origin, and their rate. */
-export function writeLimits({ limits, corsOrigins, trustProxy }: Config): MiddlewareHandler {
+export function writeLimits(config: Config): MiddlewareHandler {
+  const { limits, trustProxy } = config;
   const rates = new Map<string, RateLimit>();
   const perSecond = limits.postsPerSecond;
   const rateOf = (client: string): RateLimit => {
@@ -49,7 +50,7 @@ export function writeLimits({ limits, corsOrigins, trustProxy }: Config): Middle
   return async (c, next) => {
     if (!READS.has(c.req.method)) {
       // A form of another page is sent without asking first.
-      requireOrigin(c, corsOrigins);
+      requireMayChange(c, config);
       if (rateOf(clientOf(c, trustProxy)).take() > 0) {
         throw new ProblemError({
           status: 429,

@@ -5,8 +5,7 @@ import { Interest } from "../broker/interest.ts";
 import type { TokenIdentity } from "../broker/revocations.ts";
 import type { AuthConfig } from "../config.ts";
 import { KeysAwayError, ProviderKeys } from "./jwks.ts";
-
-export type Scope = "stream" | "publish" | "admin";
+import { SCOPES } from "./scopes.ts";
 
 /** What a token allows. */
 export interface Grant extends TokenIdentity {
@@ -22,7 +21,7 @@ export const OPEN_GRANT: Grant = {
   subject: undefined,
   tokenId: undefined,
   issuedAt: undefined,
-  scopes: new Set(["stream", "publish", "admin"]),
+  scopes: new Set(SCOPES),
   devices: Interest.EVERYTHING,
   expiresAt: undefined,
 };

@@ -8,8 +8,8 @@ import {
   type Content,
   describe,
   type Described,
+  type GuardedOperation,
   type Json,
-  type Operation,
   problemsOf,
   schemaOf,
 } from "../openapi/operation.ts";
@@ -77,7 +77,7 @@ function access({ tokens }: DocsOptions): Html {
     : html`<p>This server asks for no token.</p>`;
 }
 
-function section(operation: Operation, options: DocsOptions): Html {
+function section(operation: GuardedOperation, options: DocsOptions): Html {
   const { id, method, path, summary, description, scope } = operation;
   const token = scope !== undefined;
   const described = describe(operation);
@@ -120,7 +120,7 @@ function schemaFields(title: string, { properties = {}, required = [] }: Json): 
   return fields.length === 0 ? "" : fieldTable(title, fields);
 }
 
-function answers(operation: Operation, { responses }: Described): Html {
+function answers(operation: GuardedOperation, { responses }: Described): Html {
   const problems = problemsOf(operation);
   const good = Object.entries(responses).filter(([status]) => Number(status) in operation.answers);
   return html`${

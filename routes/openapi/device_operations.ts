@@ -34,7 +34,6 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
     id: "devices",
     tag: "Devices",
     summary: "All devices that the token grants",
-    scope: "stream",
     query: devicesQuerySchema,
     answers: {
       200: {
@@ -52,7 +51,6 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
     id: "device",
     tag: "Devices",
     summary: "One device, with its last message",
-    scope: "stream",
     parameters: [id],
     answers: {
       200: {
@@ -70,7 +68,6 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
     id: "deviceMessages",
     tag: "Devices",
     summary: "What is kept of a device's messages, oldest first",
-    scope: "stream",
     parameters: [id],
     query: messagesQuerySchema,
     answers: {
@@ -92,7 +89,6 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
     description:
       "The body goes out as it was written, to `COMMAND_TOPIC_PREFIX` and the id: over " +
       "AWS IoT Core where that is set, else over MQTT.",
-    scope: "publish",
     parameters: [{ ...id, schema: deviceIdSchema.regex(COMMANDABLE) }],
     body: { schema: commandSchema, example: { action: "report", every_seconds: 30 } },
     answers: {

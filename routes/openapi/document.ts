@@ -1,8 +1,15 @@
 /** The document that describes the HTTP interface. */
 
+import { ROUTE_SCOPES, SCOPES } from "../scopes.ts";
 import { problemSchema } from "./answers.ts";
 import { DEVICE_OPERATIONS } from "./device_operations.ts";
-import { describe, type Json, type Operation, schemaOf } from "./operation.ts";
+import {
+  describe,
+  type GuardedOperation,
+  type Json,
+  type Operation,
+  schemaOf,
+} from "./operation.ts";
 import { PUBLISH_OPERATIONS } from "./publish_operations.ts";
 import { SERVER_OPERATIONS } from "./server_operations.ts";
 import { STREAM_OPERATIONS } from "./stream_operations.ts";
@@ -10,17 +17,23 @@ import { TOKEN_OPERATIONS } from "./token_operations.ts";
 import { WORK_OPERATIONS } from "./work_operations.ts";
 
 /** Every route but for the page's own assets; a test holds it equal to what the program serves. */
-export const OPERATIONS: readonly Operation[] = [
+export const OPERATIONS: readonly GuardedOperation[] = [
   ...STREAM_OPERATIONS,
   ...DEVICE_OPERATIONS,
   ...PUBLISH_OPERATIONS,
   ...WORK_OPERATIONS,
   ...TOKEN_OPERATIONS,
   ...SERVER_OPERATIONS,
-];
+].map(guarded);
+
+function guarded(operation: Operation): GuardedOperation {
+  const { method, path } = operation;
+  const scope = ROUTE_SCOPES[`${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ":$1")}`];
+  return scope === undefined || scope === "none" ? operation : { ...operation, scope };
+}
 
 /** As this server has them: where no tokens are used, no route asks for one. */
-export function operations({ tokens }: DocumentOptions): readonly Operation[] {
+export function operations({ tokens }: DocumentOptions): readonly GuardedOperation[] {
   return tokens ? OPERATIONS : OPERATIONS.map(({ scope: _, ...operation }) => operation);
 }
 
@@ -58,7 +71,9 @@ const SECURITY = {
     type: "http",
     scheme: "bearer",
     bearerFormat: "JWT",
-    description: "`scope` (`stream`, `publish`, `admin`) and `device_ids` are its claims",
+    description: `\`scope\` (${
+      SCOPES.map((scope) => `\`${scope}\``).join(", ")
+    }; \`admin\` has all) and \`device_ids\` are its claims`,
   },
   access_token: {
     type: "apiKey",

@@ -1,7 +1,7 @@
 /** One operation of the HTTP interface, and the object that describes it in openapi.json. */
 
 import { z } from "zod";
-import type { Scope } from "../tokens.ts";
+import type { Scope } from "../scopes.ts";
 
 export interface Answer {
   readonly description: string;
@@ -21,8 +21,6 @@ export interface Operation {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** Which scope it asks for, where tokens are used; open to all without one. */
-  readonly scope?: Scope;
   readonly parameters?: readonly Parameter[];
   /** What checks the query, so that it describes it too. */
   readonly query?: z.ZodObject;
@@ -38,6 +36,11 @@ export interface Operation {
     readonly path?: Readonly<Record<string, string>>;
     readonly query?: Readonly<Record<string, string>>;
   };
+}
+
+/** With the scope that its route asks for, where tokens are used; open to all without one. */
+export interface GuardedOperation extends Operation {
+  readonly scope?: Scope;
 }
 
 /** A parameter that no schema of a query has. */
@@ -85,7 +88,7 @@ export interface Described {
   readonly responses: Readonly<Record<string, DescribedAnswer>>;
 }
 
-export function describe(operation: Operation): Described & Json {
+export function describe(operation: GuardedOperation): Described & Json {
   const { id, tag, summary, description, scope, body } = operation;
   return {
     operationId: id,
@@ -155,7 +158,7 @@ function answersOf({ answers }: Operation): Record<string, DescribedAnswer> {
 }
 
 /** Every problem that the operation may end in: codes by status. */
-export function problemsOf({ method, path, scope, body, problems = {} }: Operation) {
+export function problemsOf({ method, path, scope, body, problems = {} }: GuardedOperation) {
   const all: Record<number, Set<string>> = {};
   const add = (status: number, ...codes: readonly string[]) => {
     for (const code of codes) (all[status] ??= new Set()).add(code);
@@ -165,6 +168,7 @@ export function problemsOf({ method, path, scope, body, problems = {} }: Operati
     add(400, "bad_json", "bad_body");
     add(408, "body_timeout");
     add(413, "body_too_large");
+    add(415, "unsupported_media_type");
   }
   if (method === "post") {
     add(403, "origin_not_allowed");
@@ -190,6 +194,7 @@ const PROBLEM_TEXT: Record<number, string> = {
   408: "The body did not come in time",
   409: "It cannot be done as things stand",
   413: "The body is too large",
+  415: "A page sends a body that is not declared as JSON",
   414: "The URL is too long",
   426: "It takes WebSockets only",
   429: "Too many: try again after `Retry-After`",
@@ -198,7 +203,7 @@ const PROBLEM_TEXT: Record<number, string> = {
   503: "Not now: try again after `Retry-After`",
 };
 
-function problemAnswers(operation: Operation): Record<string, DescribedAnswer> {
+function problemAnswers(operation: GuardedOperation): Record<string, DescribedAnswer> {
   return Object.fromEntries(
     Object.entries(problemsOf(operation)).map(([status, codes]) => [status, {
       description: PROBLEM_TEXT[Number(status)]!,

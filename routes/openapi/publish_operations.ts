@@ -23,7 +23,6 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
     tag: "Publishing",
     summary: "Publishes at the MQTT broker",
     description: "A payload that is text goes out as it is, anything else as the JSON it was.",
-    scope: "admin",
     body: {
       schema: publishSchema,
       example: { topic: "fleet/notices", payload: { text: "Depot closes at six" }, qos: 1 },
@@ -43,7 +42,6 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
     id: "iotTelemetry",
     tag: "AWS IoT",
     summary: "Telemetry of a device, to AWS IoT Core",
-    scope: "publish",
     body: {
       schema: telemetrySchema,
       example: { device_id: "bombercat-001", data: { temperature: 21.5 } },
@@ -57,7 +55,6 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
     id: "iotEvent",
     tag: "AWS IoT",
     summary: "An event of a device, to AWS IoT Core",
-    scope: "publish",
     body: {
       schema: eventSchema,
       example: { device_id: "bombercat-001", event: "door_open", metadata: { door: 2 } },
@@ -71,7 +68,6 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
     id: "iotStatus",
     tag: "AWS IoT",
     summary: "How the connection to AWS IoT Core is",
-    scope: "admin",
     answers: { 200: { description: "Its state", schema: iotStatusSchema } },
   },
 ];

@@ -48,7 +48,6 @@ export const SERVER_OPERATIONS: readonly Operation[] = [
     id: "metrics",
     tag: "Server",
     summary: "Figures for Prometheus",
-    scope: "admin",
     answers: {
       200: {
         description: "Text of version 0.0.4",

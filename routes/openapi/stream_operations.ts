@@ -36,7 +36,6 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
     tag: "Stream",
     summary: "Messages of devices, as they come",
     description: STREAM_TEXT,
-    scope: "stream",
     parameters: [
       {
         name: "device_ids",
@@ -91,7 +90,6 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
     id: "streamStats",
     tag: "Figures",
     summary: "Three counters for dashboards",
-    scope: "stream",
     query: statsQuerySchema,
     answers: {
       200: {
@@ -113,7 +111,6 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
     id: "stats",
     tag: "Figures",
     summary: "Everything about this instance",
-    scope: "admin",
     answers: {
       200: { description: "Sources, clients, the log, deliveries, memory", schema: statsSchema },
     },

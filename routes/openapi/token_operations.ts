@@ -21,7 +21,6 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
     tag: "Tokens",
     summary: "Takes back one token by its `jti`, or all of a subject that were issued up to now",
     description: "On every instance within two seconds; streams that use one end with `goodbye`.",
-    scope: "admin",
     body: { schema: revokeSchema, example: { jti: "4f1c" } },
     answers: {
       200: { description: "It is no longer good", schema: revokedSchema, example: revoked },
@@ -34,7 +33,6 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
     id: "revokedTokens",
     tag: "Tokens",
     summary: "What was taken back, and has not expired by itself",
-    scope: "admin",
     answers: {
       200: {
         description: "All of them",

@@ -15,7 +15,6 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     id: "inbound",
     tag: "Alarms",
     summary: "WebSocket: messages from people, each answered once it is stored",
-    scope: "publish",
     websocketOnly: true,
     answers: { 101: { description: "The WebSocket is open" } },
     problems: {
@@ -32,7 +31,6 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     id: "companies",
     tag: "Alarms",
     summary: "The companies that messages may name",
-    scope: "stream",
     answers: {
       200: {
         description: "All of them",
@@ -47,7 +45,6 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     id: "addCompany",
     tag: "Alarms",
     summary: "Adds a company, or names it anew; on every instance at once",
-    scope: "admin",
     body: { schema: companySchema, example: company },
     answers: { 201: { description: "It is known", schema: companySchema, example: company } },
     problems: { 503: ["store_away"] },
@@ -58,7 +55,6 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     id: "deliveries",
     tag: "Alarms",
     summary: "Work for the backend and WhatsApp that failed for good, or waits",
-    scope: "admin",
     query: deliveriesQuerySchema,
     answers: {
       200: {
@@ -84,7 +80,6 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     id: "retryDelivery",
     tag: "Alarms",
     summary: "Tries a delivery that failed for good once more",
-    scope: "admin",
     parameters: [{
       name: "id",
       in: "path",

@@ -38,7 +38,7 @@ Deno.test("every route asks for a token and its scope, but those that are open t
     ["POST", "/api/v1/empresas", "admin"],
     ["GET", "/api/v1/deliveries", "admin"],
     ["POST", "/api/v1/deliveries/x/retry", "admin"],
-    ["GET", "/metrics", "admin"],
+    ["GET", "/metrics", "metrics"],
     ["GET", "/ws", "publish"],
   ];
   for (const [method, path, scope] of routes) {
@@ -47,12 +47,13 @@ Deno.test("every route asks for a token and its scope, but those that are open t
     assert.equal(none.headers.get("www-authenticate"), "Bearer");
     assert.equal(none.headers.get("content-type"), "application/problem+json");
     assert.equal((await none.json()).code, "token_required");
-    for (const other of ["stream", "publish", "admin", "", "STREAM", "streams"]) {
+    for (const other of ["stream", "publish", "metrics", "admin", "", "STREAM", "streams"]) {
       const text = await sign({ scope: other, device_ids: ["A"] });
       const response = await rig.fetch(path, { method, ...bearer(text) });
       await response.body?.cancel();
-      if (other === scope) assert.ok(![401, 403].includes(response.status), `${path} ${other}`);
-      else assert.equal(response.status, 403, `${path} ${other}`);
+      if (other === scope || other === "admin") {
+        assert.ok(![401, 403].includes(response.status), `${path} ${other}`);
+      } else assert.equal(response.status, 403, `${path} ${other}`);
     }
   }
   for (const path of ["/livez", "/readyz", "/", "/client.js", "/asyncapi.json"]) {

@@ -1,0 +1,188 @@
+/** Without tokens: which pages a browser lets change something. Programs send what they like. */
+
+import assert from "node:assert/strict";
+import { HANDSHAKE, RawConnection } from "./raw.ts";
+import { Rig, type RigOptions } from "./rig.ts";
+import { SECRET, sign } from "./signed.ts";
+
+const JSON_TYPE = "application/json";
+const FORM = "application/x-www-form-urlencoded";
+
+interface Sent {
+  readonly host?: string;
+  readonly origin?: string;
+  readonly site?: string;
+  readonly type?: string;
+  readonly token?: string;
+}
+
+/** Every route that changes something, and what it answers where its page may. */
+const CHANGES: readonly (readonly [method: string, path: string, body: string])[] = [
+  ["POST", "/api/v1/publish", '{"topic":"a","payload":1}'],
+  ["POST", "/api/v1/devices/A/commands", '{"go":1}'],
+  ["POST", "/api/v1/iot/telemetry", '{"device_id":"A","data":{}}'],
+  ["POST", "/api/v1/iot/events", '{"device_id":"A","event":"e"}'],
+  ["POST", "/api/v1/empresas", '{"id":"a","name":"A"}'],
+  ["POST", "/api/v1/deliveries/x/retry", ""],
+  ["POST", "/api/v1/tokens/revoke", '{"jti":"x"}'],
+];
+
+/** The status of a request as a page or a program sends it. */
+async function status(
+  rig: Rig,
+  [method, path, body]: (typeof CHANGES)[number],
+  { host = `127.0.0.1:${rig.port}`, origin, site, type = JSON_TYPE, token }: Sent,
+): Promise<number> {
+  await using connection = await RawConnection.open(rig.port);
+  const lines = [
+    `${method} ${path} HTTP/1.1`,
+    `Host: ${host}`,
+    ...(origin === undefined ? [] : [`Origin: ${origin}`]),
+    ...(site === undefined ? [] : [`Sec-Fetch-Site: ${site}`]),
+    ...(token === undefined ? [] : [`Authorization: Bearer ${token}`]),
+    ...(path === "/ws" ? HANDSHAKE : [`Content-Length: ${body.length}`]),
+    ...(body === "" || type === "" ? [] : [`Content-Type: ${type}`]),
+    ...["Connection: close", "", body],
+  ];
+  if (path === "/ws") lines.splice(lines.indexOf("Connection: close"), 1);
+  await connection.write(new TextEncoder().encode(lines.join("\r\n")));
+  return (await connection.head()).status;
+}
+
+const WS: (typeof CHANGES)[number] = ["GET", "/ws", ""];
+const COMMAND = CHANGES[1]!;
+
+async function open(env: RigOptions["env"] = {}): Promise<Rig> {
+  return await Rig.start({ env, publish: () => Promise.resolve() });
+}
+
+Deno.test("a page of another site changes nothing, on any route, at the defaults", async (t) => {
+  await using rig = await open();
+  const own = `127.0.0.1:${rig.port}`;
+  const others: Sent[] = [
+    ...[{ origin: "https://evil.example" }, { origin: "null" }, { origin: "file://" }],
+    ...[{ origin: `http://127.0.0.1:${rig.port + 1}` }, { origin: "http://127.0.0.1" }],
+    ...[{ origin: `http://${own}.evil.example` }, { origin: `http://${own}, http://evil.example` }],
+    ...[{ origin: "" }, { origin: own }, { origin: `ftp://${own}` }, { origin: `http://u@${own}` }],
+    ...[{ site: "cross-site" }, { site: "same-site" }, { site: "nonsense" }],
+    { origin: `http://${own}`, site: "cross-site" },
+    { origin: "chrome-extension://abcdefghijklmnop" },
+  ];
+  for (const change of [...CHANGES, WS]) {
+    await t.step(change[1], async () => {
+      for (const sent of others) {
+        for (const type of [JSON_TYPE, "text/plain", FORM]) {
+          const got = await status(rig, change, { ...sent, type });
+          assert.equal(got, 403, JSON.stringify({ ...sent, type }));
+        }
+      }
+    });
+  }
+});
+
+Deno.test("our own page may, with JSON; programs may with whatever they send", async (t) => {
+  await using rig = await open();
+  const origin = `http://127.0.0.1:${rig.port}`;
+  const own: Sent[] = [
+    ...[{ origin }, { origin, site: "same-origin" }, { site: "same-origin" }, { site: "none" }],
+    { origin: origin.replace("http", "https") },
+  ];
+  for (const change of [...CHANGES, WS]) {
+    await t.step(change[1], async () => {
+      const plain = await status(rig, change, {});
+      assert.ok(![403, 415].includes(plain), `${plain}`);
+      for (const type of [FORM, "text/plain", "", JSON_TYPE, "nonsense"]) {
+        assert.equal(await status(rig, change, { type }), plain, `a program, ${type}`);
+      }
+      for (const sent of own) {
+        for (const type of [JSON_TYPE, "Application/JSON; charset=utf-8"]) {
+          assert.equal(await status(rig, change, { ...sent, type }), plain, JSON.stringify(sent));
+        }
+        if (change[2] === "") continue;
+        for (const type of [FORM, "text/plain", "", "text/json", "application/jsonx", "x;json"]) {
+          const got = await status(rig, change, { ...sent, type });
+          assert.equal(got, 415, JSON.stringify({ ...sent, type }));
+        }
+      }
+    });
+  }
+});
+
+Deno.test("a Host that anybody can point here makes no page our own (DNS rebinding)", async (t) => {
+  for (const origins of ["*", "https://app.example", "https://app.example,*"]) {
+    await using rig = await open({ CORS_ORIGINS: origins });
+    const foreign = [
+      ...["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example"],
+      ...["1.2.3", "1.2.3.4.5", "256.1.1.1", "0x7f.1", "xlocalhost", "app.example.evil.example"],
+      ...["*", "null", "10.0.0.1.nip.io"],
+    ];
+    for (const host of foreign) {
+      await t.step(`${origins}: ${host}`, async () => {
+        for (const change of [COMMAND, WS]) {
+          for (const sent of [{ origin: `http://${host}` }, { site: "same-origin" }]) {
+            const got = await status(rig, change, { host, ...sent });
+            // A Host that is none may be refused before anybody asks whose page it is.
+            assert.ok([400, 403].includes(got), `${got} ${JSON.stringify(sent)}`);
+          }
+        }
+      });
+    }
+    const known = ["127.0.0.1", "192.168.1.7:8080", "[::1]:8000", "[fe80::1]", "localhost:99"];
+    for (const host of [...known, "LOCALHOST", ...(origins === "*" ? [] : ["app.example"])]) {
+      await t.step(`${origins}: ${host} is ours`, async () => {
+        const sent = { host, origin: `https://${host.toLowerCase()}` };
+        assert.equal(await status(rig, COMMAND, sent), 200);
+        assert.equal(await status(rig, WS, sent), 101);
+      });
+    }
+  }
+});
+
+Deno.test("HOST names our own pages too, and a listed origin may send from wherever it is", async () => {
+  await using rig = await open({
+    HOST: "fleet.internal",
+    CORS_ORIGINS: "https://app.example:8443",
+  });
+  const named = { host: "Fleet.internal:8000", origin: "http://fleet.internal:8000" };
+  assert.equal(await status(rig, COMMAND, named), 200);
+  for (const change of [COMMAND, WS]) {
+    const listed = { origin: "https://app.example:8443", site: "cross-site" };
+    assert.ok([200, 101].includes(await status(rig, change, listed)));
+    assert.equal(await status(rig, change, { origin: "https://app.example" }), 403);
+  }
+});
+
+Deno.test("an origin that is not one site's is never listed: null", async () => {
+  await using rig = await open({ CORS_ORIGINS: "null,https://app.example" });
+  assert.equal(await status(rig, COMMAND, { origin: "null" }), 403);
+});
+
+Deno.test("a stream changes nothing: it is held to CORS_ORIGINS alone", async () => {
+  await using rig = await open();
+  const stream = ["GET", "/api/v1/stream?device_ids=A", ""] as const;
+  for (const sent of [{ origin: "https://evil.example", site: "cross-site" }, { origin: "null" }]) {
+    assert.equal(await status(rig, stream, sent), 200);
+  }
+  await using client = await rig.ws("device_ids=A", { headers: { origin: "https://a.example" } });
+  client.send({ action: "subscribe", device_ids: ["B"] });
+  assert.equal((await client.waitForEvent("subscribed")).data, '{"device_ids":["A","B"]}');
+});
+
+Deno.test("with tokens CORS_ORIGINS decides as before: a page has to know a token", async () => {
+  const token = await sign({ scope: "admin", device_ids: "*" });
+  const admin = { token, type: "text/plain" };
+  {
+    await using rig = await open({ AUTH_JWT_SECRET: SECRET });
+    for (const change of CHANGES) {
+      for (const sent of [{ origin: "https://any.example" }, { site: "cross-site" }]) {
+        const got = await status(rig, change, { ...sent, ...admin });
+        assert.ok(![401, 403, 415].includes(got), `${change[1]} ${got}`);
+      }
+    }
+  }
+  await using rig = await open({ AUTH_JWT_SECRET: SECRET, CORS_ORIGINS: "https://app.example" });
+  const own = { host: "fleet.example", origin: "https://fleet.example" };
+  assert.equal(await status(rig, COMMAND, { ...own, ...admin }), 200);
+  assert.equal(await status(rig, COMMAND, { origin: "https://app.example", ...admin }), 200);
+  assert.equal(await status(rig, COMMAND, { origin: "https://any.example", ...admin }), 403);
+});
