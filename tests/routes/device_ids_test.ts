@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Received } from "../kit/received.ts";
 import type { WsClient } from "../kit/ws_client.ts";
-import { numbered, Rig } from "./rig.ts";
+import { everyServer, numbered, Rig } from "./rig.ts";
 import { bearer, posted, SECRET, sign } from "./signed.ts";
 
 /** Ids that some notation gives another meaning. */
@@ -186,9 +186,9 @@ Deno.test("subscribe with * takes all that a token grants, however many that are
   assert.deepEqual(JSON.parse(same).device_ids, device_ids);
 });
 
-Deno.test("routes of one device take its id from the path, whatever characters it has", async (t) => {
+everyServer.test("routes of one device take its id from the path", async ({ start, t }) => {
   const sent: string[] = [];
-  await using rig = await Rig.start({
+  await using rig = await start({
     env,
     publish: ({ topic }) => {
       sent.push(topic);
