@@ -12,6 +12,8 @@ export interface LoadOptions {
   /** Devices that a client asks for. */
   readonly each: number;
   readonly qos?: 0 | 1;
+  /** Length of a payload; 300 unless given. */
+  readonly bytes?: number | undefined;
   /** What the ids that clients ask for begin with; those that are published for unless given. */
   readonly watch?: string;
   /** Added to the query of the stream. */
@@ -73,6 +75,7 @@ export class Load implements AsyncDisposable {
       ...["-devices", String(options.devices), "-each", String(options.each)],
       ...["-broker", `127.0.0.1:${options.broker.port}`, "-qos", String(options.qos ?? 0)],
       ...["-watch", options.watch ?? "bench", "-until", options.until ?? ""],
+      ...["-bytes", String(options.bytes ?? 300)],
     ]));
     const { openSeconds } = await load.process.answer() as { openSeconds: number };
     load.openSeconds = openSeconds;

@@ -33,11 +33,20 @@ export async function findPython(): Promise<string | undefined> {
     if (name.startsWith("2.7.")) candidates.push(`${home}/.pyenv/versions/${name}/bin/python`);
   }
   for (const path of candidates) {
-    const command = new Deno.Command(path, { args: ["-V"], stdout: "null", stderr: "piped" });
-    const output = await command.output().catch(() => undefined);
-    if (output && new TextDecoder().decode(output.stderr).startsWith("Python 2.7.")) return path;
+    if (await isPython27(path)) return path;
   }
   return undefined;
+}
+
+async function isPython27(path: string): Promise<boolean> {
+  try {
+    const args = ["-c", "import sys; sys.exit(sys.version_info[:2] != (2, 7))"];
+    const { success } = await new Deno.Command(path, { args, stdout: "null", stderr: "null" })
+      .output();
+    return success;
+  } catch {
+    return false;
+  }
 }
 
 async function* versionsOf(dir: string): AsyncGenerator<Deno.DirEntry> {

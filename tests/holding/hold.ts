@@ -1,6 +1,6 @@
 /** Holds the program up with one kind of clients, beside others that behave, and measures both. */
 
-import { Load, type StepResult } from "../bench/load.ts";
+import { buildLoad, Load, type StepResult } from "../bench/load.ts";
 import { withNoise } from "../bench/noise.ts";
 import { Certificates } from "../kit/certificates.ts";
 import { eventually } from "../kit/eventually.ts";
@@ -9,7 +9,7 @@ import { SseClient } from "../kit/sse_client.ts";
 
 import { Telecast } from "../kit/telecast.ts";
 import { coresBetween, Gauge, type Sample } from "./gauge.ts";
-import { type HolderResult, Holders } from "./holders.ts";
+import { buildHolders, type HolderResult, Holders } from "./holders.ts";
 
 export interface HoldOptions {
   readonly kind: string;
@@ -19,10 +19,13 @@ export interface HoldOptions {
   readonly good: number;
   readonly perSecond: number;
   /** How long is measured before, and for how long at most afterwards. */
+  readonly warmUpSeconds?: number;
   readonly beforeSeconds: number;
   readonly afterSeconds: number;
   /** Devices that have a last message. */
   readonly devices: number;
+  /** Length of a payload; 300 unless given. */
+  readonly bytes?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
   /** Serves TLS, and so behind the guard. */
   readonly tls?: boolean;
@@ -49,6 +52,8 @@ export interface HoldResult {
   readonly allGoneSeconds: number | undefined;
   /** Sockets that they had open at once. */
   readonly heldAtMost: number;
+  /** From when they left until none of their places and sockets was taken; undefined: never. */
+  readonly freedSeconds: number | undefined;
   /** Streams that count as open afterwards, beyond those that behave. */
   readonly placesTaken: number;
   /** File descriptors that stay open afterwards, beyond those of before. */
@@ -58,13 +63,23 @@ export interface HoldResult {
 const COLLECT = new URL("collect.ts", import.meta.url).pathname;
 const COLLECTIONS = 3;
 const NOBODY = 0.1;
+const FREE_WITHIN_MS = 60_000;
+const LOOK_EVERY_MS = 250;
+/** What the program opens for itself now and then. */
+const FEW_DESCRIPTORS = 8;
 const DRAIN_SECONDS = 10;
 const WARM_UP_SECONDS = 10;
 const WARM_UP_RATE = 2_000;
+const USUAL_BYTES = 300;
 
-/** `buildLoad` and `buildHolders` come before. */
+/** Builds what {@linkcode hold} runs. */
+export async function buildClients(): Promise<void> {
+  await buildLoad();
+  await buildHolders();
+}
+
 export async function hold(options: HoldOptions): Promise<HoldResult> {
-  const { good, perSecond, tls = false } = options;
+  const { good, perSecond, tls = false, warmUpSeconds = WARM_UP_SECONDS } = options;
   await using certificates = tls ? await Certificates.create() : undefined;
   await using broker = await Mosquitto.start();
   await using telecast = await Telecast.start({
@@ -75,7 +90,16 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   await telecast.waitForSource();
   await using front = await options.front?.(telecast);
   const port = front?.port ?? telecast.port;
-  const shared = { transport: "ws", port, broker, devices: good, each: 1, tls } as const;
+  const shared = {
+    transport: "ws",
+    port,
+    broker,
+    devices: good,
+    each: 1,
+    tls,
+    qos: 1,
+    bytes: options.bytes,
+  } as const;
   if (options.devices > good) {
     await using all = await Load.open({ ...shared, clients: 0, devices: options.devices });
     await all.blast(options.devices);
@@ -88,7 +112,8 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   const step = (seconds: number) =>
     load.step({ rate: perSecond, seconds, drainSeconds: DRAIN_SECONDS });
   // Fast, so that the program's threads have the memory that they take at this rate after minutes.
-  await load.step({ rate: WARM_UP_RATE, seconds: WARM_UP_SECONDS, drainSeconds: DRAIN_SECONDS });
+  const rate = WARM_UP_RATE * USUAL_BYTES / (options.bytes ?? USUAL_BYTES);
+  await load.step({ rate, seconds: warmUpSeconds, drainSeconds: DRAIN_SECONDS });
   await using gauge = new Gauge(telecast.process);
   const start = await gauge.now();
   const before = await step(options.beforeSeconds);
@@ -107,15 +132,19 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
     );
     [holders, during] = result;
     noise = others;
-    end = await gauge.now();
+    end = await gauge.now().catch(() => gauge.samples.at(-1)!);
   }
+  if (!telecast.running) throw new Error(`The program ended${telecast.process.lastLines()}`);
   const held = gauge.since(begin.atMs).filter(({ atMs }) => atMs <= end.atMs);
-  const after = await step(options.afterSeconds);
+  const [after, freedSeconds] = await Promise.all([
+    step(options.afterSeconds),
+    untilFree(telecast, good, gauge, begin.descriptors + FEW_DESCRIPTORS),
+  ]);
   const bytesAfter = await bytesHeld(telecast);
-  const rest = gauge.since(end.atMs);
+  const { descriptors } = await gauge.now();
   const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
   return {
-    ...{ before, during, after, holders, noise },
+    ...{ before, during, after, holders, noise, freedSeconds },
     bytesBefore,
     bytesDuring: Math.max(...held.map(({ residentBytes }) => residentBytes)),
     bytesAfter,
@@ -123,8 +152,27 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
     coresDuring: coresBetween(begin, end),
     ...goneAfter(held, begin),
     placesTaken: active_subscribers - good,
-    descriptorsTaken: Math.min(...rest.map(({ descriptors }) => descriptors)) - begin.descriptors,
+    descriptorsTaken: descriptors - begin.descriptors,
   };
+}
+
+/** Seconds until nobody else has a place or a socket. */
+async function untilFree(
+  telecast: Telecast,
+  good: number,
+  gauge: Gauge,
+  descriptorsAtMost: number,
+): Promise<number | undefined> {
+  const start = performance.now();
+  while (performance.now() < start + FREE_WITHIN_MS) {
+    const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
+    const { descriptors } = await gauge.now();
+    if (active_subscribers <= good && descriptors <= descriptorsAtMost) {
+      return (performance.now() - start) / 1000;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  return undefined;
 }
 
 /** Memory once what is no longer used has been collected. */

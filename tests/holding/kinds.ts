@@ -5,14 +5,16 @@ export interface Kind {
   readonly title: string;
   /** Devices with a last message, where it takes more of them. */
   readonly devices?: number;
+  /** Length of a payload, where the system's buffers would take the usual ones for minutes. */
+  readonly bytes?: number;
   /** Of HTTP/2, which is spoken over TLS alone. */
   readonly tls?: boolean;
 }
 
 export const KINDS: Readonly<Record<string, Kind>> = {
   "well-behaved": { title: "For comparison: reads the messages of ten devices" },
-  "unread-ws": { title: "WebSocket, ten devices, reads nothing" },
-  "unread-sse": { title: "Server-Sent Events, ten devices, reads nothing" },
+  "unread-ws": { title: "WebSocket, ten devices, reads nothing", bytes: 8_000 },
+  "unread-sse": { title: "Server-Sent Events, ten devices, reads nothing", bytes: 8_000 },
   "unread-answers": { title: "Asks for 100 files, reads nothing" },
   "unread-replay": { title: "Resumes every device with an old cursor, reads nothing" },
   "silent": { title: "Connects, sends nothing" },

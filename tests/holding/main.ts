@@ -11,10 +11,8 @@
  * have to be.
  */
 
-import { buildLoad } from "../bench/load.ts";
 import { say } from "../kit/say.ts";
-import { buildHolders } from "./holders.ts";
-import { hold } from "./hold.ts";
+import { buildClients, hold } from "./hold.ts";
 import { KINDS } from "./kinds.ts";
 import { faultsOf, rowOf, TABLE_HEAD } from "./report.ts";
 
@@ -37,8 +35,7 @@ if (import.meta.main) {
 }
 
 async function main(options: Options): Promise<number> {
-  await buildLoad();
-  await buildHolders();
+  await buildClients();
   const rows: string[] = [];
   let failed = false;
   for (const kind of options.kinds) {
@@ -51,6 +48,7 @@ async function main(options: Options): Promise<number> {
       beforeSeconds: 15,
       afterSeconds: 20,
       devices: KINDS[kind]!.devices ?? options.good,
+      bytes: KINDS[kind]!.bytes,
       tls: options.tls || (KINDS[kind]!.tls ?? false),
       env: { RETENTION_SECONDS, ...options.env },
     });

@@ -8,7 +8,7 @@ const MAX_P99_MS = 50;
 const MAX_LEFT = 1.1;
 
 export const TABLE_HEAD: readonly string[] = [
-  "| how | memory before → most → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | left open |",
+  "| how | memory before → most → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | free again |",
   "| --- | --- | --- | --- | --- | --- | --- |",
 ];
 
@@ -30,12 +30,12 @@ export function rowOf(kind: string, result: HoldResult): string {
       `${before.p50} / ${before.p99} → ${during.p50} / ${during.p99}`,
       `${result.coresBefore.toFixed(2)} → ${result.coresDuring.toFixed(2)}`,
       String(lostOf(result)),
-      `${result.placesTaken}, ${result.descriptorsTaken}`,
+      seconds(result.freedSeconds),
     ].join(" | ")
   } |`;
 }
 
-function lostOf({ before, during, after }: HoldResult): number {
+export function lostOf({ before, during, after }: HoldResult): number {
   return before.lost + during.lost + after.lost;
 }
 
@@ -51,8 +51,9 @@ export function faultsOf(kind: string, result: HoldResult): string[] {
     const share = result.bytesAfter / result.bytesBefore - 1;
     faults.push(`memory stays ${Math.round(share * 100)} % above that of before`);
   }
-  if (result.placesTaken > 0) faults.push(`${result.placesTaken} places stay taken`);
-  if (result.descriptorsTaken > 10) faults.push(`${result.descriptorsTaken} sockets stay open`);
+  if (result.freedSeconds === undefined) {
+    faults.push(`${result.placesTaken} places and ${result.descriptorsTaken} sockets stay taken`);
+  }
   const { opened, sent, cycles } = holders;
   if (opened === 0 || sent + cycles === 0 && kind !== "silent") {
     faults.push("the clients did nothing: this measured nothing");
