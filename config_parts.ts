@@ -75,6 +75,9 @@ export function whatsapp({ vars, given, problem }: Assembly): WhatsAppConfig | u
   return { url: api ?? "", token: token ?? "", recipients: vars.WHATSAPP_RECIPIENTS ?? {} };
 }
 
+/** As long as the hash (RFC 7518, 3.2): a short secret can be found offline from one token. */
+const MIN_SECRET_BYTES = 32;
+
 export function authConfig({ vars, given, problem }: Assembly): AuthConfig | undefined {
   const { AUTH_JWT_SECRET: secret, AUTH_JWKS_URL: jwksUrl } = vars;
   if (!given.has("AUTH_JWT_SECRET") && !given.has("AUTH_JWKS_URL")) {
@@ -87,6 +90,11 @@ export function authConfig({ vars, given, problem }: Assembly): AuthConfig | und
   }
   if (secret !== undefined && jwksUrl !== undefined) {
     problem("AUTH_JWKS_URL", "and AUTH_JWT_SECRET are set: use one of the two");
+  } else if (secret !== undefined && new TextEncoder().encode(secret).length < MIN_SECRET_BYTES) {
+    problem(
+      "AUTH_JWT_SECRET",
+      `must have at least ${MIN_SECRET_BYTES} bytes: make one with openssl rand -base64 32`,
+    );
   }
   return {
     secret,

@@ -35,14 +35,13 @@ export class Interest {
     /** Those of `items` that end in `*` and are ids all the same. */
     private readonly starred: ReadonlySet<string>,
   ) {
-    const isPattern = (item: string) => item.endsWith("*") && !starred.has(item);
     this.all = !starred.has("*") && items.includes("*");
     this.prefixes = this.all
       ? []
-      : outermost(items.filter(isPattern).map((item) => item.slice(0, -1)));
-    this.ids = this.all
-      ? NONE
-      : new Set(items.filter((item) => !isPattern(item) && !startsWithOne(item, this.prefixes)));
+      : outermost(items.filter((item) => this.isPrefix(item)).map((item) => item.slice(0, -1)));
+    this.ids = this.all ? NONE : new Set(
+      items.filter((item) => !this.isPrefix(item) && !startsWithOne(item, this.prefixes)),
+    );
   }
 
   /**
@@ -84,6 +83,18 @@ export class Interest {
     return this.items.length === 0;
   }
 
+  /** How much it is, for people: `every device`, `2 devices and 1 prefix`. */
+  get extent(): string {
+    if (this.all) return "every device";
+    const prefixes = this.items.filter((item) => this.isPrefix(item)).length;
+    const ids = this.items.length - prefixes;
+    const counted = [
+      ...(ids > 0 ? [`${ids} ${ids === 1 ? "device" : "devices"}`] : []),
+      ...(prefixes > 0 ? [`${prefixes} ${prefixes === 1 ? "prefix" : "prefixes"}`] : []),
+    ];
+    return counted.join(" and ") || "no device";
+  }
+
   matches(deviceId: string): boolean {
     return this.all || this.ids.has(deviceId) || startsWithOne(deviceId, this.prefixes);
   }
@@ -92,7 +103,7 @@ export class Interest {
   itemBeyond(other: Interest): string | undefined {
     if (other.all) return undefined;
     return this.items.find((item) => {
-      if (!item.endsWith("*") || this.starred.has(item)) return !other.matches(item);
+      if (!this.isPrefix(item)) return !other.matches(item);
       return item !== "*" && !startsWithOne(item.slice(0, -1), other.prefixes);
     });
   }
@@ -115,6 +126,11 @@ export class Interest {
     const gone = new Set(other.items);
     const items = this.items.filter((item) => !gone.has(item));
     return new Interest(items, this.starred.size === 0 ? NONE : this.starred.difference(gone));
+  }
+
+  /** Whether an item is a prefix; `*` is the empty one. */
+  private isPrefix(item: string): boolean {
+    return item.endsWith("*") && !this.starred.has(item);
   }
 }
 

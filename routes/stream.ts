@@ -129,9 +129,9 @@ class Client {
     this.#session = session;
     session.network = networkOf(this.place.address);
     session.onClosed = () => this.end();
-    log.info("{transport} client connected, {count} ids", {
+    log.info("{transport} client connected: {extent}", {
       transport: sink.transport,
-      count: interest.items.length,
+      extent: interest.extent,
     });
     const { grant } = this;
     this.#keepGrant = onGrantEnd(

@@ -257,6 +257,17 @@ Deno.test("WhatsApp, tokens and TLS: what belongs together is asked for together
     assert.deepEqual(bad({ WHATSAPP_RECIPIENTS: value }), ["WHATSAPP_RECIPIENTS"]);
   }
   assert.deepEqual(bad({ AUTH_JWT_SECRET: "s", AUTH_JWKS_URL: "https://k" }), ["AUTH_JWKS_URL"]);
+  for (const secret of ["s", "x".repeat(31), "ñ".repeat(15)]) {
+    const result = readVariables({ AUTH_JWT_SECRET: secret });
+    assert.ok(!result.ok);
+    const [{ name, message }] = result.problems as [{ name: string; message: string }];
+    assert.equal(name, "AUTH_JWT_SECRET");
+    assert.match(message, /32 bytes.*openssl rand -base64 32/);
+    assert.ok(!JSON.stringify(result).includes(`"${secret}"`), "its value is not told");
+  }
+  for (const secret of ["x".repeat(32), "ñ".repeat(16)]) {
+    assert.equal(good({ AUTH_JWT_SECRET: secret }).auth?.secret, secret);
+  }
   assert.deepEqual(bad({ AUTH_ISSUER: "i", AUTH_AUDIENCE: "a" }), ["AUTH_AUDIENCE", "AUTH_ISSUER"]);
   assert.deepEqual(bad({ TLS_CERT_PATH: "c" }), ["TLS_KEY_PATH"]);
 });

@@ -1,9 +1,10 @@
 /** Who gets a stream, over which transport, and who does not. */
 
 import assert from "node:assert/strict";
+import { configure, reset } from "@logtape/logtape";
 import { eventually } from "../kit/eventually.ts";
 import { HANDSHAKE } from "./raw.ts";
-import { everyServer, range, type Rig, type RigOptions } from "./rig.ts";
+import { everyServer, range, Rig, type RigOptions } from "./rig.ts";
 
 const STREAM = "/api/v1/stream?device_ids=A";
 
@@ -219,4 +220,34 @@ everyServer.test("OPTIONS answers a browser that asks before it sends", async ({
   });
   await other.body?.cancel();
   assert.equal(other.headers.get("access-control-allow-origin"), null);
+});
+
+Deno.test("the log says what a client asks for: devices, prefixes, or all", async () => {
+  const lines: string[] = [];
+  await configure({
+    reset: true,
+    sinks: { memory: ({ message }) => void lines.push(message.map(String).join("")) },
+    loggers: [
+      { category: [], sinks: ["memory"], lowestLevel: "info" },
+      { category: ["logtape", "meta"], sinks: [] },
+    ],
+  });
+  try {
+    await using rig = await Rig.start();
+    const expected = {
+      "": "every device",
+      "device_ids=*": "every device",
+      "device_ids=A,*,b*": "every device",
+      "device_ids=A": "1 device",
+      "device_ids=A,B&device_id=*": "3 devices",
+      "device_ids=a*": "1 prefix",
+      "device_ids=a*,b*,A,B": "2 devices and 2 prefixes",
+    };
+    for (const [query, what] of Object.entries(expected)) {
+      await using _client = await rig.sse(query);
+      assert.ok(lines.includes(`sse client connected: ${what}`), `${query}: ${lines.at(-1)}`);
+    }
+  } finally {
+    await reset();
+  }
 });
