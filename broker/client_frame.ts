@@ -75,6 +75,7 @@ export function forgetFrames(publications: readonly Publication[]): void {
  */
 export class JoinedEvents {
   readonly #made = new Map<number, Joined[]>();
+  readonly #others = new Map<string, OtherEvents[]>();
 
   /** Server-Sent Events in one chunk; no client can tell. */
   of(publications: readonly Publication[]): Uint8Array {
@@ -103,6 +104,27 @@ export class JoinedEvents {
     return this.#same(publications).batchFrame ??= textFrame(this.batchOf(publications));
   }
 
+  /** Other events of one name, in one chunk. */
+  eventsOf(name: string, data: readonly string[]): Uint8Array {
+    return this.#sameEvents(name, data).events ??= sseEvents(name, data);
+  }
+
+  /** The same as text frames, one after another. */
+  eventFramesOf(name: string, data: readonly string[]): Uint8Array {
+    return this.#sameEvents(name, data).frames ??= wsEventFrames(name, data);
+  }
+
+  #sameEvents(name: string, data: readonly string[]): OtherEvents {
+    const key = `${name} ${data.length} ${data[0]}`;
+    const made = this.#others.get(key);
+    const same = made?.find((one) => equal(one.data, data));
+    if (same) return same;
+    const other: OtherEvents = { data: [...data] };
+    if (made) made.push(other);
+    else this.#others.set(key, [other]);
+    return other;
+  }
+
   #same(publications: readonly Publication[]): Joined {
     const key = publications[0]!.offset * 4096 + (publications.length & 4095);
     const made = this.#made.get(key);
@@ -123,7 +145,13 @@ interface Joined {
   batchFrame?: Uint8Array;
 }
 
-function equal(a: readonly Publication[], b: readonly Publication[]): boolean {
+interface OtherEvents {
+  readonly data: readonly string[];
+  events?: Uint8Array;
+  frames?: Uint8Array;
+}
+
+function equal<T>(a: readonly T[], b: readonly T[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

@@ -7,8 +7,9 @@ import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
 import { attempt, logFault } from "./fault.ts";
 import type { Interest } from "./interest.ts";
 import type { Publication } from "./message.ts";
-import { Presence } from "./presence.ts";
-import { Session, type SessionEvents, type SessionMode } from "./session.ts";
+import { MonitoredDevices } from "./monitored.ts";
+import { Presence, type PresenceState } from "./presence.ts";
+import { presenceText, Session, type SessionEvents, type SessionMode } from "./session.ts";
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -61,6 +62,7 @@ export class Hub implements FanoutListener, Disposable {
   readonly presence: Presence;
   /** Clients that begin or catch up pass here, since what is live goes first. */
   readonly turnstile: Turnstile = new Turnstile();
+  readonly #monitored: MonitoredDevices<Session>;
   /** Sessions that want `presence` events. */
   readonly #watchers = new Subscribers<Session>();
   readonly #pings: Wheel<Session>;
@@ -80,22 +82,24 @@ export class Hub implements FanoutListener, Disposable {
   };
 
   constructor(readonly fanout: Fanout, private readonly options: HubOptions) {
-    this.#pings = new Wheel(options.keepaliveSeconds, (session) => this.ping(session));
+    const { turnstile } = this;
+    this.#monitored = new MonitoredDevices(this.#subscribers, { log: fanout.log, turnstile });
+    const pause = () => turnstile.pass();
+    this.#pings = new Wheel(options.keepaliveSeconds, (session) => this.ping(session), pause);
     this.#comments = new Wheel(
       options.commentSeconds ?? COMMENT_SECONDS,
       (session) => this.#step(session, () => session.sink.comment()),
+      pause,
     );
     this.#unread = new Wheel(
       options.writeSeconds ?? WRITE_SECONDS,
       (session) => this.#step(session, () => this.#closeUnread(session)),
+      pause,
     );
     this.presence = new Presence(fanout.log, {
       staleMs: options.staleSeconds * 1000,
-      onChange: (deviceId, state) =>
-        this.#watchers.each(
-          deviceId,
-          (session) => this.#step(session, () => session.presence(deviceId, state)),
-        ),
+      onChange: (deviceIds, state) => this.#tellPresence(deviceIds, state),
+      pause,
     });
     this.#ticker = setInterval(() => {
       this.presence.sweep();
@@ -131,11 +135,9 @@ export class Hub implements FanoutListener, Disposable {
     return sum;
   }
 
-  /** How many devices somebody here asked for. */
+  /** How many devices somebody here asked for; see {@linkcode MonitoredDevices}. */
   get devicesMonitored(): number {
-    return this.#subscribers.countDevices(
-      this.fanout.log.lastOfAll().map(({ deviceId }) => deviceId),
-    );
+    return this.#monitored.count;
   }
 
   /** The newest position, or another one of the same log, as a cursor. */
@@ -284,6 +286,27 @@ export class Hub implements FanoutListener, Disposable {
     // In this order, or the session would end without its reason when the socket is gone.
     this.close(session, POLICY_VIOLATION, "not read");
     sink.abandon();
+  }
+
+  /** Writes what each watcher is told in one go. */
+  #tellPresence(deviceIds: readonly string[], state: PresenceState): void {
+    const told = new Map<Session, string[]>();
+    for (const deviceId of deviceIds) {
+      let text: string | undefined;
+      const tell = (session: Session) =>
+        this.#step(session, () => {
+          if (!session.admitsPresence(deviceId, state)) return;
+          text ??= presenceText(deviceId, state);
+          const texts = told.get(session);
+          if (texts) texts.push(text);
+          else told.set(session, [text]);
+        });
+      this.#watchers.each(deviceId, tell);
+    }
+    const joined = new JoinedEvents();
+    for (const [session, texts] of told) {
+      this.#step(session, () => session.sink.events("presence", texts, joined));
+    }
   }
 
   #step(session: Session, step: () => void): void {

@@ -1,15 +1,23 @@
 /** Which devices are online, and when that changes. */
 
+import { attempt } from "./fault.ts";
 import type { MessageLog } from "./message_log.ts";
 
 export type PresenceState = "online" | "stale";
 
 export interface PresenceOptions {
   readonly staleMs: number;
-  readonly onChange: (deviceId: string, state: PresenceState) => void;
+  /** Called for some devices at a time. */
+  readonly onChange: (deviceIds: readonly string[], state: PresenceState) => void;
   /** Milliseconds that only rise. */
   readonly now?: () => number;
+  /** Lets everything else that is due go first, where it returns a promise. */
+  readonly pause?: () => Promise<void> | undefined;
 }
+
+/** Devices that a sweep looks at, or tells of, before everything else that is due. */
+const STEP_LOOKS = 4_096;
+const STEP_CHANGES = 64;
 
 /**
  * A device is online from a message on, until `staleMs` have passed without another. Silence is
@@ -20,6 +28,7 @@ export class Presence {
   readonly #heard = new Map<string, number>();
   readonly #now: () => number;
   #nextSweep = 0;
+  #isSweeping = false;
 
   constructor(private readonly log: MessageLog, private readonly options: PresenceOptions) {
     this.#now = options.now ?? (() => performance.now());
@@ -40,27 +49,51 @@ export class Presence {
   /** Messages of these devices arrived. */
   seen(messages: Iterable<{ readonly deviceId: string }>): void {
     const now = this.#now();
+    let online: string[] | undefined;
     for (const { deviceId } of messages) {
-      const isNew = !this.#heard.has(deviceId);
+      if (!this.#heard.has(deviceId)) (online ??= []).push(deviceId);
       this.#heard.set(deviceId, now);
-      if (isNew) this.options.onChange(deviceId, "online");
     }
+    if (online) this.options.onChange(online, "online");
   }
 
   of(deviceId: string): PresenceState {
     return this.#heard.has(deviceId) ? "online" : "stale";
   }
 
-  /** Finds the devices that have fallen silent; to be called every second. */
+  /** Finds the devices that have fallen silent, in steps; to be called every second. */
   sweep(): void {
     const now = this.#now();
-    if (now < this.#nextSweep) return;
+    if (this.#isSweeping || now < this.#nextSweep) return;
     // A look at every device costs the more, the less it matters to be exact.
     this.#nextSweep = now + Math.max(1000, this.options.staleMs / 60) - 500;
+    this.#sweepAll();
+  }
+
+  async #sweepAll(): Promise<void> {
+    this.#isSweeping = true;
+    const { staleMs, pause } = this.options;
+    let stale: string[] = [];
+    let looks = 0;
+    let now = this.#now();
     for (const [deviceId, heard] of this.#heard) {
-      if (now - heard < this.options.staleMs) continue;
-      this.#heard.delete(deviceId);
-      this.options.onChange(deviceId, "stale");
+      if (now - heard >= staleMs) {
+        this.#heard.delete(deviceId);
+        stale.push(deviceId);
+      }
+      if (++looks < STEP_LOOKS && stale.length < STEP_CHANGES) continue;
+      this.#tellStale(stale);
+      stale = [];
+      looks = 0;
+      await pause?.();
+      now = this.#now();
     }
+    this.#tellStale(stale);
+    this.#isSweeping = false;
+  }
+
+  #tellStale(deviceIds: readonly string[]): void {
+    if (deviceIds.length === 0) return;
+    attempt("silent devices could not be told", () => this.options.onChange(deviceIds, "stale"));
   }
 }

@@ -120,20 +120,20 @@ export class Session implements OutboxEvents {
       for (const [deviceId, state] of this.#presence) {
         if (this.sink.full) return "socket";
         this.#presence.delete(deviceId);
-        this.#writePresence(deviceId, state);
+        this.sink.event("presence", presenceText(deviceId, state));
       }
       this.#presence = undefined;
     }
     return this.#outbox.drain(joined);
   }
 
-  /** Tells a change of a device's state; where it has to wait, the newest one goes out later. */
-  presence(deviceId: string, state: PresenceState): void {
-    const now = this.live && !this.sink.full && !this.#presence?.size;
-    if (now) return this.#writePresence(deviceId, state);
+  /** Whether a change of a device's state may be written now; else the newest one goes out later. */
+  admitsPresence(deviceId: string, state: PresenceState): boolean {
+    if (this.live && !this.sink.full && !this.#presence?.size) return true;
     this.#presence ??= new Map();
     this.#presence.set(deviceId, state);
     if (this.live) this.onWaiting("socket");
+    return false;
   }
 
   /** From now on it gets messages; what waited for that goes out. */
@@ -197,10 +197,6 @@ export class Session implements OutboxEvents {
   get queued(): { messages: number; bytes: number } {
     const { messages, bytes } = this.#outbox;
     return { messages, bytes };
-  }
-
-  #writePresence(deviceId: string, state: PresenceState): void {
-    this.sink.event("presence", presenceText(deviceId, state));
   }
 }
 

@@ -35,8 +35,11 @@ export interface Sink {
    * {@linkcode UNREAD_EVENT_BYTES} wait in a full socket is cut off.
    */
   event(name: string, data: string, id?: string): void;
-  /** Writes events of one name, in one write where the socket can; to be asked for room before. */
-  events(name: string, data: readonly string[]): void;
+  /**
+   * Writes events of one name, in one write where the socket can; to be asked for room before. With
+   * `joined` the bytes are shared by clients that get the same.
+   */
+  events(name: string, data: readonly string[], joined?: JoinedEvents): void;
   /** Keeps proxies from closing a quiet connection. */
   comment(): void;
   /** Ends the connection; `code` and `reason` reach the peer where the transport has them. */

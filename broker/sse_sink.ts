@@ -76,8 +76,8 @@ export class SseSink implements Sink {
     else this.abandon();
   }
 
-  events(name: string, data: readonly string[]): void {
-    this.body.write(sseEvents(name, data));
+  events(name: string, data: readonly string[], joined?: JoinedEvents): void {
+    this.body.write(joined?.eventsOf(name, data) ?? sseEvents(name, data));
   }
 
   comment(): void {

@@ -15,8 +15,11 @@ export class Subscribers<T extends object | string> {
   /** How many prefixes have a length. */
   readonly #lengths = new Map<number, number>();
   readonly #all = new Set<T>();
+  /** Rises with each change. */
+  changes = 0;
 
   add(subscriber: T, interest: Interest): void {
+    this.changes++;
     if (interest.all) this.#all.add(subscriber);
     for (const id of interest.ids) addTo(this.#byId, id, subscriber);
     for (const prefix of interest.prefixes) {
@@ -27,6 +30,7 @@ export class Subscribers<T extends object | string> {
   }
 
   remove(subscriber: T, interest: Interest): void {
+    this.changes++;
     if (interest.all) this.#all.delete(subscriber);
     for (const id of interest.ids) removeFrom(this.#byId, id, subscriber);
     for (const prefix of interest.prefixes) {
@@ -47,17 +51,24 @@ export class Subscribers<T extends object | string> {
     }
   }
 
-  /** How many devices somebody asked for: those named, and those of `known` that are matched. */
-  countDevices(known: Iterable<string>): number {
-    let count = this.#byId.size;
-    if (this.#all.size === 0 && this.#lengths.size === 0) return count;
-    for (const id of known) {
-      if (this.#byId.has(id)) continue;
-      const matched = this.#all.size > 0 ||
-        this.#lengths.keys().some((length) => this.#byPrefix.has(id.slice(0, length)));
-      if (matched) count++;
+  /** How many ids somebody named. */
+  get named(): number {
+    return this.#byId.size;
+  }
+
+  /** Whether anybody wants devices without naming them. */
+  get wantsOthers(): boolean {
+    return this.#all.size > 0 || this.#lengths.size > 0;
+  }
+
+  /** Whether somebody wants the device, and nobody named it. */
+  wantsUnnamed(deviceId: string): boolean {
+    if (this.#byId.has(deviceId)) return false;
+    if (this.#all.size > 0) return true;
+    for (const length of this.#lengths.keys()) {
+      if (this.#byPrefix.has(deviceId.slice(0, length))) return true;
     }
-    return count;
+    return false;
   }
 }
 

@@ -78,10 +78,13 @@ export class WsSink implements Sink {
     else this.abandon();
   }
 
-  events(name: string, data: readonly string[]): void {
+  events(name: string, data: readonly string[], joined?: JoinedEvents): void {
     if (!this.socket.isOpen) return;
-    if (this.socket.sendFrames) this.socket.sendFrames(wsEventFrames(name, data));
-    else for (const text of data) this.socket.send(wsEvent(name, text));
+    if (!this.socket.sendFrames) {
+      for (const text of data) this.socket.send(wsEvent(name, text));
+    } else {
+      this.socket.sendFrames(joined?.eventFramesOf(name, data) ?? wsEventFrames(name, data));
+    }
   }
 
   comment(): void {}

@@ -3,13 +3,16 @@ import {
   forgetFrames,
   JoinedEvents,
   sseEvent,
+  sseEvents,
   sseMessage,
   ssePosition,
   wsBatch,
   wsEvent,
+  wsEventFrames,
   wsMessage,
 } from "../../broker/client_frame.ts";
 import { Publication } from "../../broker/message.ts";
+import { textFrame } from "../../broker/websocket_frame.ts";
 import { EPOCH, publication } from "./fake_sink.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -64,4 +67,21 @@ Deno.test("JoinedEvents shares between clients that get the same, and only betwe
   turn[1] = d;
   assert.notEqual(text(joined.of(turn)), first);
   assert.equal(text(joined.of([a, b])), first);
+});
+
+Deno.test("events of one name are joined, each whole, and shared where the same is told", () => {
+  const data = ['{"n":1}', '"😀"'];
+  const joined = new JoinedEvents();
+  const events = joined.eventsOf("presence", data);
+  assert.equal(text(events), data.map((one) => text(sseEvent("presence", one))).join(""));
+  const frames = joined.eventFramesOf("presence", data);
+  assert.equal(text(frames), data.map((one) => text(textFrame(wsEvent("presence", one)))).join(""));
+  assert.equal(joined.eventsOf("presence", [...data]), events);
+  assert.equal(joined.eventFramesOf("presence", [...data]), frames);
+  assert.notEqual(joined.eventsOf("snapshot", data), events);
+  assert.notEqual(joined.eventsOf("presence", [data[0]!, "2"]), events);
+  assert.deepEqual([sseEvents("presence", data), wsEventFrames("presence", data)], [
+    events,
+    frames,
+  ]);
 });

@@ -9,7 +9,7 @@ import { VirtualTimers } from "../property/virtual_timers.ts";
 import { FakeSink } from "./fake_sink.ts";
 import { Scheduler } from "./simulation/scheduler.ts";
 
-type Failing = "write" | "event" | "comment" | "close" | "abandon" | "taken";
+type Failing = "write" | "event" | "events" | "comment" | "close" | "abandon" | "taken";
 
 /** A sink whose writes throw once a test says so. */
 class BrokenSink extends FakeSink {
@@ -23,6 +23,11 @@ class BrokenSink extends FakeSink {
   override event(...args: Parameters<FakeSink["event"]>): void {
     this.#fail("event");
     super.event(...args);
+  }
+
+  override events(...args: Parameters<FakeSink["events"]>): void {
+    this.#fail("events");
+    super.events(...args);
   }
 
   override comment(): void {
@@ -168,7 +173,7 @@ Deno.test("Hub: a session that fails at a presence event ends alone, when a devi
   for (const state of ["online", "stale"]) {
     using kit = new FaultKit({ mode: { presence: true } });
     if (state === "stale") await kit.publish("A");
-    kit.broken.sink.failing.add("event");
+    kit.broken.sink.failing.add("events");
     if (state === "online") await kit.publish("A");
     else await kit.pass(120_000);
     kit.assertAlone();

@@ -220,3 +220,18 @@ Deno.test("Hub: who takes nothing of what waits for it is closed; slow, quiet an
   await eventually("they are stuck now", () => slow.session.closed && late.session.closed);
   assert.equal(quiet.session.closed, false);
 });
+
+Deno.test("Hub: what a client is told of devices that came in one turn is one write", async () => {
+  await using kit = new HubKit();
+  const all = kit.client("*", { presence: true });
+  const some = kit.client("A,C", { presence: true });
+  const plain = kit.client("*");
+  kit.publish("A", "B", "A", "C");
+  const told = (id: string) => `presence {"device_id":"${id}","state":"online"}`;
+  assert.deepEqual(all.sink.written.slice(0, 3), ["A", "B", "C"].map(told));
+  assert.deepEqual(some.sink.written.slice(0, 2), ["A", "C"].map(told));
+  assert.deepEqual(
+    [all, some, plain].map(({ sink }) => [sink.writes, sink.written.length]),
+    [[1, 7], [1, 5], [0, 4]],
+  );
+});

@@ -84,7 +84,7 @@ Deno.test("Session.want() forgets what waits of devices that are not wanted any 
   one.goLive();
   sink.room = 0;
   publish(["A", 1], ["B", 2], ["A", 3], ["A", 4]);
-  one.presence("A", "online");
+  assert.equal(one.admitsPresence("A", "online"), false);
   one.want(Interest.parse(["B"], 1));
   sink.room = Infinity;
   assert.equal(one.drain(new JoinedEvents()), "nothing");
@@ -92,19 +92,22 @@ Deno.test("Session.want() forgets what waits of devices that are not wanted any 
   assert.deepEqual(one.queued, { messages: 0, bytes: 0 });
 });
 
-Deno.test("Session.presence() goes out at once, or the newest state later", () => {
+Deno.test("Session.admitsPresence(): at once, or the newest state of each device goes out later", () => {
   const { session: one, sink, log } = session();
-  one.presence("A", "online");
+  assert.equal(one.admitsPresence("A", "online"), false);
   assert.deepEqual([sink.take(), log.waiting], [[], 0]);
   one.goLive();
   assert.equal(log.waiting, 1);
-  one.presence("A", "stale");
-  one.presence("B", "online");
-  one.drain(new JoinedEvents());
+  assert.equal(one.admitsPresence("A", "stale"), false);
+  assert.equal(one.admitsPresence("B", "online"), false, "behind what waits");
+  assert.equal(one.drain(new JoinedEvents()), "nothing");
   const told = (id: string, state: string) => `presence {"device_id":"${id}","state":"${state}"}`;
   assert.deepEqual(sink.take(), [told("A", "stale"), told("B", "online")]);
-  one.presence("A", "online");
-  assert.deepEqual(sink.take(), [told("A", "online")]);
+  assert.equal(one.admitsPresence("A", "online"), true);
+  sink.room = 0;
+  assert.equal(one.admitsPresence("A", "stale"), false);
+  assert.equal(one.drain(new JoinedEvents()), "socket");
+  assert.deepEqual(sink.written, []);
 });
 
 Deno.test("Session.replay() writes what the socket takes, as batches where they are asked for", () => {

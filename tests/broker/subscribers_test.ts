@@ -36,20 +36,25 @@ Deno.test("Subscribers.remove() takes out what add() put in, and nothing of othe
   subscribers.remove("all", wants("*"));
   subscribers.remove("two", interest);
   for (const id of ["A", "B2", "Ccc"]) assert.deepEqual(found(subscribers, id), []);
-  assert.equal(subscribers.countDevices(["A", "B2"]), 0);
+  assert.deepEqual([subscribers.named, subscribers.wantsOthers], [0, false]);
 });
 
-Deno.test("Subscribers.countDevices() counts the named, and the known that are matched", () => {
+Deno.test("Subscribers.wantsUnnamed(): those that are matched, and that nobody named", () => {
   const subscribers = new Subscribers<string>();
-  const known = ["A", "A1", "A2", "B"];
-  assert.equal(subscribers.countDevices(known), 0);
+  const unnamed = () => ["A", "A1", "A2", "B"].filter((id) => subscribers.wantsUnnamed(id)).join();
   subscribers.add("ids", wants("A,unknown"));
   subscribers.add("again", wants("A"));
-  assert.equal(subscribers.countDevices(known), 2);
-  subscribers.add("prefix", wants("A*"));
-  assert.equal(subscribers.countDevices(known), 4);
+  assert.deepEqual([subscribers.named, subscribers.wantsOthers, unnamed()], [2, false, ""]);
+  subscribers.add("prefix", wants("A*,A2*"));
+  assert.deepEqual([subscribers.named, subscribers.wantsOthers, unnamed()], [2, true, "A1,A2"]);
   subscribers.add("all", wants("*"));
-  assert.equal(subscribers.countDevices(known), 5);
+  assert.equal(unnamed(), "A1,A2,B");
+  const { changes } = subscribers;
+  subscribers.remove("again", wants("A"));
+  assert.equal(subscribers.named, 2);
+  subscribers.remove("ids", wants("A,unknown"));
+  assert.deepEqual([subscribers.named, unnamed()], [0, "A,A1,A2,B"]);
+  assert.ok(subscribers.changes > changes);
 });
 
 Deno.test("Subscribers: it finds what Interest.matches() says, whatever comes and goes", () => {

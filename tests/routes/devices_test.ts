@@ -54,6 +54,22 @@ Deno.test("devices: pages from the first to the last, none twice, also while mor
   assert.equal((await rig.json("/api/v1/devices")).devices.length, 100);
 });
 
+Deno.test("devices: a page far behind others lets live messages pass while it is looked for", async () => {
+  await using rig = await Rig.start();
+  const entries = Array.from({ length: 20_000 }, (_, i) => ({ deviceId: `d${i}`, payload: "1" }));
+  rig.fanout.publish(entries);
+  const { turnstile } = rig.hub;
+  const pass = turnstile.pass.bind(turnstile);
+  let passes = 0;
+  turnstile.pass = () => (passes++, pass());
+  const { devices, next } = await rig.json("/api/v1/devices?limit=2&next=19997");
+  assert.deepEqual(devices.map((one: { device_id: string }) => one.device_id), [
+    "d19997",
+    "d19998",
+  ]);
+  assert.deepEqual([next, passes], ["19999", 9]);
+});
+
 Deno.test("devices and messages: a bad limit or next is a 400 problem that names it", async () => {
   await using rig = await Rig.start();
   rig.publish("A", 1);

@@ -45,7 +45,7 @@ everyServer.test("presence of a client that does not read waits, and only the ne
   while (!session!.sink.full) rig.publish("A", JSON.stringify({ filler }));
   const full = session!.sink.buffered;
   for (const _ of range(1, 1000)) {
-    for (const state of ["stale", "online"] as const) session!.presence("B", state);
+    for (const state of ["stale", "online"] as const) session!.admitsPresence("B", state);
   }
   assert.equal(session!.sink.buffered, full);
   await client.read((events) => events.some(({ data }) => data.includes('"B"')));
