@@ -6,9 +6,8 @@ import { promisify } from "node:util";
 import kafkajs from "kafkajs";
 import snappy from "kafkajs-snappy";
 import lz4 from "lz4js";
+import { MAX_BATCH_BYTES, TooLargeError, unpackBatch } from "./unpacking.ts";
 
-/** A batch that claims to be larger is refused: a few bytes could otherwise fill the memory. */
-const MAX_BATCH_BYTES = 128 * 1024 * 1024;
 const bounded = { maxOutputLength: MAX_BATCH_BYTES };
 
 const unzip = promisify<Uint8Array, typeof bounded, Buffer>(gunzip);
@@ -35,7 +34,7 @@ const lz4Codec: Codec = {
   // deno-lint-ignore require-await -- what it throws has to become a rejection
   decompress: async (buffer) => {
     const size = lz4.decompressBound(buffer);
-    if (!(size <= MAX_BATCH_BYTES)) throw new Error("Cannot decompress lz4: too large");
+    if (!(size <= MAX_BATCH_BYTES)) throw new TooLargeError("Cannot decompress lz4: too large");
     return bufferOf(lz4.decompress(buffer, size));
   },
 };
@@ -52,10 +51,15 @@ export function registerCodecs(): void {
   if (isRegistered) return;
   isRegistered = true;
   const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs;
-  codecs[types.GZIP] = () => gzipCodec;
-  codecs[types.Snappy] = snappy;
-  codecs[types.LZ4] = () => lz4Codec;
-  codecs[types.ZSTD] = () => zstdCodec;
+  codecs[types.GZIP] = () => within(gzipCodec);
+  codecs[types.Snappy] = () => within(snappy());
+  codecs[types.LZ4] = () => within(lz4Codec);
+  codecs[types.ZSTD] = () => within(zstdCodec);
+}
+
+/** The codec, with the bounds of {@linkcode unpackBatch}. */
+function within({ compress, decompress }: Codec): Codec {
+  return { compress, decompress: (packed) => unpackBatch(packed, decompress) };
 }
 
 /**

@@ -16,6 +16,7 @@ import { KafkaOrigin } from "./origin.ts";
 import { nameOf, type Partition, type Partitions } from "./partition.ts";
 import { reasonOf } from "./reason.ts";
 import type { Topics } from "./topics.ts";
+import { fetchBegins, reportTooLarge } from "./unpacking.ts";
 
 export interface ConnectionOptions {
   readonly kafka: Kafka;
@@ -32,7 +33,7 @@ export interface ConnectionOptions {
 const COMMIT_MS = 1_000;
 /** Lag, expired records and topics that were missing are looked at every so many commits. */
 const COMMITS_A_LOOK = 10;
-/** A fetch without records is answered after this; a stop waits for it. */
+/** For a fetch without records; a stop waits for it. */
 const FETCH_WAIT_MS = 400;
 const REBALANCE_MS = 30_000;
 /** kafkajs shows a sign of life with every fetch, and may be silent while it joins the group. */
@@ -73,15 +74,16 @@ export class KafkaConnection {
       allowAutoTopicCreation: false,
     });
     this.#lost.promise.catch(() => {});
-    const { CRASH, GROUP_JOIN, REBALANCING, COMMIT_OFFSETS, FETCH, HEARTBEAT, END_BATCH_PROCESS } =
-      this.#consumer.events;
-    this.#consumer.on(CRASH, ({ payload }) => this.#lost.reject(payload.error));
-    this.#consumer.on(GROUP_JOIN, (event) => this.#onJoin(event));
-    this.#consumer.on(REBALANCING, () => this.#onRebalancing());
-    this.#consumer.on(COMMIT_OFFSETS, (event) => this.#onCommitted(event));
-    for (const sign of [FETCH, HEARTBEAT, END_BATCH_PROCESS]) {
-      this.#consumer.on(sign, () => void (this.#lastSign = performance.now()));
-    }
+    const { events } = this.#consumer;
+    this.#consumer.on(events.CRASH, ({ payload }) => this.#lost.reject(payload.error));
+    this.#consumer.on(events.GROUP_JOIN, (event) => this.#onJoin(event));
+    this.#consumer.on(events.REBALANCING, () => this.#onRebalancing());
+    this.#consumer.on(events.COMMIT_OFFSETS, (event) => this.#onCommitted(event));
+    this.#consumer.on(events.FETCH_START, fetchBegins);
+    reportTooLarge((text) => options.intake.log("warning", text));
+    const alive = () => void (this.#lastSign = performance.now());
+    const { FETCH, HEARTBEAT, END_BATCH_PROCESS } = events;
+    for (const sign of [FETCH, HEARTBEAT, END_BATCH_PROCESS]) this.#consumer.on(sign, alive);
   }
 
   /**
@@ -89,15 +91,14 @@ export class KafkaConnection {
    * connection. Rejects when the connection is lost. Either way the group is left.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const stop = Promise.withResolvers<void>();
-    const onAbort = () => stop.resolve();
+    const { promise: aborted, resolve: onAbort } = Promise.withResolvers<unknown>();
     signal.addEventListener("abort", onAbort);
-    if (signal.aborted) onAbort();
+    if (signal.aborted) onAbort(undefined);
     const timer = setInterval(() => void this.#work(), COMMIT_MS);
     try {
       const reading = this.#read();
       reading.catch(() => {});
-      await Promise.race([reading, stop.promise]);
+      await Promise.race([reading, aborted]);
       await this.#drain();
     } finally {
       signal.removeEventListener("abort", onAbort);

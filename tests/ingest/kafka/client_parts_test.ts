@@ -32,7 +32,7 @@ Deno.test("registerCodecs() gives kafkajs codecs that read what they write", asy
 });
 
 Deno.test("The codecs refuse a batch that would fill the memory", async () => {
-  const bomb = zstdCompressSync(Buffer.alloc(129 * 1024 * 1024));
+  const bomb = zstdCompressSync(Buffer.alloc(65 * 1024 * 1024));
   await assert.rejects(codec(ZSTD).decompress(bomb));
   const block = Buffer.concat([Buffer.from([1, 0, 0, 0]), Buffer.from([0])]);
   const header = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73]);
