@@ -11,12 +11,13 @@ import type { OpenStore } from "../broker/open.ts";
 import type { Config } from "../config.ts";
 import { sectionOf } from "../config/source_declaration.ts";
 import type { Health } from "../health.ts";
-import { getLogger } from "../log.ts";
+import { BoundedLog, getLogger } from "../log.ts";
 import { AWS_IOT, publisherConfig as awsIotPublisher } from "./aws_iot/kind.ts";
 import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
 import { Backoff, sleep } from "./backoff.ts";
 import { EntryStore } from "./entry_store.ts";
+import { messageOf } from "./harness.ts";
 import { logMessages } from "./message_lines.ts";
 import { MQTT, publisherConfig as mqttPublisher } from "./mqtt/kind.ts";
 import { Publisher } from "./mqtt/publisher.ts";
@@ -27,6 +28,7 @@ import type { InstanceNames, SourceKind } from "./source_kind.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const log = getLogger("ingest");
+const UNPUBLISHED_LOG = { intervalMs: 10_000, maxLines: 3 };
 const STORE_RETRY = { minMs: 100, maxMs: 2_000 };
 
 /** A source as stats show it. */
@@ -93,6 +95,10 @@ export class Ingest {
   readonly #awsIot: ProgramService | undefined;
   /** Starts and stops follow each other in the order in which the lease moved. */
   #moves: Promise<void> = Promise.resolve();
+  readonly #unpublished = new BoundedLog(
+    (reason) => log.warning("a message was not published: {reason}", { reason }),
+    UNPUBLISHED_LOG,
+  );
   #starting: Promise<void> = Promise.resolve();
   readonly #stopped = new AbortController();
 
@@ -192,7 +198,13 @@ export class Ingest {
   async publish(message: Outgoing, timeoutMs: number): Promise<void> {
     checkTopic(message.topic);
     if (!this.#mqttPublisher) throw new Error("Cannot publish: no MQTT broker is configured");
-    await this.#mqttPublisher.publish(message, timeoutMs);
+    try {
+      await this.#mqttPublisher.publish(message, timeoutMs);
+    } catch (error) {
+      // Clients are not told what the broker says, and may not ask the broker.
+      this.#unpublished.line("messages not published", () => messageOf(error));
+      throw error;
+    }
   }
 
   #startLeased(): void {

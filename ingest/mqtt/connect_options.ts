@@ -32,6 +32,8 @@ export type MqttVersion = 4 | 5;
 
 /** QoS 1 and 2 messages that an MQTT 5 broker may have in flight to this client. */
 export const RECEIVE_MAXIMUM = 1_000;
+/** A broker drops what is larger, before it is in the memory here; a message is counted up to this. */
+const MAX_PACKET_BYTES = 16 * 1024 * 1024;
 export const KEEPALIVE_SECONDS = 30;
 const SESSION_EXPIRY_SECONDS = 24 * 60 * 60;
 const DEFAULT_PORTS: Record<string, number> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
@@ -79,6 +81,7 @@ export async function connectOptions(
     ...(version === 5 && {
       properties: {
         receiveMaximum: RECEIVE_MAXIMUM,
+        maximumPacketSize: MAX_PACKET_BYTES,
         ...(!config.clean && {
           sessionExpiryInterval: config.sessionExpirySeconds ?? SESSION_EXPIRY_SECONDS,
         }),

@@ -64,8 +64,23 @@ Deno.test("MqttSource sends a broker that acknowledges nothing one window of mes
     assert.match(String((answer as PromiseRejectedResult).reason), /sent no ack within 100 ms/);
   }
   assert.deepEqual(published, [5]);
-  await source.waitingFor(/acknowledged nothing of what was published/);
+  await source.waitingFor(/does not acknowledge what is published/);
   await source.connected();
+});
+
+Deno.test("MqttSource keeps a connection on which one message of several is not acknowledged", async () => {
+  await using broker = scripted((packet) => {
+    if (packet[0] === 0x10) return CONNACK_5;
+    if (packet[0]! >> 4 !== 3) return undefined;
+    const isLost = new TextDecoder().decode(packet).includes("lost");
+    return isLost ? undefined : [0x40, 2, packet[5]!, packet[6]!];
+  });
+  await using source = probe(broker.url, { topics: [], outflow: { ackLimitMs: 150 } });
+  await source.connected();
+  await assert.rejects(source.publish("t", "lost", 1, 10), /sent no ack/);
+  const end = performance.now() + 600;
+  while (performance.now() < end) await source.publish("t", "x");
+  assert.deepEqual(source.reasons, []);
 });
 
 Deno.test("MqttSource keeps at most its bytes of messages that wait for an ack", async () => {

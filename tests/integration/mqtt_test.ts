@@ -236,6 +236,18 @@ Deno.test("MQTT: hostile messages between good ones are counted, and the good on
   assert.equal(ingest.supervisor.restarts, 0);
 });
 
+Deno.test("MQTT: a message of more than 16 MiB stays at the broker, and costs no connection", async () => {
+  await using mosquitto = await Mosquitto.start();
+  await using ingest = new Ingest({ url: mosquitto.url });
+  await ingest.connected();
+  await using devices = await MqttPublisher.connect(mosquitto.url);
+  for (const mib of [15, 17]) await devices.publish("t", new Uint8Array(mib * 1024 * 1024));
+  await devices.publish("t", message("a"));
+  await ingest.received("a");
+  await eventually("the count", () => ingest.supervisor.counters.malformed === 1);
+  assert.equal(ingest.supervisor.counters.reconnects, 0);
+});
+
 Deno.test("MQTT: 5,000 messages of QoS 1 come by the thousand a second, each acked after its store", async () => {
   await using mosquitto = await Mosquitto.start();
   await using ingest = new Ingest({ url: mosquitto.url });
