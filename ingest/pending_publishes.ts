@@ -18,6 +18,9 @@ export class PendingPublishes {
   #bytes = 0;
   #lastId = 0;
 
+  /** `loaded` resolves when the worker can answer: loading its code takes as long as it takes. */
+  constructor(private readonly loaded: Promise<void>) {}
+
   /**
    * `post` hands the message to the worker under an id.
    * @throws {Error} where too much waits, the worker says so, or it does not answer in time.
@@ -32,7 +35,10 @@ export class PendingPublishes {
     this.#pending.set(id, { bytes, answer });
     this.#bytes += bytes;
     const late = () => answer.reject(new Error(`no answer within ${timeoutMs} ms`));
-    const timer = setTimeout(late, timeoutMs + GRACE_MS);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    this.loaded.then(() => {
+      if (this.#pending.has(id)) timer = setTimeout(late, timeoutMs + GRACE_MS);
+    });
     post(id);
     try {
       await answer.promise;

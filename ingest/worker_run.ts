@@ -43,7 +43,8 @@ export class WorkerRun {
   detail: SourceDetail | undefined;
   readonly #worker: Worker;
   readonly #startedAt = performance.now();
-  readonly #publishes = new PendingPublishes();
+  readonly #loading = Promise.withResolvers<void>();
+  readonly #publishes = new PendingPublishes(this.#loading.promise);
   readonly #stopped = Promise.withResolvers<void>();
   readonly #ticker: ReturnType<typeof setInterval>;
   #silentTicks = 0;
@@ -108,6 +109,7 @@ export class WorkerRun {
     if (message.type === "batch") return this.#onBatch(message);
     if (message.type === "loaded") {
       this.#loaded = true;
+      this.#loading.resolve();
       this.#post(this.options.start);
     } else if (message.type === "published") this.#publishes.settle(message.id, message.error);
     else if (message.type === "failed") this.#die(`the worker failed: ${message.reason}`);

@@ -10,7 +10,7 @@ Deno.test("PendingPublishes refuses what is beyond 16 MiB or 10,000 messages, an
       most: 15,
     }]
   ) {
-    const pending = new PendingPublishes();
+    const pending = new PendingPublishes(Promise.resolve());
     const ids: number[] = [];
     const add = () => pending.add(message(payload), 60_000, (id) => void ids.push(id));
     const waiting = Array.from({ length: most }, add);
@@ -28,6 +28,19 @@ Deno.test("PendingPublishes refuses what is beyond 16 MiB or 10,000 messages, an
 });
 
 Deno.test("PendingPublishes gives up on a worker that does not answer", async () => {
-  const pending = new PendingPublishes();
+  const pending = new PendingPublishes(Promise.resolve());
   await assert.rejects(pending.add(message("x"), 1, () => {}), /no answer within 1 ms/);
+});
+
+Deno.test("PendingPublishes counts no time before the worker is loaded", async () => {
+  const loading = Promise.withResolvers<void>();
+  const pending = new PendingPublishes(loading.promise);
+  let isSettled = false;
+  const publishing = pending.add(message("x"), 1, () => {}).catch((error) => String(error))
+    .finally(() => isSettled = true);
+  // Longer than its time and what is added to it.
+  await assert.rejects(new PendingPublishes(Promise.resolve()).add(message("x"), 100, () => {}));
+  assert.equal(isSettled, false);
+  loading.resolve();
+  assert.match(String(await publishing), /no answer within 1 ms/);
 });
