@@ -61,7 +61,9 @@ Deno.test("a WebSocket's handshake is left as it is", async () => {
   await using rig = await Rig.start();
   await using connection = await RawConnection.open(rig.port);
   await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
-  assert.equal((await connection.head()).status, 101);
+  const { status, headers } = await connection.head();
+  assert.equal(status, 101);
+  assert.deepEqual([...headers.keys()], ["connection", "sec-websocket-accept", "upgrade"]);
 });
 
 Deno.test("where the server speaks TLS it asks browsers to keep to that", async () => {
