@@ -31,11 +31,22 @@ const json = getTextFormatter({
     escaped(JSON.stringify({ timestamp, level: level.toLowerCase(), module: category, message })),
 });
 
-/** Text as it is; errors by their message alone: a stack helps nobody who reads a log. */
+/** Text without secrets; errors by their message alone: a stack helps nobody who reads a log. */
 function asText(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (value instanceof Error) return value.message;
-  return Deno.inspect(value, { breakLength: Infinity });
+  if (typeof value === "number") return String(value);
+  if (typeof value === "string") return withoutSecrets(value);
+  if (value instanceof Error) return withoutSecrets(value.message);
+  return withoutSecrets(Deno.inspect(value, { breakLength: Infinity }));
+}
+
+const URLS = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)(?:[^\s\/?#"'<>@]*@)?([^\s?#"'<>]*)(\?[^\s#"'<>]*)?/gi;
+const TOKENS = /\b((?:access_)?token|password|secret)=[^\s&"'<>]+/gi;
+
+/** Errors name the URL that they are about: its user and its query stay out of the log. */
+function withoutSecrets(text: string): string {
+  if (!text.includes("://") && !text.includes("=")) return text;
+  return text.replace(URLS, (_url, scheme, rest, query) => scheme + rest + (query ? "?…" : ""))
+    .replace(TOKENS, "$1=…");
 }
 
 /** In one line, and nothing in it that moves a terminal: ids and topics are of anybody's making. */
@@ -105,9 +116,17 @@ function openLogFile(path: string, format: Format) {
   return Object.assign(writeTo(file, format), { [Symbol.dispose]: () => file.close() });
 }
 
+/** Those that held something back. */
+const holding = new Set<BoundedLog>();
+
+/** Tells what was held back, once its interval has passed; to be called every second. */
+export function flushBoundedLogs(): void {
+  for (const log of holding) log.flush();
+}
+
 /**
- * Lets through one line a key and interval, and says how many were held back in between: for what a
- * client or a device can cause, which must not be able to flood the log.
+ * Lets through so many lines an interval, and says how many were held back: for what a client or a
+ * device can cause, which must not be able to flood the log.
  */
 export class BoundedLog {
   readonly #held = new Map<string, number>();
@@ -128,6 +147,7 @@ export class BoundedLog {
       this.write(text());
     } else if (this.#held.size < 100 || this.#held.has(key)) {
       this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
+      holding.add(this);
     }
   }
 
@@ -140,6 +160,7 @@ export class BoundedLog {
   #nextWindow(now: number): void {
     for (const [key, count] of this.#held) this.write(`${key}: ${count} more like it`);
     this.#held.clear();
+    holding.delete(this);
     this.#lines = 0;
     this.#windowEnd = now + this.options.intervalMs;
   }

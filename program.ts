@@ -16,7 +16,7 @@ import { Ingest } from "./ingest/ingest.ts";
 import type { OwnSource } from "./ingest/source.ts";
 import type { SourceKind } from "./ingest/source_kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
-import { BoundedLog, getLogger } from "./log.ts";
+import { BoundedLog, flushBoundedLogs, getLogger } from "./log.ts";
 import { exportFigures } from "./otel.ts";
 import { type AppHandler, createApp, handlerOf } from "./routes/app.ts";
 import type { AppDeps } from "./routes/deps.ts";
@@ -79,7 +79,7 @@ export async function startProgram(
     intervalMs: 10_000,
     maxLines: 10,
   });
-  const dropsTimer = setInterval(() => drops.flush(), 1000);
+  const logTimer = setInterval(flushBoundedLogs, 1000);
   const hub = new Hub(fanout, {
     ...hubSettings(config),
     onDrop: (deviceId) =>
@@ -204,7 +204,7 @@ export async function startProgram(
     await revocations[Symbol.asyncDispose]();
     await instances[Symbol.asyncDispose]();
     hub[Symbol.dispose]();
-    clearInterval(dropsTimer);
+    clearInterval(logTimer);
     statusLine[Symbol.dispose]();
     eventLoop[Symbol.dispose]();
     await fanout[Symbol.asyncDispose]();

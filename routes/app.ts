@@ -2,7 +2,7 @@
 
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { getLogger } from "../log.ts";
+import { logFault } from "../broker/fault.ts";
 import { Access } from "./access.ts";
 import { Admission } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";
@@ -13,6 +13,7 @@ import { dashboardRoutes } from "./dashboard/assets.ts";
 import { deliveryRoutes } from "./deliveries.ts";
 import { deviceRoutes } from "./devices.ts";
 import { healthRoutes } from "./health.ts";
+import { requireHost } from "./host.ts";
 import { inboundRoutes } from "./inbound.ts";
 import { iotRoutes } from "./iot.ts";
 import { metricsRoutes } from "./metrics.ts";
@@ -26,9 +27,7 @@ import { securityHeaders } from "./security_headers.ts";
 import { statsRoutes } from "./stats.ts";
 import { streamRoutes } from "./stream.ts";
 import { QueryError } from "./stream_query.ts";
-import { telemetry } from "./telemetry.ts";
-
-const log = getLogger("routes");
+import { routeOf, telemetry } from "./telemetry.ts";
 
 /** What a server calls for each request. */
 export type AppHandler = (
@@ -44,6 +43,7 @@ export function handlerOf(app: Hono): AppHandler {
 export function createApp(deps: AppDeps): Hono {
   const app = new Hono();
   const { corsOrigins } = deps.config;
+  app.use(requireHost);
   app.use(telemetry);
   app.use(crossOrigin(corsOrigins));
   app.use(securityHeaders({ tls: deps.config.tls !== undefined }));
@@ -136,7 +136,7 @@ function failed(error: Error, c: Context): Response {
   if (error instanceof QueryError) {
     return problem({ status: 400, code: error.code, detail: error.message });
   }
-  log.error("{method} {path} failed: {error}", { method: c.req.method, path: c.req.path, error });
+  logFault(`${c.req.method} ${routeOf(c)} failed`, error);
   return problem({
     status: 500,
     code: "internal_error",

@@ -1,27 +1,22 @@
 /** How large a request may be, and how many of one client may change something in a second. */
 
 import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { RateLimit } from "../broker/rate_limit.ts";
 import type { Config } from "../config.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";
 import { requireMayChange } from "./origin.ts";
 import { ProblemError } from "./problem.ts";
+import { limitBody } from "./request_body.ts";
 
 const READS = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Clients whose rates are known; where there are more, the oldest begin anew. */
 const MAX_CLIENTS = 10_000;
+const BODY_MS = 10_000;
 
 /** Sizes; before anything else of the request is looked at. */
 export function requestSizes({ limits }: Config): MiddlewareHandler[] {
   const { urlBytes, headerBytes, bodyBytes } = limits;
-  const body = bodyLimit({
-    maxSize: bodyBytes,
-    onError: () => {
-      throw tooLarge(413, "body_too_large", `The body may have ${bodyBytes} bytes`);
-    },
-  });
   const head: MiddlewareHandler = async (c, next) => {
     if (c.req.url.length > urlBytes) {
       throw tooLarge(414, "url_too_long", `The URL may have ${urlBytes} bytes`);
@@ -31,7 +26,7 @@ export function requestSizes({ limits }: Config): MiddlewareHandler[] {
     }
     await next();
   };
-  return [head, body];
+  return [head, limitBody({ maxBytes: bodyBytes, ms: BODY_MS })];
 }
 
 /** For requests that change something: their page's origin, and their rate. */
@@ -77,6 +72,6 @@ function headerLength(headers: Headers): number {
   return length;
 }
 
-function tooLarge(status: 413 | 414 | 431, code: string, detail: string): ProblemError {
+function tooLarge(status: 414 | 431, code: string, detail: string): ProblemError {
   return new ProblemError({ status, code, detail });
 }

@@ -7,7 +7,7 @@ import type { Session } from "../broker/session.ts";
 import type { Sink } from "../broker/sink.ts";
 import { SseSink } from "../broker/sse_sink.ts";
 import { type ClientSocket, WsSink } from "../broker/ws_sink.ts";
-import { getLogger } from "../log.ts";
+import { BoundedLog, getLogger } from "../log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import { networkOf } from "./client_address.ts";
@@ -25,6 +25,11 @@ import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
 export const STREAM_PATH = "/api/v1/stream";
 
 const log = getLogger("routes", "stream");
+/** Anybody can connect and leave, as often as MAX_NEW_CONNECTIONS_PER_SECOND allows. */
+const clients = new BoundedLog((text) => log.info("{text}", { text }), {
+  intervalMs: 10_000,
+  maxLines: 200,
+});
 
 const SSE_HEADERS = {
   "content-type": "text/event-stream",
@@ -129,10 +134,10 @@ class Client {
     this.#session = session;
     session.network = networkOf(this.place.address);
     session.onClosed = () => this.end();
-    log.info("{transport} client connected: {extent}", {
-      transport: sink.transport,
-      extent: interest.extent,
-    });
+    clients.line(
+      "clients connected",
+      () => `${sink.transport} client connected: ${interest.extent}`,
+    );
     const { grant } = this;
     this.#keepGrant = onGrantEnd(
       grant,
@@ -177,11 +182,11 @@ class Client {
     const session = this.#session;
     if (!session) return;
     this.#session = undefined;
-    log.info("{transport} client gone, sent {sent}, dropped {dropped}", {
-      transport: session.sink.transport,
-      sent: session.sent,
-      dropped: session.dropped,
-    });
+    const { sink: { transport }, sent, dropped } = session;
+    clients.line(
+      "clients gone",
+      () => `${transport} client gone, sent ${sent}, dropped ${dropped}`,
+    );
     this.deps.hub.close(session);
   }
 }
