@@ -2,6 +2,7 @@
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import { type OpenSocket, OpenSockets } from "../server/open_sockets.ts";
 import { Passage } from "./passage.ts";
 import { Peers } from "./peers.ts";
 import type { FromGuard, GuardStart, KeyPair, Refusal } from "./protocol.ts";
@@ -13,6 +14,10 @@ const LAST_BYTES_MS = 300;
 
 export class Doorkeeper {
   readonly #passages = new Set<Passage>();
+  readonly #unread = { bytes: 0, passages: 0 };
+  readonly #sockets: OpenSockets;
+  /** Connections by the client's address and port, from before the TLS handshake on. */
+  readonly #entered = new Map<string, OpenSocket>();
   readonly #peers: Peers;
   /** Not told yet. */
   readonly #closed = new Map<Refusal, number>();
@@ -30,6 +35,12 @@ export class Doorkeeper {
     private readonly tell: (message: FromGuard) => void,
   ) {
     this.#peers = new Peers(start.peers);
+    const { maxSockets, maxSocketsPerAddress } = start.limits;
+    this.#sockets = new OpenSockets({
+      max: maxSockets,
+      maxPerAddress: maxSocketsPerAddress,
+      onRefused: () => this.#count("too_many_sockets"),
+    });
     this.#tls = start.tls;
   }
 
@@ -69,11 +80,12 @@ export class Doorkeeper {
       ? createTlsServer({
         ...this.#tls,
         ALPNProtocols: ["h2", "http/1.1"],
+        allowHalfOpen: true,
         handshakeTimeout: limits.handshakeMs,
       }, serve).on("tlsClientError", (_error, client) => client.destroy())
-      : createServer(serve);
+      : createServer({ allowHalfOpen: true }, serve);
     this.#server = server;
-    server.on("connection", () => this.#acceptedAt = performance.now());
+    server.prependListener("connection", (socket: Socket) => this.#enter(socket));
     return new Promise((resolve, reject) => {
       server.once("error", reject);
       server.listen({ host, port, reusePort: shared }, () => {
@@ -110,23 +122,43 @@ export class Doorkeeper {
       }, CHECK_MS));
   }
 
+  #enter(raw: Socket): void {
+    this.#acceptedAt = performance.now();
+    const name = nameOf(raw);
+    const socket = this.#sockets.enter(raw.remoteAddress ?? "unknown", () => raw.destroy());
+    if (!socket) {
+      raw.destroy();
+      return;
+    }
+    this.#entered.set(name, socket);
+    raw.once("close", () => {
+      socket.leave();
+      if (this.#entered.get(name) === socket) this.#entered.delete(name);
+    });
+  }
+
   #serve(client: Socket): void {
     const { backendPort, limits } = this.start;
-    if (this.#passages.size >= limits.maxSockets) {
-      this.#count("too_many_sockets");
+    const socket = this.#entered.get(nameOf(client));
+    if (client.destroyed || !socket) {
       client.destroy();
       return;
     }
-    const program = connect({ host: "127.0.0.1", port: backendPort });
+    const program = connect({ host: "127.0.0.1", port: backendPort, allowHalfOpen: true });
     let own: number | undefined;
     const passage = new Passage(client, program, {
       limits,
-      onClosed: () => {
+      unread: this.#unread,
+      onAnswered: () => socket.work(),
+      onClosed: (reason) => {
+        if (reason) this.#count(reason);
         this.#passages.delete(passage);
+        this.#unread.passages = this.#passages.size;
         if (own !== undefined) this.#peers.delete(own);
       },
     });
     this.#passages.add(passage);
+    this.#unread.passages = this.#passages.size;
     // Before the first byte of a request is passed on.
     program.once("connect", () => {
       own = program.localPort;
@@ -136,10 +168,7 @@ export class Doorkeeper {
 
   #check(): void {
     const now = performance.now();
-    for (const passage of this.#passages) {
-      const refusal = passage.check(now);
-      if (refusal) this.#count(refusal);
-    }
+    for (const passage of this.#passages) passage.check(now);
     for (const [reason, count] of this.#closed) this.tell({ type: "closed", reason, count });
     this.#closed.clear();
   }
@@ -147,4 +176,8 @@ export class Doorkeeper {
   #count(refusal: Refusal): void {
     this.#closed.set(refusal, (this.#closed.get(refusal) ?? 0) + 1);
   }
+}
+
+function nameOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

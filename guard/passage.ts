@@ -3,16 +3,27 @@
 import type { Socket } from "node:net";
 import type { GuardLimits, Refusal } from "./protocol.ts";
 
-/**
- * Clients send commands and small bodies. One that floods would have the program read it all, frames
- * of 60 MB on `/ws` even as a whole, and would cost everybody time.
- */
-const UP_BYTES_A_SECOND = 1_048_576;
-const UP_BURST_BYTES = 2_097_152;
+/** What a client gets to close its side when all is sent. */
+const LINGER_MS = 2_000;
+
+/** What clients have sent and the program has not read, in all passages of a guard. */
+export interface Unread {
+  bytes: number;
+  passages: number;
+}
+
+export interface PassageOptions {
+  readonly limits: GuardLimits;
+  readonly unread: Unread;
+  /** The program sent its first byte. */
+  onAnswered(): void;
+  onClosed(reason: Refusal | undefined): void;
+}
 
 /**
- * Between a client and the program. A client that does not finish its request, leaves its connection
- * idle or does not read is closed by {@linkcode Passage.check}, which somebody calls every second.
+ * Between a client and the program. Either may close its sending side and still read. A client that
+ * does not finish its request, leaves its connection idle, does not read, or sends far more than the
+ * program reads is closed.
  */
 export class Passage {
   readonly #since = performance.now();
@@ -20,49 +31,69 @@ export class Passage {
   #answered: number | undefined;
   /** Since when the client takes nothing of what waits for it, and how much it had taken then. */
   #blocked: { readonly since: number; readonly taken: number } | undefined;
+  /** Since when the client has all that the program sent, and the program has ended. */
+  #sentAll: number | undefined;
+  #unreadBytes = 0;
   #closed = false;
-  /** What the client may send until the next check. */
-  #credit = UP_BURST_BYTES;
 
   constructor(
     private readonly client: Socket,
     private readonly program: Socket,
-    private readonly options: { readonly limits: GuardLimits; readonly onClosed: () => void },
+    private readonly options: PassageOptions,
   ) {
     for (const side of [client, program]) {
       side.setNoDelay(true);
       side.on("error", () => this.close());
-      side.on("close", () => this.close());
     }
-    program.on("data", () => this.#answered = performance.now());
+    client.on("close", () => this.close());
+    // What it sent before it ended is still on its way to the client.
+    program.on("close", () => program.readableEnded || this.close());
+    program.on("data", () => {
+      if (this.#answered === undefined) options.onAnswered();
+      this.#answered = performance.now();
+    });
+    // Deno reads on from a TLS socket that is paused, without a bound.
+    const canPause = !("encrypted" in client);
     client.on("data", (chunk: Uint8Array) => {
-      this.#credit -= chunk.length;
-      if (!program.write(chunk) || this.#credit <= 0) client.pause();
+      if (program.destroyed) return;
+      if (!program.write(chunk) && canPause) client.pause();
+      this.#countUnread();
+    });
+    program.on("drain", () => {
+      client.resume();
+      this.#countUnread();
     });
     client.on("end", () => program.end());
-    program.on("drain", () => this.#readOn());
+    client.on("finish", () => this.#sentAll = performance.now());
     program.pipe(client);
   }
 
-  /** To be called every second. Closes it where a limit is overstepped; tells which. */
-  check(now: number): Refusal | undefined {
-    this.#credit = Math.min(UP_BURST_BYTES, this.#credit + UP_BYTES_A_SECOND);
-    this.#readOn();
+  /** To be called every second. */
+  check(now: number): void {
     const refusal = this.#refusal(now);
-    if (refusal) this.close();
-    return refusal;
+    if (refusal || this.#sentAll !== undefined && now - this.#sentAll > LINGER_MS) {
+      this.close(refusal);
+    }
   }
 
-  close(): void {
+  /** `reason` where a limit is overstepped. */
+  close(reason?: Refusal): void {
     if (this.#closed) return;
     this.#closed = true;
     this.client.destroy();
     this.program.destroy();
-    this.options.onClosed();
+    this.options.unread.bytes -= this.#unreadBytes;
+    this.options.onClosed(reason);
   }
 
-  #readOn(): void {
-    if (this.#credit > 0 && !this.program.writableNeedDrain) this.client.resume();
+  /** Where there is too much in all, whoever holds more than their share has to go. */
+  #countUnread(): void {
+    const { unread, limits: { maxUnreadBytes } } = this.options;
+    const bytes = this.program.writableLength;
+    unread.bytes += bytes - this.#unreadBytes;
+    this.#unreadBytes = bytes;
+    if (unread.bytes <= maxUnreadBytes || this.#closed) return;
+    if (bytes > maxUnreadBytes / unread.passages) this.close("flood");
   }
 
   #refusal(now: number): Refusal | undefined {
@@ -74,7 +105,7 @@ export class Passage {
     const taken = bytesWritten - writableLength;
     if (writableLength === 0) this.#blocked = undefined;
     else if (this.#blocked?.taken !== taken) this.#blocked = { since: now, taken };
-    if (this.#blocked) return now - this.#blocked.since > writeMs ? "write_timeout" : undefined;
+    if (this.#blocked) return now - this.#blocked.since > writeMs ? "not_read" : undefined;
     return now - this.#answered > idleMs ? "idle_timeout" : undefined;
   }
 }

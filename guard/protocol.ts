@@ -1,14 +1,18 @@
 /** What passes between the program and the thread that guards its connections. */
 
 export interface GuardLimits {
-  /** Sockets at once; beyond that new ones are closed unheard. */
+  /** Connections at once, TLS handshakes too. */
   readonly maxSockets: number;
+  /** Of one address; no limit unless given. */
+  readonly maxSocketsPerAddress: number | undefined;
   /** From the connection to the first byte of an answer: TLS handshake and request included. */
   readonly handshakeMs: number;
   /** Without a byte from the server; streams always have some in less. */
   readonly idleMs: number;
   /** Without the client taking a byte of what waits for it. */
   readonly writeMs: number;
+  /** What all clients together may have sent that the program has not read. */
+  readonly maxUnreadBytes: number;
 }
 
 export interface KeyPair {
@@ -37,7 +41,12 @@ export type ToGuard =
   | { readonly type: "stop" };
 
 /** Why a connection was closed. */
-export type Refusal = "too_many_sockets" | "handshake_timeout" | "idle_timeout" | "write_timeout";
+export type Refusal =
+  | "too_many_sockets"
+  | "handshake_timeout"
+  | "idle_timeout"
+  | "not_read"
+  | "flood";
 
 export type FromGuard =
   | { readonly type: "loaded" }
