@@ -95,7 +95,7 @@ export const VARIABLES = {
   MAX_COMMANDS_PER_SECOND: whole(1, 1_000_000).default(100),
   MAX_POSTS_PER_SECOND: whole(1, 1_000_000).default(1_000),
   MAX_BODY_BYTES: whole(1_024, 67_108_864).default(262_144),
-  MAX_URL_BYTES: whole(1_024, 65_000).default(65_000),
+  MAX_URL_BYTES: whole(1_024, 1_048_576).default(131_072),
   MAX_HEADER_BYTES: whole(1_024, 65_536).default(32_768),
   CONNECTION_GUARD: flag().default(false),
   CONNECTION_HANDSHAKE_SECONDS: seconds().default(10),

@@ -1,16 +1,25 @@
 /** The listening socket. */
 
+import { logFault } from "./broker/fault.ts";
 import type { Config } from "./config.ts";
 import { CertificateWatch, readKeyPair } from "./guard/certificate_watch.ts";
 import { Guard, GuardError } from "./guard/guard.ts";
 import { getLogger } from "./log.ts";
-import { STREAM_PATH } from "./routes/stream.ts";
+import { problem } from "./routes/problem.ts";
 import { UNREAD_STREAM } from "./routes/stream_body.ts";
 import { type Handler, StreamServer, type StreamServerOptions } from "./server/stream_server.ts";
 
 const log = getLogger("http");
 /** Beside streams there are short requests: pages, health, publishing. */
 const SPARE_SOCKETS = 1_000;
+/** In handshakes, and those for which the server closes others. */
+const SPARE_SOCKETS_OF_GUARD = 1_000;
+/** Of one address: what a browser loads beside its streams. */
+const SPARE_SOCKETS_PER_ADDRESS = 100;
+/** Beside the largest body, of all clients behind the guard together. */
+const SPARE_UNREAD_BYTES = 16_777_216;
+/** The words of the request line, and the ends of lines. */
+const SPARE_HEAD_BYTES = 4_096;
 /** A stream that lives has had a ping since, however late it came. */
 const PING_GRACE_SECONDS = 15;
 
@@ -46,19 +55,44 @@ export async function listen(
 }
 
 function serve(
-  { limits }: Config,
+  config: Config,
   fetch: Handler,
   where: Pick<StreamServerOptions, "hostname" | "port" | "reusePort" | "peer">,
 ): StreamServer {
-  const headMs = limits.handshakeSeconds * 1000;
-  return new StreamServer({ ...where, path: STREAM_PATH, headMs, onError: requestFailed }, fetch);
+  const { limits, maxConnections } = config;
+  return new StreamServer({
+    ...where,
+    onError: requestFailed,
+    limits: {
+      headMs: limits.handshakeSeconds * 1000,
+      idleMs: idleMsOf(config),
+      writeMs: limits.writeSeconds * 1000,
+      maxHeadBytes: limits.urlBytes + limits.headerBytes + SPARE_HEAD_BYTES,
+      maxSockets: maxConnections + SPARE_SOCKETS,
+      maxSocketsPerAddress: where.peer ? undefined : maxSocketsPerAddress(config),
+    },
+  }, fetch);
+}
+
+function maxSocketsPerAddress({ maxConnectionsPerIp, trustProxy }: Config): number | undefined {
+  // All clients of a proxy have its address.
+  if (maxConnectionsPerIp === undefined || trustProxy) return undefined;
+  return maxConnectionsPerIp + SPARE_SOCKETS_PER_ADDRESS;
+}
+
+function idleMsOf({ limits, keepaliveSeconds }: Config): number {
+  return Math.max(limits.idleSeconds, keepaliveSeconds + PING_GRACE_SECONDS) * 1000;
 }
 
 /** What the routes themselves did not answer. */
 export function requestFailed(error: unknown): Response {
   // The sink has closed a stream whose client does not read, and counted it.
-  if (error !== UNREAD_STREAM) log.error("a request failed: {error}", { error });
-  return new Response(null, { status: 500 });
+  if (error !== UNREAD_STREAM) logFault("a request failed", error);
+  return problem({
+    status: 500,
+    code: "internal_error",
+    detail: "The request failed; the log of the server says why",
+  });
 }
 
 /** Clients connect to the guard, and the guard to the program. */
@@ -80,10 +114,12 @@ async function guarded(
       tls,
       backendPort: server.addr.port,
       limits: {
-        maxSockets: config.maxConnections + SPARE_SOCKETS,
+        maxSockets: config.maxConnections + SPARE_SOCKETS + SPARE_SOCKETS_OF_GUARD,
+        maxSocketsPerAddress: maxSocketsPerAddress(config),
         handshakeMs: limits.handshakeSeconds * 1000,
-        idleMs: Math.max(limits.idleSeconds, config.keepaliveSeconds + PING_GRACE_SECONDS) * 1000,
+        idleMs: idleMsOf(config),
         writeMs: limits.writeSeconds * 1000,
+        maxUnreadBytes: limits.bodyBytes + SPARE_UNREAD_BYTES,
       },
     });
   } catch (error) {

@@ -1,18 +1,23 @@
 /** Messages from people, handed in over a WebSocket: each is answered once it is stored. */
 
 import { type Context, Hono } from "hono";
+import { type InboundPeer, MAX_FRAME_BYTES } from "../broker/delivery/inbound_peer.ts";
 import type { InboundServer } from "../broker/delivery/inbound_server.ts";
-import { getLogger } from "../log.ts";
+import { BoundedLog, getLogger } from "../log.ts";
 import { grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";
 import { onGrantEnd } from "./grant_end.ts";
 import { requireMayChange } from "./origin.ts";
 import { ProblemError } from "./problem.ts";
-import { upgradeByDeno } from "./websocket.ts";
+import { openWebSocket } from "./websocket.ts";
 import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
 
 const log = getLogger("routes", "inbound");
+const peers = new BoundedLog((text) => log.info("{text}", { text }), {
+  intervalMs: 10_000,
+  maxLines: 50,
+});
 /** What a peer whose token ends gets for what waits for its answer. */
 const LEAVE_MS = 1_000;
 
@@ -46,24 +51,32 @@ function serve(
   server: InboundServer,
   { c, place }: { c: Context; place: Place },
 ): Response {
-  const { socket, response } = upgradeByDeno(c);
-  const peer = server.open(socket);
-  place.take();
+  let peer: InboundPeer | undefined;
   let keepGrant: (() => void) | undefined;
-  socket.binaryType = "arraybuffer";
-  socket.onopen = () => {
-    log.info("a peer connected to hand in messages");
-    keepGrant = onGrantEnd(grantOf(c), revocations, (reason) => {
-      peer.leave(reason, 0, AbortSignal.timeout(LEAVE_MS));
+  // Before its socket is open, or a crowd could slip in together.
+  place.take();
+  try {
+    return openWebSocket(c, {
+      maxMessageBytes: MAX_FRAME_BYTES,
+      // It is closed where it does not wait for its answers.
+      isBulk: true,
+      onOpen: (socket) => {
+        peers.line("peers connected", () => "a peer connected to hand in messages");
+        const opened = peer = server.open(socket);
+        keepGrant = onGrantEnd(grantOf(c), revocations, (reason) => {
+          opened.leave(reason, 0, AbortSignal.timeout(LEAVE_MS));
+        });
+      },
+      onMessage: (data) => peer?.receive(data),
+      onTooBig: () => peer?.receiveTooBig(),
+      onGone: () => {
+        keepGrant?.();
+        place.leave();
+        if (peer) server.close(peer);
+      },
     });
-  };
-  socket.onmessage = ({ data }) => peer.receive(data);
-  socket.onclose = () => {
-    keepGrant?.();
+  } catch (error) {
     place.leave();
-    server.close(peer);
-  };
-  // What went wrong with a peer's connection is told by its close.
-  socket.onerror = (event) => event.preventDefault();
-  return response;
+    throw error;
+  }
 }

@@ -1,4 +1,4 @@
-/** Opens a client's WebSocket: on our own server's connection, or as Deno does it. */
+/** Opens a client's WebSocket: on our own server's connection, or as Deno does where it serves. */
 
 import type { Context } from "hono";
 import type { ClientSocket } from "../broker/ws_sink.ts";
@@ -8,6 +8,8 @@ import { ProblemError } from "./problem.ts";
 export interface WebSocketOptions {
   /** A longer message is not read where the server can help it. */
   readonly maxMessageBytes: number;
+  /** The client may send as fast as it can: what it sends is bounded by `onMessage`. */
+  readonly isBulk?: boolean;
   onOpen(socket: ClientSocket): void;
   onMessage(data: unknown): void;
   /** A message was longer than it may be, and nothing more is read. */
@@ -20,14 +22,20 @@ export interface WebSocketOptions {
 const IDLE_SECONDS = 40;
 const POLICY_VIOLATION = 1008;
 
+/** RFC 9110, 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
 const preventDefault = (event: Event) => event.preventDefault();
 
 /** @throws {ProblemError} 400 where the request is no handshake. */
 export function openWebSocket(c: Context, options: WebSocketOptions): Response {
-  const { direct } = infoOf(c);
-  if (!direct) return openByDeno(c, options);
-  const { maxMessageBytes } = options;
-  const socket = direct.upgrade(options, { protocol: protocolOf(c), maxMessageBytes });
+  const { direct, mayUpgrade } = infoOf(c);
+  if (!direct) {
+    if (mayUpgrade === false) throw badUpgrade();
+    return openByDeno(c, options);
+  }
+  const { maxMessageBytes, isBulk } = options;
+  const socket = direct.upgrade(options, { protocol: protocolOf(c), maxMessageBytes, isBulk });
   if (!socket) throw badUpgrade();
   options.onOpen(socket);
   return new Response(null, { status: 101 });
@@ -39,6 +47,7 @@ export function infoOf(c: Context): Partial<RequestInfo> {
 
 function openByDeno(c: Context, options: WebSocketOptions): Response {
   const { socket, response } = upgradeByDeno(c);
+  socket.binaryType = "arraybuffer";
   // Listeners take less of each client's memory than handlers such as `onopen` do.
   socket.addEventListener("open", () => options.onOpen(new DenoSocket(socket)), { once: true });
   socket.addEventListener("message", ({ data }) => options.onMessage(data));
@@ -48,8 +57,7 @@ function openByDeno(c: Context, options: WebSocketOptions): Response {
   return response;
 }
 
-/** @throws {ProblemError} 400 where the request is no handshake. */
-export function upgradeByDeno(c: Context): Deno.WebSocketUpgrade {
+function upgradeByDeno(c: Context): Deno.WebSocketUpgrade {
   const protocol = protocolOf(c);
   try {
     return Deno.upgradeWebSocket(c.req.raw, {
@@ -63,14 +71,16 @@ export function upgradeByDeno(c: Context): Deno.WebSocketUpgrade {
 
 /** The first that the client offers. */
 function protocolOf(c: Context): string | undefined {
-  return c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
+  const first = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
+  return first !== undefined && TOKEN.test(first) ? first : undefined;
 }
 
 function badUpgrade(): ProblemError {
   return new ProblemError({
     status: 400,
     code: "bad_upgrade",
-    detail: "This is no WebSocket handshake: Connection: Upgrade and Sec-WebSocket-Key are needed",
+    detail: "Not a WebSocket handshake: it is a GET over HTTP/1.1 without a body, " +
+      "with Connection: Upgrade and Sec-WebSocket-Key",
   });
 }
 

@@ -1,6 +1,6 @@
 /** One TCP connection, with writes that never wait. */
 
-import { ReadPace } from "./read_pace.ts";
+import type { ReadPace } from "./read_pace.ts";
 
 /** What waits is joined up to here: one system call, and a bound for the copy. */
 const JOIN_BYTES = 262_144;
@@ -18,7 +18,6 @@ const DISCARD_BYTES = 1_024;
 export class Connection {
   readonly #conn: Deno.TcpConn;
   readonly #waiting: Uint8Array[] = [];
-  readonly #pace = new ReadPace();
   #writing = false;
   #reading = false;
   #peerEnded = false;
@@ -28,6 +27,8 @@ export class Connection {
   #whenClosed: PromiseWithResolvers<void> | undefined;
   /** To be called when the system takes bytes; few connections ever have one. */
   #whenTaken: (() => void)[] | undefined;
+  /** Holds back a client that sends more than its share; requests are read as they come. */
+  pace: ReadPace | undefined;
   /** Bytes that the system has not taken yet. */
   buffered = 0;
   /** Bytes that the system has taken since the start. */
@@ -66,18 +67,18 @@ export class Connection {
   }
 
   /**
-   * How many bytes came, at the pace of {@linkcode ReadPace}; undefined when there are no more: the
+   * How many bytes came, at the client's pace; undefined when there are no more: the
    * client has closed its sending side, or the connection is closed. One read at a time.
    */
   async read(into: Uint8Array): Promise<number | undefined> {
     this.#reading = true;
     try {
-      const wait = this.#pace.wait();
+      const wait = this.pace?.wait();
       if (wait) await wait;
       if (this.#closed || this.#peerEnded) return undefined;
       const count = await this.#conn.read(into);
       if (count !== null) {
-        this.#pace.count(count);
+        this.pace?.count(count);
         return count;
       }
       this.#peerEnded = true;
@@ -112,7 +113,7 @@ export class Connection {
     this.#waiting.length = 0;
     this.buffered = 0;
     clearTimeout(this.#timer);
-    this.#pace.stop();
+    this.pace?.stop();
     this.#conn.close();
     this.onClosed?.();
     this.#whenClosed?.resolve();

@@ -1,9 +1,10 @@
-/** A request whose answer is written to its connection by ourselves. */
+/** A request that may be answered with a stream on its connection. */
 
 import { createHash } from "node:crypto";
 import type { Connection } from "./connection.ts";
 import { EventOutput } from "./event_output.ts";
-import type { RequestHead } from "./request_head.ts";
+import { connectionHas, type RequestHead } from "./request_head.ts";
+import { ReadPace } from "./read_pace.ts";
 import { ServerWebSocket, type WebSocketHandlers } from "./web_socket.ts";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -12,8 +13,17 @@ const encoder = new TextEncoder();
 
 /** What a handler gets of a request beside it. */
 export interface RequestInfo extends Deno.ServeHandlerInfo {
-  /** Where it is there, streams are to be answered through it. */
+  /** Where it is there, streams have to be opened through it. */
   readonly direct?: DirectRequest;
+  /** False over HTTP/2 behind our own server: Deno's WebSocket takes 64 MiB into memory. */
+  readonly mayUpgrade?: false;
+}
+
+export interface UpgradeOptions {
+  readonly protocol?: string | undefined;
+  readonly maxMessageBytes: number;
+  /** The client may send as fast as it can: the handler bounds what it sends. */
+  readonly isBulk?: boolean | undefined;
 }
 
 /** The handler may take one of both, once; or it answers with a response as any. */
@@ -25,18 +35,23 @@ export class DirectRequest {
 
   /** A stream of events: the handler's response gives its head. */
   openEvents(onGone: () => void): EventOutput {
-    return this.events = new EventOutput(this.connection, onGone);
+    const { takesChunks } = this.head;
+    this.connection.pace = new ReadPace();
+    return this.events = new EventOutput(this.connection, onGone, { chunked: takesChunks });
   }
 
   /** Answers the handshake (RFC 6455, 4.2); undefined where the request is none. */
   upgrade(
     handlers: WebSocketHandlers,
-    { protocol, maxMessageBytes }: { protocol?: string | undefined; maxMessageBytes: number },
+    { protocol, maxMessageBytes, isBulk = false }: UpgradeOptions,
   ): ServerWebSocket | undefined {
-    const { headers } = this.head;
+    const { headers, body } = this.head;
     const key = headers.get("sec-websocket-key") ?? "";
-    if (!KEY.test(key) || !lists(headers.get("connection"), "upgrade")) return undefined;
+    if (!KEY.test(key) || !connectionHas(headers, "upgrade")) return undefined;
+    // Frames would begin behind it.
+    if (body !== 0) return undefined;
     const accept = createHash("sha1").update(key + GUID).digest("base64");
+    if (!isBulk) this.connection.pace = new ReadPace();
     this.socket = new ServerWebSocket(this.connection, handlers, maxMessageBytes);
     this.connection.write(encoder.encode(
       "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n" +
@@ -45,8 +60,4 @@ export class DirectRequest {
     ));
     return this.socket;
   }
-}
-
-function lists(value: string | null, wanted: string): boolean {
-  return (value ?? "").split(",").some((item) => item.trim().toLowerCase() === wanted);
 }

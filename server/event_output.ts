@@ -29,7 +29,12 @@ export class EventOutput {
   #heldBytes = 0;
   #ended = false;
 
-  constructor(private readonly connection: Connection, onGone: () => void) {
+  constructor(
+    private readonly connection: Connection,
+    onGone: () => void,
+    /** HTTP/1.0 does not know chunks: there the end of the connection is that of the stream. */
+    private readonly options: { readonly chunked: boolean } = { chunked: true },
+  ) {
     connection.onClosed = onGone;
   }
 
@@ -52,7 +57,7 @@ export class EventOutput {
 
   write(bytes: Uint8Array): void {
     if (!this.isOpen) return;
-    const chunk = chunkOf(bytes);
+    const chunk = this.options.chunked ? chunkOf(bytes) : bytes;
     if (!this.#held) return this.connection.write(chunk);
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;
@@ -62,9 +67,7 @@ export class EventOutput {
   end(): void {
     if (!this.isOpen) return;
     this.#ended = true;
-    if (this.#held) return;
-    this.connection.write(LAST_CHUNK);
-    this.connection.end();
+    if (!this.#held) this.#finish();
   }
 
   /**
@@ -92,8 +95,11 @@ export class EventOutput {
     for (const chunk of this.#held ?? []) this.connection.write(chunk);
     this.#held = undefined;
     this.#heldBytes = 0;
-    if (!this.#ended) return;
-    this.connection.write(LAST_CHUNK);
+    if (this.#ended) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.options.chunked) this.connection.write(LAST_CHUNK);
     this.connection.end();
   }
 

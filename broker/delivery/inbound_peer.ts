@@ -34,7 +34,7 @@ export interface PeerSocket {
   close(code: number, reason: string): void;
 }
 
-const MAX_FRAME_BYTES = 65_536;
+export const MAX_FRAME_BYTES = 65_536;
 const MAX_ERRORS_A_MINUTE = 100;
 /** Messages, and their bytes, that may wait for their answer. */
 const MAX_UNANSWERED = 10_000;
@@ -75,7 +75,7 @@ export class InboundPeer {
   receive(data: unknown): void {
     if (this.#gone.signal.aborted || this.#leaving) return;
     const bytes = bytesOf(data);
-    if (bytes > MAX_FRAME_BYTES) return this.close(TOO_BIG, "frame too big");
+    if (bytes > MAX_FRAME_BYTES) return this.receiveTooBig();
     this.host.totals.received++;
     const messages = this.#read(data, bytes);
     if ("code" in messages) {
@@ -86,6 +86,11 @@ export class InboundPeer {
     for (const message of messages) {
       this.#answer(this.#store(message), message.body.length);
     }
+  }
+
+  /** A frame came that is longer than {@linkcode MAX_FRAME_BYTES}. */
+  receiveTooBig(): void {
+    this.close(TOO_BIG, "frame too big");
   }
 
   /** Ends the connection when what was received is answered, or when the signal aborts. */

@@ -10,7 +10,6 @@ import type { ServerWebSocket } from "../../server/web_socket.ts";
 import { say } from "./say.ts";
 
 const TOO_BIG = 1009;
-const HEAD_MS = 10_000;
 
 export interface EchoOptions {
   /** 0: the system chooses one. */
@@ -29,8 +28,6 @@ export class EchoServer implements AsyncDisposable {
     this.#server = new StreamServer({
       hostname: "127.0.0.1",
       port: options.port ?? 0,
-      path: "/",
-      headMs: HEAD_MS,
       onError: () => new Response(null, { status: 500 }),
     }, (request, info) => this.#answer(request, info));
   }

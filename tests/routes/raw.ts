@@ -40,6 +40,16 @@ export class RawConnection implements AsyncDisposable {
     return { status: Number(first!.split(" ")[1]), headers };
   }
 
+  /** The next bytes, so many. */
+  bytes(length: number): Promise<Uint8Array> {
+    return this.readUntil((bytes) => bytes.length < length ? undefined : length);
+  }
+
+  /** Sends no more, and still reads. */
+  async closeWrite(): Promise<void> {
+    await this.conn.closeWrite();
+  }
+
   /** The next WebSocket frame, unmasked, as servers send it; undefined at the end. */
   async frame(): Promise<{ opcode: number; payload: Uint8Array } | undefined> {
     const head = await this.readUntil((bytes) => {

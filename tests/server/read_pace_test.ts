@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Connection } from "../../server/connection.ts";
+import { ReadPace } from "../../server/read_pace.ts";
 import { FakeConn } from "../kit/fake_conn.ts";
 import { VirtualTime } from "./virtual_time.ts";
 
@@ -12,6 +13,7 @@ class Uploader {
   readonly ended: Promise<void>;
 
   constructor(bytes: number) {
+    this.connection.pace = new ReadPace();
     this.fake.send(new Uint8Array(bytes));
     this.ended = this.#read();
   }

@@ -1,99 +1,323 @@
+/** HTTP/1 on a connection: requests, bodies, answers, and what ends it. */
+
 import assert from "node:assert/strict";
-import type { RequestInfo } from "../../server/direct_request.ts";
-import { StreamServer } from "../../server/stream_server.ts";
+import { connect } from "node:http2";
+import { gunzipSync } from "node:zlib";
+import { closed } from "../../metrics.ts";
+import { BrokenBodyError } from "../../server/request_body.ts";
+import { eventually, within } from "../kit/eventually.ts";
+import { Site } from "./site.ts";
 
-const PATH = "/api/v1/stream";
-const encoder = new TextEncoder();
+const HOST = "Host: a\r\n\r\n";
 
-/** A server that tells who asked, and how it may answer. */
-class Site implements AsyncDisposable {
-  readonly server = new StreamServer(
-    {
-      hostname: "127.0.0.1",
-      port: 0,
-      path: PATH,
-      headMs: 200,
-      onError: () => new Response("failed", { status: 500 }),
-    },
-    (request, info) => this.#answer(request, info),
-  );
-
-  #answer(request: Request, { direct, remoteAddr }: RequestInfo): Response {
-    const { hostname, port } = remoteAddr as Deno.NetAddr;
-    if (request.url.includes("fail")) throw new Error("fail");
-    if (!request.url.includes("events")) {
-      return Response.json({ direct: direct !== undefined, hostname, port });
-    }
-    const events = direct!.openEvents(() => {});
-    events.write(encoder.encode("data: 1\n\n"));
-    events.end();
-    return new Response(null, { headers: { "content-type": "text/event-stream" } });
-  }
-
-  url(target: string): string {
-    return `http://127.0.0.1:${this.server.addr.port}${target}`;
-  }
-
-  /** Writes the parts, one by one, and returns all that the server answers. */
-  async raw(...parts: string[]): Promise<string> {
-    using conn = await Deno.connect({ hostname: "127.0.0.1", port: this.server.addr.port });
-    conn.setNoDelay(true);
-    for (const part of parts) {
-      await conn.write(encoder.encode(part));
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    let text = "";
-    const bytes = new Uint8Array(4_096);
-    for (let n; (n = await conn.read(bytes).catch(() => null)) !== null;) {
-      text += new TextDecoder().decode(bytes.subarray(0, n));
-    }
-    return text;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.shutdown();
-  }
+/** How often connections were closed for a reason, so far. */
+async function closedFor(reason: string): Promise<number> {
+  const { values } = await closed.counter.get();
+  return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 
-Deno.test("StreamServer answers the stream itself, and has Deno answer the rest", async () => {
+Deno.test("StreamServer answers every request of a connection, in order", async () => {
   await using site = new Site();
-  const direct = await (await fetch(site.url(`${PATH}?device_ids=A`))).json();
-  assert.equal(direct.direct, true);
-  for (const target of ["/", `${PATH}s`]) {
-    const other = await (await fetch(site.url(target))).json();
-    assert.equal(other.direct, false, target);
-    assert.equal(other.hostname, "127.0.0.1");
+  await using client = await site.raw(`GET /one HTTP/1.1\r\n${HOST}GET /two HTTP/1.1\r\n${HOST}`);
+  for (const path of ["/one", "/two"]) {
+    const { status, body } = await client.answer();
+    assert.deepEqual([status, JSON.parse(body).url], [200, `http://a${path}`]);
   }
-  const posted = await fetch(site.url(PATH), { method: "POST", body: "x".repeat(100_000) });
-  assert.equal((await posted.json()).direct, false);
+  // An empty line in front of a request is passed over.
+  await client.send(`\r\n\r\nGET /three HTTP/1.1\r\n${HOST}`);
+  const { headers, body } = await client.answer();
+  assert.equal(JSON.parse(body).direct, true);
+  assert.equal(headers.get("connection"), null);
+  assert.ok(headers.get("date"));
 });
 
-Deno.test("StreamServer reads a head that comes in pieces", async () => {
+Deno.test("StreamServer reads a head that comes in pieces, with and without CR", async () => {
   await using site = new Site();
-  const text = await site.raw("GE", `T ${PATH}?events HT`, "TP/1.1\r\nHost: a\r", "\n\r", "\n");
-  assert.match(text, /^HTTP\/1\.1 200 OK\r\n/);
-  assert.match(text, /\r\ntransfer-encoding: chunked\r\n/);
-  assert(text.endsWith("\r\n\r\n9\r\ndata: 1\n\n\r\n0\r\n\r\n"), text);
+  for (const end of ["\r\n", "\n"]) {
+    const text = `GET /pieces HTTP/1.1${end}Host: a${end}X: 1${end}${end}`;
+    await using client = await site.raw(...text);
+    const { status, body } = await client.answer();
+    assert.deepEqual([status, JSON.parse(body).headers], [200, { host: "a", x: "1" }]);
+  }
 });
 
-Deno.test("StreamServer closes a connection whose head does not come", async () => {
+Deno.test("StreamServer: HTTP/1.0 gets its answer, a stream without chunks, and the end", async () => {
   await using site = new Site();
-  assert.equal(await site.raw(`GET ${PATH} HTTP/1.1\r\n`), "");
-  assert.equal(await site.raw(), "");
+  await using plain = await site.raw("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  assert.match(await plain.end(), /^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n[^]*"url"/);
+  await using stream = await site.raw("GET /events HTTP/1.0\r\n\r\n");
+  await eventually("the stream", () => site.streams.size === 1);
+  for (const events of site.streams) (events as { end(): void }).end();
+  const text = await stream.end();
+  assert.doesNotMatch(text, /transfer-encoding/);
+  assert.ok(text.endsWith("\r\n\r\ndata: 1\n\n"), text);
 });
 
-Deno.test("StreamServer answers 500 where the handler fails, and lives on", async () => {
+Deno.test("StreamServer reads bodies of either framing, and the request behind them", async () => {
   await using site = new Site();
+  const text = "text ".repeat(100_000);
+  const bodies: [string, string, string][] = [
+    ["Content-Length: 5\r\n", "hello", "hello"],
+    [`Content-Length: ${text.length}\r\n`, text, text],
+    ["Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n", "hello"],
+    [
+      "Transfer-Encoding: chunked\r\n",
+      `2;a="b"\r\nhe\r\n003 \r\nllo\r\n${text.length.toString(16)}\r\n${text}\r\n0\r\nX: 1\r\n\r\n`,
+      `hello${text}`,
+    ],
+  ];
+  for (const [headers, sent, expected] of bodies) {
+    await using client = await site.raw(`POST /echo HTTP/1.1\r\n${headers}${HOST}`, sent);
+    assert.equal((await client.answer()).body, expected);
+    await client.send(`GET /next HTTP/1.1\r\n${HOST}`);
+    assert.equal((await client.answer()).status, 200);
+  }
+  // Nobody read it, nor what a GET carries.
+  await using client = await site.raw(`POST /post HTTP/1.1\r\nContent-Length: 3\r\n${HOST}abc`);
+  await client.send(
+    `GET /get HTTP/1.1\r\nTransfer-Encoding: chunked\r\n${HOST}1\r\na\r\n0\r\n\r\n`,
+  );
+  await client.send(`GET /next HTTP/1.1\r\n${HOST}`);
+  for (const path of ["/post", "/get", "/next"]) {
+    assert.equal(JSON.parse((await client.answer()).body).url, `http://a${path}`);
+  }
+});
+
+Deno.test("StreamServer ends a connection rather than read a large body that nobody wants", async () => {
+  await using site = new Site();
+  await using client = await site.raw(
+    `POST /post HTTP/1.1\r\nContent-Length: 10000000\r\n${HOST}${"x".repeat(300_000)}`,
+  );
+  const { status, headers } = await client.answer();
+  assert.deepEqual([status, headers.get("connection")], [200, "close"]);
+  assert.equal(await client.end(), "");
+});
+
+Deno.test("StreamServer: a body that breaks off, or has no good chunks, fails and ends it", async () => {
+  await using site = new Site();
+  for (
+    const [headers, sent] of [
+      ["Content-Length: 5\r\n", "abc"],
+      ["Transfer-Encoding: chunked\r\n", "5\r\nab"],
+      ["Transfer-Encoding: chunked\r\n", "5\r\nhelloX0\r\n\r\n"],
+      ["Transfer-Encoding: chunked\r\n", "x\r\n"],
+      ["Transfer-Encoding: chunked\r\n", "-1\r\n"],
+      ["Transfer-Encoding: chunked\r\n", "1000000000000000\r\n"],
+      ["Transfer-Encoding: chunked\r\n", `5;${"x".repeat(5_000)}\r\n`],
+      ["Transfer-Encoding: chunked\r\n", `0\r\n${"X: 1\r\n".repeat(200)}`],
+    ] as const
+  ) {
+    const before = site.errors.length;
+    await using client = await site.raw(`POST /echo HTTP/1.1\r\n${headers}${HOST}${sent}`);
+    await client.connection.closeWrite();
+    assert.equal((await client.answer()).status, 400, sent);
+    assert.equal(await client.end(), "");
+    assert.ok(site.errors[before] instanceof BrokenBodyError, sent);
+  }
+});
+
+Deno.test("StreamServer says 100 Continue once the body is read, and not before", async () => {
+  await using site = new Site();
+  const expect = `Expect: 100-continue\r\nContent-Length: 5\r\n${HOST}`;
+  await using client = await site.raw(`POST /echo HTTP/1.1\r\n${expect}`);
+  assert.equal((await client.connection.head()).status, 100);
+  await client.send("hello");
+  assert.equal((await client.answer()).body, "hello");
+  await using unwanted = await site.raw(`POST /post HTTP/1.1\r\n${expect}`);
+  const { status, headers } = await unwanted.answer();
+  assert.deepEqual([status, headers.get("connection")], [200, "close"]);
+});
+
+Deno.test("StreamServer: HEAD, 204 and 304 have no body", async () => {
+  const answers: Record<string, Response> = {
+    "/204": new Response(null, { status: 204 }),
+    "/304": new Response(null, { status: 304 }),
+    "/head": new Response("text"),
+    "/empty": new Response(null),
+  };
+  await using site = new Site({}, (request) => answers[new URL(request.url).pathname]!);
+  await using client = await site.raw();
+  for (const line of ["GET /204", "GET /304", "HEAD /head"]) {
+    await client.send(`${line} HTTP/1.1\r\n${HOST}`);
+    const { headers } = await client.answer({ bodiless: true });
+    assert.equal(headers.get("content-length"), null, line);
+  }
+  await client.send(`GET /empty HTTP/1.1\r\n${HOST}`);
+  assert.equal((await client.answer()).headers.get("content-length"), "0");
+});
+
+Deno.test("StreamServer compresses long text for a client that takes gzip", async () => {
+  const text = JSON.stringify("long ".repeat(1_000));
+  const json = { "content-type": "application/json" };
+  await using site = new Site(
+    {},
+    (request) => new Response(request.url.endsWith("short") ? "{}" : text, { headers: json }),
+  );
+  const get = async (path: string, accepted: string) => {
+    await using client = await site.raw(
+      `GET ${path} HTTP/1.1\r\nAccept-Encoding: ${accepted}\r\n${HOST}`,
+    );
+    const { headers } = await client.connection.head();
+    const bytes = await client.connection.bytes(Number(headers.get("content-length")));
+    return { encoding: headers.get("content-encoding"), vary: headers.get("vary"), bytes };
+  };
+  const packed = await get("/", "br, GZIP;q=0.5");
+  assert.deepEqual([packed.encoding, packed.vary], ["gzip", "accept-encoding"]);
+  assert.equal(gunzipSync(packed.bytes).toString(), text);
+  const plain = await get("/", "br, gzip;q=0");
+  assert.deepEqual([plain.encoding, plain.vary], [null, "accept-encoding"]);
+  assert.equal(new TextDecoder().decode(plain.bytes), text);
+  assert.equal((await get("/short", "gzip")).encoding, null);
+});
+
+Deno.test("StreamServer answers 500 where the handler fails, and goes on", async () => {
+  await using site = new Site();
+  await using client = await site.raw(`GET /fail HTTP/1.1\r\n${HOST}GET /fail HTTP/1.1\r\n${HOST}`);
   for (let i = 0; i < 2; i++) {
-    const response = await fetch(site.url(`${PATH}?fail`));
-    assert.equal(response.status, 500);
-    assert.equal(await response.text(), "failed");
+    const { status, body } = await client.answer();
+    assert.deepEqual([status, body], [500, "failed"]);
   }
 });
 
-Deno.test("StreamServer leaves a head without end to Deno", async () => {
+Deno.test("StreamServer answers what is no request with a problem, and ends the connection", async () => {
+  await using site = new Site({ maxHeadBytes: 10_000 });
+  const x = "x".repeat(20_000);
+  for (
+    const [text, status, code] of [
+      ["nonsense\r\n\r\n", 400, "bad_request"],
+      ["GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n", 400, "bad_host"],
+      [`GET /${x}`, 414, "url_too_long"],
+      [`GET /${x} HTTP/1.1\r\n${HOST}`, 414, "url_too_long"],
+      [`GET / HTTP/1.1\r\nX: ${x}`, 431, "headers_too_large"],
+      ["PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 400, "bad_request"],
+      ["\0\0\0\n\n", 400, "bad_request"],
+    ] as const
+  ) {
+    await using client = await site.raw(text);
+    const { headers, body, ...answer } = await client.answer();
+    assert.equal(answer.status, status, body);
+    assert.equal(headers.get("content-type"), "application/problem+json");
+    assert.equal(headers.get("connection"), "close");
+    assert.equal(JSON.parse(body).code, code);
+    assert.equal(await client.end(), "");
+  }
+});
+
+Deno.test("StreamServer answers a client that closes its sending side, and a stream goes on", async () => {
   await using site = new Site();
-  const long = `GET ${PATH} HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(30_000)}\r\n`;
-  const text = await site.raw(long, "Connection: close\r\n\r\n");
-  assert.match(text, /"direct":false/);
+  await using client = await site.raw(`GET / HTTP/1.1\r\n${HOST}`);
+  await client.connection.closeWrite();
+  assert.equal((await client.answer()).status, 200);
+  assert.equal(await client.end(), "");
+  await using half = await site.raw("GET / HTTP/1.1\r\nHost: a\r\n");
+  await half.connection.closeWrite();
+  assert.equal((await half.answer()).status, 400);
+  await using nothing = await site.raw();
+  await nothing.connection.closeWrite();
+  assert.equal(await nothing.end(), "");
+  await using stream = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
+  await stream.connection.closeWrite();
+  assert.equal((await stream.connection.head()).status, 200);
+  await eventually("the stream", () => site.streams.size === 1);
+  for (const events of site.streams) {
+    (events as { write(bytes: Uint8Array): void }).write(new TextEncoder().encode("data: 2\n\n"));
+    (events as { end(): void }).end();
+  }
+  assert.match(await stream.end(), /data: 1\n\n[^]*data: 2\n\n\r\n0\r\n\r\n$/);
+});
+
+Deno.test("StreamServer closes who sends no request in time, and who is idle between two", async () => {
+  await using site = new Site({ headMs: 100, idleMs: 100 });
+  const late = await closedFor("handshake_timeout");
+  const idle = await closedFor("idle_timeout");
+  for (const text of ["", "G", "GET / HTTP/1.1\r\n", "\r\n\r\n", "PRI * HTTP/2.0\r\n"]) {
+    await using client = await site.raw(text);
+    assert.equal(await client.end(), "");
+  }
+  assert.equal(await closedFor("handshake_timeout"), late + 5);
+  await using client = await site.raw(`GET / HTTP/1.1\r\n${HOST}`);
+  await client.answer();
+  assert.equal(await client.end(), "");
+  assert.equal(await closedFor("idle_timeout"), idle + 1);
+  await using second = await site.raw(`GET / HTTP/1.1\r\n${HOST}`, "GET /half");
+  await second.answer();
+  assert.equal(await second.end(), "");
+  assert.equal(await closedFor("handshake_timeout"), late + 6);
+});
+
+Deno.test("StreamServer closes who does not read an answer, and counts it", async () => {
+  await using site = new Site({ writeMs: 100 });
+  const before = await closedFor("not_read");
+  await using _client = await site.raw(`GET /large HTTP/1.1\r\n${HOST}`);
+  await eventually("closed", async () => await closedFor("not_read") === before + 1);
+});
+
+Deno.test("StreamServer has room for a new client: of those that send no request the oldest goes", async () => {
+  await using site = new Site({ maxSockets: 3 });
+  const before = await closedFor("too_many_sockets");
+  await using first = await site.raw("GET / HTTP/1.1\r\n");
+  await using second = await site.raw(`GET / HTTP/1.1\r\n${HOST}`);
+  await second.answer();
+  await using third = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
+  assert.equal((await third.connection.head()).status, 200);
+  // First the one that has waited for longest, then the one that is idle.
+  for (const waiting of [first, second]) {
+    await using client = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
+    assert.equal((await client.connection.head()).status, 200);
+    assert.equal(await waiting.end(), "");
+    // Its stream holds the place from now on.
+    if (waiting === first) await eventually("two streams", () => site.streams.size === 2);
+  }
+  assert.equal(await closedFor("too_many_sockets"), before + 2);
+});
+
+Deno.test("StreamServer: one address gets so many connections, where that is limited", async () => {
+  await using site = new Site({ maxSocketsPerAddress: 2 });
+  await using first = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
+  await using second = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
+  for (const client of [first, second]) assert.equal((await client.connection.head()).status, 200);
+  await using third = await site.raw();
+  assert.equal(await third.end(), "");
+});
+
+Deno.test("StreamServer passes HTTP/2 on, which opens no WebSocket there", async () => {
+  await using site = new Site();
+  const session = connect(site.url(""));
+  try {
+    const ask = (headers: Record<string, string>) =>
+      new Promise<string>((resolve, reject) => {
+        let text = "";
+        const stream = session.request(headers);
+        stream.setEncoding("utf8");
+        stream.on("data", (data) => text += data);
+        stream.on("end", () => resolve(text));
+        stream.on("error", reject);
+      });
+    const settings = new Promise((resolve) => session.once("remoteSettings", resolve));
+    const { direct, url } = JSON.parse(await within("answer", ask({ ":path": "/over2" })));
+    assert.deepEqual([direct, new URL(url).pathname], [false, "/over2"]);
+    const { enableConnectProtocol } = await settings as { enableConnectProtocol?: boolean };
+    assert.ok(!enableConnectProtocol);
+  } finally {
+    session.destroy();
+  }
+});
+
+Deno.test("StreamServer stops: who waits is closed, who works gets the answer first", async () => {
+  const answer = Promise.withResolvers<Response>();
+  const asked = Promise.withResolvers<void>();
+  const site = new Site({}, () => {
+    asked.resolve();
+    return answer.promise;
+  });
+  await using idle = await site.raw();
+  await using busy = await site.raw(`GET / HTTP/1.1\r\n${HOST}`);
+  await asked.promise;
+  const stopped = site.server.shutdown();
+  assert.equal(await idle.end(), "");
+  answer.resolve(new Response("last"));
+  const { headers, body } = await busy.answer();
+  assert.deepEqual([headers.get("connection"), body], ["close", "last"]);
+  await busy[Symbol.asyncDispose]();
+  await within("the stop", stopped);
 });

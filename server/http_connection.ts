@@ -1,0 +1,158 @@
+/** A client's connection over HTTP/1: requests, one after another, until a stream takes it. */
+
+import { closed } from "../metrics.ts";
+import { problem } from "../routes/problem.ts";
+import type { Connection } from "./connection.ts";
+import { Exchange, type ExchangeClient, type ExchangeOptions, type Stream } from "./exchange.ts";
+import { Input } from "./input.ts";
+import { ReadPace } from "./read_pace.ts";
+import { BadRequestError, endOfHead, parseHead } from "./request_head.ts";
+
+export interface HttpOptions extends ExchangeOptions {
+  /** What a client gets to send the head of a request, from its first byte. */
+  readonly headMs: number;
+  /** What it gets between two requests. */
+  readonly idleMs: number;
+  readonly maxHeadBytes: number;
+}
+
+export interface HttpClient extends Omit<ExchangeClient, "input"> {
+  /** The host of a request that names none, as HTTP/1.0 may. */
+  readonly host: string;
+}
+
+/** What became of a connection; `first` are bytes that came behind what has been read. */
+export type Outcome =
+  | { readonly kind: "over" }
+  | { readonly kind: "stream"; readonly stream: Stream; readonly first: Uint8Array }
+  /** The client speaks HTTP/2, and has got no answer. */
+  | { readonly kind: "http2"; readonly first: Uint8Array };
+
+/** RFC 9113, 3.4. */
+const HTTP2_PREFACE = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+export class HttpConnection {
+  readonly #input: Input;
+  readonly #exchange: Exchange;
+
+  constructor(private readonly client: HttpClient, private readonly options: HttpOptions) {
+    this.#input = new Input(client.connection);
+    this.#exchange = new Exchange({ ...client, input: this.#input }, options);
+  }
+
+  /** Resolves when the connection ends, or is somebody else's. */
+  async serve(): Promise<Outcome> {
+    const input = this.#input;
+    const { connection, socket } = this.client;
+    try {
+      for (let isFirst = true;; isFirst = false) {
+        const length = await this.#nextHead(isFirst);
+        if (length === undefined) break;
+        if (length === "http2") {
+          socket.work();
+          return { kind: "http2", first: input.bytes.slice() };
+        }
+        const head = parseHead(input.bytes.subarray(0, length), this.client.host);
+        input.skip(length);
+        const result = await this.#exchange.answer(head);
+        if (result === "end") break;
+        if (result === "next") continue;
+        socket.work();
+        return { kind: "stream", stream: result, first: input.bytes.slice() };
+      }
+    } catch (error) {
+      if (!(error instanceof BadRequestError)) throw error;
+      await this.#exchange.refuse(problem(error.problem));
+    }
+    socket.wait();
+    connection.pace = new ReadPace();
+    connection.end();
+    return { kind: "over" };
+  }
+
+  /** Resolves with its length when it is whole; with undefined where none comes. */
+  async #nextHead(isFirst: boolean): Promise<number | "http2" | undefined> {
+    const { headMs, idleMs, maxHeadBytes } = this.options;
+    const { connection, socket } = this.client;
+    const input = this.#input;
+    socket.wait();
+    let hasBegun = isFirst;
+    let timer = isFirst
+      ? closeAfter(headMs, connection, "handshake_timeout")
+      : closeAfter(idleMs, connection, "idle_timeout");
+    try {
+      for (let searched = 0;;) {
+        this.#skipEmptyLines();
+        const { bytes } = input;
+        if (!hasBegun && bytes.length > 0) {
+          hasBegun = true;
+          clearTimeout(timer);
+          timer = closeAfter(headMs, connection, "handshake_timeout");
+        }
+        if (isFirst && mayBeHttp2(bytes)) {
+          if (bytes.length >= HTTP2_PREFACE.length) return "http2";
+        } else {
+          const length = endOfHead(bytes, searched);
+          if ((length ?? bytes.length) > maxHeadBytes) throw tooLong(bytes);
+          if (length !== undefined) return length;
+          searched = Math.max(0, bytes.length - 3);
+        }
+        socket.hold(input.held);
+        const length = bytes.length;
+        if (await input.more()) continue;
+        if (length === 0 || connection.over) return undefined;
+        throw brokenOff();
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** RFC 9112, 2.2: some clients send one behind a body. */
+  #skipEmptyLines(): void {
+    const { bytes } = this.#input;
+    let count = 0;
+    while (bytes[count] === 13 || bytes[count] === 10) count++;
+    if (count > 0) this.#input.skip(count);
+  }
+}
+
+/** Unless the timer is cleared; counted by its reason. */
+export function closeAfter(
+  ms: number,
+  connection: Connection,
+  reason: string,
+): ReturnType<typeof setTimeout> {
+  return setTimeout(() => {
+    closed.count(reason);
+    connection.close();
+  }, ms);
+}
+
+function mayBeHttp2(bytes: Uint8Array): boolean {
+  const length = Math.min(bytes.length, HTTP2_PREFACE.length);
+  for (let i = 0; i < length; i++) if (bytes[i] !== HTTP2_PREFACE[i]) return false;
+  return length > 0;
+}
+
+function brokenOff(): BadRequestError {
+  return new BadRequestError({
+    status: 400,
+    code: "bad_request",
+    detail: "The request ends before its headers do",
+  });
+}
+
+function tooLong(bytes: Uint8Array): BadRequestError {
+  const lineEnd = bytes.indexOf(10);
+  const isUrl = lineEnd < 0 || lineEnd > bytes.length / 2;
+  return new BadRequestError(
+    isUrl
+      ? { status: 414, code: "url_too_long", detail: "The URL is too long: see MAX_URL_BYTES" }
+      : {
+        status: 431,
+        code: "headers_too_large",
+        detail: "The headers are too long: see MAX_HEADER_BYTES",
+      },
+  );
+}
