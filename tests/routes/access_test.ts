@@ -297,6 +297,20 @@ Deno.test("a stream ends with goodbye when its token expires, and not before", a
   assert.deepEqual([again.status, (await again.json()).code], [401, "token_expired"]);
 });
 
+Deno.test("AUTH_CLOCK_SKEW_SECONDS: an expired token is good for so long, and its stream lasts as long", async () => {
+  await using rig = await Rig.start({
+    env: { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "60" },
+  });
+  const now = Math.floor(Date.now() / 1000);
+  await using client = await rig.sse("device_ids=A", bearer(await token({ exp: now - 30 })));
+  rig.publish("A", 1);
+  await client.waitForMessages(1);
+  const late = await rig.fetch("/api/v1/devices", bearer(await token({ exp: now - 90 })));
+  assert.deepEqual([late.status, (await late.json()).code], [401, "token_expired"]);
+  rig.publish("A", 2);
+  await client.waitForMessages(2);
+});
+
 Deno.test("without a secret everything is open", async () => {
   await using rig = await Rig.start();
   const response = await rig.fetch("/api/v1/stats", bearer("garbage"));

@@ -146,6 +146,7 @@ everyServer.test("sizes: body, URL, headers", async ({ start }) => {
     [413, "body_too_large", "/api/v1/publish", { method: "POST", body: x }],
     [414, "url_too_long", `/api/v1/stream?device_ids=${x}`, {}],
     [431, "headers_too_large", "/livez", { headers: { more: x } }],
+    [431, "headers_too_large", "/livez", { headers: { one: x.slice(1_000), two: x.slice(1_000) } }],
   ] as const;
   for (const [status, code, path, init] of cases) {
     const counted = await counting(code);

@@ -33,8 +33,8 @@ everyServer.test("the Upgrade header decides on the transport, in any case", asy
   assert.deepEqual([status, headers.get("content-type")], [200, "text/event-stream"]);
 });
 
-everyServer.test("a broken handshake is a problem, not a stream", async ({ start }) => {
-  await using rig = await start();
+everyServer.test("a broken handshake is a problem, not a stream, and takes no place", async ({ start }) => {
+  await using rig = await start({ env: { MAX_CONNECTIONS: "1" } });
   for (const line of ["Sec-WebSocket-Key: ", "Connection: close"]) {
     const { status, headers } = await handshake(rig, [line]);
     assert.deepEqual([status, headers.get("content-type")], [400, "application/problem+json"]);
@@ -45,6 +45,7 @@ everyServer.test("a broken handshake is a problem, not a stream", async ({ start
     assert.equal(headers.get("content-type"), "application/problem+json");
   }
   assert.equal(rig.hub.totals.ws.connections, 0);
+  await using _stream = await rig.ws("device_ids=A");
 });
 
 everyServer.test("the server selects the subprotocol that is offered first", async ({ start }) => {

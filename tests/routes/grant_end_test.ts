@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import type { Revocations } from "../../broker/revocations.ts";
+import { onGrantEnd } from "../../routes/grant_end.ts";
+import { type Grant, OPEN_GRANT } from "../../routes/tokens.ts";
+import { VirtualTime } from "../server/virtual_time.ts";
+
+const DAY_MS = 86_400_000;
+
+/** A grant's end in virtual time, and what the revocations say of its token. */
+class Kit implements Disposable {
+  readonly ends: string[] = [];
+  readonly listeners = new Set<() => void>();
+  readonly time = new VirtualTime();
+  isRevoked = false;
+  readonly #dateNow = Date.now;
+
+  constructor() {
+    const begin = this.#dateNow();
+    Date.now = () => begin + this.time.now;
+  }
+
+  begin(grant: Partial<Grant>): () => void {
+    const revocations = {
+      isRevoked: () => this.isRevoked,
+      onChange: (listener: () => void) => {
+        this.listeners.add(listener);
+        return () => this.listeners.delete(listener);
+      },
+    } as unknown as Revocations;
+    return onGrantEnd({ ...OPEN_GRANT, ...grant }, revocations, (reason) => this.ends.push(reason));
+  }
+
+  [Symbol.dispose](): void {
+    Date.now = this.#dateNow;
+    this.time[Symbol.dispose]();
+  }
+}
+
+Deno.test("onGrantEnd() ends a grant at its time, also where no timer can be set for so long", async () => {
+  for (const days of [1, 100]) {
+    using kit = new Kit();
+    kit.begin({ expiresAt: Date.now() + days * DAY_MS });
+    await kit.time.pass(days * DAY_MS - 1);
+    assert.deepEqual(kit.ends, []);
+    await kit.time.pass(1);
+    assert.deepEqual(kit.ends, ["token_expired"]);
+    assert.equal(kit.listeners.size, 0);
+  }
+});
+
+Deno.test("onGrantEnd() ends a grant that was revoked before it was listened for, or later, once", async () => {
+  for (const before of [true, false]) {
+    using kit = new Kit();
+    kit.isRevoked = before;
+    kit.begin({ tokenId: "t", expiresAt: Date.now() + DAY_MS });
+    assert.deepEqual(kit.ends, before ? ["token_revoked"] : []);
+    kit.isRevoked = true;
+    for (const changed of [...kit.listeners]) changed();
+    await kit.time.pass(2 * DAY_MS);
+    assert.deepEqual(kit.ends, ["token_revoked"]);
+    assert.equal(kit.listeners.size, 0);
+  }
+});
+
+Deno.test("onGrantEnd() says nothing once its stream is gone, and keeps nothing of it", async () => {
+  using kit = new Kit();
+  const stop = kit.begin({ tokenId: "t", expiresAt: Date.now() + DAY_MS });
+  assert.equal(kit.listeners.size, 1);
+  stop();
+  await kit.time.pass(2 * DAY_MS);
+  assert.deepEqual([kit.ends, kit.listeners.size], [[], 0]);
+  kit.begin({});
+  assert.equal(kit.listeners.size, 0, "nothing can end a grant without names and times");
+});

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { Hono } from "hono";
+import { Place } from "../../routes/admission.ts";
+import { problem, ProblemError } from "../../routes/problem.ts";
+import { writeLimits } from "../../routes/request_limits.ts";
+import { configOf } from "../kit/config.ts";
+import { range } from "../routes/rig.ts";
+import { VirtualTime } from "../server/virtual_time.ts";
+
+Deno.test("MAX_POSTS_PER_SECOND: of more than 10,000 clients the oldest is forgotten, and no other", async () => {
+  // Nobody earns anything meanwhile.
+  using _time = new VirtualTime();
+  const app = new Hono()
+    .use(writeLimits(configOf({ TRUST_PROXY: "true", MAX_POSTS_PER_SECOND: "1" })))
+    .post("/", (c) => c.body(null, 204));
+  app.onError((error) => problem((error as ProblemError).options));
+  const post = async (n: number) => {
+    const headers = { "x-forwarded-for": `client ${n}` };
+    return (await app.request("/", { method: "POST", headers })).status;
+  };
+  for (const n of range(1, 10_000)) assert.equal(await post(n), 204);
+  assert.deepEqual([await post(1), await post(2), await post(10_000)], [429, 429, 429]);
+  assert.equal(await post(10_001), 204);
+  assert.deepEqual([await post(2), await post(10_000)], [429, 429]);
+  assert.equal(await post(1), 204, "it begins anew");
+});
+
+Deno.test("Place counts once, and is left once, however often it is told", () => {
+  const changes: number[] = [];
+  const place = new Place("a", undefined, (_place, change) => changes.push(change));
+  place.leave();
+  assert.deepEqual(changes, [], "it was never taken");
+  for (const _ of range(1, 2)) place.take();
+  for (const _ of range(1, 2)) place.leave();
+  assert.deepEqual(changes, [1, -1]);
+});
