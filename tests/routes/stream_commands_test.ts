@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import type { Received } from "../kit/received.ts";
 import type { WsClient } from "../kit/ws_client.ts";
-import { everyServer, Flow, numbered, numbersOf, range, seeded } from "./rig.ts";
+import { everyServer, Flow, numbered, numbersOf, range, Rig, seeded } from "./rig.ts";
 
 const names = (events: readonly Received[]) => events.map(({ event }) => event);
 
@@ -209,6 +209,17 @@ everyServer.test("what waits for a slow client is neither lost nor repeated by a
     await client.close();
     await eventually("the session is gone", () => rig.hub.sessions.size === 0);
   }
+});
+
+Deno.test("commands without end are taken from a client that waits for their answers", async () => {
+  await using rig = await Rig.start({ env: { MAX_COMMANDS_PER_SECOND: "1000000" } });
+  await using client = await rig.ws("device_ids=A");
+  // As many as may wait at once, and as many again.
+  for (const round of range(1, 20)) {
+    for (const _ of range(1, 100)) client.send({ action: "ping" });
+    await client.events.waitForCount(100 * round, ({ event }) => event === "ping");
+  }
+  assert.equal(rig.hub.sessions.size, 1);
 });
 
 everyServer.test("a command that comes while the stream begins finds it begun", async ({ start }) => {

@@ -98,6 +98,26 @@ Deno.test("by default a quiet WebSocket gets a ping every 20 s, and is closed wh
   });
 });
 
+Deno.test("100 errors a minute are borne in every minute, one more closes", async () => {
+  await inVirtualTime(async (rig, time) => {
+    using client = await Client.open(rig, handshake);
+    await arrives("the session", () => rig.hub.sessions.size === 1);
+    const errors = () => client.count('"code":"bad_json"');
+    for (let minute = 1; minute <= 3; minute++) {
+      for (let i = 0; i < 100; i++) await client.send(frame("nonsense"));
+      await arrives("100 errors", () => errors() === 100 * minute);
+      for (let beat = 0; beat < 3; beat++) {
+        await time.pass(BEAT_SECONDS * 1000);
+        await client.send(frame("", { opcode: 10 }));
+      }
+      assert.equal(rig.hub.sessions.size, 1);
+    }
+    for (let i = 0; i < 101; i++) await client.send(frame("nonsense"));
+    await arrives("the close", () => client.text.includes("\x03\xf0"));
+    assert.equal(rig.hub.sessions.size, 0);
+  });
+});
+
 Deno.test("by default a quiet event stream gets a comment every 20 s, and a ping every 60 s", async () => {
   await inVirtualTime(async (rig, time) => {
     using client = await Client.open(rig, events);
