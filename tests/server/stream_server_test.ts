@@ -306,7 +306,7 @@ Deno.test("StreamServer passes HTTP/2 on, which opens no WebSocket there", async
 Deno.test("StreamServer stops: who waits is closed, who works gets the answer first", async () => {
   const answer = Promise.withResolvers<Response>();
   const asked = Promise.withResolvers<void>();
-  const site = new Site({}, () => {
+  const site = new Site({ headMs: 600_000 }, () => {
     asked.resolve();
     return answer.promise;
   });
