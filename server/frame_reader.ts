@@ -9,11 +9,8 @@ export interface FrameHandler {
   onPing(payload: Uint8Array): void;
   /** The client ends the connection; `code` is 1005 where it named none. */
   onClose(code: number): void;
-  /**
-   * The client broke the protocol: the connection has to be closed with `code`. Called once;
-   * `isClose` where it did so in its own close, and nothing more comes.
-   */
-  onViolation(code: number, reason: string, isClose: boolean): void;
+  /** The client broke the protocol: the connection has to be closed with `code`. */
+  onViolation(code: number, reason: string): void;
 }
 
 const PROTOCOL_ERROR = 1002;
@@ -32,16 +29,12 @@ interface Frame {
   readonly opcode: number;
   readonly isLast: boolean;
   readonly length: number;
-  /** Four bytes; undefined where the frame has none, which is a violation. */
-  readonly mask: Uint8Array | undefined;
+  readonly mask: Uint8Array;
   /** Bytes of the payload that came so far. */
   read: number;
 }
 
-/**
- * Takes bytes as they come, and tells the handler of what is whole. After a violation it skips
- * everything but a close: the client's answer to ours.
- */
+/** Takes bytes as they come, and tells of what is whole; after a close or a violation, nothing. */
 export class FrameReader {
   /** The beginning of a header that is not whole. */
   #header: Uint8Array = NOTHING;
@@ -54,8 +47,7 @@ export class FrameReader {
   #filled = 0;
   #frames = 0;
   #utf8: Utf8Check | undefined;
-  #isBroken = false;
-  #isClosed = false;
+  #isOver = false;
 
   constructor(private readonly handler: FrameHandler, private readonly maxMessageBytes: number) {}
 
@@ -66,7 +58,7 @@ export class FrameReader {
 
   /** The bytes may be used for something else afterwards. */
   push(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length && !this.#isClosed;) {
+    for (let at = 0; at < bytes.length && !this.#isOver;) {
       at += this.#frame ? this.#readPayload(bytes, at, this.#frame) : this.#readHeader(bytes, at);
     }
   }
@@ -78,7 +70,7 @@ export class FrameReader {
     const before = this.#header.length;
     const head = before === 0 ? bytes.subarray(at) : concat(this.#header, bytes.subarray(at));
     const length = headerLength(head);
-    if (head.length >= 2) this.#judge(head[0]!, head[1]!);
+    if (head.length >= 2 && !this.#isSound(head[0]!, head[1]!)) return 0;
     if (length === undefined || head.length < length) {
       this.#header = head.slice();
       return bytes.length - at;
@@ -89,19 +81,22 @@ export class FrameReader {
   }
 
   /** What the first two bytes tell. */
-  #judge(first: number, second: number): void {
+  #isSound(first: number, second: number): boolean {
     const opcode = first & 0x0f;
     const isControl = opcode >= CLOSE;
     const isWhole = (first & 0x80) !== 0;
-    if (first & 0x70) this.#violation(PROTOCOL_ERROR, "no extension was agreed");
-    else if (!(second & 0x80)) this.#violation(PROTOCOL_ERROR, "a client's frames are masked");
-    else if (isControl ? opcode > PONG : opcode > BINARY) {
-      this.#violation(PROTOCOL_ERROR, "unknown opcode");
-    } else if (isControl && ((second & 0x7f) > 125 || !isWhole)) {
-      this.#violation(PROTOCOL_ERROR, "a control frame is short and whole");
-    } else if (!isControl && (opcode === 0) !== (this.#opcode !== 0)) {
-      this.#violation(PROTOCOL_ERROR, "a message begins within another, or nowhere");
+    if (first & 0x70) return this.#violation(PROTOCOL_ERROR, "no extension was agreed");
+    if (!(second & 0x80)) return this.#violation(PROTOCOL_ERROR, "a client's frames are masked");
+    if (isControl ? opcode > PONG : opcode > BINARY) {
+      return this.#violation(PROTOCOL_ERROR, "unknown opcode");
     }
+    if (isControl && ((second & 0x7f) > 125 || !isWhole)) {
+      return this.#violation(PROTOCOL_ERROR, "a control frame is short and whole");
+    }
+    if (!isControl && (opcode === 0) !== (this.#opcode !== 0)) {
+      return this.#violation(PROTOCOL_ERROR, "a message begins within another, or nowhere");
+    }
+    return true;
   }
 
   #begin(header: Uint8Array): void {
@@ -109,19 +104,25 @@ export class FrameReader {
     const extended = short < 126 ? 0 : short === 126 ? 2 : 8;
     let length = extended === 0 ? short : 0;
     for (let i = 0; i < extended; i++) length = length * 256 + header[2 + i]!;
-    const opcode = header[0]! & 0x0f;
     const fewest = extended === 0 ? 0 : extended === 2 ? 126 : 65_536;
     if (length < fewest || (extended === 8 && header[2]! >= 0x80)) {
       this.#violation(PROTOCOL_ERROR, "a length takes no more bytes than it needs");
-    } else if (opcode < CLOSE) {
-      const isTooBig = this.#filled + length > this.maxMessageBytes;
-      if (isTooBig) this.#violation(TOO_BIG, "frame too big");
-      else if (++this.#frames > MAX_FRAMES) this.#violation(TOO_BIG, "too many fragments");
-      if (opcode !== 0) this.#opcode = opcode;
+      return;
     }
-    const mask = header[1]! & 0x80 ? header.slice(-4) : undefined;
-    this.#frame = { opcode, isLast: (header[0]! & 0x80) !== 0, length, mask, read: 0 };
+    const opcode = header[0]! & 0x0f;
+    if (opcode < CLOSE && !this.#beginData(opcode, length)) return;
+    const isLast = (header[0]! & 0x80) !== 0;
+    this.#frame = { opcode, isLast, length, mask: header.slice(-4), read: 0 };
     if (length === 0) this.#end(this.#frame);
+  }
+
+  #beginData(opcode: number, length: number): boolean {
+    if (this.#filled + length > this.maxMessageBytes) {
+      return this.#violation(TOO_BIG, "frame too big");
+    }
+    if (++this.#frames > MAX_FRAMES) return this.#violation(TOO_BIG, "too many fragments");
+    if (opcode !== 0) this.#opcode = opcode;
+    return true;
   }
 
   // ---- payloads
@@ -129,11 +130,9 @@ export class FrameReader {
   /** Takes what there is of the frame's payload; returns how many bytes. */
   #readPayload(bytes: Uint8Array, at: number, frame: Frame): number {
     const taken = Math.min(frame.length - frame.read, bytes.length - at);
-    if (!this.#isBroken && frame.opcode !== PONG) {
-      this.#keep(frame, bytes.subarray(at, at + taken));
-    }
+    if (frame.opcode !== PONG) this.#keep(frame, bytes.subarray(at, at + taken));
     frame.read += taken;
-    if (frame.read === frame.length) this.#end(frame);
+    if (frame.read === frame.length && !this.#isOver) this.#end(frame);
     return taken;
   }
 
@@ -168,11 +167,7 @@ export class FrameReader {
 
   #end({ opcode, isLast }: Frame): void {
     this.#frame = undefined;
-    if (this.#isBroken) {
-      if (opcode !== CLOSE) return;
-      this.#isClosed = true;
-      this.handler.onClose(NO_CODE);
-    } else if (opcode < CLOSE) {
+    if (opcode < CLOSE) {
       if (isLast) this.#endMessage();
     } else {
       const payload = this.#control;
@@ -196,21 +191,20 @@ export class FrameReader {
   #close(payload: Uint8Array): void {
     const code = payload.length < 2 ? NO_CODE : payload[0]! * 256 + payload[1]!;
     if (payload.length > 0 && !mayBeSent(code)) {
-      this.#violation(PROTOCOL_ERROR, "no code to close with", true);
+      this.#violation(PROTOCOL_ERROR, "no code to close with");
     } else if (textOf(payload.subarray(2)) === undefined) {
-      this.#violation(NOT_UTF8, "a reason is UTF-8", true);
+      this.#violation(NOT_UTF8, "a reason is UTF-8");
     } else {
-      this.#isClosed = true;
+      this.#isOver = true;
       this.handler.onClose(code);
     }
   }
 
-  #violation(code: number, reason: string, isClose = false): void {
-    if (this.#isBroken) return;
-    this.#isBroken = true;
-    this.#isClosed = isClose;
+  #violation(code: number, reason: string): false {
+    this.#isOver = true;
     this.#forget();
-    this.handler.onViolation(code, reason, isClose);
+    this.handler.onViolation(code, reason);
+    return false;
   }
 
   #forget(): void {
@@ -222,11 +216,11 @@ export class FrameReader {
   }
 }
 
-/** How long the header is that begins so; undefined where its second byte is missing. */
+/** How long the header with its mask is; undefined where its second byte is missing. */
 function headerLength(head: Uint8Array): number | undefined {
   if (head.length < 2) return undefined;
   const short = head[1]! & 0x7f;
-  return 2 + (short < 126 ? 0 : short === 126 ? 2 : 8) + (head[1]! & 0x80 ? 4 : 0);
+  return 6 + (short < 126 ? 0 : short === 126 ? 2 : 8);
 }
 
 /** Takes the mask off bytes of the frame's payload, from `frame.read` on. */

@@ -1,12 +1,21 @@
 /** How fast clients that send a lot are read, so that reading never takes the time of others. */
 
-/** A client may send this at once: two of the largest commands, and some small ones. */
-const BURST_BYTES = 147_456;
-/** And so much each second, read at once whatever others send. */
-const BYTES_PER_SECOND = 4_096;
+/** What a client may send; beyond it, it has to wait for its turn. */
+export interface ReadShare {
+  /** At once. */
+  readonly burstBytes: number;
+  /** And each second, whatever others send. */
+  readonly bytesPerSecond: number;
+}
+
+/** Clients of streams send little: two of the largest commands, and some small ones. */
+export const STREAM_SHARE: ReadShare = { burstBytes: 147_456, bytesPerSecond: 4_096 };
+/** Peers that hand in messages. */
+export const INBOUND_SHARE: ReadShare = { burstBytes: 2_097_152, bytesPerSecond: 1_048_576 };
+
 /** How far a large read may overdraw. */
 const MAX_DEBT_BYTES = 4_096;
-/** All clients beyond that share this many reads: 1,000 a second. */
+/** All clients beyond their share have this many reads together: 1,000 a second. */
 const TURN_MS = 10;
 const READS_PER_TURN = 10;
 
@@ -47,18 +56,23 @@ export class ReadQueue {
 /** One queue for each thread. */
 const queue = new ReadQueue();
 
-/** The share of one client. */
+/** Holds one client to its share. */
 export class ReadPace {
-  #bytes = BURST_BYTES;
+  #bytes: number;
   #countedAt = performance.now();
   #resume: (() => void) | undefined;
+
+  constructor(private readonly share: ReadShare = STREAM_SHARE) {
+    this.#bytes = share.burstBytes;
+  }
 
   /** Before a read: undefined where it may begin now, else resolves when it may. */
   wait(): Promise<void> | undefined {
     if (this.#bytes > 0) return undefined;
     const now = performance.now();
-    const earned = (now - this.#countedAt) * (BYTES_PER_SECOND / 1000);
-    this.#bytes = Math.min(BURST_BYTES, this.#bytes + earned);
+    const { burstBytes, bytesPerSecond } = this.share;
+    const earned = (now - this.#countedAt) * (bytesPerSecond / 1000);
+    this.#bytes = Math.min(burstBytes, this.#bytes + earned);
     this.#countedAt = now;
     if (this.#bytes > 0) return undefined;
     return new Promise((resolve) => {

@@ -129,10 +129,11 @@ export class ServerWebSocket implements FrameHandler {
     this.connection.end();
   }
 
-  onViolation(code: number, reason: string, isClose: boolean): void {
+  /** RFC 6455, 7.1.7: what follows is not read, an answer to the close neither. */
+  onViolation(code: number, reason: string): void {
     if (code === TOO_BIG && this.isOpen) this.handlers.onTooBig();
     this.close(code, reason);
-    if (isClose) this.connection.end();
+    this.connection.end();
   }
 
   #pong(payload: Uint8Array): void {

@@ -7,9 +7,11 @@ export interface Address {
 }
 
 /** HTTP/1.1 is spoken on it: with TLS no other protocol is offered. */
-export function connect({ port, ca }: Address): Promise<Deno.TcpConn | Deno.TlsConn> {
+export async function connect({ port, ca }: Address): Promise<Deno.TcpConn | Deno.TlsConn> {
   const hostname = "127.0.0.1";
-  return ca === undefined
-    ? Deno.connect({ hostname, port })
-    : Deno.connectTls({ hostname, port, caCerts: [ca] });
+  if (ca !== undefined) return await Deno.connectTls({ hostname, port, caCerts: [ca] });
+  const conn = await Deno.connect({ hostname, port });
+  // Bytes that a test writes one by one would wait for each other.
+  conn.setNoDelay(true);
+  return conn;
 }

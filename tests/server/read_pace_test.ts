@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Connection } from "../../server/connection.ts";
-import { ReadPace } from "../../server/read_pace.ts";
+import { INBOUND_SHARE, ReadPace, type ReadShare, STREAM_SHARE } from "../../server/read_pace.ts";
 import { FakeConn } from "../kit/fake_conn.ts";
 import { VirtualTime } from "./virtual_time.ts";
 
@@ -12,8 +12,8 @@ class Uploader {
   readonly connection = new Connection(this.fake.conn);
   readonly ended: Promise<void>;
 
-  constructor(bytes: number) {
-    this.connection.pace = new ReadPace();
+  constructor(bytes: number, share: ReadShare = STREAM_SHARE) {
+    this.connection.pace = new ReadPace(share);
     this.fake.send(new Uint8Array(bytes));
     this.ended = this.#read();
   }
@@ -72,6 +72,19 @@ Deno.test("a client that has sent too much is as others again later", async () =
   client.fake.send(new Uint8Array(65_550));
   await time.settle();
   assert.equal(client.bytes, 265_550);
+  client.connection.close();
+  await client.ended;
+});
+
+Deno.test("who hands in messages is read at 1 MB a second after 2 MB, and no faster", async () => {
+  using time = new VirtualTime();
+  const client = new Uploader(20_000_000, INBOUND_SHARE);
+  await time.settle();
+  const burst = client.bytes;
+  assert.ok(burst >= 2_097_152 && burst < 2_200_000, `${burst}`);
+  await time.pass(5_000);
+  const perSecond = (client.bytes - burst) / 5;
+  assert.ok(perSecond > 900_000 && perSecond < 1_300_000, `${perSecond}`);
   client.connection.close();
   await client.ended;
 });
