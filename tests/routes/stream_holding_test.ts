@@ -1,0 +1,150 @@
+/** Ways to hold a stream's connection: how long each works, and that it costs nobody else. */
+
+import assert from "node:assert/strict";
+import { eventually } from "../kit/eventually.ts";
+import { concat, frame, HANDSHAKE, type RawConnection } from "./raw.ts";
+import { everyServer, onBoth, range, Rig } from "./rig.ts";
+
+const PLACE = { env: { MAX_CONNECTIONS: "1" } };
+/** The default times of both, at the scale of a test. */
+const SAME_TIMES = { CONNECTION_WRITE_SECONDS: "1", KEEPALIVE_SECONDS: "1" };
+const big = JSON.stringify({ device_id: "A", more: "x".repeat(50_000) });
+
+/** Deno's own WebSocket cannot be ended while its client reads nothing. */
+const isDenoSocket = (rig: Rig, transport: "ws" | "sse") =>
+  rig.server === "fallback" && transport === "ws";
+
+/** Fails while the only place is taken. */
+async function placeIsFree(rig: Rig): Promise<void> {
+  await eventually("its place is free", async () => {
+    const response = await rig.fetch("/api/v1/stream");
+    await response.body?.cancel();
+    return response.status === 200;
+  });
+}
+
+async function openSse(rig: Rig, query: string): Promise<RawConnection> {
+  const connection = await rig.raw();
+  await connection.request(`/api/v1/stream?${query}`);
+  assert.equal((await connection.head()).status, 200);
+  await eventually("the session", () => rig.hub.sessions.size > 0);
+  return connection;
+}
+
+onBoth(
+  "a client that reads nothing is closed where pings come as often as it is looked at, and leaves its place",
+  async (transport, start) => {
+    await using rig = await start({
+      env: { ...SAME_TIMES, ...PLACE.env, QUEUE_MAX_PER_DEVICE: "1000000" },
+    });
+    await using stuck = await rig.slow(transport, "device_ids=A");
+    for (const _ of range(1, 400)) rig.publish("A", big);
+    await eventually("its session is closed", () => rig.hub.sessions.size === 0);
+    if (isDenoSocket(rig, transport)) return;
+    await placeIsFree(rig);
+    // It reads what was under way, and the end.
+    await stuck.read(() => false);
+  },
+);
+
+onBoth("a client that reads nothing leaves its place after goodbye", async (transport, start) => {
+  await using rig = await start({ env: { ...PLACE.env, QUEUE_MAX_PER_DEVICE: "1000000" } });
+  await using _stuck = await rig.slow(transport, "device_ids=A");
+  for (const _ of range(1, 400)) rig.publish("A", big);
+  const [session] = rig.hub.sessions;
+  await eventually("its socket is full", () => session!.sink.full);
+  rig.hub.goodbye(session!, "revoked", 0);
+  if (!isDenoSocket(rig, transport)) await placeIsFree(rig);
+});
+
+everyServer.test("who pings and reads nothing makes the server keep little, and is closed", async ({ start }) => {
+  await using rig = await start({ env: SAME_TIMES });
+  if (rig.server === "fallback") return;
+  await using connection = await rig.raw();
+  await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
+  await connection.head();
+  const [session] = rig.hub.sessions;
+  const pings = concat(...range(1, 1_000).map(() => frame("x".repeat(125), { opcode: 9 })));
+  // What the system keeps for it comes first.
+  for (const _ of range(1, 200)) rig.publish("A", big);
+  let most = 0;
+  const before = session!.sink.buffered;
+  const isOpen = () => rig.hub.sessions.size > 0;
+  while (isOpen()) {
+    const written = connection.write(pings).catch(() => {});
+    await Promise.race([written, eventually("it is closed", () => !isOpen())]);
+    most = Math.max(most, session!.sink.buffered - before);
+  }
+  assert.ok(most < 16_384, `${most} bytes of pongs and pings`);
+});
+
+everyServer.test("a client that closed its sending side gets its events on, until the stream ends", async ({ start }) => {
+  await using rig = await start();
+  // Deno's own server takes that for the client's end.
+  if (rig.server !== "server") return;
+  await using connection = await openSse(rig, "device_ids=A");
+  await connection.closeWrite();
+  for (const n of range(1, 50)) {
+    rig.publish("A", n);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  const [session] = rig.hub.sessions;
+  await eventually("all are sent", () => session!.sent === 50);
+  rig.hub.goodbye(session!, "revoked", 0);
+  const text = await connection.end();
+  for (const n of range(1, 50)) assert.ok(text.includes(`"n":${n}}`), `${n} is missing`);
+  assert.ok(text.includes("event: goodbye"));
+  assert.ok(text.endsWith("0\r\n\r\n"));
+  await eventually("it is gone", () => rig.hub.sessions.size === 0);
+});
+
+onBoth(
+  "a client that leaves is noticed soon, in the middle of messages and without any",
+  async (transport, start) => {
+    await using rig = await start(PLACE);
+    for (const isBusy of [true, false]) {
+      const client = await rig.slow(transport, "device_ids=A");
+      if (isBusy) rig.publish("A", 1, 2, 3);
+      await client[Symbol.asyncDispose]();
+      const startedAt = performance.now();
+      await eventually("its session is gone", () => rig.hub.sessions.size === 0);
+      assert.ok(performance.now() - startedAt < 5_000);
+      await placeIsFree(rig);
+    }
+  },
+);
+
+everyServer.test("clients that send without end are read slowly, and others notice nothing", async ({ start }) => {
+  await using rig = await start();
+  if (rig.server === "fallback") return;
+  await using watcher = await rig.ws("device_ids=A");
+  const floods = await Promise.all(
+    range(1, 20).map(async (n) => {
+      const connection = await rig.raw();
+      await connection.request("/api/v1/stream?device_ids=B", n % 2 ? HANDSHAKE : []);
+      await connection.head();
+      return connection;
+    }),
+  );
+  let sent = 0;
+  let isOver = false;
+  const pongs = concat(...range(1, 1_000).map(() => frame("x".repeat(100), { opcode: 10 })));
+  const flooding = floods.map(async (connection) => {
+    while (!isOver) {
+      await connection.write(pongs).catch(() => isOver = true);
+      sent += pongs.length;
+    }
+  });
+  const latencies: number[] = [];
+  for (const n of range(1, 200)) {
+    const startedAt = performance.now();
+    rig.publish("A", n);
+    await watcher.waitForMessages(n);
+    latencies.push(performance.now() - startedAt);
+  }
+  isOver = true;
+  for (const connection of floods) await connection[Symbol.asyncDispose]();
+  await Promise.all(flooding);
+  latencies.sort((a, b) => a - b);
+  assert.ok(latencies[100]! < 100, `${latencies[100]} ms, ${sent} bytes`);
+});
