@@ -66,7 +66,10 @@ everyServer.test("who pings and reads nothing makes the server keep little, and 
   const [session] = rig.hub.sessions;
   const pings = concat(...range(1, 1_000).map(() => frame("x".repeat(125), { opcode: 9 })));
   // What the system keeps for it comes first.
-  for (const _ of range(1, 200)) rig.publish("A", big);
+  await eventually("the system keeps no more", () => {
+    rig.publish("A", big);
+    return session!.sink.buffered > 200_000;
+  }, { intervalMs: 1 });
   let most = 0;
   const before = session!.sink.buffered;
   const isOpen = () => rig.hub.sessions.size > 0;
@@ -101,14 +104,14 @@ everyServer.test("a client that closed its sending side gets its events on, unti
 onBoth(
   "a client that leaves is noticed soon, in the middle of messages and without any",
   async (transport, start) => {
-    await using rig = await start(PLACE);
     for (const isBusy of [true, false]) {
+      await using rig = await start(PLACE);
       const client = await rig.slow(transport, "device_ids=A");
       if (isBusy) rig.publish("A", 1, 2, 3);
       await client[Symbol.asyncDispose]();
-      const startedAt = performance.now();
-      await eventually("its session is gone", () => rig.hub.sessions.size === 0);
-      assert.ok(performance.now() - startedAt < 5_000);
+      await eventually("its session is gone", () => rig.hub.sessions.size === 0, {
+        timeoutMs: 5_000,
+      });
       await placeIsFree(rig);
     }
   },
@@ -116,7 +119,7 @@ onBoth(
 
 everyServer.test("clients that send without end are read slowly, and others notice nothing", async ({ start }) => {
   await using rig = await start();
-  if (rig.server === "fallback") return;
+  if (rig.server !== "server") return;
   await using watcher = await rig.ws("device_ids=A");
   const floods = await Promise.all(
     range(1, 20).map(async (n) => {
