@@ -52,6 +52,8 @@ class ObedientSource implements Source {
         this.#onState({ state: "waiting", reason: payload, retryMs: 1 });
         this.#onState({ state: "connected" });
         return Promise.resolve();
+      case "wait":
+        return new Promise((resolve) => setTimeout(resolve, Number(payload)));
       case "throw":
         setTimeout(() => {
           throw new Error(payload);

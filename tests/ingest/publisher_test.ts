@@ -36,6 +36,14 @@ Deno.test("Publisher opens its connection for the first message, and closes it w
   assert.equal(made[0]!.state.state, "stopped");
 });
 
+Deno.test("Publisher is not idle while a message waits for its ack", async () => {
+  const { publisher: publishing, made } = publisher(30);
+  await publishing.publish(MESSAGE, 5_000);
+  await publishing.publish({ ...MESSAGE, topic: "wait", payload: "150" }, 5_000);
+  assert.equal(made[0]!.state.state, "connected");
+  await publishing.stop();
+});
+
 Deno.test("Publisher publishes what comes while its connection is being closed", async () => {
   const { publisher: publishing, made } = publisher();
   await publishing.publish(MESSAGE, 5_000);
