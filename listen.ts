@@ -80,7 +80,8 @@ function maxSocketsPerAddress({ maxConnectionsPerIp, trustProxy }: Config): numb
   return maxConnectionsPerIp + SPARE_SOCKETS_PER_ADDRESS;
 }
 
-function idleMsOf({ limits, keepaliveSeconds }: Config): number {
+/** What a connection may be quiet for: a stream that lives has had a ping in less. */
+export function idleMsOf({ limits, keepaliveSeconds }: Config): number {
   return Math.max(limits.idleSeconds, keepaliveSeconds + PING_GRACE_SECONDS) * 1000;
 }
 
