@@ -1,0 +1,53 @@
+/** How long one piece of work keeps the thread: nobody else is served meanwhile. */
+
+export interface Held {
+  /** Of several runs, the longest time in one turn of the event loop: the median, in ms. */
+  readonly medianMs: number;
+  readonly maxMs: number;
+}
+
+/** Runs `work` several times after it has warmed up. `prepare` and what follows it do not count. */
+export async function measureHold(
+  work: () => unknown,
+  { warmUps = 5, runs = 15 }: { warmUps?: number; runs?: number } = {},
+): Promise<Held> {
+  const held: number[] = [];
+  for (let i = 0; i < warmUps + runs; i++) {
+    const ms = await longestTurn(work);
+    if (i >= warmUps) held.push(ms);
+  }
+  held.sort((a, b) => a - b);
+  return { medianMs: held[held.length >> 1]!, maxMs: held.at(-1)! };
+}
+
+/** The longest time between two turns while `work` runs, which may await. */
+async function longestTurn(work: () => unknown): Promise<number> {
+  const { port1, port2 } = new MessageChannel();
+  let longest = 0;
+  let endedAt = 0;
+  const turned = () => new Promise((resolve) => port1.onmessage = resolve);
+  const next = () => {
+    const turn = turned();
+    port2.postMessage(0);
+    return turn;
+  };
+  await next();
+  let running = true;
+  const watch = (async () => {
+    endedAt = performance.now();
+    while (running) {
+      await next();
+      longest = Math.max(longest, performance.now() - endedAt);
+      endedAt = performance.now();
+    }
+  })();
+  try {
+    await work();
+  } finally {
+    running = false;
+    await watch;
+    port1.close();
+    port2.close();
+  }
+  return longest;
+}

@@ -1,0 +1,39 @@
+/**
+ * Prints how long the largest input of each kind keeps the thread that serves: nobody else gets
+ * anything meanwhile.
+ *
+ *     deno run -A tests/soak/input_cost.ts           all of them
+ *     deno run -A tests/soak/input_cost.ts query     those whose name contains a text
+ *
+ * Ends with 1 where one takes more than 2 ms.
+ */
+
+import { Rig } from "../routes/rig.ts";
+import { SECRET } from "../routes/signed.ts";
+import { measureHold } from "./hold.ts";
+import { bodyCases, crowded, type InputCase, queryCases, stateCases, tokenCases } from "./input_cases.ts";
+
+const MAX_MS = 2;
+
+if (import.meta.main) {
+  const wanted = Deno.args[0] ?? "";
+  const env = { MAX_NEW_CONNECTIONS_PER_SECOND: "1000000", MAX_POSTS_PER_SECOND: "1000000" };
+  await using rig = await Rig.start({ env, publish: () => Promise.resolve() });
+  await using guarded = await Rig.start({ env: { ...env, AUTH_JWT_SECRET: SECRET } });
+  await using full = await crowded();
+  const cases: InputCase[] = [
+    ...await queryCases(rig, guarded),
+    ...await tokenCases(guarded),
+    ...bodyCases(rig),
+    ...await stateCases(full),
+  ];
+  let slow = 0;
+  for (const { name, work } of cases) {
+    if (!name.includes(wanted)) continue;
+    const status = await work();
+    const { medianMs, maxMs } = await measureHold(work);
+    if (medianMs > MAX_MS) slow++;
+    console.log(`${medianMs > MAX_MS ? "SLOW" : "    "} ${medianMs.toFixed(2).padStart(8)} ${maxMs.toFixed(2).padStart(8)} ${status} ${name}`);
+  }
+  Deno.exitCode = slow > 0 ? 1 : 0;
+}
