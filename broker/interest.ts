@@ -50,7 +50,17 @@ export class Interest {
    * @throws {InterestError} for more than `maxItems`, or an id over 128 characters.
    */
   static parse(texts: readonly string[], maxItems: number): Interest {
-    return Interest.list(texts.flatMap((text) => text.split(",")), maxItems);
+    const items = new Set<string>();
+    for (const text of texts) {
+      // Without an array of the parts: 64 KB of commas have 65,000.
+      for (let start = 0; start < text.length;) {
+        const comma = text.indexOf(",", start);
+        const end = comma < 0 ? text.length : comma;
+        if (end > start) addTrimmed(items, text.slice(start, end), maxItems);
+        start = end + 1;
+      }
+    }
+    return new Interest([...items], NONE);
   }
 
   /**
@@ -59,10 +69,7 @@ export class Interest {
    */
   static list(entries: readonly string[], maxItems: number): Interest {
     const items = new Set<string>();
-    for (const entry of entries) {
-      const item = entry.trim();
-      if (item !== "") add(items, item, maxItems);
-    }
+    for (const entry of entries) addTrimmed(items, entry, maxItems);
     return new Interest([...items], NONE);
   }
 
@@ -132,6 +139,11 @@ export class Interest {
   private isPrefix(item: string): boolean {
     return item.endsWith("*") && !this.starred.has(item);
   }
+}
+
+function addTrimmed(items: Set<string>, entry: string, maxItems: number): void {
+  const item = entry.trim();
+  if (item !== "") add(items, item, maxItems);
 }
 
 function add(items: Set<string>, item: string, maxItems: number): void {

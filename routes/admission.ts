@@ -86,7 +86,7 @@ export class Admission {
         "Your token has as many streams as it may: close one",
       );
     }
-    if (c.req.method !== "HEAD" && this.#rate.take() > 0) {
+    if (this.#rate.take() > 0) {
       throw refused(503, "too_many_new_connections", "Too many clients connect at once");
     }
     return new Place(address, token, this.#count);

@@ -10,6 +10,8 @@ import { ProblemError } from "./problem.ts";
 import { limitBody } from "./request_body.ts";
 
 const READS = new Set(["GET", "HEAD", "OPTIONS"]);
+/** URLSearchParams takes 11 ms for 32,000. A longer list of ids fits into one `device_ids`. */
+const MAX_PARAMETERS = 6_000;
 /** Clients whose rates are known; where there are more, the oldest begin anew. */
 const MAX_CLIENTS = 10_000;
 const BODY_MS = 10_000;
@@ -20,6 +22,9 @@ export function requestSizes({ limits }: Config): MiddlewareHandler[] {
   const head: MiddlewareHandler = async (c, next) => {
     if (c.req.url.length > urlBytes) {
       throw tooLarge(414, "url_too_long", `The URL may have ${urlBytes} bytes`);
+    }
+    if (hasTooManyParameters(c.req.url)) {
+      throw tooLarge(414, "url_too_long", `A query may have ${MAX_PARAMETERS} parameters`);
     }
     if (headerLength(c.req.raw.headers) > headerBytes) {
       throw tooLarge(431, "headers_too_large", `All headers may have ${headerBytes} bytes`);
@@ -63,6 +68,14 @@ function clientOf(c: Context, trustProxy: boolean): string {
   const { tokenId, subject } = grantOf(c);
   if (tokenId !== undefined) return `jti ${tokenId}`;
   return subject === undefined ? clientAddress(c, trustProxy) : `sub ${subject}`;
+}
+
+function hasTooManyParameters(url: string): boolean {
+  let count = 0;
+  for (let at = url.indexOf("&"); at >= 0; at = url.indexOf("&", at + 1)) {
+    if (++count >= MAX_PARAMETERS) return true;
+  }
+  return false;
 }
 
 function headerLength(headers: Headers): number {

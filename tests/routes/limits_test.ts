@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { closed, problems } from "../../metrics.ts";
 import { eventually } from "../kit/eventually.ts";
-import { everyServer, range } from "./rig.ts";
+import { everyServer, range, Rig } from "./rig.ts";
 import { bearer, posted, SECRET, sign } from "./signed.ts";
 
 async function refusal(response: Response, status: number, code: string): Promise<void> {
@@ -83,6 +83,27 @@ everyServer.test("MAX_NEW_CONNECTIONS_PER_SECOND: ten seconds' worth may come at
     await response.body?.cancel();
     return response.status === 200;
   });
+});
+
+Deno.test("MAX_NEW_CONNECTIONS_PER_SECOND counts HEAD, which reads the same query", async () => {
+  await using rig = await Rig.start({ env: { MAX_NEW_CONNECTIONS_PER_SECOND: "1" } });
+  const heads = range(1, 30).map(() => rig.fetch("/api/v1/stream", { method: "HEAD" }));
+  const statuses = (await Promise.all(heads)).map(({ status }) => status);
+  const refused = statuses.filter((status) => status === 503).length;
+  assert.ok(refused > 5 && refused <= 20, statuses.join());
+});
+
+Deno.test("a query has at most 6,000 parameters, which every list of ids is below", async () => {
+  await using rig = await Rig.start({ env: { MAX_DEVICE_IDS: "100000" } });
+  const many = (count: number, text: string) => Array(count).fill(text).join("&");
+  for (const path of ["/api/v1/stream", "/api/v1/devices", "/livez"]) {
+    const signal = AbortSignal.timeout(5_000);
+    const response = await rig.fetch(`${path}?${many(32_000, "a")}`, { signal });
+    await refusal(response, 414, "url_too_long");
+  }
+  const ids = range(0, 4_000).map((n) => `device_id=${n.toString(36)}`).join("&");
+  const head = await rig.fetch(`/api/v1/stream?${ids}`, { method: "HEAD" });
+  assert.equal(head.status, 200);
 });
 
 everyServer.test("MAX_COMMANDS_PER_SECOND: what is too much is told and not carried out; too much of it closes", async ({ start }) => {
