@@ -3,8 +3,8 @@
 import { SSE_COMMENT } from "../broker/client_frame.ts";
 import type { Connection } from "./connection.ts";
 
-/** Between comments that find out whether a client is gone; later the usual ones do. */
-const PROBE_MS = [50, 1_000, 0];
+/** Between comments that find out whether a client is gone, behind the guard too; later the usual ones do. */
+const PROBE_MS = [50, 500, 500, 1_000, 1_000, 0];
 const LAST_CHUNK = new Uint8Array([48, 13, 10, 13, 10]);
 const encoder = new TextEncoder();
 
