@@ -23,6 +23,8 @@ export function openSse(
   };
 }
 
+const MAX_PROBLEM_CHARS = 65_536;
+
 async function read(
   url: URL,
   { fetch, token, handlers }: Parameters<typeof openSse>[1],
@@ -59,7 +61,7 @@ async function read(
 }
 
 async function refusal(response: Response): Promise<Ending> {
-  const body = await response.text().catch(() => "");
+  const body = await startOf(response).catch(() => "");
   const retryAfter = Number(response.headers.get("retry-after") ?? NaN);
   let problem: Ending["problem"];
   try {
@@ -75,6 +77,21 @@ async function refusal(response: Response): Promise<Ending> {
     problem,
     retryAfterMs: Number.isFinite(retryAfter) ? retryAfter * 1000 : undefined,
   };
+}
+
+/** Of a body that may be of any size: a problem document is small. */
+async function startOf(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  if (!reader) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  while (text.length < MAX_PROBLEM_CHARS) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    text += decoder.decode(value, { stream: true });
+  }
+  reader.cancel().catch(() => {});
+  return text;
 }
 
 /** Splits text into events, as the HTML standard says (Server-sent events, 9.2.6). */

@@ -7,6 +7,7 @@ import {
   type JSONWebKeySet,
   type JWSHeaderParameters,
 } from "jose";
+import { discard, readStart } from "../broker/delivery/http_answer.ts";
 import { getLogger } from "../log.ts";
 
 const log = getLogger("routes", "tokens");
@@ -83,10 +84,12 @@ export class ProviderKeys {
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       if (!response.ok) {
-        await response.body?.cancel();
+        await discard(response);
         throw new Error(`status ${response.status}`);
       }
-      this.#keys = createLocalJWKSet(parse(await bounded(response)));
+      const { text, whole } = await readStart(response, MAX_BYTES);
+      if (!whole) throw new Error("an answer of more than 1 MB");
+      this.#keys = createLocalJWKSet(parse(text));
       this.#readAt = this.#now();
       if (this.#away) log.info("AUTH_JWKS_URL answers again");
       this.#away = false;
@@ -102,15 +105,6 @@ export class ProviderKeys {
       this.#away = true;
     }
   }
-}
-
-async function bounded(response: Response): Promise<string> {
-  let text = "";
-  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    if (text.length > MAX_BYTES) throw new Error("an answer of more than 1 MB");
-  }
-  return text;
 }
 
 /** An empty set is a provider that is broken, and would lock everybody out. */

@@ -127,7 +127,6 @@ async function receive(
   if (!backend) {
     throw new DeliveryError("there is nobody to hand it to: set BACKEND_URL", {
       away: true,
-      contact: "none",
       retryAfterMs: UNCONFIGURED_MS,
     });
   }

@@ -37,7 +37,10 @@ export interface DeliveryErrorOptions {
   readonly own?: boolean;
   /** The other side asks to be left alone for a while. */
   readonly busy?: boolean;
-  /** How far it got: `none`, nothing was sent; `silent`, no answer came in time. */
+  /**
+   * How far it got: `none`, nothing was sent; `silent`, no answer came in time. Unless given `none`
+   * where the other side is away: then it is sure that it is not this work.
+   */
   readonly contact?: "none" | "silent" | "answered";
   /** The other side named a time, in ms from now. */
   readonly retryAfterMs?: number | undefined;
@@ -62,7 +65,7 @@ export class DeliveryError extends Error {
     this.away = options.away ?? false;
     this.own = options.own ?? false;
     this.busy = options.busy ?? false;
-    this.contact = options.contact ?? "answered";
+    this.contact = options.contact ?? (this.away ? "none" : "answered");
     this.retryAfterMs = options.retryAfterMs;
     this.next = options.next;
   }

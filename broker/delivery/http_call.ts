@@ -78,7 +78,7 @@ async function answerOf(
     if (limit.aborted || !isUnreachable(error)) {
       throw brokenOff("the connection", { limit, timeoutMs, service });
     }
-    throw new DeliveryError(`${service} cannot be reached`, { away: true, contact: "none" });
+    throw new DeliveryError(`${service} cannot be reached`, { away: true });
   }
 }
 
@@ -91,7 +91,7 @@ function brokenOff(
       away: true,
       contact: "silent",
     })
-    : new DeliveryError(`${service} broke off ${what}`, { away: true });
+    : new DeliveryError(`${service} broke off ${what}`, { away: true, contact: "answered" });
 }
 
 /** Whether the connection failed before anything was sent; Deno tells by the cause's text alone. */
@@ -104,13 +104,18 @@ function refusal({ status, headers }: Response, service: string): DeliveryError 
   const retryAfter = retryAfterMs(headers.get("retry-after"));
   if (status < 400) {
     const message = `${service} answered ${status}: redirects are not followed, check its URL`;
-    return new DeliveryError(message, { away: true, retryAfterMs: retryAfter });
+    return new DeliveryError(message, {
+      away: true,
+      contact: "answered",
+      retryAfterMs: retryAfter,
+    });
   }
   const mayPass = status >= 500 || status === 429 || status === 408;
   return new DeliveryError(`${service} answered ${status}`, {
     permanent: !mayPass,
     away: GATEWAY_STATUS.has(status),
     busy: status === 429,
+    contact: "answered",
     retryAfterMs: retryAfter,
   });
 }

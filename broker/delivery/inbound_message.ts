@@ -25,6 +25,8 @@ const MAX_CHARS = 256;
 /** What a job may hold; a webhook that is taken apart repeats what its messages share. */
 const MAX_BODY_BYTES = 60_000;
 const MAX_OF_WEBHOOK = 100;
+/** Of all its messages, each with what they share: a frame must not become a hundred of its size. */
+const MAX_WEBHOOK_CHARS = 600_000;
 
 /** Whether it claims to be from a person, well-formed or not. */
 export function looksInbound(value: unknown): boolean {
@@ -60,6 +62,7 @@ function isWebhook(value: Fields): boolean {
 /** One message of several that a webhook may carry; the backend gets each in a webhook of its own. */
 function checkWebhook(value: Fields): InboundCheck {
   const messages: InboundMessage[] = [];
+  let chars = 0;
   for (const entry of arrayOf(value.entry)) {
     for (const change of arrayOf(entry.changes)) {
       const inner = isFields(change.value) ? change.value : {};
@@ -74,8 +77,12 @@ function checkWebhook(value: Fields): InboundCheck {
           return { kind: "bad", field, id: message.id };
         }
         messages.push(message);
+        chars += message.body.length;
         if (messages.length > MAX_OF_WEBHOOK) {
           return { kind: "bad", field: "entry: more than 100 messages", id: undefined };
+        }
+        if (chars > MAX_WEBHOOK_CHARS) {
+          return { kind: "bad", field: "entry: too much beside its messages", id: undefined };
         }
       }
     }

@@ -23,6 +23,8 @@ export interface InboundHost {
   readonly maxMessageBytes: number;
   /** False where nobody would do the work: every message is refused. */
   readonly isTaken: boolean;
+  /** Bytes of the messages of all peers that wait for their answer. */
+  waitingBytes: number;
   /** Asked for each message: false where too much work waits. */
   admit(): boolean;
 }
@@ -39,6 +41,10 @@ const MAX_ERRORS_A_MINUTE = 100;
 /** Messages, and their bytes, that may wait for their answer. */
 const MAX_UNANSWERED = 10_000;
 const MAX_UNANSWERED_BYTES = 8_388_608;
+/** The same of all peers together: each waits in memory while the store is away. */
+const MAX_WAITING_BYTES = 67_108_864;
+/** What one answer takes, about. */
+const ANSWER_BYTES = 300;
 /** Answers that the peer has not read. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 
@@ -84,7 +90,10 @@ export class InboundPeer {
     }
     if (messages.length === 0) return this.#answer(Promise.resolve({ id: null }), bytes);
     for (const message of messages) {
-      this.#answer(this.#store(message), message.body.length);
+      const refusal = this.#refusalOf(message);
+      // Of what is refused nothing is held but its answer.
+      if (refusal) this.#answer(Promise.resolve(refusal), ANSWER_BYTES);
+      else this.#answer(this.#store(message), message.body.length);
     }
   }
 
@@ -139,27 +148,31 @@ export class InboundPeer {
     };
   }
 
-  async #store(message: InboundMessage): Promise<{ id: string | null; status: string } | Refusal> {
-    const { id } = message;
-    if (!this.host.isTaken) {
-      this.host.totals.refused++;
+  #refusalOf({ id }: InboundMessage): Refusal | undefined {
+    const { host } = this;
+    if (!host.isTaken) {
+      host.totals.refused++;
       return { ...NO_BACKEND, id };
     }
-    if (!this.host.admit()) {
-      return { code: "queue_full", message: "too much work waits: send it again later", id };
-    }
+    if (host.waitingBytes <= MAX_WAITING_BYTES && host.admit()) return undefined;
+    return { code: "queue_full", message: "too much work waits: send it again later", id };
+  }
+
+  async #store(message: InboundMessage): Promise<{ id: string | null; status: string }> {
     const status = await this.host.inbox.store(message, this.#gone.signal);
     this.host.totals[status]++;
-    return { id: id ?? null, status };
+    return { id: message.id ?? null, status };
   }
 
   /** Says what became of a message, after those before it. */
   #answer(outcome: Promise<Refusal | { readonly id: string | null }>, bytes: number): void {
+    const { host } = this;
     this.#unanswered++;
     this.#unansweredBytes += bytes;
+    host.waitingBytes += bytes;
     if (this.#unanswered > MAX_UNANSWERED || this.#unansweredBytes > MAX_UNANSWERED_BYTES) {
       this.host.totals.overflowed++;
-      outcome.catch(() => {});
+      outcome.catch(() => {}).finally(() => host.waitingBytes -= bytes);
       return this.close(TRY_AGAIN_LATER, "too many unanswered messages");
     }
     this.#last = Promise.all([outcome, this.#last]).then(([said]) => {
@@ -169,7 +182,7 @@ export class InboundPeer {
       else this.#send("ack", said);
     }).catch(() => {
       // The peer is gone, or the program ends: it sends again what was not answered.
-    });
+    }).finally(() => host.waitingBytes -= bytes);
   }
 
   #error(refusal: Refusal): void {

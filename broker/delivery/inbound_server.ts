@@ -23,6 +23,7 @@ const RECONNECT_MS = 1_000;
 export class InboundServer implements InboundHost {
   readonly totals: InboundTotals = { received: 0, queued: 0, repeat: 0, refused: 0, overflowed: 0 };
   readonly peers: Set<InboundPeer> = new Set();
+  waitingBytes = 0;
 
   constructor(private readonly options: InboundServerOptions) {}
 

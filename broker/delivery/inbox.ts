@@ -5,6 +5,7 @@ import { backoffMs, type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import type { KvClient, KvKey } from "../kv_client.ts";
 import { deliveryKey, INBOUND_PREFIX, inboundKey } from "../kv_keys.ts";
 import { decodeJson, encodeJson } from "../log_head.ts";
+import { asStore } from "../store_failure.ts";
 import { INBOUND } from "./alarm_handler.ts";
 import type { InboundMessage } from "./inbound_message.ts";
 
@@ -13,7 +14,7 @@ export type InboundOutcome = "queued" | "repeat";
 export interface InboxOptions {
   /** Called when jobs were stored. */
   readonly onQueued?: () => void;
-  /** What keeps messages waiting, most often a store that is away. */
+  /** What keeps messages waiting: a {@linkcode StoreFailure}, or a mistake of ours. */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
 }
@@ -68,7 +69,10 @@ export class Inbox implements AsyncDisposable {
   #sweptAt: number;
   #sweptTo: KvKey | undefined;
 
-  constructor(private readonly kv: KvClient, private readonly options: InboxOptions = {}) {
+  readonly #kv: KvClient;
+
+  constructor(kv: KvClient, private readonly options: InboxOptions = {}) {
+    this.#kv = asStore(kv);
     this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#sweptAt = this.#clock.monotonic();
   }
@@ -112,7 +116,7 @@ export class Inbox implements AsyncDisposable {
       }
     }
     this.#run = undefined;
-    await this.#sweep().catch(() => {});
+    await this.#sweep().catch((error) => this.options.onError?.(error));
   }
 
   /** What one commit takes of what waits, from its start. */
@@ -151,7 +155,7 @@ export class Inbox implements AsyncDisposable {
         key: inboundKey(lane),
         value: encodeJson({ ids, last, time } satisfies Sender),
       }));
-      const result = await this.kv.commit({
+      const result = await this.#kv.commit({
         checks: [...next].map(([lane, { versionstamp }]) => ({
           key: inboundKey(lane),
           versionstamp,
@@ -169,7 +173,7 @@ export class Inbox implements AsyncDisposable {
 
   async #load(lane: string): Promise<void> {
     if (this.#known.has(lane)) return;
-    const entry = await this.kv.get(inboundKey(lane));
+    const entry = await this.#kv.get(inboundKey(lane));
     this.#known.set(
       lane,
       entry
@@ -201,14 +205,14 @@ export class Inbox implements AsyncDisposable {
     if (this.#clock.monotonic() - this.#sweptAt < SWEEP_MS) return;
     this.#sweptAt = this.#clock.monotonic();
     const after = this.#sweptTo;
-    const page = await this.kv.list(
+    const page = await this.#kv.list(
       { prefix: INBOUND_PREFIX },
       { limit: SWEEP_PAGE, ...(after ? { after } : {}) },
     );
     this.#sweptTo = page.length < SWEEP_PAGE ? undefined : page.at(-1)!.key;
     for (const { key, value, versionstamp } of page) {
       if ((decodeJson(value) as Sender).time > this.#clock.wall() - FORGET_MS) continue;
-      await this.kv.commit({ checks: [{ key, versionstamp }], sets: [], deletes: [key] });
+      await this.#kv.commit({ checks: [{ key, versionstamp }], sets: [], deletes: [key] });
     }
   }
 }

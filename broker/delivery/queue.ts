@@ -3,6 +3,7 @@
 import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import { Doorbell } from "../doorbell.ts";
 import type { KvClient, KvKey } from "../kv_client.ts";
+import { asStore } from "../store_failure.ts";
 import type { DeliveryHandler, DeliveryInfo } from "./delivery.ts";
 import { LaneClaims } from "./lane_claim.ts";
 import { LaneWorker, type LaneWorkerOptions } from "./lane_worker.ts";
@@ -17,7 +18,7 @@ export interface DeliveryQueueOptions {
   readonly onDead?: (info: DeliveryInfo, kept: boolean) => void;
   /** The handler failed in a way that is a mistake in it, and is called again. */
   readonly onFault?: (info: DeliveryInfo, error: unknown) => void;
-  /** What keeps this instance from its work, most often a store that is away. */
+  /** What keeps this instance from its work: a {@linkcode StoreFailure}, or a mistake of ours. */
   readonly onError?: (error: unknown) => void;
   readonly maxAttempts?: number;
   /** Age at which work is given up that waits for a service which is away; a day unless given. */
@@ -92,12 +93,12 @@ export class DeliveryQueue implements AsyncDisposable {
 
   constructor(kv: KvClient, options: DeliveryQueueOptions) {
     const { claimMs = 10_000, clock = SYSTEM_CLOCK, onRetry, onDead, maxDead = 10_000 } = options;
-    this.#kv = kv;
+    const store = this.#kv = asStore(kv);
     this.#options = options;
     this.#clock = clock;
-    this.#claims = new LaneClaims(kv, options.instance, { claimMs, clock });
+    this.#claims = new LaneClaims(store, options.instance, { claimMs, clock });
     this.#worker = {
-      kv,
+      kv: store,
       clock,
       handler: options.handler,
       maxAttempts: options.maxAttempts ?? 20,

@@ -1,5 +1,6 @@
 /** What a failed try means for the work: another one, when, and whether it counts. */
 
+import { reasonOf } from "../../log.ts";
 import { backoffMs, type Clock } from "../clock.ts";
 import { DeliveryError } from "./delivery.ts";
 import type { JobValue, StoredJob } from "./stored_job.ts";
@@ -47,7 +48,7 @@ export function judge(
   other?: Other,
 ): Judgement {
   const { maxAttempts, maxAgeMs, clock } = rules;
-  const failure = error instanceof DeliveryError ? error : new DeliveryError(messageOf(error));
+  const failure = error instanceof DeliveryError ? error : new DeliveryError(reasonOf(error));
   const { permanent, contact } = failure;
   const now = clock.wall();
   const { attempts: before = 0, time = Infinity } = value;
@@ -95,8 +96,4 @@ function waitMs(
   }
   const maxMs = own ? Math.min(retry.maxMs, OWN_RETRY_MS) : retry.maxMs;
   return backoffMs(Math.max(0, attempts - 1), { ...retry, maxMs, random });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -42,7 +42,6 @@ export class Service {
     if (!begun) {
       throw new DeliveryError(`${service} is away`, {
         away: true,
-        contact: "none",
         retryAfterMs: this.#restMs,
       });
     }

@@ -9,7 +9,7 @@ import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../../routes/inbound_schemas.ts
 import { eventually } from "../kit/eventually.ts";
 import { WsClient, type WsClientOptions } from "../kit/ws_client.ts";
 import { HANDSHAKE } from "./raw.ts";
-import { everyServer, range, type Rig } from "./rig.ts";
+import { everyServer, range, Rig } from "./rig.ts";
 
 const SECRET = "a secret of at least thirty-two bytes";
 
@@ -230,6 +230,61 @@ everyServer.test("WS /ws closes on a peer that does not wait for its answers: wh
   await eventually("what waited is let go", () => rig.inbound.inbox.pending === 0);
   work.away = false;
   assert.deepEqual(await jobs(work), []);
+});
+
+Deno.test("WS /ws holds a bounded number of bytes for all its peers, and says queue_full beyond", async () => {
+  const work = new UnsteadyKv();
+  await using rig = await Rig.start({ work });
+  await using stack = new AsyncDisposableStack();
+  work.away = true;
+  const text = "x".repeat(50_000);
+  const peers: WsClient[] = [];
+  // Each stays below what one peer may have waiting.
+  for (const n of range(1, 12)) {
+    const peer = stack.use(await connect(rig));
+    peers.push(peer);
+    for (const m of range(1, 150)) peer.send({ ...message(`${n}.${m}`, `${n}`), text });
+  }
+  await eventually("all came", () => rig.inbound.totals.received === 12 * 150);
+  const held = rig.inbound.waitingBytes;
+  assert.ok(held > 60_000_000 && held < 70_000_000, `${held} bytes wait`);
+  assert.ok(rig.inbound.inbox.pending < 1_400, `${rig.inbound.inbox.pending} messages wait`);
+  work.away = false;
+  for (const peer of peers) await peer.frames.waitForCount(150);
+  const codes = peers.flatMap(({ frames }) => frames.items.map((item) => JSON.parse(item)))
+    .map(({ data }) => data.code ?? data.status);
+  assert.deepEqual([...new Set(codes)].sort(), ["queue_full", "queued"]);
+  await eventually("nothing waits", () => rig.inbound.waitingBytes === 0);
+});
+
+Deno.test("WS /ws takes no frame apart that would become a hundred of its size", async () => {
+  await using rig = await Rig.start();
+  await using peer = await connect(rig);
+  const messages = range(1, 100).map((n) => ({ from: "1", id: `m${n}` }));
+  peer.send({ ...webhook(...messages), shared: "x".repeat(50_000) });
+  peer.send({ ...webhook(...messages), shared: "x".repeat(2_000) });
+  const said = await answers(peer, 101);
+  assert.deepEqual([said[0].data.code, said[1].data.status], ["bad_message", "queued"]);
+  assert.equal((await jobs(rig.work)).length, 100);
+});
+
+Deno.test("WS /ws takes JSON of any depth within a frame, and fields of any name", async () => {
+  await using rig = await Rig.start();
+  await using peer = await connect(rig);
+  const deep = "[".repeat(25_000) + "]".repeat(25_000);
+  const frames = [
+    `{"from":"1","id":"a","x":${deep}}`,
+    `{"data":{"from":"1","id":"b","x":${deep}}}`,
+    `{"entry":[{"changes":[{"value":{"messages":[{"from":"1","id":"c","x":${deep}}]}}]}]}`,
+    '{"from":"__proto__","id":"constructor","__proto__":{"from":"2"},"toString":1}',
+    '{"entry":[null,{"changes":[1,{"value":{"messages":[[],{"from":"1","id":"d"}]}}]}]}',
+  ];
+  for (const frame of frames) peer.send(frame);
+  const said = await answers(peer, frames.length);
+  assert.deepEqual(said.map(({ data }) => data.id), ["a", "b", "c", "constructor", "d"]);
+  assert.ok(said.every(({ event }) => event === "ack"));
+  const stored = (await jobs(rig.work)).map(({ value }) => JSON.stringify(value.data));
+  assert.ok(stored.some((text) => text.includes('"__proto__":{"from":"2"},"toString":1')));
 });
 
 everyServer.test("WS /ws asks for a token of the scope publish, and ends when it expires", async ({ start }) => {
