@@ -11,61 +11,74 @@ import {
   type LogRecord,
 } from "@logtape/logtape";
 import type { Config } from "./config.ts";
+import { LogLimit } from "./log_limit.ts";
+import { escaped, Fault, lineOf, reasonOf, textOf } from "./log_text.ts";
 
-export type { Logger };
+export { Fault, type Logger, reasonOf };
 
 /** The logger of a module, e.g. `getLogger("ingest", "mqtt")`. */
 export function getLogger(...module: string[]): Logger {
   return logtape(["telecast", ...module]);
 }
 
-const plain = getTextFormatter({ timestamp: "rfc3339", category: ".", value: asLine });
-const colored = getAnsiColorFormatter({ timestamp: "time", category: ".", value: asLine });
+const faults = new Map<string, BoundedLog>();
+
+/**
+ * Logs an error that only a mistake in our own code can cause: at `error`, with its stack and its
+ * causes, at a bounded rate. For failures that are expected there is {@linkcode reasonOf}.
+ */
+export function logFault(log: Logger, what: string, error: unknown): void {
+  const module = log.category.join(".");
+  let bounded = faults.get(module);
+  if (!bounded) {
+    const write = (text: string) => log.error("{text}", { text });
+    faults.set(module, bounded = new BoundedLog(write, { intervalMs: 10_000, maxLines: 10 }));
+  }
+  if (bounded.admits(what)) log.error("{what}: {fault}", { what, fault: Fault.of(error) });
+}
+
+/** The thread or program ends by an error that is in the log already. */
+class CrashError extends Error {
+  override readonly name = "CrashError";
+}
+
+/**
+ * Logs what nothing catches in this thread, which then ends as it would: left alone, Deno prints it
+ * past the log, URLs and all.
+ */
+export function logCrashes(log: Logger): void {
+  const report = (event: Event, error: unknown) => {
+    if (error instanceof CrashError) return;
+    event.preventDefault();
+    logFault(log, "an error that nothing caught", error);
+    setTimeout(() => {
+      throw new CrashError("ended by an error that nothing caught; the log has it");
+    });
+  };
+  addEventListener("error", (event) => report(event, event.error));
+  addEventListener("unhandledrejection", (event) => report(event, event.reason));
+}
+
+const plain = getTextFormatter({ timestamp: "rfc3339", category: ".", value: lineOf });
+const colored = getAnsiColorFormatter({ timestamp: "time", category: ".", value: lineOf });
 const json = getTextFormatter({
   timestamp: "rfc3339",
   category: ".",
   level: "full",
-  value: asText,
+  value: textOf,
   lineEnding: "lf",
   format: ({ timestamp, category, level, message }) =>
     escaped(JSON.stringify({ timestamp, level: level.toLowerCase(), module: category, message })),
 });
-
-/** Text without secrets; errors by their message alone: a stack helps nobody who reads a log. */
-function asText(value: unknown): string {
-  if (typeof value === "number") return String(value);
-  if (typeof value === "string") return withoutSecrets(value);
-  if (value instanceof Error) return withoutSecrets(value.message);
-  return withoutSecrets(Deno.inspect(value, { breakLength: Infinity }));
-}
-
-const URLS = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)(?:[^\s\/?#"'<>@]*@)?([^\s?#"'<>]*)(\?[^\s#"'<>]*)?/gi;
-const TOKENS = /\b((?:access_)?token|password|secret)=[^\s&"'<>]+/gi;
-
-/** Errors name the URL that they are about: its user and its query stay out of the log. */
-function withoutSecrets(text: string): string {
-  if (!text.includes("://") && !text.includes("=")) return text;
-  return text.replace(URLS, (_url, scheme, rest, query) => scheme + rest + (query ? "?…" : ""))
-    .replace(TOKENS, "$1=…");
-}
-
-/** In one line, and nothing in it that moves a terminal: ids and topics are of anybody's making. */
-function asLine(value: unknown): string {
-  return escaped(asText(value));
-}
-
-function escaped(text: string): string {
-  // deno-lint-ignore no-control-regex -- those are what must not come through
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
-}
 
 /** How a record is written, where no terminal shows it in colors. */
 export const FORMATS: Readonly<Record<"json" | "text", (record: LogRecord) => string>> = {
   json,
   text: plain,
 };
+
+/** Of one kind of line: enough to see what happens, and too little to fill a disk. */
+const LIMIT = { maxLines: 100, intervalMs: 10_000 };
 
 /**
  * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` says which.
@@ -78,15 +91,20 @@ export async function configureLog(config: Config["log"]): Promise<void> {
   const forConsole = colors ? colored : format === "text" ? plain : json;
   const forFile = format === "text" ? plain : json;
   const file = config.file === undefined ? undefined : openLogFile(config.file, forFile);
+  const toConsole = writeTo(Deno.stdout, forConsole);
+  const limit = new LogLimit((record) => {
+    toConsole(record);
+    file?.write(record);
+  }, LIMIT);
+  const close = () => {
+    limit[Symbol.dispose]();
+    file?.close();
+  };
   await configure({
     reset: true,
-    sinks: { console: writeTo(Deno.stdout, forConsole), file: file ?? (() => {}) },
+    sinks: { all: Object.assign(limit.take, { [Symbol.dispose]: close }), console: toConsole },
     loggers: [
-      {
-        category: "telecast",
-        lowestLevel: config.level,
-        sinks: ["console", "file"],
-      },
+      { category: "telecast", lowestLevel: config.level, sinks: ["all"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["console"] },
     ],
   });
@@ -113,7 +131,7 @@ function openLogFile(path: string, format: Format) {
   // The log is opened before the store, which else makes the folder.
   Deno.mkdirSync(dirname(path), { recursive: true });
   const file = Deno.openSync(path, { append: true, create: true });
-  return Object.assign(writeTo(file, format), { [Symbol.dispose]: () => file.close() });
+  return { write: writeTo(file, format), close: () => file.close() };
 }
 
 /** Those that held something back. */
@@ -140,15 +158,22 @@ export class BoundedLog {
 
   /** Writes `text()` unless the interval's lines are used up; `key` groups what was held back. */
   line(key: string, text: () => string): void {
+    if (this.admits(key)) this.write(text());
+  }
+
+  /** Whether a line may be written now; where it may not it is counted. */
+  admits(key: string): boolean {
     const now = performance.now();
     if (now >= this.#windowEnd) this.#nextWindow(now);
     if (this.#lines < this.options.maxLines) {
       this.#lines++;
-      this.write(text());
-    } else if (this.#held.size < 100 || this.#held.has(key)) {
+      return true;
+    }
+    if (this.#held.size < 100 || this.#held.has(key)) {
       this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
       holding.add(this);
     }
+    return false;
   }
 
   /** Tells what was held back, once the interval has passed; to be called now and then. */

@@ -10,7 +10,7 @@ import { helpOf } from "./help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
 import { MQTT, type MqttConfig } from "./ingest/mqtt/kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
-import { closeLog, configureLog, getLogger } from "./log.ts";
+import { closeLog, configureLog, getLogger, logCrashes, logFault, reasonOf } from "./log.ts";
 import { startProgram } from "./program.ts";
 import { listen, ListenError, type Listening } from "./listen.ts";
 import { ConnectionCount } from "./routes/connection_count.ts";
@@ -62,15 +62,19 @@ async function main(): Promise<number> {
     say("LOG_FILE cannot be opened: `deno task start` may write under ./data only");
     return EXIT_CONFIG;
   }
+  logCrashes(log);
   for (const hint of hints) log.warning("{hint}", { hint });
   const stopped = stopSignal();
   try {
     return await run(config, stopped);
   } catch (error) {
     const known = [StoreError, StoreDamagedError, ListenError];
-    if (!(error instanceof Error && known.some((kind) => error instanceof kind))) throw error;
-    log.fatal("{error}", { error });
-    return error instanceof StoreError ? EXIT_CONFIG : 1;
+    if (known.some((kind) => error instanceof kind)) {
+      log.fatal("{reason}", { reason: reasonOf(error) });
+      return error instanceof StoreError ? EXIT_CONFIG : 1;
+    }
+    logFault(log, "the program failed", error);
+    return 1;
   } finally {
     await closeLog();
   }

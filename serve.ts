@@ -3,7 +3,7 @@
 import { onStopSignal } from "./stop_signal.ts";
 import { type Config, onDenoDeploy, readConfig } from "./config.ts";
 import { SOURCES } from "./ingest/sources.ts";
-import { configureLog, getLogger } from "./log.ts";
+import { configureLog, getLogger, reasonOf } from "./log.ts";
 import { startProgram } from "./program.ts";
 
 const env = (name: string) => Deno.env.get(name);
@@ -26,7 +26,7 @@ onStopSignal(() => {
 });
 program.ready.catch((error) => {
   if (stopping) return;
-  getLogger("main").fatal(error instanceof Error ? error.message : String(error));
+  getLogger("main").fatal("{reason}", { reason: reasonOf(error) });
   Deno.exit(1);
 });
 

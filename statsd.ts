@@ -2,7 +2,7 @@
 
 import { StatsD } from "hot-shots";
 import type { MetricObjectWithValues, MetricValueWithName, Registry } from "prom-client";
-import { getLogger } from "./log.ts";
+import { getLogger, logFault } from "./log.ts";
 
 const log = getLogger("statsd");
 const INTERVAL_MS = 1000;
@@ -39,7 +39,7 @@ export class StatsdReporter implements AsyncDisposable {
         if (grown > 0) this.#client.increment(name, grown);
         this.#sent.set(name, total);
       }
-    }).catch((error) => log.warning("figures could not be read for StatsD: {error}", { error }));
+    }).catch((error) => logFault(log, "figures could not be read for StatsD", error));
   }
 
   #warn(): void {

@@ -94,15 +94,15 @@ class Thread {
     this.#worker = worker;
   }
 
-  #onFailure(error: string): void {
+  #onFailure(reason: string): void {
     this.#worker = undefined;
     this.options.connections.clear(this.options.slot);
     const { name } = this;
     if (this.#stopping) {
-      log.warning("{name} failed while it stopped: {error}", { name, error });
+      log.warning("{name} failed while it stopped: {reason}", { name, reason });
       this.#stopped.resolve();
     } else {
-      log.error("{name} failed and starts again: {error}", { name, error });
+      log.error("{name} failed and starts again: {reason}", { name, reason });
       this.#timer = setTimeout(() => this.#launch(), RESTART_MS);
     }
   }

@@ -11,8 +11,9 @@ import { Inbox } from "./broker/delivery/inbox.ts";
 import { DeliveryQueue } from "./broker/delivery/queue.ts";
 import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import type { OpenStore } from "./broker/open.ts";
+import { isStoreFailure } from "./broker/store_failure.ts";
 import type { Config } from "./config.ts";
-import { getLogger } from "./log.ts";
+import { getLogger, logFault, reasonOf } from "./log.ts";
 
 const log = getLogger("delivery");
 const POLL_MS = 1_000;
@@ -87,19 +88,23 @@ function openQueues(
     readonly handler: ReturnType<typeof alarmHandler>;
   },
 ) {
-  const onError = (error: unknown) => log.debug("deliveries are held up: {error}", { error });
+  const onError = (error: unknown) =>
+    isStoreFailure(error)
+      ? log.debug("deliveries wait for the store: {reason}", { reason: reasonOf(error) })
+      : logFault(log, "deliveries are held up", error);
   const deliveries = new DeliveryQueue(kv, {
     ...options,
     onError,
     // Where nobody is configured there is little to look for, and reads may cost money.
     pollMs: backendUrl === undefined && !whatsapp ? IDLE_POLL_MS : POLL_MS,
-    onDead: ({ id, kind, attempts, reason }) =>
-      log.error("delivery {id} ({kind}) failed for good, attempts {attempts}: {reason}", {
-        id,
-        kind,
-        attempts,
-        reason,
-      }),
+    onDead: ({ id, kind, attempts, reason }, kept) =>
+      log.error(
+        kept
+          ? "delivery {id} ({kind}) failed for good, attempts {attempts}: {reason}"
+          : "delivery {id} ({kind}) failed for good and is not kept, attempts {attempts}: {reason}",
+        { id, kind, attempts, reason },
+      ),
+    onFault: ({ kind }, error) => logFault(log, `the handler of ${kind} failed`, error),
   });
   const inbox = new Inbox(kv, { onQueued: () => deliveries.ring(), onError });
   const admit = () => deliveries.admit();

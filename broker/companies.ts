@@ -1,9 +1,13 @@
 /** The companies whose devices send messages: kept in the store, the same on every instance. */
 
+import { getLogger, logFault } from "../log.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import type { KvClient } from "./kv_client.ts";
 import { COMPANY_PREFIX, companyKey } from "./kv_keys.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";
+import { asStore, isStoreFailure } from "./store_failure.ts";
+
+const log = getLogger("companies");
 
 export interface Company {
   /** As messages name it. */
@@ -32,11 +36,15 @@ export class Companies implements AsyncDisposable {
   #run: Promise<void> = Promise.resolve();
   readonly #closed = new AbortController();
 
-  constructor(private readonly kv: KvClient, private readonly clock: Clock = SYSTEM_CLOCK) {}
+  readonly #kv: KvClient;
+
+  constructor(kv: KvClient, private readonly clock: Clock = SYSTEM_CLOCK) {
+    this.#kv = asStore(kv);
+  }
 
   /** Reads them, and goes on reading what other instances add. */
   async start(): Promise<void> {
-    await this.#read().catch(() => {});
+    await this.#read();
     this.#run = this.#refresh();
   }
 
@@ -48,10 +56,13 @@ export class Companies implements AsyncDisposable {
     return this.#known.has(id);
   }
 
-  /** Adds one, or names it anew; on this instance at once, on the others within a second. */
+  /**
+   * Adds one, or names it anew; on this instance at once, on the others within a second.
+   * @throws {StoreFailure}
+   */
   async add(company: Company): Promise<void> {
     const value = encodeJson(company);
-    await this.kv.commit({ checks: [], sets: [{ key: companyKey(company.id), value }] });
+    await this.#kv.commit({ checks: [], sets: [{ key: companyKey(company.id), value }] });
     this.#known.set(company.id, company);
   }
 
@@ -72,17 +83,25 @@ export class Companies implements AsyncDisposable {
     const { signal } = this.#closed;
     while (!signal.aborted) {
       await this.clock.sleep(REFRESH_MS, signal);
-      // While the store is away what is known stays as it is.
-      if (!signal.aborted) await this.#read().catch(() => {});
+      if (!signal.aborted) await this.#read();
     }
   }
 
   async #read(): Promise<void> {
+    try {
+      this.#known = await this.#stored();
+    } catch (error) {
+      // While the store is away what is known stays as it is.
+      if (!isStoreFailure(error)) logFault(log, "companies could not be read", error);
+    }
+  }
+
+  async #stored(): Promise<Map<string, Company>> {
     const known = new Map<string, Company>(FIRST.map((company) => [company.id, company]));
     let after: readonly (string | number)[] | undefined;
     while (known.size < MAX_COMPANIES) {
       const options = { limit: PAGE, ...(after ? { after } : {}) };
-      const page = await this.kv.list({ prefix: COMPANY_PREFIX }, options);
+      const page = await this.#kv.list({ prefix: COMPANY_PREFIX }, options);
       for (const entry of page) {
         const company = decodeJson(entry.value) as Company;
         known.set(company.id, company);
@@ -90,6 +109,6 @@ export class Companies implements AsyncDisposable {
       if (page.length < PAGE) break;
       after = page.at(-1)!.key;
     }
-    this.#known = known;
+    return known;
   }
 }

@@ -1,17 +1,13 @@
 /** Errors that only a mistake in our own code can cause: logged, and kept from everything else. */
 
-import { BoundedLog, getLogger } from "../log.ts";
+import { getLogger, logFault as logFaultOf } from "../log.ts";
 import type { FanoutListener } from "./fanout.ts";
 
 const log = getLogger("broker");
-const bounded = new BoundedLog((text) => log.error("{text}", { text }), {
-  intervalMs: 10_000,
-  maxLines: 10,
-});
 
 /** Logs an error with its stack and causes, at a bounded rate; `what` says what failed. */
 export function logFault(what: string, error: unknown): void {
-  bounded.line(what, () => `${what}: ${Deno.inspect(error, { colors: false })}`);
+  logFaultOf(log, what, error);
 }
 
 /** Calls `work`; where it throws, logs that and returns false. */

@@ -1,5 +1,6 @@
 /** A fanout over a key-value store: one log, one order, any number of instances. */
 
+import { reasonOf } from "../log.ts";
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
@@ -338,8 +339,4 @@ export class KvFanout implements Fanout {
     this.#state = state;
     this.#view.listener.onState?.(state);
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 /** Guards connections in a thread of its own: TLS, and clients that hold them without using them. */
 
-import { getLogger } from "../log.ts";
+import { Fault, getLogger } from "../log.ts";
 import { closed } from "../metrics.ts";
 import { Peers } from "./peers.ts";
 import type { FromGuard, GuardStart, KeyPair, ToGuard } from "./protocol.ts";
@@ -89,20 +89,26 @@ export class Guard {
           "no new connections: too many open files; raise the limit (ulimit -n, LimitNOFILE)",
         );
       } else if (data.type === "stopped") this.#stopped.resolve();
+      else if (data.type === "crashed") crashed(data.fault);
       else if (data.ok) log.info("new connections get the new certificate");
       else log.error("the new certificate cannot be used: see TLS_CERT_PATH and TLS_KEY_PATH");
     };
-    worker.onerror = (event) => {
-      event.preventDefault();
+    const crashed = (fault: string) => {
+      if (this.#worker !== worker) return;
       worker.terminate();
       this.#worker = undefined;
       this.#stopped.resolve();
       started.reject(new GuardError("WorkerFailed"));
       if (this.#stopping) return;
-      log.error("the guard of connections failed and starts again: {error}", {
-        error: event.message,
+      log.error("the guard of connections failed and starts again: {fault}", {
+        fault: Fault.from(fault),
       });
       this.#again();
+    };
+    // What it cannot tell by itself, such as a syntax error.
+    worker.onerror = (event) => {
+      event.preventDefault();
+      crashed(event.message);
     };
     this.#worker = worker;
     return started.promise;

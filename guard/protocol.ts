@@ -53,6 +53,8 @@ export type FromGuard =
   | { readonly type: "listening"; readonly port: number }
   /** It could not listen; `error` is the system's code. */
   | { readonly type: "failed"; readonly error: string }
+  /** An error that nothing caught, as {@linkcode Fault} tells it. */
+  | { readonly type: "crashed"; readonly fault: string }
   | { readonly type: "changed"; readonly ok: boolean }
   /** Connections that were closed for the same reason. */
   | { readonly type: "closed"; readonly reason: Refusal; readonly count: number }

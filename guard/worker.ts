@@ -1,6 +1,7 @@
 /** The guard's thread. */
 
 import { Doorkeeper } from "./doorkeeper.ts";
+import { Fault } from "../log_text.ts";
 import type { FromGuard, ToGuard } from "./protocol.ts";
 
 const port = globalThis as unknown as {
@@ -9,6 +10,15 @@ const port = globalThis as unknown as {
 };
 
 let doorkeeper: Doorkeeper | undefined;
+
+for (const type of ["error", "unhandledrejection"] as const) {
+  addEventListener(type, (event) => {
+    // Left alone, Deno prints it past the log.
+    event.preventDefault();
+    const error = "reason" in event ? event.reason : event.error;
+    port.postMessage({ type: "crashed", fault: Fault.of(error).toString() });
+  });
+}
 
 port.onmessage = async ({ data }) => {
   if (data.type === "start") {

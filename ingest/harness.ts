@@ -1,6 +1,6 @@
 /** What every source's worker runs: the protocol, around a source made by its factory. */
 
-import { BoundedLog } from "../log.ts";
+import { BoundedLog, Fault, reasonOf } from "../log.ts";
 import { MessageCheck } from "./check.ts";
 import { BatchingIntake, DEFAULT_LIMITS } from "./intake.ts";
 import { epochMs, type FromWorker, type ToWorker } from "./protocol.ts";
@@ -71,9 +71,8 @@ export function runSource<C>(
 function reportFailures(port: Port): void {
   const report = (event: Event, error: unknown) => {
     event.preventDefault();
-    const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    port.postMessage({ type: "log", level: "error", text });
-    port.postMessage({ type: "failed", reason: messageOf(error) });
+    const fault = Fault.of(error).toString();
+    port.postMessage({ type: "failed", reason: reasonOf(error), fault });
   };
   addEventListener("error", (event) => report(event, event.error));
   addEventListener("unhandledrejection", (event) => report(event, event.reason));
@@ -147,7 +146,7 @@ class RunningSource<C> {
       await this.#source.publish(message, timeoutMs);
       this.port.postMessage({ type: "published", id });
     } catch (error) {
-      this.port.postMessage({ type: "published", id, error: messageOf(error) });
+      this.port.postMessage({ type: "published", id, error: reasonOf(error) });
     }
   }
 
@@ -158,7 +157,7 @@ class RunningSource<C> {
     try {
       await this.#source.stop();
     } catch (error) {
-      this.#log("warning", `not stopped cleanly: ${messageOf(error)}`);
+      this.#log("warning", `not stopped cleanly: ${reasonOf(error)}`);
     }
     clearInterval(this.#heartbeat);
     this.#beat();
@@ -197,8 +196,4 @@ function describe(origin: Origin): string {
     : origin.topic;
   const detail = origin.detail === undefined ? "" : `, ${origin.detail}`;
   return `topic ${JSON.stringify(topic)}${detail}`;
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

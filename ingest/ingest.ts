@@ -11,13 +11,12 @@ import type { OpenStore } from "../broker/open.ts";
 import type { Config } from "../config.ts";
 import { sectionOf } from "../config/source_declaration.ts";
 import type { Health } from "../health.ts";
-import { BoundedLog, getLogger } from "../log.ts";
+import { BoundedLog, getLogger, reasonOf } from "../log.ts";
 import { AWS_IOT, publisherConfig as awsIotPublisher } from "./aws_iot/kind.ts";
 import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
 import { Backoff, sleep } from "./backoff.ts";
 import { EntryStore } from "./entry_store.ts";
-import { messageOf } from "./harness.ts";
 import { logMessages } from "./message_lines.ts";
 import { MQTT, publisherConfig as mqttPublisher } from "./mqtt/kind.ts";
 import { Publisher } from "./mqtt/publisher.ts";
@@ -202,7 +201,7 @@ export class Ingest {
       await this.#mqttPublisher.publish(message, timeoutMs);
     } catch (error) {
       // Clients are not told what the broker says, and may not ask the broker.
-      this.#unpublished.line("messages not published", () => messageOf(error));
+      this.#unpublished.line("messages not published", () => reasonOf(error));
       throw error;
     }
   }
@@ -298,7 +297,10 @@ export class Ingest {
       },
       onSubscribed: (topics) => {
         store.settings.set(topicsSetting(name), topics).catch((error) =>
-          log.warning("the topics of {name} cannot be stored: {error}", { name, error })
+          log.warning("the topics of {name} cannot be stored: {reason}", {
+            name,
+            reason: reasonOf(error),
+          })
         );
       },
       ...(previousTopics && { previousTopics }),

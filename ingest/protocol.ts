@@ -108,5 +108,10 @@ export type FromWorker =
   }
   | { readonly type: "published"; readonly id: number; readonly error?: string }
   /** An error that nothing caught: the worker cannot be trusted any more. */
-  | { readonly type: "failed"; readonly reason: string }
+  | {
+    readonly type: "failed";
+    readonly reason: string;
+    /** With its stack, as `Fault` tells it. */
+    readonly fault: string;
+  }
   | { readonly type: "stopped" };

@@ -1,7 +1,7 @@
 /** The main thread's side of one source: its worker, kept alive, and the way of its messages. */
 
 import type { Entry } from "../broker/message.ts";
-import type { Logger } from "../log.ts";
+import { Fault, type Logger } from "../log.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import type { FromWorker, SourceCounters, WorkerConfig } from "./protocol.ts";
 import type { Outgoing, SourceDetail, SourceState } from "./source.ts";
@@ -146,6 +146,11 @@ export class Supervisor implements AsyncDisposable {
       this.options.logger[message.level]("{source}: {text}", {
         source: this.name,
         text: message.text,
+      });
+    } else if (message.type === "failed") {
+      this.options.logger.error("{source}: the worker failed: {fault}", {
+        source: this.name,
+        fault: Fault.from(message.fault),
       });
     } else if (message.type === "subscribed") {
       this.#subscribed = message.topics;

@@ -2,6 +2,7 @@
 
 import { setImmediate } from "node:timers";
 import type { Entry, Mark } from "../broker/message.ts";
+import { reasonOf } from "../log.ts";
 import { stageTook } from "../metrics.ts";
 import { PendingPublishes } from "./pending_publishes.ts";
 import {
@@ -129,8 +130,7 @@ export class WorkerRun {
       () => this.#tellStored(batch),
     );
     this.#storedSoFar.catch((error: unknown) => {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#die(`messages could not be stored: ${why}`);
+      this.#die(`messages could not be stored: ${reasonOf(error)}`);
     });
   }
 

@@ -3,6 +3,8 @@
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { logFault } from "../broker/fault.ts";
+import { isStoreFailure } from "../broker/store_failure.ts";
+import { getLogger, reasonOf } from "../log.ts";
 import { Access } from "./access.ts";
 import { Admission } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";
@@ -28,6 +30,8 @@ import { statsRoutes } from "./stats.ts";
 import { streamRoutes } from "./stream.ts";
 import { QueryError } from "./stream_query.ts";
 import { routeOf, telemetry } from "./telemetry.ts";
+
+const log = getLogger("routes");
 
 /** What a server calls for each request. */
 export type AppHandler = (
@@ -135,6 +139,18 @@ function failed(error: Error, c: Context): Response {
   if (error instanceof ProblemError) return problem(error.options);
   if (error instanceof QueryError) {
     return problem({ status: 400, code: error.code, detail: error.message });
+  }
+  if (isStoreFailure(error)) {
+    log.warning("{route}: the store does not answer: {reason}", {
+      route: routeOf(c),
+      reason: reasonOf(error),
+    });
+    return problem({
+      status: 503,
+      code: "store_away",
+      detail: "The store does not answer: try again",
+      headers: { "retry-after": "5" },
+    });
   }
   logFault(`${c.req.method} ${routeOf(c)} failed`, error);
   return problem({

@@ -4,7 +4,6 @@ import { Hono } from "hono";
 import { z } from "zod";
 import type { AppDeps } from "./deps.ts";
 import { jsonBody } from "./json_body.ts";
-import { problem } from "./problem.ts";
 
 export const companySchema = z.object({
   id: z.string().trim().min(1).max(128),
@@ -17,16 +16,7 @@ export function companyRoutes({ companies }: AppDeps): Hono {
     .get(path, (c) => c.json({ empresas: companies.all }))
     .post(path, async (c) => {
       const company = await jsonBody(c, companySchema);
-      try {
-        await companies.add(company);
-      } catch {
-        return problem({
-          status: 503,
-          code: "store_away",
-          detail: "The store does not answer: try again",
-          headers: { "retry-after": "5" },
-        });
-      }
+      await companies.add(company);
       return c.json(company, 201);
     });
 }

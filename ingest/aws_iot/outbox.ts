@@ -1,7 +1,7 @@
 /** The way out: in order, at a rate, over the buffer while there is no connection. */
 
 import type { Clock } from "../../broker/clock.ts";
-import { messageOf } from "../harness.ts";
+import { reasonOf } from "../../log.ts";
 import { isRefusedPublish } from "../mqtt/problem.ts";
 import type { Outgoing } from "../source.ts";
 import { BufferWriter } from "./buffer_writer.ts";
@@ -255,7 +255,7 @@ export class Outbox {
     try {
       await this.options.onPublished(item.message);
     } catch (error) {
-      this.options.onLog("warning", `a message did not join the stream: ${messageOf(error)}`);
+      this.options.onLog("warning", `a message did not join the stream: ${reasonOf(error)}`);
     }
     item.resolve("published");
     // The page may have come before the word that the message is in the buffer.
@@ -291,7 +291,7 @@ export class Outbox {
   /** The state of the connection tells the same soon; where it does not, it goes on after a while. */
   async #onFailure(error: unknown): Promise<void> {
     const generation = this.#generation + 1;
-    this.options.onLog("info", `messages go into the buffer: ${messageOf(error)}`);
+    this.options.onLog("info", `messages go into the buffer: ${reasonOf(error)}`);
     this.lost();
     await this.options.clock.sleep(this.options.limits.pollMs, this.#stop.signal);
     if (generation === this.#generation && !this.#open && !this.#closed) this.opened();
@@ -311,7 +311,7 @@ export class Outbox {
 
   #onStoreError(error: unknown): void {
     if (!this.#closed) {
-      this.options.onLog("warning", `the buffer cannot be used: ${messageOf(error)}`);
+      this.options.onLog("warning", `the buffer cannot be used: ${reasonOf(error)}`);
     }
   }
 

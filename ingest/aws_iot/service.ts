@@ -1,7 +1,7 @@
 /** Publishing to AWS IoT Core, and commands from it: by the program, or as a module. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
-import { getLogger } from "../../log.ts";
+import { getLogger, logFault, reasonOf } from "../../log.ts";
 import type { SourceState } from "../source.ts";
 import {
   type AwsIotStatus,
@@ -309,7 +309,7 @@ export class AwsIotService implements AsyncDisposable {
       try {
         await handler(command);
       } catch (error) {
-        this.#log.error("a command handler failed: {error}", { error });
+        logFault(this.#log, "a command handler failed", error);
       }
     }
   }
@@ -340,7 +340,9 @@ export class AwsIotService implements AsyncDisposable {
       isDue: () => this.isConnected && this.#link.primary,
       send: (payload: string) => {
         this.#outbox.publishNow({ topic: EVENTS_TOPIC, payload, qos: 1 }).catch((error) =>
-          this.#log.warning("a keepalive was not acknowledged: {error}", { error })
+          this.#log.warning("a keepalive was not acknowledged: {reason}", {
+            reason: reasonOf(error),
+          })
         );
       },
     };

@@ -1,0 +1,76 @@
+/** Failures of a request: what the client gets, and what the log says. */
+
+import assert from "node:assert/strict";
+import { configure } from "@logtape/logtape";
+import type { DeliveryQueue } from "../../broker/delivery/queue.ts";
+import { StoreFailure } from "../../broker/store_failure.ts";
+import { closeLog, FORMATS } from "../../log.ts";
+import { Rig } from "./rig.ts";
+
+/** The log's lines while `run` asks a server whose deliveries fail. */
+async function logOf(fail: () => never, run: (rig: Rig) => Promise<void>): Promise<string[]> {
+  const lines: string[] = [];
+  await configure({
+    reset: true,
+    sinks: { memory: (record) => void lines.push(FORMATS.json(record)) },
+    loggers: [
+      { category: "telecast", lowestLevel: "warning", sinks: ["memory"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["memory"] },
+    ],
+  });
+  const list = () => Promise.resolve().then(fail);
+  const deliveries = { list, totals: {} } as unknown as DeliveryQueue;
+  try {
+    await using rig = await Rig.start({ deliveries });
+    await run(rig);
+  } finally {
+    await closeLog();
+  }
+  return lines;
+}
+
+Deno.test("a mistake of ours is a 500 that tells nothing, and a line with its stack and no query", async () => {
+  const lines = await logOf(() => {
+    const cause = new RangeError("http://host/?token=hidden");
+    throw new TypeError("cannot read this", { cause });
+  }, async (rig) => {
+    const response = await rig.fetch("/api/v1/deliveries?state=dead&access_token=hidden");
+    const text = await response.text();
+    assert.equal(response.status, 500);
+    assert.doesNotMatch(text, /cannot read|faults_test|hidden/);
+    assert.equal(JSON.parse(text).code, "internal_error");
+  });
+  assert.equal(lines.length, 1);
+  const { level, message } = JSON.parse(lines[0]!);
+  assert.equal(level, "error");
+  assert.match(
+    message,
+    /^GET \/api\/v1\/deliveries failed: TypeError: cannot read this\n +at .*faults_test/,
+  );
+  assert.match(message, /\[cause\]: RangeError: http:\/\/host\/\?…/);
+  assert.doesNotMatch(message, /hidden/);
+});
+
+Deno.test("a mistake of ours that is met again and again does not fill the log", async () => {
+  const lines = await logOf(() => {
+    throw new TypeError("cannot read this");
+  }, async (rig) => {
+    for (let n = 0; n < 200; n++) {
+      await (await rig.fetch(`/api/v1/deliveries?n=${n}`)).body?.cancel();
+    }
+  });
+  assert.ok(lines.length > 0 && lines.length <= 10, `${lines.length}`);
+});
+
+Deno.test("a store that is away is a 503, and a line without a stack", async () => {
+  const lines = await logOf(() => {
+    throw new StoreFailure("no answer from http://kv/?token=hidden");
+  }, async (rig) => {
+    const response = await rig.fetch("/api/v1/deliveries");
+    assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "5"]);
+    assert.equal((await response.json()).code, "store_away");
+  });
+  assert.deepEqual(lines.map((line) => JSON.parse(line).message), [
+    "/api/v1/deliveries: the store does not answer: no answer from http://kv/?…",
+  ]);
+});
