@@ -32,15 +32,17 @@ export class LogReader {
 
   /** A page of frames from the one that holds `offset` on, below `end`. */
   async frames(offset: number, end: number, limit = PAGE_FRAMES): Promise<StoredFrame[]> {
+    return (await this.#page(offset, end, limit)).map(toFrame);
+  }
+
+  async #page(offset: number, end: number, limit: number): Promise<KvEntry[]> {
     const page = await this.kv.list({ start: logKey(offset), end: logKey(end) }, { limit });
-    const frames = page.map(toFrame);
-    if (frames[0]?.firstOffset === offset) return frames;
-    const before = await this.kv.list(
+    if (page[0] && Number(page[0].key[1]) === offset) return page;
+    const [holder] = await this.kv.list(
       { start: logKey(0), end: logKey(offset + 1) },
       { limit: 1, reverse: true },
     );
-    const holder = before.map(toFrame)[0];
-    return holder && holder.next > offset ? [holder, ...frames] : frames;
+    return holder && toFrame(holder).next > offset ? [holder, ...page] : page;
   }
 
   /** The newest frames below `end` down to the one that holds `from`, and `minBytes` of them. */
@@ -72,12 +74,13 @@ export class LogReader {
   ): Promise<StoredStretch> {
     const maxFrames = Math.ceil(maxBytes / 60_000) * 8;
     const read = async () => {
-      const frames = await this.frames(offset + 1, end, maxFrames);
+      const page = await this.#page(offset + 1, end, maxFrames);
       // Read after the frames: a floor that has passed them by now is known to the caller.
       const now = await this.head();
       // What was read may be of another epoch: the caller has yet to hear of it.
       if (now?.head.epoch !== epoch.id) return undefined;
-      return { frames, floor: now.head.floor };
+      // Decoded one by one, with pauses between.
+      return { frames: page.values().map(toFrame), floor: now.head.floor };
     };
     return await this.#replays.stretch(offset + 1, { epoch, interest, maxFrames, read });
   }

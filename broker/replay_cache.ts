@@ -30,7 +30,7 @@ export interface CachedStretch {
 
 /** Frames from the one that holds an offset on, in order, and the floor after they were read. */
 export interface StoredFrames {
-  readonly frames: readonly StoredFrame[];
+  readonly frames: Iterable<StoredFrame>;
   readonly floor: number;
 }
 
@@ -76,12 +76,14 @@ export class ReplayCache {
       else if (this.#reads.size >= MAX_READS) await Promise.race(this.#reads.values());
       else break;
     }
-    const reading = read();
+    const reading = read().then(async (stored) => {
+      if (stored) await this.#keep(stored.frames, epoch);
+      return stored;
+    });
     this.#reads.set(offset, reading.catch(() => {}));
     try {
       const stored = await reading;
       if (!stored) return { found: [], reached: offset - 1, floor: 0 };
-      if (epoch === this.#epoch) this.#keep(stored.frames, epoch);
       return { ...this.#collect(offset, options), floor: stored.floor };
     } finally {
       this.#reads.delete(offset);
@@ -114,14 +116,25 @@ export class ReplayCache {
     return { found, reached: at - 1 };
   }
 
-  #keep(frames: readonly StoredFrame[], epoch: Epoch): void {
-    for (const { firstOffset, next, bytes } of frames) {
-      if (this.#frames.has(firstOffset)) continue;
-      const publications = unpackFrame(bytes, epoch, firstOffset);
-      this.#frames.set(firstOffset, { firstOffset, next, publications, size: bytes.length });
-      this.#offsets.splice(this.#after(firstOffset), 0, firstOffset);
-      this.#size += bytes.length;
+  async #keep(frames: Iterable<StoredFrame>, epoch: Epoch): Promise<void> {
+    const next = frames[Symbol.iterator]();
+    for (;;) {
+      while (this.#workedMs > SLICE_MS) await this.#nextTurn();
+      if (epoch !== this.#epoch) return;
+      const startedAt = this.clock.monotonic();
+      const { value: frame, done } = next.next();
+      if (done) return;
+      this.#keepOne(frame, epoch);
+      this.#workedMs += this.clock.monotonic() - startedAt;
     }
+  }
+
+  #keepOne({ firstOffset, next, bytes }: StoredFrame, epoch: Epoch): void {
+    if (this.#frames.has(firstOffset)) return;
+    const publications = unpackFrame(bytes, epoch, firstOffset);
+    this.#frames.set(firstOffset, { firstOffset, next, publications, size: bytes.length });
+    this.#offsets.splice(this.#after(firstOffset), 0, firstOffset);
+    this.#size += bytes.length;
     for (const [oldest, { size }] of this.#frames) {
       if (this.#size <= MAX_BYTES) break;
       this.#frames.delete(oldest);

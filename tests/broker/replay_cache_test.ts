@@ -5,6 +5,7 @@ import { packFrame } from "../../broker/log_frame.ts";
 import type { StoredFrame } from "../../broker/log_frame.ts";
 import { Epoch } from "../../broker/message.ts";
 import { ReplayCache } from "../../broker/replay_cache.ts";
+import { FakeClock } from "../kit/fake_clock.ts";
 
 const HEADER = { writer: "aaaaaaaa", batch: 1, logTime: 0, time: 0 };
 const DEVICES = ["A", "B", "C"];
@@ -153,4 +154,64 @@ Deno.test("ReplayCache lets others go first once it has worked for some millisec
   slept = 0;
   await Promise.all(Array.from({ length: 60 }, () => store.all(cache, 1)));
   assert.ok(slept >= 8, `${slept} pauses`);
+});
+
+Deno.test("ReplayCache: frames that were read are decoded in slices, whoever waits for them", async () => {
+  const store = new Store(40);
+  const clock = new FakeClock();
+  let decoded = 0;
+  let atPause = 0;
+  let most = 0;
+  const sleep = clock.sleep.bind(clock);
+  clock.sleep = (ms, signal) => {
+    most = Math.max(most, decoded - atPause);
+    atPause = decoded;
+    return sleep(ms, signal);
+  };
+  const cache = new ReplayCache(clock);
+  const stretch = () =>
+    cache.stretch(1, {
+      epoch: store.epoch,
+      interest: Interest.EVERYTHING,
+      maxFrames: 40,
+      read: () =>
+        Promise.resolve({
+          frames: store.frames.values().map((frame) => {
+            decoded++;
+            clock.now += 1;
+            return frame;
+          }),
+          floor: 1,
+        }),
+    });
+  const both = Promise.all([stretch(), stretch()]);
+  await clock.pass(1_000);
+  const [first, second] = await both;
+  assert.equal(first.found.length, 120);
+  assert.deepEqual(second.found, first.found);
+  assert.deepEqual([decoded, most], [40, 5]);
+});
+
+Deno.test("ReplayCache: another epoch that begins while frames are decoded keeps none of them", async () => {
+  const store = new Store(40);
+  const clock = new FakeClock();
+  const cache = new ReplayCache(clock);
+  const interest = Interest.EVERYTHING;
+  const options = (epoch: Epoch, frames: Iterable<StoredFrame>) => ({
+    epoch,
+    interest,
+    maxFrames: 40,
+    read: () => Promise.resolve({ frames, floor: 1 }),
+  });
+  const slow = store.frames.values().map((frame) => {
+    clock.now += 1;
+    return frame;
+  });
+  const old = cache.stretch(1, options(store.epoch, slow));
+  const other = Epoch.random();
+  await clock.pass(0);
+  const fresh = cache.stretch(1, options(other, store.frames.slice(0, 1)));
+  await clock.pass(1_000);
+  assert.deepEqual((await old).found, []);
+  assert.deepEqual((await fresh).found.map(({ epoch }) => epoch), [other, other, other]);
 });
