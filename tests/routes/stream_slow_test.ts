@@ -143,6 +143,10 @@ onBoth(
     for (let i = 0; i < 400; i++) rig.publish("A", payload);
     await eventually("it is closed", () => rig.hub.sessions.size === 1);
     assert.equal([...rig.hub.sessions][0]!.interest.items[0], "B");
-    assert.ok(stuck);
+    // Deno's WebSocket waits for the client to answer its close.
+    if (rig.server === "fallback" && transport === "ws") return;
+    // The connection has ended too, without what still waited for the client.
+    await stuck.read(() => false);
+    assert.ok(stuck.events.length < 400, `${stuck.events.length} events`);
   },
 );
