@@ -13,17 +13,43 @@ export const STREAM_SHARE: ReadShare = { burstBytes: 147_456, bytesPerSecond: 4_
 /** Peers that hand in messages. */
 export const INBOUND_SHARE: ReadShare = { burstBytes: 2_097_152, bytesPerSecond: 1_048_576 };
 
+/** What is read at once of every client, however busy the thread is: answers to PINGs, a command. */
+const LITTLE: ReadShare = { burstBytes: 2_048, bytesPerSecond: 512 };
+/** Part of the thread's time that what clients send may take beyond that, and how much at once. */
+const TIME_SHARE = 0.25;
+const MAX_TIME_MS = 40;
+/** The read itself, with its promise and its system call. */
+const READ_MS = 0.015;
 /** How far a large read may overdraw. */
 const MAX_DEBT_BYTES = 4_096;
-/** All clients beyond their share have this many turns together, of so many bytes: 4 MB a second. */
+/**
+ * All clients beyond their share have this many turns together, of so many bytes: 4 MB a second. One
+ * while what they sent takes too long.
+ */
 const TURN_MS = 10;
 const CLIENTS_PER_TURN = 10;
 const BYTES_PER_TURN = 4_096;
 
-/** Clients that sent more than their share wait here, and are read one after another. */
+/**
+ * What clients of a thread share: the time that it has for what they send, and their turns. Those who
+ * sent more than their share, or for whom no time is left, wait here and are read one after another.
+ */
 export class ReadQueue {
   readonly #waiting = new Set<() => void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #ms = MAX_TIME_MS;
+  #at = performance.now();
+
+  hasTime(now: number): boolean {
+    const passed = Math.max(0, now - this.#at);
+    this.#ms = Math.min(MAX_TIME_MS, this.#ms + passed * TIME_SHARE);
+    this.#at = now;
+    return this.#ms > 0;
+  }
+
+  spend(ms: number): void {
+    this.#ms = Math.max(-MAX_TIME_MS, this.#ms - ms);
+  }
 
   get waiting(): number {
     return this.#waiting.size;
@@ -44,9 +70,10 @@ export class ReadQueue {
 
   #turn(): void {
     this.#timer = undefined;
+    const most = this.hasTime(performance.now()) ? CLIENTS_PER_TURN : 1;
     let clients = 0;
     for (const resume of this.#waiting) {
-      if (clients++ === CLIENTS_PER_TURN) break;
+      if (clients++ === most) break;
       this.#waiting.delete(resume);
       resume();
     }
@@ -54,46 +81,76 @@ export class ReadQueue {
   }
 }
 
-/** One queue for each thread. */
-const queue = new ReadQueue();
+/** Of this thread. */
+const THREAD = new ReadQueue();
 
-/** Holds one client to its share. */
-export class ReadPace {
+/** What is left of a share. */
+class ReadCredit {
   #bytes: number;
-  #countedAt = performance.now();
+  #at = performance.now();
+
+  constructor(private readonly share: ReadShare) {
+    this.#bytes = share.burstBytes;
+  }
+
+  isLeft(now: number): boolean {
+    if (this.#bytes > 0) return true;
+    const { burstBytes, bytesPerSecond } = this.share;
+    const earned = (now - this.#at) * (bytesPerSecond / 1000);
+    this.#bytes = Math.min(burstBytes, this.#bytes + earned);
+    this.#at = now;
+    return this.#bytes > 0;
+  }
+
+  count(bytes: number): void {
+    this.#bytes = Math.max(-MAX_DEBT_BYTES, this.#bytes - bytes);
+  }
+
+  /** Lends it so much, if it has less. */
+  lend(bytes: number): void {
+    this.#bytes = Math.max(this.#bytes, bytes);
+  }
+}
+
+/** Holds one client to its share, and all of them to their share of time. */
+export class ReadPace {
+  readonly #little = new ReadCredit(LITTLE);
+  readonly #credit: ReadCredit;
+  /** When the last bytes were handed over; what they cost is known at the next read. */
+  #handedAt: number | undefined;
   #resume: (() => void) | undefined;
 
-  constructor(private readonly share: ReadShare = STREAM_SHARE) {
-    this.#bytes = share.burstBytes;
+  constructor(share: ReadShare = STREAM_SHARE, private readonly queue: ReadQueue = THREAD) {
+    this.#credit = new ReadCredit(share);
   }
 
   /** Before a read: undefined where it may begin now, else resolves when it may. */
   wait(): Promise<void> | undefined {
-    if (this.#bytes > 0) return undefined;
     const now = performance.now();
-    const { burstBytes, bytesPerSecond } = this.share;
-    const earned = (now - this.#countedAt) * (bytesPerSecond / 1000);
-    this.#bytes = Math.min(burstBytes, this.#bytes + earned);
-    this.#countedAt = now;
-    if (this.#bytes > 0) return undefined;
+    if (this.#handedAt !== undefined) this.queue.spend(now - this.#handedAt + READ_MS);
+    this.#handedAt = undefined;
+    if (this.#little.isLeft(now)) return undefined;
+    if (this.#credit.isLeft(now) && this.queue.hasTime(now)) return undefined;
     return new Promise((resolve) => {
       this.#resume = () => {
-        this.#bytes = BYTES_PER_TURN;
+        this.#credit.lend(BYTES_PER_TURN);
         resolve();
       };
-      queue.add(this.#resume);
+      this.queue.add(this.#resume);
     });
   }
 
   /** After a read. */
   count(bytes: number): void {
-    this.#bytes = Math.max(-MAX_DEBT_BYTES, this.#bytes - bytes);
+    this.#little.count(bytes);
+    this.#credit.count(bytes);
+    this.#handedAt = performance.now();
   }
 
   /** Ends a wait now. */
   stop(): void {
     if (!this.#resume) return;
-    queue.delete(this.#resume);
+    this.queue.delete(this.#resume);
     this.#resume();
     this.#resume = undefined;
   }

@@ -13,6 +13,11 @@ export class VirtualTime implements Disposable {
     return this.#scheduler.now;
   }
 
+  /** The thread is busy for so long. */
+  work(ms: number): void {
+    this.#scheduler.now += ms;
+  }
+
   async pass(ms: number): Promise<void> {
     await this.settle();
     await this.#scheduler.run(() => false, ms);
