@@ -78,7 +78,7 @@ export const FORMATS: Readonly<Record<"json" | "text", (record: LogRecord) => st
 };
 
 /** Of one kind of line: enough to see what happens, and too little to fill a disk. */
-const LIMIT = { maxLines: 100, intervalMs: 10_000 };
+export const LOG_LIMIT = { maxLines: 100, intervalMs: 10_000 };
 
 /**
  * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` says which.
@@ -95,7 +95,7 @@ export async function configureLog(config: Config["log"]): Promise<void> {
   const limit = new LogLimit((record) => {
     toConsole(record);
     file?.write(record);
-  }, LIMIT);
+  }, LOG_LIMIT);
   const close = () => {
     limit[Symbol.dispose]();
     file?.close();

@@ -7,7 +7,7 @@ import type { Session } from "../broker/session.ts";
 import type { Sink } from "../broker/sink.ts";
 import { SseSink } from "../broker/sse_sink.ts";
 import { type ClientSocket, WsSink } from "../broker/ws_sink.ts";
-import { BoundedLog, getLogger } from "../log.ts";
+import { getLogger } from "../log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import { networkOf } from "./client_address.ts";
@@ -25,12 +25,6 @@ import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
 export const STREAM_PATH = "/api/v1/stream";
 
 const log = getLogger("routes", "stream");
-/** Anybody can connect and leave, as often as MAX_NEW_CONNECTIONS_PER_SECOND allows. */
-const clients = new BoundedLog((text) => log.info("{text}", { text }), {
-  intervalMs: 10_000,
-  maxLines: 200,
-});
-
 const SSE_HEADERS = {
   "content-type": "text/event-stream",
   "cache-control": "no-cache, no-transform",
@@ -134,10 +128,10 @@ class Client {
     this.#session = session;
     session.network = networkOf(this.place.address);
     session.onClosed = () => this.end();
-    clients.line(
-      "clients connected",
-      () => `${sink.transport} client connected: ${interest.extent}`,
-    );
+    log.info("{transport} client connected: {extent}", {
+      transport: sink.transport,
+      extent: interest.extent,
+    });
     const { grant } = this;
     this.#keepGrant = onGrantEnd(
       grant,
@@ -183,10 +177,11 @@ class Client {
     if (!session) return;
     this.#session = undefined;
     const { sink: { transport }, sent, dropped } = session;
-    clients.line(
-      "clients gone",
-      () => `${transport} client gone, sent ${sent}, dropped ${dropped}`,
-    );
+    log.info("{transport} client gone, sent {sent}, dropped {dropped}", {
+      transport,
+      sent,
+      dropped,
+    });
     this.deps.hub.close(session);
   }
 }
