@@ -70,6 +70,8 @@ Deno.test("Threads.stop(): a thread that dies meanwhile is not started again", a
   await eventually("the thread is started", () => told.includes("start"));
   // Long enough for another one to be launched.
   await within("the stop", threads.stop(10_000), 5_000);
+  // The thread's word may arrive after its end.
+  await eventually("the thread was told to stop", () => told.includes("stop"));
   channel.close();
   assert.deepEqual(told, ["start", "stop"]);
 });
