@@ -25,7 +25,7 @@ const NOT_RUN = [
 const LONG = { timeoutMs: 180_000 };
 /** Run as a part of every check already, or by a test of their own. */
 const TASKS =
-  /^deno (?:run \S.* examples\/source\/main\.ts .*|task (?:ok|audit|test|test:integration|test:faults|bench|soak)( --minutes=\d+)?|test -A (--no-check )?\S+)$/;
+  /^(?:LINES_SERVER=\S+ )?deno (?:run \S.* examples\/source\/main\.ts|task (?:ok|audit|test|test:integration|test:faults|bench|soak|hold|conformance)( --minutes=\d+)?|test -A (--no-check )?\S+)$/;
 
 interface Command {
   readonly path: string;
