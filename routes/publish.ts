@@ -12,7 +12,10 @@ const ACK_TIMEOUT_MS = 5000;
 
 export const publishSchema = z.object({
   /** Checked apart from the rest: a broker may close the connection over it. */
-  topic: z.string(),
+  // What MQTT forbids in a topic is refused as `invalid_topic`; this is for the description.
+  topic: z.string().meta({
+    pattern: "^[^#+\\u0000-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff]+$",
+  }),
   /** Text goes out as it is, anything else as the JSON that it was written as. */
   payload: z.unknown().refine((payload) => payload !== undefined, "is missing"),
   qos: z.union([z.literal(0), z.literal(1), z.literal(2)], "must be 0, 1 or 2").default(1),

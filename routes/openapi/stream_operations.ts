@@ -64,7 +64,7 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
         name: "Last-Event-ID",
         in: "header",
         description: "SSE: the same as `since`, and wins over it",
-        schema: cursorSchema,
+        schema: z.string(),
       },
     ],
     query: streamQuerySchema,
