@@ -1,6 +1,6 @@
 /** Messages and events as clients read them, on WebSocket and as Server-Sent Events. */
 
-import { utf8 } from "./utf8.ts";
+import { utf8 } from "../lib/utf8.ts";
 import { textFrame } from "./websocket_frame.ts";
 import type { Publication } from "./message.ts";
 

@@ -1,7 +1,7 @@
 /** The companies whose devices send messages: kept in the store, the same on every instance. */
 
 import { getLogger, logFault } from "../log.ts";
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { KvClient } from "./kv_client.ts";
 import { COMPANY_PREFIX, companyKey } from "./kv_keys.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";

@@ -1,6 +1,6 @@
 /** The instances that share the store: which are alive, and their counters. */
 
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { KvClient } from "./kv_client.ts";
 import { INSTANCE_PREFIX, instanceKey } from "./kv_keys.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";

@@ -1,8 +1,8 @@
 /** A fanout over a key-value store: one log, one order, any number of instances. */
 
 import { reasonOf } from "../log.ts";
-import { backoffMs, type Clock, SYSTEM_CLOCK } from "./clock.ts";
-import { Doorbell } from "./doorbell.ts";
+import { backoffMs, type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
+import { Doorbell } from "../lib/notifier.ts";
 import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
 import { guarded } from "./fault.ts";
 import type { Interest } from "./interest.ts";

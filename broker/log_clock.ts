@@ -1,6 +1,6 @@
 /** The log's own clock, as one instance knows it. */
 
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../lib/clock.ts";
 
 /** Where nobody wrote for long, no more than this of that time counts. */
 const MAX_STEP_MS = 10_000;

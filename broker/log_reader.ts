@@ -1,6 +1,6 @@
 /** Reads the shared log's frames from the store. */
 
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient, KvEntry } from "./kv_client.ts";
 import { HEAD, logKey } from "./kv_keys.ts";

@@ -1,6 +1,6 @@
 /** Judges cursors, and prepares what came after them. */
 
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Replay } from "./fanout.ts";
 import type { Interest } from "./interest.ts";
 import type { LogView } from "./log_view.ts";

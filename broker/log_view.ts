@@ -1,7 +1,7 @@
 /** What one instance knows of the shared log: its head, and everything up to it. */
 
 import { stageTook } from "../metrics.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { FanoutListener } from "./fanout.ts";
 import type { KvClient } from "./kv_client.ts";
 import { HEAD, ID, LAST_UPTO } from "./kv_keys.ts";

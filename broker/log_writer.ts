@@ -1,8 +1,8 @@
 /** Writes what is published to the shared log: one commit at a time, each until its fate is known. */
 
 import { stageTook } from "../metrics.ts";
-import type { Clock } from "./clock.ts";
-import type { Doorbell } from "./doorbell.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Doorbell } from "../lib/notifier.ts";
 import { LeaseLostError } from "./fanout.ts";
 import { HeldBack } from "./held_back.ts";
 import type { KvClient } from "./kv_client.ts";

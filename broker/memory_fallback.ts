@@ -1,7 +1,7 @@
 /** Where the disk under a single instance's store fails, the log goes on in memory, and returns. */
 
-import type { Clock } from "./clock.ts";
-import type { Doorbell } from "./doorbell.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Doorbell } from "../lib/notifier.ts";
 import { Interest } from "./interest.ts";
 import { type KvClient, type KvKey, StoreDamagedError } from "./kv_client.ts";
 import { HEAD, LAST_UPTO, logKey, ROOM } from "./kv_keys.ts";

@@ -1,6 +1,6 @@
 /** A fanout for one instance without a store: nothing survives a restart. */
 
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
 import { guarded } from "./fault.ts";
 import type { Interest } from "./interest.ts";

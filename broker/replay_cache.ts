@@ -1,6 +1,6 @@
 /** Messages that replays have read from the store lately: who comes back at one time, reads the same. */
 
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Interest } from "./interest.ts";
 import { unpackFrame } from "./log_frame.ts";
 import type { StoredFrame } from "./log_frame.ts";

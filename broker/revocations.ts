@@ -1,6 +1,6 @@
 /** Tokens that are no longer good: kept in the store until they would have expired. */
 
-import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import { attempt } from "./fault.ts";
 import type { KvClient, KvKey } from "./kv_client.ts";
 import { BELL, REVOKED_PREFIX, revokedKey } from "./kv_keys.ts";

@@ -1,7 +1,7 @@
 /** Whose turn it is to write: others wait for a writer that they were always faster than. */
 
-import type { Clock } from "./clock.ts";
-import type { Doorbell } from "./doorbell.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Doorbell } from "../lib/notifier.ts";
 import type { KvClient, KvEntry } from "./kv_client.ts";
 import { TURN } from "./kv_keys.ts";
 import { decodeJson, encodeJson, type LogHead } from "./log_head.ts";

@@ -1,6 +1,6 @@
 /** Frames of the WebSocket protocol (RFC 6455, 5), as a server writes them. */
 
-import { utf8 } from "./utf8.ts";
+import { utf8 } from "../lib/utf8.ts";
 
 export const TEXT = 0x1;
 export const BINARY = 0x2;

@@ -7,7 +7,7 @@ import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Fanout } from "../broker/fanout.ts";
 import type { Entry } from "../broker/message.ts";
 import { BoundedLog, getLogger } from "../log.ts";
-import { sleep } from "./backoff.ts";
+import { sleep } from "../lib/backoff.ts";
 
 const log = getLogger("ingest");
 const FULL_RETRY_MS = 1_000;

@@ -15,7 +15,7 @@ import { BoundedLog, getLogger, reasonOf } from "../log.ts";
 import { AWS_IOT, publisherConfig as awsIotPublisher } from "./aws_iot/kind.ts";
 import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
-import { Backoff, sleep } from "./backoff.ts";
+import { Backoff, sleep } from "../lib/backoff.ts";
 import { EntryStore } from "./entry_store.ts";
 import { logMessages } from "./message_lines.ts";
 import { MQTT, publisherConfig as mqttPublisher } from "./mqtt/kind.ts";

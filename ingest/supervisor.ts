@@ -2,7 +2,7 @@
 
 import type { Entry } from "../broker/message.ts";
 import { Fault, type Logger } from "../log.ts";
-import { Backoff, type BackoffOptions } from "./backoff.ts";
+import { Backoff, type BackoffOptions } from "../lib/backoff.ts";
 import type { FromWorker, SourceCounters, WorkerConfig } from "./protocol.ts";
 import type { Outgoing, SourceDetail, SourceState } from "./source.ts";
 import { NO_COUNTERS, WorkerRun } from "./worker_run.ts";

@@ -1,7 +1,7 @@
 /** Who gets a connection that stays open: limits in all, by address, by token, by second. */
 
 import type { Context } from "hono";
-import { RateLimit } from "../broker/rate_limit.ts";
+import { RateLimit } from "../lib/rate_limit.ts";
 import type { Config } from "../config.ts";
 import type { Health } from "../health.ts";
 import { grantOf } from "./access.ts";

@@ -1,7 +1,7 @@
 /** How large a request may be, and how many of one client may change something in a second. */
 
 import type { Context, MiddlewareHandler } from "hono";
-import { RateLimit } from "../broker/rate_limit.ts";
+import { RateLimit } from "../lib/rate_limit.ts";
 import type { Config } from "../config.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { Interest } from "../broker/interest.ts";
 import { writable } from "../broker/pace.ts";
-import { RateLimit } from "../broker/rate_limit.ts";
+import { RateLimit } from "../lib/rate_limit.ts";
 import { addToSession } from "../broker/resume.ts";
 import type { Session } from "../broker/session.ts";
 import { problems } from "../metrics.ts";

@@ -1,6 +1,6 @@
 /** Tells a service that is away from a message that the service cannot take. */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 
 export interface CircuitOptions {
   /** How long the service is left alone while it is away. */

@@ -1,7 +1,7 @@
 /** Takes in messages from people: each becomes a job of its sender's lane, once, and durably. */
 
 import { createHash } from "node:crypto";
-import { backoffMs, type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import { backoffMs, type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient, KvKey } from "../kv_client.ts";
 import { deliveryKey, INBOUND_PREFIX, inboundKey } from "../kv_keys.ts";
 import { decodeJson, encodeJson } from "../log_head.ts";

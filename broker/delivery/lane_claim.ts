@@ -1,6 +1,6 @@
 /** The right to work on a lane: one instance at a time has it. */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { KvClient, KvKey } from "../kv_client.ts";
 import { encodeJson } from "../log_head.ts";
 

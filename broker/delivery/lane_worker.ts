@@ -1,6 +1,6 @@
 /** Works through one lane: its jobs one after another, in the order of their messages. */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { KvClient, KvCommit, KvKey } from "../kv_client.ts";
 import { DeliveryError, type DeliveryHandler, type DeliveryInfo } from "./delivery.ts";
 import type { LaneClaim } from "./lane_claim.ts";

@@ -1,7 +1,7 @@
 /** Work that is done once, whichever instance does it: in order in a lane, lanes in parallel. */
 
-import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
-import { Doorbell } from "../doorbell.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
+import { Doorbell } from "../../lib/notifier.ts";
 import type { KvClient, KvKey } from "../kv_client.ts";
 import { asStore } from "../store_failure.ts";
 import type { DeliveryHandler, DeliveryInfo } from "./delivery.ts";

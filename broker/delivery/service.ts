@@ -1,6 +1,6 @@
 /** Another service, called over HTTP until it seems to be away, and then only now and then. */
 
-import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { Circuit } from "./circuit.ts";
 import { DeliveryError } from "./delivery.ts";
 import { callJson, type HttpCall } from "./http_call.ts";

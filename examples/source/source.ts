@@ -1,6 +1,6 @@
 /** Lines of JSON over TCP. The server gets `ok` for each line that is stored, and may forget it. */
 
-import { Backoff, sleep } from "../../ingest/backoff.ts";
+import { Backoff, sleep } from "../../lib/backoff.ts";
 import type { LinesConfig } from "./kind.ts";
 import type { Intake, Source, SourceState } from "../../ingest/source.ts";
 

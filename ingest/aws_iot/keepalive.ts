@@ -1,6 +1,6 @@
 /** The event that says, again and again, that the device lives. */
 
-import type { Clock } from "../../broker/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { eventPayload, RawJson, seconds } from "./payload.ts";
 
 export interface KeepaliveOptions {

@@ -1,7 +1,7 @@
 /** A buffer in the shared store: it survives the process, and every instance may write to it. */
 
 import { gunzipSync, gzipSync } from "node:zlib";
-import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient, KvEntry, KvKey } from "../../broker/kv_client.ts";
 import { decodeJson, encodeJson } from "../../broker/log_head.ts";
 import {

@@ -1,6 +1,6 @@
 /** A buffer for one process without a store: it ends with the process. */
 
-import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import {
   BUFFER_LIMITS,
   type BufferLimits,

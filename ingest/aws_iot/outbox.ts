@@ -1,6 +1,6 @@
 /** The way out: in order, at a rate, over the buffer while there is no connection. */
 
-import type { Clock } from "../../broker/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { reasonOf } from "../../log.ts";
 import { isRefusedPublish } from "../mqtt/problem.ts";
 import type { Outgoing } from "../source.ts";
@@ -9,7 +9,7 @@ import { Latency } from "./latency.ts";
 import type { Outbound, OutboundBuffer } from "./outbound_buffer.ts";
 import { OutboxItem, type Receipt, RefusedError, UndeliverableError } from "./outbox_item.ts";
 import type { OutboxLimits } from "./outbox_limits.ts";
-import type { RateLimit } from "../../broker/rate_limit.ts";
+import type { RateLimit } from "../../lib/rate_limit.ts";
 
 export interface OutboxOptions {
   readonly buffer: OutboundBuffer;

@@ -1,6 +1,6 @@
 /** Publishing to AWS IoT Core, and commands from it: by the program, or as a module. */
 
-import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { getLogger, logFault, reasonOf } from "../../log.ts";
 import type { SourceState } from "../source.ts";
 import {
@@ -27,7 +27,7 @@ import {
   RawJson,
   telemetryPayload,
 } from "./payload.ts";
-import { RateLimit } from "../../broker/rate_limit.ts";
+import { RateLimit } from "../../lib/rate_limit.ts";
 import { MAX_TRIES } from "./retry_pace.ts";
 import {
   type AwsIotServiceConfig,

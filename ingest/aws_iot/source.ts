@@ -1,6 +1,6 @@
 /** Messages from AWS IoT Core, and to it: MQTT with a client certificate. */
 
-import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { MqttSource, type MqttSourceConfig } from "../mqtt/source.ts";
 import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../source.ts";
 import { gunzipped, gzipEncode } from "./gzip.ts";

@@ -1,6 +1,6 @@
 /** Telemetry of one device, collected for a moment and sent as one message. */
 
-import type { Clock } from "../../broker/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Receipt } from "./outbox_item.ts";
 import { type JsonObject, RawJson, seconds } from "./payload.ts";
 

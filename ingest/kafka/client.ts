@@ -9,7 +9,7 @@ import kafkajs, {
   type SASLOptions,
 } from "kafkajs";
 import type { KafkaConfig } from "./kind.ts";
-import type { BackoffOptions } from "../backoff.ts";
+import type { BackoffOptions } from "../../lib/backoff.ts";
 import type { SourceLogLevel } from "../source.ts";
 import { hostOf, toKafkajs } from "./address.ts";
 import { registerCodecs } from "./codecs.ts";

@@ -1,6 +1,6 @@
 /** Kafka, or what speaks its protocol, as a source. */
 
-import { Backoff, type BackoffOptions, sleep } from "../backoff.ts";
+import { Backoff, type BackoffOptions, sleep } from "../../lib/backoff.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
 import { kafkaClient, type KafkaSourceConfig } from "./client.ts";
 import { KafkaConnection } from "./connection.ts";

@@ -1,7 +1,7 @@
 /** Messages from an MQTT broker. */
 
-import { type Clock, SYSTEM_CLOCK } from "../../broker/clock.ts";
-import { Backoff, type BackoffOptions } from "../backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
+import { Backoff, type BackoffOptions } from "../../lib/backoff.ts";
 import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../source.ts";
 import {
   addressOf,

@@ -2,7 +2,7 @@
 
 import { NO_BACKEND } from "../../broker/delivery/inbound_peer.ts";
 import { BoundedLog } from "../../log.ts";
-import { sleep } from "../backoff.ts";
+import { sleep } from "../../lib/backoff.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
 import { Connection } from "./connection.ts";
 import { type Part, partsOf } from "./frame.ts";

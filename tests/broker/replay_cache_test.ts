@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Clock } from "../../broker/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { Interest } from "../../broker/interest.ts";
 import { packFrame } from "../../broker/log_frame.ts";
 import type { StoredFrame } from "../../broker/log_frame.ts";

@@ -1,6 +1,6 @@
 /** A store at the other end of a network, by a clock that a test moves. */
 
-import type { Clock } from "../../broker/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
 
 export interface Distances {

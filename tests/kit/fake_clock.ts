@@ -1,6 +1,6 @@
 /** Time that passes when a test says so. */
 
-import type { Clock } from "../../broker/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 
 interface Sleeper {
   readonly at: number;

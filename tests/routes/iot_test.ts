@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { SYSTEM_CLOCK } from "../../broker/clock.ts";
+import { SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { DenoKv } from "../../broker/deno_kv.ts";
 import { DirectLink } from "../../ingest/aws_iot/direct_link.ts";
 import { KvBuffer } from "../../ingest/aws_iot/kv_buffer.ts";

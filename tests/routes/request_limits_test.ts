@@ -4,7 +4,7 @@ import { Place } from "../../routes/admission.ts";
 import { problem, ProblemError } from "../../routes/problem.ts";
 import { writeLimits } from "../../routes/request_limits.ts";
 import { configOf } from "../kit/config.ts";
-import { range } from "../routes/rig.ts";
+import { range } from "./rig.ts";
 import { VirtualTime } from "../server/virtual_time.ts";
 
 Deno.test("MAX_POSTS_PER_SECOND: of more than 10,000 clients the oldest is forgotten, and no other", async () => {

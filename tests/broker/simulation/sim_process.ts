@@ -1,6 +1,6 @@
 /** A process that can be paused and killed: it goes on only by what the scheduler brings to it. */
 
-import type { Clock } from "../../../broker/clock.ts";
+import type { Clock } from "../../../lib/clock.ts";
 import type { Random } from "./random.ts";
 import type { Action, Scheduler } from "./scheduler.ts";
 

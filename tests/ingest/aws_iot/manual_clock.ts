@@ -1,6 +1,6 @@
 /** A clock that stands still until it is told to go on. */
 
-import type { Clock } from "../../../broker/clock.ts";
+import type { Clock } from "../../../lib/clock.ts";
 
 interface Sleeper {
   readonly at: number;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { RateLimit } from "../../broker/rate_limit.ts";
+import { RateLimit } from "../../lib/rate_limit.ts";
 import { PUBLISH_BURST, PUBLISHES_PER_SECOND } from "../../ingest/aws_iot/settings.ts";
 
 Deno.test("RateLimit lets no second see as many publishes as AWS takes", () => {

@@ -1,8 +1,8 @@
 /** Longer waits after each failure, spread so that clients do not come back together. */
 
-import { backoffMs } from "../broker/clock.ts";
+import { backoffMs } from "./clock.ts";
 
-export { sleep } from "../broker/clock.ts";
+export { sleep } from "./clock.ts";
 
 export interface BackoffOptions {
   readonly minMs: number;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { utf8 } from "../../broker/utf8.ts";
+import { utf8 } from "../../lib/utf8.ts";
 
 Deno.test("utf8() gives what TextEncoder gives, with and without room, short and long", () => {
   const texts = [
