@@ -20,7 +20,7 @@ VOLUME /app/data
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["deno", "run", "--cached-only", "--allow-net=127.0.0.1", "--allow-env=PORT,TLS_CERT_PATH", "--unsafely-ignore-certificate-errors=127.0.0.1", "deploy/healthcheck.ts"]
 
-# The permissions of `deno task start`; tests/permissions_test.ts keeps them equal.
+# The permissions of `deno task start`; tests/config/permissions_test.ts keeps them equal.
 CMD [ \
   "deno", \
   "run", \

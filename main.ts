@@ -2,11 +2,11 @@
 
 import { StoreDamagedError } from "./broker/kv_client.ts";
 import { StoreError } from "./broker/open.ts";
-import { type Config, readConfig } from "./config.ts";
-import { configSummary } from "./config_summary.ts";
-import { configTable } from "./config_table.ts";
-import { environmentNames, unknownVariables, unusedVariables } from "./config_unknown.ts";
-import { helpOf } from "./help.ts";
+import { type Config, readConfig } from "./config/read.ts";
+import { configSummary } from "./config/summary.ts";
+import { configTable } from "./config/table.ts";
+import { environmentNames, unknownVariables, unusedVariables } from "./config/unknown.ts";
+import { helpOf } from "./config/help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
 import { MQTT, type MqttConfig } from "./ingest/mqtt/kind.ts";
 import { SOURCES } from "./ingest/sources.ts";

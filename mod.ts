@@ -11,7 +11,7 @@
 import type { HandlingContext, MessageHandler } from "./broker/delivery/alarm_handler.ts";
 import type { Backend } from "./broker/delivery/backend.ts";
 import type { WhatsApp } from "./broker/delivery/whatsapp.ts";
-import { type Problem, readConfig } from "./config.ts";
+import { type Problem, readConfig } from "./config/read.ts";
 import { handlerOf } from "./ingest/botonera/message_types.ts";
 import type { SourceKind } from "./ingest/source_kind.ts";
 import { SOURCES } from "./ingest/sources.ts";

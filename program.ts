@@ -8,7 +8,7 @@ import { Instances } from "./broker/instances.ts";
 import { KvFanout } from "./broker/kv_fanout.ts";
 import { openStore } from "./broker/open.ts";
 import type { FanoutState } from "./broker/fanout.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/read.ts";
 import { EventLoopWatch } from "./event_loop.ts";
 import { Health } from "./health.ts";
 import { MQTT } from "./ingest/mqtt/kind.ts";

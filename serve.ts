@@ -1,7 +1,7 @@
 /** The program for `deno serve` and Deno Deploy, which listen by themselves. */
 
 import { onStopSignal } from "./stop_signal.ts";
-import { type Config, onDenoDeploy, readConfig } from "./config.ts";
+import { type Config, onDenoDeploy, readConfig } from "./config/read.ts";
 import { SOURCES } from "./ingest/sources.ts";
 import { configureLog, getLogger, reasonOf } from "./log.ts";
 import { startProgram } from "./program.ts";

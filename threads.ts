@@ -1,6 +1,6 @@
 /** WEB_CONCURRENCY: clients spread over several threads of one process. */
 
-import type { Config } from "./config.ts";
+import type { Config } from "./config/read.ts";
 import { getLogger } from "./log.ts";
 import type { ConnectionCount } from "./routes/connection_count.ts";
 

@@ -12,7 +12,7 @@ import { DeliveryQueue } from "./broker/delivery/queue.ts";
 import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import type { OpenStore } from "./broker/open.ts";
 import { isStoreFailure } from "./broker/store_failure.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/read.ts";
 import { getLogger, logFault, reasonOf } from "./log.ts";
 
 const log = getLogger("delivery");

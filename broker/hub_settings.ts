@@ -1,6 +1,6 @@
 /** What the configuration says about the hub. */
 
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import type { HubOptions } from "./hub.ts";
 
 type Settings = Pick<HubOptions, "limits" | "keepaliveSeconds" | "staleSeconds" | "writeSeconds">;

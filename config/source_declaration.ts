@@ -1,7 +1,7 @@
 /** What a kind of source declares to the configuration. The configuration imports no source. */
 
 import type { z } from "zod";
-import type { Config, Problem } from "../config.ts";
+import type { Config, Problem } from "./read.ts";
 
 /** What a source's variables are read with. */
 export interface SectionContext {

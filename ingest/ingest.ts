@@ -8,7 +8,7 @@ import { StoreDamagedError } from "../broker/kv_client.ts";
 import { KvFanout } from "../broker/kv_fanout.ts";
 import { Lease } from "../broker/lease.ts";
 import type { OpenStore } from "../broker/open.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { sectionOf } from "../config/source_declaration.ts";
 import type { Health } from "../health.ts";
 import { BoundedLog, getLogger, reasonOf } from "../log.ts";

@@ -2,7 +2,7 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import type { Revocations } from "../broker/revocations.ts";
-import type { AuthConfig } from "../config.ts";
+import type { AuthConfig } from "../config/read.ts";
 import { ProblemError } from "./problem.ts";
 import { hasScope, type Scope } from "./scopes.ts";
 import { type Grant, OPEN_GRANT, TokenError, Tokens } from "./tokens.ts";

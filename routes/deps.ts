@@ -7,7 +7,7 @@ import type { Instances } from "../broker/instances.ts";
 import type { Revocations } from "../broker/revocations.ts";
 import type { Hub } from "../broker/hub.ts";
 import type { Fanout } from "../broker/fanout.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import type { AwsIotService } from "../ingest/aws_iot/service.ts";
 import type { SourceStatus } from "../ingest/ingest.ts";
 import type { Outgoing } from "../ingest/source.ts";

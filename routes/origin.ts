@@ -1,7 +1,7 @@
 /** Which pages a browser may let use the server. Programs send no Origin, and are not asked. */
 
 import type { Context } from "hono";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { ProblemError } from "./problem.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+|x-nd)?json\s*(?:;|$)/i;

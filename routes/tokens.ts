@@ -3,7 +3,7 @@
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
 import { Interest } from "../broker/interest.ts";
 import type { TokenIdentity } from "../broker/revocations.ts";
-import type { AuthConfig } from "../config.ts";
+import type { AuthConfig } from "../config/read.ts";
 import { KeysAwayError, ProviderKeys } from "./jwks.ts";
 import { SCOPES } from "./scopes.ts";
 

@@ -1,7 +1,7 @@
 /** The service as the program has it: over the workers, with the store, into the stream. */
 
 import type { OpenStore } from "../../broker/open.ts";
-import type { Config } from "../../config.ts";
+import type { Config } from "../../config/read.ts";
 import type { Supervisor } from "../supervisor.ts";
 import type { AwsIotConfig } from "./kind.ts";
 import { KvBuffer } from "./kv_buffer.ts";

@@ -1,8 +1,8 @@
 /** What the service is made with. */
 
-import { type Env, type Problem, readConfig } from "../../config.ts";
+import { type Env, type Problem, readConfig } from "../../config/read.ts";
 import { sectionOf } from "../../config/source_declaration.ts";
-import { certificateProblems } from "./certificates.ts";
+import { certificateProblems } from "../../config/aws_certificates.ts";
 import { AWS_IOT, type AwsIotConfig } from "./kind.ts";
 import { GZIP_BYTES } from "./settings.ts";
 import type { AwsIotSourceConfig } from "./source.ts";

@@ -2,7 +2,7 @@
 
 import { X509Certificate } from "node:crypto";
 import type { IClientOptions } from "mqtt";
-import { certificateProblem, certificatesIn, keyProblem, readProblem } from "./pem.ts";
+import { certificateProblem, certificatesIn, keyProblem, readProblem } from "../../config/pem.ts";
 import { ConnectionProblem, MQTT_SETTINGS, type SettingNames } from "./problem.ts";
 
 /** Where and how to connect; shared by the MQTT sources. */

@@ -18,7 +18,7 @@ globalThis.Worker = class extends RealWorker {
   }
 };
 
-const { readConfig } = await import("../../config.ts");
+const { readConfig } = await import("../../config/read.ts");
 const { SOURCES } = await import("../../ingest/sources.ts");
 const { listen } = await import("../../listen.ts");
 const { configureLog } = await import("../../log.ts");

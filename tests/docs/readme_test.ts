@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { z } from "zod";
 import { flagsOf } from "../../config/flags.ts";
-import { helpOf } from "../../help.ts";
+import { helpOf } from "../../config/help.ts";
 import { SOURCES } from "../../ingest/sources.ts";
 import { VARIABLE_NAMES, VARIABLES } from "../kit/config.ts";
 import { documents, read, rowsOf } from "./markdown.ts";

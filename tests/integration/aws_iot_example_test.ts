@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { certificateProblems } from "../../ingest/aws_iot/certificates.ts";
+import { certificateProblems } from "../../config/aws_certificates.ts";
 import { AwsBroker, DEVICE } from "../ingest/aws_iot/aws_broker.ts";
 import { TestProcess } from "../kit/process.ts";
 import { TempDir } from "../kit/temp_dir.ts";

@@ -1,7 +1,7 @@
 /** Configurations from variables, as the program reads them. */
 
-import { type Config, readConfig } from "../../config.ts";
-import { variablesOf } from "../../config_variables.ts";
+import { type Config, readConfig } from "../../config/read.ts";
+import { variablesOf } from "../../config/variables.ts";
 import { SOURCES } from "../../ingest/sources.ts";
 
 /** Every variable with its form. */

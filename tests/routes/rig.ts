@@ -11,7 +11,7 @@ import { Hub } from "../../broker/hub.ts";
 import { hubSettings } from "../../broker/hub_settings.ts";
 import { Instances } from "../../broker/instances.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
-import type { Config } from "../../config.ts";
+import type { Config } from "../../config/read.ts";
 import { Health } from "../../health.ts";
 import { createApp, handlerOf } from "../../routes/app.ts";
 import { ConnectionCount } from "../../routes/connection_count.ts";

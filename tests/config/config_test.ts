@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import type { Config } from "../config.ts";
-import { sectionOf } from "../config/source_declaration.ts";
-import { configTable } from "../config_table.ts";
-import { unknownVariables, unusedVariables } from "../config_unknown.ts";
-import { helpOf } from "../help.ts";
-import { KAFKA } from "../ingest/kafka/kind.ts";
-import { MQTT } from "../ingest/mqtt/kind.ts";
-import { SOURCES } from "../ingest/sources.ts";
-import { WEBSOCKET } from "../ingest/websocket/kind.ts";
-import { readVariables, VARIABLE_NAMES } from "./kit/config.ts";
+import type { Config } from "../../config/read.ts";
+import { sectionOf } from "../../config/source_declaration.ts";
+import { configTable } from "../../config/table.ts";
+import { unknownVariables, unusedVariables } from "../../config/unknown.ts";
+import { helpOf } from "../../config/help.ts";
+import { KAFKA } from "../../ingest/kafka/kind.ts";
+import { MQTT } from "../../ingest/mqtt/kind.ts";
+import { SOURCES } from "../../ingest/sources.ts";
+import { WEBSOCKET } from "../../ingest/websocket/kind.ts";
+import { readVariables, VARIABLE_NAMES } from "../kit/config.ts";
 
 type Variables = Readonly<Record<string, string>>;
 

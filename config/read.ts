@@ -1,8 +1,8 @@
 /** The configuration: read once, from the environment and the command line, whole. */
 
 import { z } from "zod";
-import { flagsOf, selectedBy } from "./config/flags.ts";
-import type { SourceDeclaration } from "./config/source_declaration.ts";
+import { flagsOf, selectedBy } from "./flags.ts";
+import type { SourceDeclaration } from "./source_declaration.ts";
 import {
   type Assembly,
   type AuthConfig,
@@ -16,8 +16,8 @@ import {
   tlsConfig,
   whatsapp,
   type WhatsAppConfig,
-} from "./config_parts.ts";
-import { type LogLevel, type Variables, variablesOf } from "./config_variables.ts";
+} from "./sections.ts";
+import { type LogLevel, type Variables, variablesOf } from "./variables.ts";
 import { tlsProblems } from "./tls_files.ts";
 
 export type { AuthConfig, LogLevel };

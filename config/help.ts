@@ -1,6 +1,6 @@
 /** The text of `--help`. */
 
-import type { SourceDeclaration } from "./config/source_declaration.ts";
+import type { SourceDeclaration } from "./source_declaration.ts";
 
 export function helpOf(sources: readonly SourceDeclaration[]): string {
   return `Telecast streams the telemetry of devices to browsers and services.

@@ -1,6 +1,6 @@
 /** The certificate files, checked when the program starts. */
 
-import { authorityProblem, certificateProblem, keyProblem, readProblem } from "../mqtt/pem.ts";
+import { authorityProblem, certificateProblem, keyProblem, readProblem } from "./pem.ts";
 
 export interface CertificatePaths {
   readonly certPath: string;

@@ -1,6 +1,6 @@
 /** The files of the program's own TLS, checked when it starts. */
 
-import { certificateProblem, keyProblem, type PemProblem, readProblem } from "./ingest/mqtt/pem.ts";
+import { certificateProblem, keyProblem, type PemProblem, readProblem } from "./pem.ts";
 
 /** What is wrong with them, each by the variable that names it, never with its path. */
 export function tlsProblems(

@@ -1,7 +1,7 @@
 /** The parts of the configuration, each made of its variables, with what does not fit together. */
 
-import type { SectionContext } from "./config/source_declaration.ts";
-import type { Variables } from "./config_variables.ts";
+import type { SectionContext } from "./source_declaration.ts";
+import type { Variables } from "./variables.ts";
 
 /** How tokens are checked; one of `secret` and `jwksUrl` is set. */
 export interface AuthConfig {

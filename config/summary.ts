@@ -1,7 +1,7 @@
 /** The configuration in a few sentences: what the program will do. */
 
-import type { Config } from "./config.ts";
-import type { SourceDeclaration } from "./config/source_declaration.ts";
+import type { Config } from "./read.ts";
+import type { SourceDeclaration } from "./source_declaration.ts";
 
 /** One line a subject; none holds a secret. */
 export function configSummary(

@@ -1,9 +1,9 @@
 /** The variables of the program itself, and their forms. Sources declare their own. */
 
 import { z } from "zod";
-import { choice, flag, hostAndPort, list, seconds, text, url, whole } from "./config/forms.ts";
-import { mqttText } from "./config/mqtt_text.ts";
-import type { SourceDeclaration } from "./config/source_declaration.ts";
+import { choice, flag, hostAndPort, list, seconds, text, url, whole } from "./forms.ts";
+import { mqttText } from "./mqtt_text.ts";
+import type { SourceDeclaration } from "./source_declaration.ts";
 
 /** Where to listen; an IPv6 address with or without brackets. */
 const host = () =>

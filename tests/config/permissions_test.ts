@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { VARIABLE_NAMES } from "./kit/config.ts";
-import { taskCommand } from "./kit/telecast.ts";
+import { VARIABLE_NAMES } from "../kit/config.ts";
+import { taskCommand } from "../kit/telecast.ts";
 
 for (const task of ["start", "dev"]) {
   Deno.test(`deno task ${task} may read the program's variables and no others`, async () => {
@@ -27,7 +27,7 @@ for (const task of ["start", "dev"]) {
 }
 
 Deno.test("the container runs with the permissions of deno task start", async () => {
-  const dockerfile = await Deno.readTextFile(new URL("../Dockerfile", import.meta.url));
+  const dockerfile = await Deno.readTextFile(new URL("../../Dockerfile", import.meta.url));
   const command = dockerfile.slice(dockerfile.lastIndexOf("\nCMD ") + 5).replaceAll("\\\n", "");
   const words = (JSON.parse(command) as string[]).filter((word) => word !== "--cached-only");
   assert.deepEqual(words, await taskCommand("start"));
@@ -35,13 +35,13 @@ Deno.test("the container runs with the permissions of deno task start", async ()
 
 Deno.test("the container's image is of the Deno that CI runs", async () => {
   const read = (path: string) => Deno.readTextFile(new URL(path, import.meta.url));
-  const image = (await read("../Dockerfile")).match(/^FROM denoland\/deno:(.*)$/m)?.[1];
-  const ci = (await read("../.ci/run")).match(/^DENO_VERSION=(.*)$/m)?.[1];
+  const image = (await read("../../Dockerfile")).match(/^FROM denoland\/deno:(.*)$/m)?.[1];
+  const ci = (await read("../../.ci/run")).match(/^DENO_VERSION=(.*)$/m)?.[1];
   assert.equal(image, ci);
 });
 
 Deno.test(".env.example explains every variable, and no others", async () => {
-  const example = await Deno.readTextFile(new URL("../.env.example", import.meta.url));
+  const example = await Deno.readTextFile(new URL("../../.env.example", import.meta.url));
   const explained = [...example.matchAll(/^(?:# )?([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name);
   assert.deepEqual(explained.toSorted(), VARIABLE_NAMES.toSorted());
 });

@@ -1,7 +1,7 @@
 /** Variables that somebody has set, believing that this program reads them. */
 
-import type { SourceDeclaration } from "./config/source_declaration.ts";
-import { variablesOf } from "./config_variables.ts";
+import type { SourceDeclaration } from "./source_declaration.ts";
+import { variablesOf } from "./variables.ts";
 
 export interface UnknownVariable {
   readonly name: string;

@@ -1,9 +1,9 @@
 /** The configuration as a table: each variable that has a value, the value, and where it is from. */
 
 import type { z } from "zod";
-import type { Env } from "./config.ts";
-import type { SourceDeclaration } from "./config/source_declaration.ts";
-import { variablesOf } from "./config_variables.ts";
+import type { Env } from "./read.ts";
+import type { SourceDeclaration } from "./source_declaration.ts";
+import { variablesOf } from "./variables.ts";
 
 /** Names of variables whose values are secret, unless they are numbers: those are limits. */
 const SECRET = /PASSWORD|TOKEN|SECRET|RECIPIENTS/;
