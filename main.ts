@@ -10,7 +10,7 @@ import { helpOf } from "./config/help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
 import { MQTT, type MqttConfig } from "./ingest/mqtt/kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
-import { closeLog, configureLog, getLogger, logCrashes, logFault, reasonOf } from "./log.ts";
+import { closeLog, configureLog, getLogger, logCrashes, logFault, reasonOf } from "./telemetry/log.ts";
 import { startProgram } from "./program.ts";
 import { listen, ListenError, type Listening } from "./listen.ts";
 import { ConnectionCount } from "./routes/connection_count.ts";

@@ -16,7 +16,7 @@ import { handlerOf } from "./ingest/botonera/message_types.ts";
 import type { SourceKind } from "./ingest/source_kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
 import type { OwnSource } from "./ingest/source.ts";
-import { closeLog, configureLog } from "./log.ts";
+import { closeLog, configureLog } from "./telemetry/log.ts";
 import { type Program, startProgram } from "./program.ts";
 
 export { Backend } from "./broker/delivery/backend.ts";

@@ -3,7 +3,7 @@
 import { onStopSignal } from "./stop_signal.ts";
 import { type Config, onDenoDeploy, readConfig } from "./config/read.ts";
 import { SOURCES } from "./ingest/sources.ts";
-import { configureLog, getLogger, reasonOf } from "./log.ts";
+import { configureLog, getLogger, reasonOf } from "./telemetry/log.ts";
 import { startProgram } from "./program.ts";
 
 const env = (name: string) => Deno.env.get(name);

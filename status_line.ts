@@ -3,7 +3,7 @@
 import type { Fanout } from "./broker/fanout.ts";
 import type { Hub } from "./broker/hub.ts";
 import type { SourceStatus } from "./ingest/ingest.ts";
-import { getLogger } from "./log.ts";
+import { getLogger } from "./telemetry/log.ts";
 
 const log = getLogger("status");
 const INTERVAL_MS = 60_000;

@@ -1,7 +1,7 @@
 /** WEB_CONCURRENCY: clients spread over several threads of one process. */
 
 import type { Config } from "./config/read.ts";
-import { getLogger } from "./log.ts";
+import { getLogger } from "./telemetry/log.ts";
 import type { ConnectionCount } from "./routes/connection_count.ts";
 
 const log = getLogger("threads");

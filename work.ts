@@ -13,7 +13,7 @@ import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import type { OpenStore } from "./broker/open.ts";
 import { isStoreFailure } from "./broker/store_failure.ts";
 import type { Config } from "./config/read.ts";
-import { getLogger, logFault, reasonOf } from "./log.ts";
+import { getLogger, logFault, reasonOf } from "./telemetry/log.ts";
 
 const log = getLogger("delivery");
 const POLL_MS = 1_000;

@@ -1,6 +1,6 @@
 /** The companies whose devices send messages: kept in the store, the same on every instance. */
 
-import { getLogger, logFault } from "../log.ts";
+import { getLogger, logFault } from "../telemetry/log.ts";
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { KvClient } from "./kv_client.ts";
 import { COMPANY_PREFIX, companyKey } from "./kv_keys.ts";

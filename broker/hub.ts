@@ -1,10 +1,10 @@
 /** Brings publications to the sessions of this instance. */
 
-import { closed, stageTook } from "../metrics.ts";
+import { closed, stageTook } from "../telemetry/metrics.ts";
 import { forgetFrames, JoinedEvents } from "./client_frame.ts";
 import { Drainer } from "./drainer.ts";
 import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
-import { attempt, logFault } from "./fault.ts";
+import { attempt, logFault } from "../telemetry/fault.ts";
 import type { Interest } from "./interest.ts";
 import type { Publication } from "./message.ts";
 import { MonitoredDevices } from "./monitored.ts";

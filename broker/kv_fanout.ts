@@ -1,10 +1,10 @@
 /** A fanout over a key-value store: one log, one order, any number of instances. */
 
-import { reasonOf } from "../log.ts";
+import { reasonOf } from "../telemetry/log.ts";
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import { Doorbell } from "../lib/notifier.ts";
 import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
-import { guarded } from "./fault.ts";
+import { guarded } from "../telemetry/fault.ts";
 import type { Interest } from "./interest.ts";
 import { type KvClient, StoreDamagedError } from "./kv_client.ts";
 import { HEAD, TURN } from "./kv_keys.ts";

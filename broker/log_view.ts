@@ -1,6 +1,6 @@
 /** What one instance knows of the shared log: its head, and everything up to it. */
 
-import { stageTook } from "../metrics.ts";
+import { stageTook } from "../telemetry/metrics.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { FanoutListener } from "./fanout.ts";
 import type { KvClient } from "./kv_client.ts";

@@ -1,6 +1,6 @@
 /** Writes what is published to the shared log: one commit at a time, each until its fate is known. */
 
-import { stageTook } from "../metrics.ts";
+import { stageTook } from "../telemetry/metrics.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Doorbell } from "../lib/notifier.ts";
 import { LeaseLostError } from "./fanout.ts";

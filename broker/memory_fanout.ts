@@ -2,7 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
-import { guarded } from "./fault.ts";
+import { guarded } from "../telemetry/fault.ts";
 import type { Interest } from "./interest.ts";
 import type { KvClient, KvKey } from "./kv_client.ts";
 import { deliveryKey } from "./kv_keys.ts";

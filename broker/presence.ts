@@ -1,6 +1,6 @@
 /** Which devices are online, and when that changes. */
 
-import { attempt } from "./fault.ts";
+import { attempt } from "../telemetry/fault.ts";
 import type { MessageLog } from "./message_log.ts";
 
 export type PresenceState = "online" | "stale";

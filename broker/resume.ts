@@ -5,7 +5,7 @@ import type { Replay } from "./fanout.ts";
 import type { Hub } from "./hub.ts";
 import type { Interest } from "./interest.ts";
 import { parseCursor, type Publication } from "./message.ts";
-import { resumes } from "../metrics.ts";
+import { resumes } from "../telemetry/metrics.ts";
 import { isGone, nextStep, STEP_BYTES, STEP_MESSAGES } from "./pace.ts";
 import type { Session } from "./session.ts";
 import { sendSnapshot } from "./snapshot.ts";

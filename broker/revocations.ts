@@ -1,7 +1,7 @@
 /** Tokens that are no longer good: kept in the store until they would have expired. */
 
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
-import { attempt } from "./fault.ts";
+import { attempt } from "../telemetry/fault.ts";
 import type { KvClient, KvKey } from "./kv_client.ts";
 import { BELL, REVOKED_PREFIX, revokedKey } from "./kv_keys.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";

@@ -1,6 +1,6 @@
 /** How a session writes to its client: a thin writer for each transport implements this. */
 
-import { closed } from "../metrics.ts";
+import { closed } from "../telemetry/metrics.ts";
 import type { JoinedEvents } from "./client_frame.ts";
 import type { Publication } from "./message.ts";
 

@@ -1,6 +1,6 @@
 /** What waits for a client whose socket is full: bounded by device and by bytes. */
 
-import { drops } from "../metrics.ts";
+import { drops } from "../telemetry/metrics.ts";
 import type { Publication } from "./message.ts";
 
 /** Messages of a device that the client will not get. */

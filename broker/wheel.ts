@@ -1,6 +1,6 @@
 /** Calls every member once a period, spread over its seconds: one timer for all of them. */
 
-import { attempt } from "./fault.ts";
+import { attempt } from "../telemetry/fault.ts";
 
 /** Members that are visited before others that are due get a turn. */
 const STEP = 100;

@@ -6,7 +6,7 @@ import type { Inbox } from "../broker/delivery/inbox.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Fanout } from "../broker/fanout.ts";
 import type { Entry } from "../broker/message.ts";
-import { BoundedLog, getLogger } from "../log.ts";
+import { BoundedLog, getLogger } from "../telemetry/log.ts";
 import { sleep } from "../lib/backoff.ts";
 
 const log = getLogger("ingest");

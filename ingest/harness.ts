@@ -1,6 +1,6 @@
 /** What every source's worker runs: the protocol, around a source made by its factory. */
 
-import { BoundedLog, Fault, reasonOf } from "../log.ts";
+import { BoundedLog, Fault, reasonOf } from "../telemetry/log.ts";
 import { MessageCheck } from "./check.ts";
 import { BatchingIntake, DEFAULT_LIMITS } from "./intake.ts";
 import { epochMs, type FromWorker, type ToWorker } from "./protocol.ts";

@@ -2,8 +2,8 @@
 
 import { setImmediate } from "node:timers";
 import type { Entry, Mark } from "../broker/message.ts";
-import { reasonOf } from "../log.ts";
-import { stageTook } from "../metrics.ts";
+import { reasonOf } from "../telemetry/log.ts";
+import { stageTook } from "../telemetry/metrics.ts";
 import { PendingPublishes } from "./pending_publishes.ts";
 import {
   type Batch,

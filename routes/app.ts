@@ -2,9 +2,9 @@
 
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { logFault } from "../broker/fault.ts";
+import { logFault } from "../telemetry/fault.ts";
 import { isStoreFailure } from "../broker/store_failure.ts";
-import { getLogger, reasonOf } from "../log.ts";
+import { getLogger, reasonOf } from "../telemetry/log.ts";
 import { Access } from "./access.ts";
 import { Admission } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";

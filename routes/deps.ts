@@ -11,7 +11,7 @@ import type { Config } from "../config/read.ts";
 import type { AwsIotService } from "../ingest/aws_iot/service.ts";
 import type { SourceStatus } from "../ingest/ingest.ts";
 import type { Outgoing } from "../ingest/source.ts";
-import type { Health } from "../health.ts";
+import type { Health } from "../telemetry/health.ts";
 import type { Registry } from "prom-client";
 import type { ConnectionCount } from "./connection_count.ts";
 

@@ -3,7 +3,7 @@
 import { type Context, Hono } from "hono";
 import { type InboundPeer, MAX_FRAME_BYTES } from "../broker/delivery/inbound_peer.ts";
 import type { InboundServer } from "../broker/delivery/inbound_server.ts";
-import { BoundedLog, getLogger } from "../log.ts";
+import { BoundedLog, getLogger } from "../telemetry/log.ts";
 import { grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import type { AppDeps } from "./deps.ts";

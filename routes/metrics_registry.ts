@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { Counter, Gauge, Registry } from "prom-client";
-import { KEPT_METRICS } from "../metrics.ts";
+import { KEPT_METRICS } from "../telemetry/metrics.ts";
 import type { AppDeps } from "./deps.ts";
 
 type Labels = Record<string, string>;

@@ -7,7 +7,7 @@ import type { Session } from "../broker/session.ts";
 import type { Sink } from "../broker/sink.ts";
 import { SseSink } from "../broker/sse_sink.ts";
 import { type ClientSocket, WsSink } from "../broker/ws_sink.ts";
-import { getLogger } from "../log.ts";
+import { getLogger } from "../telemetry/log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import { networkOf } from "./client_address.ts";

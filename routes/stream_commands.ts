@@ -6,7 +6,7 @@ import { writable } from "../broker/pace.ts";
 import { RateLimit } from "../lib/rate_limit.ts";
 import { addToSession } from "../broker/resume.ts";
 import type { Session } from "../broker/session.ts";
-import { problems } from "../metrics.ts";
+import { problems } from "../telemetry/metrics.ts";
 import type { AppDeps } from "./deps.ts";
 import { faultText } from "./fault_text.ts";
 import { checkedIds, QueryError } from "./stream_query.ts";

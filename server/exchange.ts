@@ -1,6 +1,6 @@
 /** One request and its answer over HTTP/1. */
 
-import { closed } from "../metrics.ts";
+import { closed } from "../telemetry/metrics.ts";
 import type { Connection } from "./connection.ts";
 import { DirectRequest, type RequestInfo } from "./direct_request.ts";
 import type { EventOutput } from "./event_output.ts";

@@ -1,9 +1,9 @@
 /** The server: HTTP/1 and the streams on it; HTTP/2 it leaves to Deno's. */
 
-import { logFault } from "../broker/fault.ts";
+import { logFault } from "../telemetry/fault.ts";
 import { Wheel } from "../broker/wheel.ts";
-import { BoundedLog, getLogger } from "../log.ts";
-import { closed } from "../metrics.ts";
+import { BoundedLog, getLogger } from "../telemetry/log.ts";
+import { closed } from "../telemetry/metrics.ts";
 import { problem } from "../routes/problem.ts";
 import { closeConn, Connection } from "./connection.ts";
 import type { Handler, Stream } from "./exchange.ts";

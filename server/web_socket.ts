@@ -3,7 +3,7 @@
 import type { Connection } from "./connection.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
 import { closeFrame, frame, PING, PONG, textFrame } from "../broker/websocket_frame.ts";
-import { closed } from "../metrics.ts";
+import { closed } from "../telemetry/metrics.ts";
 
 export interface WebSocketHandlers {
   onMessage(data: string | ArrayBuffer): void;

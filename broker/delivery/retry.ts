@@ -1,6 +1,6 @@
 /** What a failed try means for the work: another one, when, and whether it counts. */
 
-import { reasonOf } from "../../log.ts";
+import { reasonOf } from "../../telemetry/log.ts";
 import { backoffMs, type Clock } from "../../lib/clock.ts";
 import { DeliveryError } from "./delivery.ts";
 import type { JobValue, StoredJob } from "./stored_job.ts";

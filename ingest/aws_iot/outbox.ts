@@ -1,7 +1,7 @@
 /** The way out: in order, at a rate, over the buffer while there is no connection. */
 
 import type { Clock } from "../../lib/clock.ts";
-import { reasonOf } from "../../log.ts";
+import { reasonOf } from "../../telemetry/log.ts";
 import { isRefusedPublish } from "../mqtt/problem.ts";
 import type { Outgoing } from "../source.ts";
 import { BufferWriter } from "./buffer_writer.ts";

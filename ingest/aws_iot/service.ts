@@ -1,7 +1,7 @@
 /** Publishing to AWS IoT Core, and commands from it: by the program, or as a module. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
-import { getLogger, logFault, reasonOf } from "../../log.ts";
+import { getLogger, logFault, reasonOf } from "../../telemetry/log.ts";
 import type { SourceState } from "../source.ts";
 import {
   type AwsIotStatus,

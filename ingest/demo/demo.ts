@@ -1,6 +1,6 @@
 /** Everything upstream that a development machine lacks: an MQTT broker, and devices that use it. */
 
-import type { Logger } from "../../log.ts";
+import type { Logger } from "../../telemetry/log.ts";
 import type { FromDemoWorker, ToDemoWorker } from "./protocol.ts";
 
 export interface DemoOptions {

@@ -1,7 +1,7 @@
 /** What kafkajs logs, in the program's log: few lines, and no secrets. */
 
 import kafkajs, { type LogEntry } from "kafkajs";
-import { BoundedLog } from "../../log.ts";
+import { BoundedLog } from "../../telemetry/log.ts";
 import type { SourceLogLevel } from "../source.ts";
 
 type Write = (level: SourceLogLevel, text: string) => void;

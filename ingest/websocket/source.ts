@@ -1,7 +1,7 @@
 /** Messages from an upstream WebSocket: of devices, which stream, and from people, which are work. */
 
 import { NO_BACKEND } from "../../broker/delivery/inbound_peer.ts";
-import { BoundedLog } from "../../log.ts";
+import { BoundedLog } from "../../telemetry/log.ts";
 import { sleep } from "../../lib/backoff.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
 import { Connection } from "./connection.ts";

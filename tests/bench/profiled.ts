@@ -21,7 +21,7 @@ globalThis.Worker = class extends RealWorker {
 const { readConfig } = await import("../../config/read.ts");
 const { SOURCES } = await import("../../ingest/sources.ts");
 const { listen } = await import("../../listen.ts");
-const { configureLog } = await import("../../log.ts");
+const { configureLog } = await import("../../telemetry/log.ts");
 const { startProgram } = await import("../../program.ts");
 
 const result = readConfig((name) => Deno.env.get(name), { sources: SOURCES, args });

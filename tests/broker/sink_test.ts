@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type Sink, SOCKET_BYTES, UNREAD_EVENT_BYTES } from "../../broker/sink.ts";
 import { SseSink } from "../../broker/sse_sink.ts";
 import { WsSink } from "../../broker/ws_sink.ts";
-import { closed } from "../../metrics.ts";
+import { closed } from "../../telemetry/metrics.ts";
 import { Connection } from "../../server/connection.ts";
 import { EventOutput } from "../../server/event_output.ts";
 import { ServerWebSocket } from "../../server/web_socket.ts";

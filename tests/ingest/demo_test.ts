@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import mqtt from "mqtt";
 import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
 import { startDemo } from "../../ingest/demo/demo.ts";
-import { getLogger } from "../../log.ts";
+import { getLogger } from "../../telemetry/log.ts";
 import { eventually } from "../kit/eventually.ts";
 import { MqttPublisher } from "../kit/mqtt_publisher.ts";
 import { freePort, isListening } from "../kit/ports.ts";

@@ -3,7 +3,7 @@
 import type { Entry } from "../../broker/message.ts";
 import type { MqttSourceConfig } from "../../ingest/mqtt/source.ts";
 import { Supervisor } from "../../ingest/supervisor.ts";
-import type { Logger } from "../../log.ts";
+import type { Logger } from "../../telemetry/log.ts";
 import { eventually } from "../kit/eventually.ts";
 
 /** A source with a store that keeps everything in a list. */

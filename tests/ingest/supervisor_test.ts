@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Entry } from "../../broker/message.ts";
-import type { Logger } from "../../log.ts";
+import type { Logger } from "../../telemetry/log.ts";
 import type { SourceState } from "../../ingest/source.ts";
 import { Supervisor, type SupervisorOptions } from "../../ingest/supervisor.ts";
 import { eventually, within } from "../kit/eventually.ts";

@@ -1,7 +1,7 @@
 /** Limits: each refuses with a clear answer, is counted, and lets others through. */
 
 import assert from "node:assert/strict";
-import { closed, problems } from "../../metrics.ts";
+import { closed, problems } from "../../telemetry/metrics.ts";
 import { eventually } from "../kit/eventually.ts";
 import { everyServer, range, Rig } from "./rig.ts";
 import { bearer, posted, SECRET, sign } from "./signed.ts";

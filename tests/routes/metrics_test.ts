@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import { closed } from "../../metrics.ts";
+import { closed } from "../../telemetry/metrics.ts";
 import { asyncapi } from "../../routes/asyncapi.ts";
 import { figuresOf } from "../../statsd.ts";
 import { eventually } from "../kit/eventually.ts";

@@ -12,7 +12,7 @@ import { hubSettings } from "../../broker/hub_settings.ts";
 import { Instances } from "../../broker/instances.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
 import type { Config } from "../../config/read.ts";
-import { Health } from "../../health.ts";
+import { Health } from "../../telemetry/health.ts";
 import { createApp, handlerOf } from "../../routes/app.ts";
 import { ConnectionCount } from "../../routes/connection_count.ts";
 import type { AppDeps } from "../../routes/deps.ts";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:http2";
 import { configure, dispose } from "@logtape/logtape";
-import { FORMATS, LOG_LIMIT } from "../../log.ts";
-import { LogLimit } from "../../log_limit.ts";
+import { FORMATS, LOG_LIMIT } from "../../telemetry/log.ts";
+import { LogLimit } from "../../telemetry/log_limit.ts";
 import { within } from "../kit/eventually.ts";
 import { HANDSHAKE, type RawConnection } from "./raw.ts";
 import { range, Rig } from "./rig.ts";

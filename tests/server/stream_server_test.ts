@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:http2";
 import { gunzipSync } from "node:zlib";
-import { closed } from "../../metrics.ts";
+import { closed } from "../../telemetry/metrics.ts";
 import { BrokenBodyError } from "../../server/request_body.ts";
 import { eventually, within } from "../kit/eventually.ts";
 import { Site } from "./site.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { configure, dispose } from "@logtape/logtape";
-import { attempt, logFault } from "../../broker/fault.ts";
+import { attempt, logFault } from "../../telemetry/fault.ts";
 
 Deno.test("logFault() logs the stack and the causes, and a flood of faults is a few lines", async () => {
   const lines: string[] = [];

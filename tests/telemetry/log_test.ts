@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { configure, type LogRecord } from "@logtape/logtape";
-import { BoundedLog, closeLog, FORMATS, getLogger, logFault, reasonOf } from "../log.ts";
-import { LogLimit } from "../log_limit.ts";
-import { VirtualTime } from "./server/virtual_time.ts";
+import { BoundedLog, closeLog, FORMATS, getLogger, logFault, reasonOf } from "../../telemetry/log.ts";
+import { LogLimit } from "../../telemetry/log_limit.ts";
+import { VirtualTime } from "../server/virtual_time.ts";
 
 /** What `write` logs, as lines of a file. */
 async function logged(
@@ -199,7 +199,7 @@ Deno.test("log: what a template says too often is held back, counted, and told w
 
 Deno.test("no log call hands an error over as it is: it is expected, or a mistake of ours", async () => {
   const wrong: string[] = [];
-  for await (const path of sources(new URL("../", import.meta.url))) {
+  for await (const path of sources(new URL("../../", import.meta.url))) {
     const text = await Deno.readTextFile(path);
     for (const [found] of text.matchAll(/(?<!\$)\{(error|cause)\}[^;]*/g)) {
       wrong.push(`${path.pathname}: ${found.slice(0, 60)}`);

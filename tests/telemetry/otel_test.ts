@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
-import { eventually } from "./kit/eventually.ts";
-import { Telecast } from "./kit/telecast.ts";
-import { WsClient } from "./kit/ws_client.ts";
+import { eventually } from "../kit/eventually.ts";
+import { Telecast } from "../kit/telecast.ts";
+import { WsClient } from "../kit/ws_client.ts";
 
 const SECRET = "a secret of the test, of 32 characters and more";
 
