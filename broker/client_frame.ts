@@ -2,7 +2,7 @@
 
 import { utf8 } from "../lib/utf8.ts";
 import { textFrame } from "./websocket_frame.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 
 /** A message as a WebSocket text frame; built once, whatever the number of clients. */
 export function wsMessage(publication: Publication): string {

@@ -1,8 +1,8 @@
 /** The distribution of messages, on one instance or between many: the interface and its laws. */
 
-import type { Entry, Epoch, Publication } from "./message.ts";
+import type { Entry, Epoch, Publication } from "./messages/message.ts";
 import type { MessageLog } from "./message_log.ts";
-import type { Interest } from "./interest.ts";
+import type { Interest } from "./messages/interest.ts";
 
 /**
  * - `full`: everything after the cursor is or was replayed.

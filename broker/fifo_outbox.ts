@@ -1,7 +1,7 @@
 /** Every message, in order: written through while the socket takes them, then queued, bounded. */
 
 import { forgetFrames, type JoinedEvents } from "./client_frame.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { Sink } from "./sink.ts";
 import { type QueueLimits, SlowQueue } from "./slow_queue.ts";

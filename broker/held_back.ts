@@ -1,7 +1,7 @@
 /** What is not taken into memory while the store is away: work, and what follows it. */
 
 import type { Waiting } from "./log_append.ts";
-import type { Entry } from "./message.ts";
+import type { Entry } from "./messages/message.ts";
 
 /**
  * An entry with a job has to be stored before it is acknowledged. The later messages of its device

@@ -5,7 +5,7 @@ import { backoffMs, type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import { Doorbell } from "../lib/notifier.ts";
 import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
 import { guarded } from "../telemetry/fault.ts";
-import type { Interest } from "./interest.ts";
+import type { Interest } from "./messages/interest.ts";
 import { type KvClient, StoreDamagedError } from "./kv_client.ts";
 import { HEAD, TURN } from "./kv_keys.ts";
 import type { LeaseChange } from "./lease.ts";
@@ -14,7 +14,7 @@ import { LogReplays } from "./log_replays.ts";
 import { LogView } from "./log_view.ts";
 import { LogWriter } from "./log_writer.ts";
 import { MemoryFallback } from "./memory_fallback.ts";
-import type { Entry, Epoch } from "./message.ts";
+import type { Entry, Epoch } from "./messages/message.ts";
 import type { MessageLog } from "./message_log.ts";
 
 export interface KvFanoutOptions {

@@ -4,7 +4,7 @@ import type { KvClient } from "./kv_client.ts";
 import { LAST_PREFIX, LAST_UPTO, lastKey } from "./kv_keys.ts";
 import { packFrame, readHeader, unpackFrame } from "./log_frame.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";
-import { Epoch, type Publication } from "./message.ts";
+import { Epoch, type Publication } from "./messages/message.ts";
 import type { MessageLog } from "./message_log.ts";
 
 const PAGE_ENTRIES = 500;

@@ -1,7 +1,7 @@
 /** The newest message of each device: for clients that cannot keep up, or ask for less. */
 
 import type { JoinedEvents } from "./client_frame.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { Sink } from "./sink.ts";
 

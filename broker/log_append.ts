@@ -5,7 +5,7 @@ import { deliveryKey, HEAD, logKey, markKey } from "./kv_keys.ts";
 import { compressFrame, type FrameHeader, packFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
 import { type Marks, Reached } from "./marks.ts";
-import { type Entry, type Epoch, hasUuid, Publication } from "./message.ts";
+import { type Entry, type Epoch, hasUuid, Publication } from "./messages/message.ts";
 import type { MessageLog } from "./message_log.ts";
 import { isSame, printOf } from "./repeats.ts";
 

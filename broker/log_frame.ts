@@ -1,9 +1,9 @@
 /** How messages are packed into the values of the shared log. */
 
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { fingerprint } from "./fingerprint.ts";
+import { fingerprint } from "./messages/fingerprint.ts";
 import { StoreDamagedError } from "./kv_client.ts";
-import { type Entry, type Epoch, hasUuid, Publication } from "./message.ts";
+import { type Entry, type Epoch, hasUuid, Publication } from "./messages/message.ts";
 
 /**
  * Layout, little-endian: version (u8), writer (8 bytes of ASCII), batch (f64), log time in ms

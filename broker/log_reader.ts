@@ -1,12 +1,12 @@
 /** Reads the shared log's frames from the store. */
 
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
-import type { Interest } from "./interest.ts";
+import type { Interest } from "./messages/interest.ts";
 import type { KvClient, KvEntry } from "./kv_client.ts";
 import { HEAD, logKey } from "./kv_keys.ts";
 import { decompressFrame, readHeader, type StoredFrame } from "./log_frame.ts";
 import { decodeHead, type LogHead } from "./log_head.ts";
-import type { Epoch } from "./message.ts";
+import type { Epoch } from "./messages/message.ts";
 import type { StoredStretch } from "./replay.ts";
 import { ReplayCache } from "./replay_cache.ts";
 

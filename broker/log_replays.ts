@@ -2,10 +2,10 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Replay } from "./fanout.ts";
-import type { Interest } from "./interest.ts";
+import type { Interest } from "./messages/interest.ts";
 import type { LogView } from "./log_view.ts";
 import type { MemoryFallback } from "./memory_fallback.ts";
-import { parseCursor, type Position } from "./message.ts";
+import { parseCursor, type Position } from "./messages/message.ts";
 import { LogReplay, NoReplay, type StoredStretch } from "./replay.ts";
 
 export interface LogReplaysOptions {

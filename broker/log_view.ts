@@ -11,7 +11,7 @@ import { LogFloor } from "./log_floor.ts";
 import { type StoredFrame, unpackFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, lacks, type LogHead } from "./log_head.ts";
 import { LogReader, PAGE_FRAMES, type StampedHead } from "./log_reader.ts";
-import { Epoch, type Publication } from "./message.ts";
+import { Epoch, type Publication } from "./messages/message.ts";
 import { MessageLog } from "./message_log.ts";
 
 /** At a start at least this much of the log is read, to know what is a repeat. */

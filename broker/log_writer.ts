@@ -15,7 +15,7 @@ import { WRITER_CHARS } from "./log_frame.ts";
 import { encodeHead, type LogHead } from "./log_head.ts";
 import type { LogView } from "./log_view.ts";
 import { Marks } from "./marks.ts";
-import type { Entry } from "./message.ts";
+import type { Entry } from "./messages/message.ts";
 import { Turn } from "./turn.ts";
 
 export interface LogWriterOptions {

@@ -3,7 +3,7 @@
 import type { KvClient } from "./kv_client.ts";
 import { markKey } from "./kv_keys.ts";
 import { decodeJson } from "./log_head.ts";
-import type { Entry, Mark } from "./message.ts";
+import type { Entry, Mark } from "./messages/message.ts";
 
 /** Marks as they are stored; without a store, as they were published. */
 export class Marks {

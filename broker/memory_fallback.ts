@@ -2,7 +2,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Doorbell } from "../lib/notifier.ts";
-import { Interest } from "./interest.ts";
+import { Interest } from "./messages/interest.ts";
 import { type KvClient, type KvKey, StoreDamagedError } from "./kv_client.ts";
 import { HEAD, LAST_UPTO, logKey, ROOM } from "./kv_keys.ts";
 import { type Append, packFrames } from "./log_append.ts";

@@ -3,10 +3,10 @@
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
 import { guarded } from "../telemetry/fault.ts";
-import type { Interest } from "./interest.ts";
+import type { Interest } from "./messages/interest.ts";
 import type { KvClient, KvKey } from "./kv_client.ts";
 import { deliveryKey } from "./kv_keys.ts";
-import { type Entry, Epoch, hasUuid, parseCursor, Publication } from "./message.ts";
+import { type Entry, Epoch, hasUuid, parseCursor, Publication } from "./messages/message.ts";
 import { Marks, Reached } from "./marks.ts";
 import { MessageLog } from "./message_log.ts";
 import { LogReplay, NoReplay } from "./replay.ts";

@@ -1,7 +1,7 @@
 /** What one instance has in memory: recent publications, and the last one of each device. */
 
-import type { Interest } from "./interest.ts";
-import type { Message, Publication } from "./message.ts";
+import type { Interest } from "./messages/interest.ts";
+import type { Message, Publication } from "./messages/message.ts";
 import { type Recent, Repeats } from "./repeats.ts";
 
 /** Bytes that a publication takes beside its payload; an estimate. */

@@ -1,7 +1,7 @@
 /** What a session does with messages between the hub and its sink. */
 
 import type { JoinedEvents } from "./client_frame.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 
 /** What the messages of a session wait for: that its socket takes more, or that their time comes. */
 export type Waits = "nothing" | "socket" | "time";

@@ -1,7 +1,7 @@
 /** The window in which repeats are found. */
 
-import { fingerprintOf } from "./fingerprint.ts";
-import { hasUuid, type Message, type Publication } from "./message.ts";
+import { fingerprintOf } from "./messages/fingerprint.ts";
+import { hasUuid, type Message, type Publication } from "./messages/message.ts";
 
 /** More messages with one fingerprint are no accident; the oldest of them are not looked at. */
 const MAX_STEPS = 16;

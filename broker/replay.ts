@@ -1,8 +1,8 @@
 /** The way from a cursor to now, through the store where memory does not reach back. */
 
 import type { Replay, ReplayStatus } from "./fanout.ts";
-import type { Interest } from "./interest.ts";
-import type { Epoch, Publication } from "./message.ts";
+import type { Interest } from "./messages/interest.ts";
+import type { Epoch, Publication } from "./messages/message.ts";
 import type { MessageLog } from "./message_log.ts";
 
 /** What a store returns of its log: publications in order, and how far they reach. */

@@ -1,10 +1,10 @@
 /** Messages that replays have read from the store lately: who comes back at one time, reads the same. */
 
 import type { Clock } from "../lib/clock.ts";
-import type { Interest } from "./interest.ts";
+import type { Interest } from "./messages/interest.ts";
 import { unpackFrame } from "./log_frame.ts";
 import type { StoredFrame } from "./log_frame.ts";
-import type { Epoch, Publication } from "./message.ts";
+import type { Epoch, Publication } from "./messages/message.ts";
 
 const MAX_BYTES = 16_000_000;
 /** Reads of the store at one time, whatever the number of clients. */

@@ -3,8 +3,8 @@
 import { JoinedEvents } from "./client_frame.ts";
 import type { Replay } from "./fanout.ts";
 import type { Hub } from "./hub.ts";
-import type { Interest } from "./interest.ts";
-import { parseCursor, type Publication } from "./message.ts";
+import type { Interest } from "./messages/interest.ts";
+import { parseCursor, type Publication } from "./messages/message.ts";
 import { resumes } from "../telemetry/metrics.ts";
 import { isGone, nextStep, STEP_BYTES, STEP_MESSAGES } from "./pace.ts";
 import type { Session } from "./session.ts";

@@ -2,9 +2,9 @@
 
 import { forgetFrames, JoinedEvents } from "./client_frame.ts";
 import { FifoOutbox } from "./fifo_outbox.ts";
-import type { Interest } from "./interest.ts";
+import type { Interest } from "./messages/interest.ts";
 import { LatestOutbox } from "./latest_outbox.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { PresenceState } from "./presence.ts";
 import type { Sink } from "./sink.ts";

@@ -2,7 +2,7 @@
 
 import { closed } from "../telemetry/metrics.ts";
 import type { JoinedEvents } from "./client_frame.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 
 /** Beyond this, what a socket has not taken yet waits in the session's own bounded queue. */
 export const SOCKET_BYTES = 1_048_576;

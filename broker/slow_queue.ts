@@ -1,7 +1,7 @@
 /** What waits for a client whose socket is full: bounded by device and by bytes. */
 
 import { drops } from "../telemetry/metrics.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 
 /** Messages of a device that the client will not get. */
 export interface Dropped {

@@ -1,8 +1,8 @@
 /** The last known message of each device, for a client that begins to look. */
 
 import type { Hub } from "./hub.ts";
-import type { Interest } from "./interest.ts";
-import type { Publication } from "./message.ts";
+import type { Interest } from "./messages/interest.ts";
+import type { Publication } from "./messages/message.ts";
 import type { MessageLog } from "./message_log.ts";
 import { isGone, nextStep, STEP_BYTES, STEP_MESSAGES } from "./pace.ts";
 import { presenceText, type Session } from "./session.ts";

@@ -9,7 +9,7 @@ import {
   sseEvents,
   ssePosition,
 } from "./client_frame.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
 
 /** The body of an event stream, as far as it is written to. */

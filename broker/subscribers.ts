@@ -1,6 +1,6 @@
 /** Finds the sessions that want a device. */
 
-import type { Interest } from "./interest.ts";
+import type { Interest } from "./messages/interest.ts";
 
 /** One subscriber, or several: most devices have one, and a set takes 230 bytes. */
 type Few<T> = T | Set<T>;

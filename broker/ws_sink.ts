@@ -1,7 +1,7 @@
 /** Writes a session's messages to a WebSocket. */
 
 import { type JoinedEvents, wsBatch, wsEvent, wsEventFrames, wsMessage } from "./client_frame.ts";
-import type { Publication } from "./message.ts";
+import type { Publication } from "./messages/message.ts";
 import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
 
 /** A client's WebSocket, as far as it is written to. */

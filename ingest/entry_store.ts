@@ -1,11 +1,11 @@
 /** Where the messages of all sources go: into the log, with their work, or into the inbox. */
 
 import type { Companies } from "../broker/companies.ts";
-import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
+import type { InboundMessage } from "../broker/messages/inbound_message.ts";
 import type { Inbox } from "../broker/delivery/inbox.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Fanout } from "../broker/fanout.ts";
-import type { Entry } from "../broker/message.ts";
+import type { Entry } from "../broker/messages/message.ts";
 import { BoundedLog, getLogger } from "../telemetry/log.ts";
 import { sleep } from "../lib/backoff.ts";
 

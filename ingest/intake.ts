@@ -1,8 +1,8 @@
 /** The way of messages out of a worker: checked, in batches, bounded by credits, acked in order. */
 
 import { setImmediate } from "node:timers";
-import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
-import type { Job, Mark } from "../broker/message.ts";
+import type { InboundMessage } from "../broker/messages/inbound_message.ts";
+import type { Job, Mark } from "../broker/messages/message.ts";
 import { botoneraJob } from "./botonera/job.ts";
 import type { BotoneraCheck } from "./botonera/message_types.ts";
 import type { MessageCheck, Refusal } from "./check.ts";

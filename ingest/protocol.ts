@@ -1,7 +1,7 @@
 /** What the main thread and a source's worker say to each other. */
 
-import type { InboundMessage } from "../broker/delivery/inbound_message.ts";
-import type { Job } from "../broker/message.ts";
+import type { InboundMessage } from "../broker/messages/inbound_message.ts";
+import type { Job } from "../broker/messages/message.ts";
 import type { CheckOptions } from "./check.ts";
 import type { Outgoing, SourceDetail, SourceLogLevel, SourceState } from "./source.ts";
 

@@ -1,6 +1,6 @@
 /** The main thread's side of one source: its worker, kept alive, and the way of its messages. */
 
-import type { Entry } from "../broker/message.ts";
+import type { Entry } from "../broker/messages/message.ts";
 import { Fault, type Logger } from "../telemetry/log.ts";
 import { Backoff, type BackoffOptions } from "../lib/backoff.ts";
 import type { FromWorker, SourceCounters, WorkerConfig } from "./protocol.ts";

@@ -2,8 +2,8 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { Interest } from "../broker/interest.ts";
-import type { Publication } from "../broker/message.ts";
+import { Interest } from "../broker/messages/interest.ts";
+import type { Publication } from "../broker/messages/message.ts";
 import { grantOf, requireDevice } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
 import { ProblemError } from "./problem.ts";

@@ -7,7 +7,7 @@ import { requireDevice } from "./access.ts";
 import type { AppDeps } from "./deps.ts";
 import { jsonBody } from "./json_body.ts";
 import { notConfigured, receiptResponse } from "./receipt.ts";
-import { rawMembers } from "../broker/raw_json.ts";
+import { rawMembers } from "../broker/messages/raw_json.ts";
 
 const deviceId = z.string().trim().min(1).refine(
   (id) => Array.from(id).length <= 128,

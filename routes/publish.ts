@@ -6,7 +6,7 @@ import type { AppDeps } from "./deps.ts";
 import { jsonBody } from "./json_body.ts";
 import { problem } from "./problem.ts";
 import { requireTopic } from "./topic.ts";
-import { rawMembers } from "../broker/raw_json.ts";
+import { rawMembers } from "../broker/messages/raw_json.ts";
 
 const ACK_TIMEOUT_MS = 5000;
 

@@ -1,7 +1,7 @@
 /** Commands of a client on its WebSocket. */
 
 import { z } from "zod";
-import { Interest } from "../broker/interest.ts";
+import { Interest } from "../broker/messages/interest.ts";
 import { writable } from "../broker/pace.ts";
 import { RateLimit } from "../lib/rate_limit.ts";
 import { addToSession } from "../broker/resume.ts";

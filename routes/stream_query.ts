@@ -1,7 +1,7 @@
 /** The query of a stream: what the client asks for, checked. */
 
 import { z } from "zod";
-import { Interest, InterestError } from "../broker/interest.ts";
+import { Interest, InterestError } from "../broker/messages/interest.ts";
 import type { SessionMode } from "../broker/session.ts";
 import { flag, parseQuery, QueryError, whole, word } from "./query.ts";
 

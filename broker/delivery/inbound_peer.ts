@@ -1,6 +1,6 @@
 /** One connection that hands messages in: each is answered once it is durable, in their order. */
 
-import { checkInbound, type InboundMessage } from "./inbound_message.ts";
+import { checkInbound, type InboundMessage } from "../messages/inbound_message.ts";
 import type { Inbox } from "./inbox.ts";
 
 export interface InboundTotals {

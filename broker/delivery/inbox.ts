@@ -7,7 +7,7 @@ import { deliveryKey, INBOUND_PREFIX, inboundKey } from "../kv_keys.ts";
 import { decodeJson, encodeJson } from "../log_head.ts";
 import { asStore } from "../store_failure.ts";
 import { INBOUND } from "./alarm_handler.ts";
-import type { InboundMessage } from "./inbound_message.ts";
+import type { InboundMessage } from "../messages/inbound_message.ts";
 
 export type InboundOutcome = "queued" | "repeat";
 

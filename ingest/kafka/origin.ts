@@ -1,7 +1,7 @@
 /** Where a record of Kafka came from. */
 
 import type { KafkaMessage } from "kafkajs";
-import type { Mark } from "../../broker/message.ts";
+import type { Mark } from "../../broker/messages/message.ts";
 import type { Origin } from "../source.ts";
 import type { Partition } from "./partition.ts";
 

@@ -4,8 +4,8 @@ import {
   checkInbound,
   type InboundMessage,
   looksInbound,
-} from "../../broker/delivery/inbound_message.ts";
-import { rawMembers } from "../../broker/raw_json.ts";
+} from "../../broker/messages/inbound_message.ts";
+import { rawMembers } from "../../broker/messages/raw_json.ts";
 import { textAt } from "../device_id.ts";
 
 export type Part =

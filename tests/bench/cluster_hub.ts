@@ -1,9 +1,9 @@
 /** What a message costs an instance whose clients asked for others. */
 
 import { Hub } from "../../broker/hub.ts";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
-import { Publication } from "../../broker/message.ts";
+import { Publication } from "../../broker/messages/message.ts";
 import { FakeSink } from "../broker/fake_sink.ts";
 
 const CLIENTS = 1_000;

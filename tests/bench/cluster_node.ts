@@ -6,7 +6,7 @@
 import process from "node:process";
 import { DenoKv } from "../../broker/deno_kv.ts";
 import { KvFanout } from "../../broker/kv_fanout.ts";
-import type { Entry, Publication } from "../../broker/message.ts";
+import type { Entry, Publication } from "../../broker/messages/message.ts";
 import { openRemoteKv } from "../../broker/remote_kv.ts";
 
 export interface NodeTask {

@@ -11,7 +11,7 @@ import {
   wsEventFrames,
   wsMessage,
 } from "../../broker/client_frame.ts";
-import { Publication } from "../../broker/message.ts";
+import { Publication } from "../../broker/messages/message.ts";
 import { textFrame } from "../../broker/websocket_frame.ts";
 import { EPOCH, publication } from "./fake_sink.ts";
 

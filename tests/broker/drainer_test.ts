@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Drainer } from "../../broker/drainer.ts";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { JoinedEvents } from "../../broker/client_frame.ts";
 import { Session, type SessionMode } from "../../broker/session.ts";
 import { VirtualTimers } from "../property/virtual_timers.ts";

@@ -1,7 +1,7 @@
 /** A sink that records what is written, and is full when a test says so. */
 
-import type { Publication } from "../../broker/message.ts";
-import { Epoch, Publication as Published } from "../../broker/message.ts";
+import type { Publication } from "../../broker/messages/message.ts";
+import { Epoch, Publication as Published } from "../../broker/messages/message.ts";
 import type { Sink } from "../../broker/sink.ts";
 
 export const EPOCH: Epoch = Epoch.random();

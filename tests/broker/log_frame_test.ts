@@ -6,7 +6,7 @@ import {
   readHeader,
   unpackFrame,
 } from "../../broker/log_frame.ts";
-import { Epoch, type Message } from "../../broker/message.ts";
+import { Epoch, type Message } from "../../broker/messages/message.ts";
 import { Random } from "./simulation/random.ts";
 
 const HEADER = { writer: "abcdefgh", batch: 12, logTime: 34.5, time: 1_700_000_000_123 };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { KvFanout } from "../../broker/kv_fanout.ts";
 import type { KvCommit } from "../../broker/kv_client.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
-import type { Entry, Publication } from "../../broker/message.ts";
+import type { Entry, Publication } from "../../broker/messages/message.ts";
 import { FakeClock } from "../kit/fake_clock.ts";
 
 /** One instance's way to a file whose disk fails when a test says so. */

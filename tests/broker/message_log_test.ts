@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Interest } from "../../broker/interest.ts";
-import { Epoch } from "../../broker/message.ts";
+import { Interest } from "../../broker/messages/interest.ts";
+import { Epoch } from "../../broker/messages/message.ts";
 import { MessageLog } from "../../broker/message_log.ts";
 import { publication } from "./publications.ts";
 import { Random } from "./simulation/random.ts";

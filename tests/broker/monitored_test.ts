@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { MessageLog } from "../../broker/message_log.ts";
 import { MonitoredDevices } from "../../broker/monitored.ts";
 import { Subscribers } from "../../broker/subscribers.ts";

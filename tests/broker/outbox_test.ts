@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { JoinedEvents } from "../../broker/client_frame.ts";
 import { FifoOutbox } from "../../broker/fifo_outbox.ts";
 import { LatestOutbox } from "../../broker/latest_outbox.ts";
-import { parseCursor } from "../../broker/message.ts";
+import { parseCursor } from "../../broker/messages/message.ts";
 import { SlowQueue } from "../../broker/slow_queue.ts";
 import { EPOCH, FakeSink, ItemSink, publication } from "./fake_sink.ts";
 

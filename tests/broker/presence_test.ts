@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Epoch, Publication } from "../../broker/message.ts";
+import { Epoch, Publication } from "../../broker/messages/message.ts";
 import { MessageLog } from "../../broker/message_log.ts";
 import { Presence } from "../../broker/presence.ts";
 

@@ -1,6 +1,6 @@
 /** Publications for tests. */
 
-import { Epoch, Publication } from "../../broker/message.ts";
+import { Epoch, Publication } from "../../broker/messages/message.ts";
 
 export const EPOCH = new Epoch("test");
 

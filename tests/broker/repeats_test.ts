@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { fingerprint, fingerprintOf } from "../../broker/fingerprint.ts";
-import type { Publication } from "../../broker/message.ts";
+import { fingerprint, fingerprintOf } from "../../broker/messages/fingerprint.ts";
+import type { Publication } from "../../broker/messages/message.ts";
 import { type Recent, Repeats } from "../../broker/repeats.ts";
 import { publication } from "./publications.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../lib/clock.ts";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { packFrame } from "../../broker/log_frame.ts";
 import type { StoredFrame } from "../../broker/log_frame.ts";
-import { Epoch } from "../../broker/message.ts";
+import { Epoch } from "../../broker/messages/message.ts";
 import { ReplayCache } from "../../broker/replay_cache.ts";
 import { FakeClock } from "../kit/fake_clock.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Interest } from "../../broker/interest.ts";
-import { Epoch, type Publication } from "../../broker/message.ts";
+import { Interest } from "../../broker/messages/interest.ts";
+import { Epoch, type Publication } from "../../broker/messages/message.ts";
 import { MessageLog } from "../../broker/message_log.ts";
 import { LogReplay, NoReplay, type ReadStretch } from "../../broker/replay.ts";
 import { EPOCH, publication } from "./publications.ts";

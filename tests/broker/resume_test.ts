@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Replay, ReplayStatus } from "../../broker/fanout.ts";
 import { Hub } from "../../broker/hub.ts";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
-import type { Publication } from "../../broker/message.ts";
+import type { Publication } from "../../broker/messages/message.ts";
 import { addToSession, beginSession } from "../../broker/resume.ts";
 import type { SessionMode } from "../../broker/session.ts";
 import { FakeSink } from "./fake_sink.ts";

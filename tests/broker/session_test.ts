@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { JoinedEvents } from "../../broker/client_frame.ts";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { Session, type SessionMode } from "../../broker/session.ts";
 import { EPOCH, FakeSink, publication } from "./fake_sink.ts";
 

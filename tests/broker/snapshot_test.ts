@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { Hub } from "../../broker/hub.ts";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
 import { addToSession, beginSession } from "../../broker/resume.ts";
 import type { SessionMode } from "../../broker/session.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Interest } from "../../broker/interest.ts";
+import { Interest } from "../../broker/messages/interest.ts";
 import { Subscribers } from "../../broker/subscribers.ts";
 
 const wants = (...lists: string[]) => Interest.parse(lists, 1000);

@@ -8,7 +8,7 @@ const COMPOSED = ["bad_max_rate", "bad_snapshot", "bad_presence", "bad_limit", "
 /** What stands in the code as the stable code of an error. */
 async function codes(): Promise<Set<string>> {
   const found = new Set(COMPOSED);
-  const paths = [...await walk("routes", ".ts"), "broker/interest.ts"]
+  const paths = [...await walk("routes", ".ts"), "broker/messages/interest.ts"]
     .filter((path) => !path.startsWith("routes/dashboard/"));
   for (const path of paths) {
     const text = await read(path);

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Interest } from "../../broker/interest.ts";
-import { Epoch, parseCursor } from "../../broker/message.ts";
+import { Interest } from "../../broker/messages/interest.ts";
+import { Epoch, parseCursor } from "../../broker/messages/message.ts";
 import { readVariables, VARIABLE_NAMES } from "../kit/config.ts";
 import { MessageCheck } from "../../ingest/check.ts";
 import { narrow, OPEN_GRANT, TokenError, Tokens } from "../../routes/tokens.ts";

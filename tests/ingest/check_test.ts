@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { fingerprintOf } from "../../broker/fingerprint.ts";
+import { fingerprintOf } from "../../broker/messages/fingerprint.ts";
 import { type Checked, MessageCheck } from "../../ingest/check.ts";
 
 const MAX_BYTES = 60_000;

@@ -7,7 +7,7 @@ import { Inbox } from "../../broker/delivery/inbox.ts";
 import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
 import { MemoryKv } from "../../broker/memory_kv.ts";
-import type { Entry } from "../../broker/message.ts";
+import type { Entry } from "../../broker/messages/message.ts";
 import { botoneraJob } from "../../ingest/botonera/job.ts";
 import { EntryStore } from "../../ingest/entry_store.ts";
 import { FakeClock } from "../kit/fake_clock.ts";

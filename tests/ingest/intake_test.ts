@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { fingerprintOf } from "../../broker/fingerprint.ts";
+import { fingerprintOf } from "../../broker/messages/fingerprint.ts";
 import { MessageCheck } from "../../ingest/check.ts";
 import { BatchingIntake, DEFAULT_LIMITS } from "../../ingest/intake.ts";
 import type { IntakeLimits } from "../../ingest/protocol.ts";

@@ -1,6 +1,6 @@
 /** The MQTT source as the program runs it: in its worker, under its supervisor. */
 
-import type { Entry } from "../../broker/message.ts";
+import type { Entry } from "../../broker/messages/message.ts";
 import type { MqttSourceConfig } from "../../ingest/mqtt/source.ts";
 import { Supervisor } from "../../ingest/supervisor.ts";
 import type { Logger } from "../../telemetry/log.ts";

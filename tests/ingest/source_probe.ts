@@ -1,6 +1,6 @@
 /** Stands in for the harness: starts a source in this thread and records what it hands over. */
 
-import type { InboundMessage } from "../../broker/delivery/inbound_message.ts";
+import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
 import type { Intake, Source, SourceContext, SourceState } from "../../ingest/source.ts";
 import { eventually } from "../kit/eventually.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Entry } from "../../broker/message.ts";
+import type { Entry } from "../../broker/messages/message.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { SourceState } from "../../ingest/source.ts";
 import { Supervisor, type SupervisorOptions } from "../../ingest/supervisor.ts";

@@ -1,7 +1,7 @@
 /** Everything that one instance sends, in its order, to be compared with the other instances'. */
 
 import assert from "node:assert/strict";
-import { parseCursor } from "../../broker/message.ts";
+import { parseCursor } from "../../broker/messages/message.ts";
 import { deviceAndSeq } from "./payload.ts";
 import { SseClient } from "./sse_client.ts";
 

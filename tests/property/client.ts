@@ -1,6 +1,6 @@
 /** One client over all its connections: what it sees goes to its oracle. */
 
-import { Epoch } from "../../broker/message.ts";
+import { Epoch } from "../../broker/messages/message.ts";
 import { beginSession } from "../../broker/resume.ts";
 import type { Session, SessionMode } from "../../broker/session.ts";
 import type { AppDeps } from "../../routes/deps.ts";

@@ -1,7 +1,7 @@
 /** What one client must see: the oracle. It knows the log, and what the client was told. */
 
-import { Interest } from "../../broker/interest.ts";
-import { parseCursor } from "../../broker/message.ts";
+import { Interest } from "../../broker/messages/interest.ts";
+import { parseCursor } from "../../broker/messages/message.ts";
 import type { Received } from "../kit/received.ts";
 import { ExpectedDevice } from "./expected_device.ts";
 import { DEVICES, type Site } from "./site.ts";

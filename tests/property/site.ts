@@ -7,7 +7,7 @@ import { HEAD } from "../../broker/kv_keys.ts";
 import { decodeHead } from "../../broker/log_head.ts";
 import type { KvCommit } from "../../broker/kv_client.ts";
 import { decompressFrame, unpackFrame } from "../../broker/log_frame.ts";
-import { Epoch } from "../../broker/message.ts";
+import { Epoch } from "../../broker/messages/message.ts";
 import { Findings } from "../broker/simulation/findings.ts";
 import { Random } from "../broker/simulation/random.ts";
 import { Scheduler } from "../broker/simulation/scheduler.ts";

@@ -10,7 +10,7 @@ import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
 import { MqttSource } from "../../ingest/mqtt/source.ts";
 import type { AppDeps } from "../../routes/deps.ts";
 import { iotRoutes } from "../../routes/iot.ts";
-import { rawMembers } from "../../broker/raw_json.ts";
+import { rawMembers } from "../../broker/messages/raw_json.ts";
 import { SourceProbe } from "../ingest/source_probe.ts";
 import { eventually } from "../kit/eventually.ts";
 import { freePort } from "../kit/ports.ts";

@@ -1,7 +1,7 @@
 /** Coming back with a cursor: what was missed, then live, and a status that is true. */
 
 import assert from "node:assert/strict";
-import { Epoch } from "../../broker/message.ts";
+import { Epoch } from "../../broker/messages/message.ts";
 import { Checker } from "../kit/checker.ts";
 import { eventually } from "../kit/eventually.ts";
 import { trackingPayload } from "../kit/payload.ts";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { Fanout } from "../../broker/fanout.ts";
-import { Interest } from "../../broker/interest.ts";
-import type { Publication } from "../../broker/message.ts";
+import { Interest } from "../../broker/messages/interest.ts";
+import type { Publication } from "../../broker/messages/message.ts";
 import { eventually, within } from "../kit/eventually.ts";
 
 export interface FanoutKit {

@@ -1,7 +1,7 @@
 /** What the inbox must do, whatever store it stands on. */
 
 import assert from "node:assert/strict";
-import { checkInbound, type InboundMessage } from "../../broker/delivery/inbound_message.ts";
+import { checkInbound, type InboundMessage } from "../../broker/messages/inbound_message.ts";
 import { Inbox } from "../../broker/delivery/inbox.ts";
 import { DELIVERY_PREFIX, StoredJob } from "../../broker/delivery/stored_job.ts";
 import type { KvClient } from "../../broker/kv_client.ts";

@@ -3,7 +3,7 @@
  * deno run docs/decisions/measurements/cursor_cost.ts
  */
 
-import { Epoch, parseCursor } from "../../../broker/message.ts";
+import { Epoch, parseCursor } from "../../../broker/messages/message.ts";
 
 const COUNT = 1_000_000;
 const epoch = Epoch.random();

@@ -4,7 +4,7 @@ import type { KvCommit, KvKey } from "../../../broker/kv_client.ts";
 import { LAST_UPTO, lastKey, logKey } from "../../../broker/kv_keys.ts";
 import { decompressFrame, readHeader, unpackFrame } from "../../../broker/log_frame.ts";
 import { decodeHead, decodeJson, type LogHead } from "../../../broker/log_head.ts";
-import { Epoch, type Publication } from "../../../broker/message.ts";
+import { Epoch, type Publication } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";
 import type { SimStore } from "./sim_store.ts";
 

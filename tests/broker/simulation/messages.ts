@@ -2,7 +2,7 @@
 
 import type { KvCommit } from "../../../broker/kv_client.ts";
 import type { LogHead } from "../../../broker/log_head.ts";
-import type { Entry } from "../../../broker/message.ts";
+import type { Entry } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";
 import type { Logged } from "./history.ts";
 

@@ -1,6 +1,6 @@
 /** One run: instances, sources and clients in bad weather, and then the calm in which all is right. */
 
-import { Epoch } from "../../../broker/message.ts";
+import { Epoch } from "../../../broker/messages/message.ts";
 import { LEASE } from "../../../broker/kv_keys.ts";
 import { decodeJson } from "../../../broker/log_head.ts";
 import { Findings } from "./findings.ts";

@@ -1,6 +1,6 @@
 /** A partitioned log upstream, as Kafka has: consumers come and go, and some go on unaware. */
 
-import type { Entry } from "../../../broker/message.ts";
+import type { Entry } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";
 import type { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";

@@ -1,6 +1,6 @@
 /** What devices send: new messages, repeats, alarms with work to be done, now and then large ones. */
 
-import type { Entry } from "../../../broker/message.ts";
+import type { Entry } from "../../../broker/messages/message.ts";
 import type { Random } from "./random.ts";
 
 export class Workload {

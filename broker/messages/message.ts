@@ -1,6 +1,6 @@
 /** What a device sent, from the moment it was checked until a client reads it. */
 
-import type { InboundMessage } from "./delivery/inbound_message.ts";
+import type { InboundMessage } from "./inbound_message.ts";
 
 /** A checked message that has no position in the log yet. */
 export interface Message {

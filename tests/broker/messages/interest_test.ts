@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Interest, InterestError } from "../../broker/interest.ts";
+import { Interest, InterestError } from "../../../broker/messages/interest.ts";
 
 const wants = (...lists: string[]) => Interest.parse(lists, 1000);
 
