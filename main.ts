@@ -1,6 +1,6 @@
 /** The command line: reads the configuration, runs the program, ends it on a signal. */
 
-import { StoreDamagedError } from "./broker/kv_client.ts";
+import { StoreDamagedError } from "./broker/store/kv_client.ts";
 import { StoreError } from "./broker/open.ts";
 import { type Config, readConfig } from "./config/read.ts";
 import { configSummary } from "./config/summary.ts";

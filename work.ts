@@ -11,7 +11,7 @@ import { Inbox } from "./broker/delivery/inbox.ts";
 import { DeliveryQueue } from "./broker/delivery/queue.ts";
 import { WhatsApp } from "./broker/delivery/whatsapp.ts";
 import type { OpenStore } from "./broker/open.ts";
-import { isStoreFailure } from "./broker/store_failure.ts";
+import { isStoreFailure } from "./broker/store/store_failure.ts";
 import type { Config } from "./config/read.ts";
 import { getLogger, logFault, reasonOf } from "./telemetry/log.ts";
 

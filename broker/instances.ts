@@ -1,8 +1,8 @@
 /** The instances that share the store: which are alive, and their counters. */
 
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
-import type { KvClient } from "./kv_client.ts";
-import { INSTANCE_PREFIX, instanceKey } from "./kv_keys.ts";
+import type { KvClient } from "./store/kv_client.ts";
+import { INSTANCE_PREFIX, instanceKey } from "./store/kv_keys.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";
 
 /** What an instance counts. */

@@ -1,7 +1,7 @@
 /** The last message of each device in the store, written behind the log. */
 
-import type { KvClient } from "./kv_client.ts";
-import { LAST_PREFIX, LAST_UPTO, lastKey } from "./kv_keys.ts";
+import type { KvClient } from "./store/kv_client.ts";
+import { LAST_PREFIX, LAST_UPTO, lastKey } from "./store/kv_keys.ts";
 import { packFrame, readHeader, unpackFrame } from "./log_frame.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";
 import { Epoch, type Publication } from "./messages/message.ts";

@@ -1,8 +1,8 @@
 /** One instance at a time consumes the sources: who, and how another takes over. */
 
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
-import type { KvClient } from "./kv_client.ts";
-import { LEASE, LEASE_BEAT } from "./kv_keys.ts";
+import type { KvClient } from "./store/kv_client.ts";
+import { LEASE, LEASE_BEAT } from "./store/kv_keys.ts";
 import { decodeJson, encodeJson } from "./log_head.ts";
 
 interface LeaseValue {

@@ -1,7 +1,7 @@
 /** One commit to the shared log: built once, then only repeated. */
 
-import type { KvCommit, KvKey } from "./kv_client.ts";
-import { deliveryKey, HEAD, logKey, markKey } from "./kv_keys.ts";
+import type { KvCommit, KvKey } from "./store/kv_client.ts";
+import { deliveryKey, HEAD, logKey, markKey } from "./store/kv_keys.ts";
 import { compressFrame, type FrameHeader, packFrame } from "./log_frame.ts";
 import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
 import { type Marks, Reached } from "./marks.ts";

@@ -1,7 +1,7 @@
 /** Decides which frames of the shared log are old enough to be deleted. */
 
-import type { KvKey } from "./kv_client.ts";
-import { logKey } from "./kv_keys.ts";
+import type { KvKey } from "./store/kv_client.ts";
+import { logKey } from "./store/kv_keys.ts";
 import type { FrameAge } from "./log_append.ts";
 import type { LogReader } from "./log_reader.ts";
 

@@ -2,7 +2,7 @@
 
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { fingerprint } from "./messages/fingerprint.ts";
-import { StoreDamagedError } from "./kv_client.ts";
+import { StoreDamagedError } from "./store/kv_client.ts";
 import { type Entry, type Epoch, hasUuid, Publication } from "./messages/message.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** The state of the shared log: one small value that every append checks and sets. */
 
-import { StoreDamagedError } from "./kv_client.ts";
+import { StoreDamagedError } from "./store/kv_client.ts";
 
 export interface LogHead {
   /** Id of the epoch. */

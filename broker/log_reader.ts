@@ -2,8 +2,8 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { Interest } from "./messages/interest.ts";
-import type { KvClient, KvEntry } from "./kv_client.ts";
-import { HEAD, logKey } from "./kv_keys.ts";
+import type { KvClient, KvEntry } from "./store/kv_client.ts";
+import { HEAD, logKey } from "./store/kv_keys.ts";
 import { decompressFrame, readHeader, type StoredFrame } from "./log_frame.ts";
 import { decodeHead, type LogHead } from "./log_head.ts";
 import type { Epoch } from "./messages/message.ts";

@@ -3,8 +3,8 @@
 import { stageTook } from "../telemetry/metrics.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { FanoutListener } from "./fanout.ts";
-import type { KvClient } from "./kv_client.ts";
-import { HEAD, ID, LAST_UPTO } from "./kv_keys.ts";
+import type { KvClient } from "./store/kv_client.ts";
+import { HEAD, ID, LAST_UPTO } from "./store/kv_keys.ts";
 import { LastStore } from "./last_store.ts";
 import { LogClock } from "./log_clock.ts";
 import { LogFloor } from "./log_floor.ts";

@@ -1,7 +1,7 @@
 /** How far upstream partitions are read: what stands at or below its mark is a repeat. */
 
-import type { KvClient } from "./kv_client.ts";
-import { markKey } from "./kv_keys.ts";
+import type { KvClient } from "./store/kv_client.ts";
+import { markKey } from "./store/kv_keys.ts";
 import { decodeJson } from "./log_head.ts";
 import type { Entry, Mark } from "./messages/message.ts";
 

@@ -3,8 +3,8 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Doorbell } from "../lib/notifier.ts";
 import { Interest } from "./messages/interest.ts";
-import { type KvClient, type KvKey, StoreDamagedError } from "./kv_client.ts";
-import { HEAD, LAST_UPTO, logKey, ROOM } from "./kv_keys.ts";
+import { type KvClient, type KvKey, StoreDamagedError } from "./store/kv_client.ts";
+import { HEAD, LAST_UPTO, logKey, ROOM } from "./store/kv_keys.ts";
 import { type Append, packFrames } from "./log_append.ts";
 import { encodeHead, encodeJson, type LogHead } from "./log_head.ts";
 import type { StampedHead } from "./log_reader.ts";

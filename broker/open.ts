@@ -3,13 +3,13 @@
 import { dirname } from "node:path";
 import type { Config } from "../config/read.ts";
 import type { Fanout } from "./fanout.ts";
-import { DAMAGED_FILE, DenoKv, isDamage, unlocked } from "./deno_kv.ts";
-import type { KvClient } from "./kv_client.ts";
+import { DAMAGED_FILE, DenoKv, isDamage, unlocked } from "./store/deno_kv.ts";
+import type { KvClient } from "./store/kv_client.ts";
 import { KvFanout, type KvFanoutOptions } from "./kv_fanout.ts";
 import { MemoryFanout } from "./memory_fanout.ts";
-import { MemoryKv } from "./memory_kv.ts";
-import { openRemoteKv } from "./remote_kv.ts";
-import { Settings } from "./settings.ts";
+import { MemoryKv } from "./store/memory_kv.ts";
+import { openRemoteKv } from "./store/remote_kv.ts";
+import { Settings } from "./store/settings.ts";
 
 const DEFAULT_PATH = "data/telecast.sqlite";
 /** Recent messages in memory: what a resume of seconds to minutes is served from. */

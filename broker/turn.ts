@@ -2,8 +2,8 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Doorbell } from "../lib/notifier.ts";
-import type { KvClient, KvEntry } from "./kv_client.ts";
-import { TURN } from "./kv_keys.ts";
+import type { KvClient, KvEntry } from "./store/kv_client.ts";
+import { TURN } from "./store/kv_keys.ts";
 import { decodeJson, encodeJson, type LogHead } from "./log_head.ts";
 
 interface Claim {

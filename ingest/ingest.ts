@@ -4,7 +4,7 @@ import type { Companies } from "../broker/companies.ts";
 import type { Inbox } from "../broker/delivery/inbox.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Fanout } from "../broker/fanout.ts";
-import { StoreDamagedError } from "../broker/kv_client.ts";
+import { StoreDamagedError } from "../broker/store/kv_client.ts";
 import { KvFanout } from "../broker/kv_fanout.ts";
 import { Lease } from "../broker/lease.ts";
 import type { OpenStore } from "../broker/open.ts";

@@ -3,7 +3,7 @@
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { logFault } from "../telemetry/fault.ts";
-import { isStoreFailure } from "../broker/store_failure.ts";
+import { isStoreFailure } from "../broker/store/store_failure.ts";
 import { getLogger, reasonOf } from "../telemetry/log.ts";
 import { Access } from "./access.ts";
 import { Admission } from "./admission.ts";

@@ -1,7 +1,7 @@
 /** The right to work on a lane: one instance at a time has it. */
 
 import type { Clock } from "../../lib/clock.ts";
-import type { KvClient, KvKey } from "../kv_client.ts";
+import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { encodeJson } from "../log_head.ts";
 
 export const claimKey = (lane: string): KvKey => ["delivery_claim", lane];

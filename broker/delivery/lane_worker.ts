@@ -1,7 +1,7 @@
 /** Works through one lane: its jobs one after another, in the order of their messages. */
 
 import type { Clock } from "../../lib/clock.ts";
-import type { KvClient, KvCommit, KvKey } from "../kv_client.ts";
+import type { KvClient, KvCommit, KvKey } from "../store/kv_client.ts";
 import { DeliveryError, type DeliveryHandler, type DeliveryInfo } from "./delivery.ts";
 import type { LaneClaim } from "./lane_claim.ts";
 import { judge, type Other, type RetryRules } from "./retry.ts";

@@ -2,8 +2,8 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { Doorbell } from "../../lib/notifier.ts";
-import type { KvClient, KvKey } from "../kv_client.ts";
-import { asStore } from "../store_failure.ts";
+import type { KvClient, KvKey } from "../store/kv_client.ts";
+import { asStore } from "../store/store_failure.ts";
 import type { DeliveryHandler, DeliveryInfo } from "./delivery.ts";
 import { LaneClaims } from "./lane_claim.ts";
 import { LaneWorker, type LaneWorkerOptions } from "./lane_worker.ts";

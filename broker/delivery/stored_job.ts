@@ -1,6 +1,6 @@
 /** How a delivery is stored: under its lane and the offset of the message that caused it. */
 
-import type { KvEntry, KvKey } from "../kv_client.ts";
+import type { KvEntry, KvKey } from "../store/kv_client.ts";
 import { decodeJson, encodeJson } from "../log_head.ts";
 import type { Delivery, DeliveryInfo } from "./delivery.ts";
 

@@ -11,7 +11,7 @@
 
 // deno-lint-ignore-file no-console -- an example talks to whoever runs it
 
-import { DenoKv } from "../../broker/deno_kv.ts";
+import { DenoKv } from "../../broker/store/deno_kv.ts";
 import { KvBuffer } from "../../ingest/aws_iot/kv_buffer.ts";
 import { AwsIotConfigError, AwsIotService } from "../../ingest/aws_iot/service.ts";
 

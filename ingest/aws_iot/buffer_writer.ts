@@ -1,7 +1,7 @@
 /** Writes to the buffer: appends in their order, removals many at a time. */
 
 import type { Clock } from "../../lib/clock.ts";
-import { withTimeLimit } from "../../broker/kv_client.ts";
+import { withTimeLimit } from "../../broker/store/kv_client.ts";
 import type { OutboundBuffer } from "./outbound_buffer.ts";
 import { type OutboxItem, UndeliverableError } from "./outbox_item.ts";
 

@@ -2,7 +2,7 @@
 
 import { gunzipSync, gzipSync } from "node:zlib";
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
-import type { KvClient, KvEntry, KvKey } from "../../broker/kv_client.ts";
+import type { KvClient, KvEntry, KvKey } from "../../broker/store/kv_client.ts";
 import { decodeJson, encodeJson } from "../../broker/log_head.ts";
 import {
   BUFFER_LIMITS,

@@ -4,10 +4,10 @@
  */
 
 import process from "node:process";
-import { DenoKv } from "../../broker/deno_kv.ts";
+import { DenoKv } from "../../broker/store/deno_kv.ts";
 import { KvFanout } from "../../broker/kv_fanout.ts";
 import type { Entry, Publication } from "../../broker/messages/message.ts";
-import { openRemoteKv } from "../../broker/remote_kv.ts";
+import { openRemoteKv } from "../../broker/store/remote_kv.ts";
 
 export interface NodeTask {
   readonly url: string;

@@ -1,5 +1,5 @@
-import { DenoKv } from "../../broker/deno_kv.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { DenoKv } from "../../broker/store/deno_kv.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { type DeliveryKit, deliverySuite } from "../suites/delivery_suite.ts";
 import { poisonSuite } from "../suites/poison_suite.ts";
 

@@ -1,5 +1,5 @@
 import { KvFanout } from "../../broker/kv_fanout.ts";
-import { DenoKv } from "../../broker/deno_kv.ts";
+import { DenoKv } from "../../broker/store/deno_kv.ts";
 import { MemoryFanout } from "../../broker/memory_fanout.ts";
 import { durableFanoutSuite, fanoutSuite } from "../suites/fanout_suite.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Inbox } from "../../broker/delivery/inbox.ts";
-import { INBOUND_PREFIX } from "../../broker/kv_keys.ts";
-import { DenoKv } from "../../broker/deno_kv.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { INBOUND_PREFIX } from "../../broker/store/kv_keys.ts";
+import { DenoKv } from "../../broker/store/deno_kv.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { FakeClock } from "../kit/fake_clock.ts";
 import { inboxSuite } from "../suites/inbox_suite.ts";
 

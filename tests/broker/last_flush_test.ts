@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { KvCommit } from "../../broker/kv_client.ts";
+import type { KvCommit } from "../../broker/store/kv_client.ts";
 import { KvFanout } from "../../broker/kv_fanout.ts";
-import { LAST_PREFIX } from "../../broker/kv_keys.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { LAST_PREFIX } from "../../broker/store/kv_keys.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { eventually } from "../kit/eventually.ts";
 
 /** Counts the last messages of devices that are written. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { KvClient } from "../../broker/kv_client.ts";
+import type { KvClient } from "../../broker/store/kv_client.ts";
 import { Lease } from "../../broker/lease.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { FakeClock } from "../kit/fake_clock.ts";
 
 const LEASE_MS = 3_000;

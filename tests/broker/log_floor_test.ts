@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { logKey } from "../../broker/kv_keys.ts";
+import { logKey } from "../../broker/store/kv_keys.ts";
 import { LogFloor } from "../../broker/log_floor.ts";
 import { packFrame } from "../../broker/log_frame.ts";
 import { LogReader } from "../../broker/log_reader.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 
 /** Frames of ten messages, one every 100 ms of the log's time. */
 const frame = (n: number) => ({ firstOffset: 1 + 10 * n, next: 11 + 10 * n, logTime: 100 * n });

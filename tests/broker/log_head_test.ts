@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StoreDamagedError } from "../../broker/kv_client.ts";
+import { StoreDamagedError } from "../../broker/store/kv_client.ts";
 import {
   decodeHead,
   encodeHead,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Interest } from "../../broker/messages/interest.ts";
 import { KvFanout } from "../../broker/kv_fanout.ts";
-import type { KvCommit } from "../../broker/kv_client.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import type { KvCommit } from "../../broker/store/kv_client.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import type { Entry, Publication } from "../../broker/messages/message.ts";
 import { FakeClock } from "../kit/fake_clock.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { KvClient } from "../../broker/kv_client.ts";
-import { REVOKED_PREFIX } from "../../broker/kv_keys.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import type { KvClient } from "../../broker/store/kv_client.ts";
+import { REVOKED_PREFIX } from "../../broker/store/kv_keys.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { Revocations } from "../../broker/revocations.ts";
 import { eventually } from "../kit/eventually.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { KvFanout } from "../../broker/kv_fanout.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { DistantKv } from "../kit/distant_kv.ts";
 import { FakeClock } from "../kit/fake_clock.ts";
 

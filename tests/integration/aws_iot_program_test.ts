@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
-import { DenoKv } from "../../broker/deno_kv.ts";
+import { DenoKv } from "../../broker/store/deno_kv.ts";
 import { KvBuffer } from "../../ingest/aws_iot/kv_buffer.ts";
 import { AwsBroker, DEVICE } from "../ingest/aws_iot/aws_broker.ts";
 import { eventually } from "../kit/eventually.ts";

@@ -1,5 +1,5 @@
-import { DenoKv } from "../../broker/deno_kv.ts";
-import { openRemoteKv } from "../../broker/remote_kv.ts";
+import { DenoKv } from "../../broker/store/deno_kv.ts";
+import { openRemoteKv } from "../../broker/store/remote_kv.ts";
 import { DenoKv as DenoKvServer } from "../kit/denokv.ts";
 import { deliverySuite } from "../suites/delivery_suite.ts";
 import { inboxSuite } from "../suites/inbox_suite.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openRemoteKv } from "../../broker/remote_kv.ts";
+import { openRemoteKv } from "../../broker/store/remote_kv.ts";
 import { DenoKv } from "../kit/denokv.ts";
 import { TcpProxy } from "../kit/tcp_proxy.ts";
 

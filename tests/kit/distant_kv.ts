@@ -1,7 +1,7 @@
 /** A store at the other end of a network, by a clock that a test moves. */
 
 import type { Clock } from "../../lib/clock.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 
 export interface Distances {
   readonly readMs: number;

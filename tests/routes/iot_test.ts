@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { SYSTEM_CLOCK } from "../../lib/clock.ts";
-import { DenoKv } from "../../broker/deno_kv.ts";
+import { DenoKv } from "../../broker/store/deno_kv.ts";
 import { DirectLink } from "../../ingest/aws_iot/direct_link.ts";
 import { KvBuffer } from "../../ingest/aws_iot/kv_buffer.ts";
 import { AwsIotService } from "../../ingest/aws_iot/service.ts";

@@ -1,7 +1,7 @@
 /** Tokens that are taken back. */
 
 import assert from "node:assert/strict";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { Revocations } from "../../broker/revocations.ts";
 import { eventually } from "../kit/eventually.ts";
 import { WsClient } from "../kit/ws_client.ts";

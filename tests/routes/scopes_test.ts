@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { Revocations } from "../../broker/revocations.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
+import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { Access } from "../../routes/access.ts";
 import { guardRoutes, ROUTE_SCOPES, SCOPES } from "../../routes/scopes.ts";
 import { Rig } from "./rig.ts";

@@ -7,8 +7,8 @@ import {
   type DeliveryInfo,
 } from "../../broker/delivery/delivery.ts";
 import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
-import type { KvClient } from "../../broker/kv_client.ts";
-import { deliveryKey } from "../../broker/kv_keys.ts";
+import type { KvClient } from "../../broker/store/kv_client.ts";
+import { deliveryKey } from "../../broker/store/kv_keys.ts";
 import { encodeJson } from "../../broker/log_head.ts";
 import { eventually } from "../kit/eventually.ts";
 

@@ -7,9 +7,9 @@
 
 // deno-lint-ignore-file no-console -- prints its figures
 
-import { DenoKv } from "../../../broker/deno_kv.ts";
+import { DenoKv } from "../../../broker/store/deno_kv.ts";
 import { DeliveryQueue } from "../../../broker/delivery/queue.ts";
-import { deliveryKey } from "../../../broker/kv_keys.ts";
+import { deliveryKey } from "../../../broker/store/kv_keys.ts";
 import { encodeJson } from "../../../broker/log_head.ts";
 
 const JOBS = 500;

@@ -4,10 +4,10 @@
  * With `native` a URL is opened by Deno's own client.
  */
 
-import { DenoKv } from "../../../broker/deno_kv.ts";
+import { DenoKv } from "../../../broker/store/deno_kv.ts";
 import type { FanoutListener } from "../../../broker/fanout.ts";
 import { KvFanout } from "../../../broker/kv_fanout.ts";
-import { openRemoteKv } from "../../../broker/remote_kv.ts";
+import { openRemoteKv } from "../../../broker/store/remote_kv.ts";
 
 const SECONDS = 10;
 const [store = "data/measure.sqlite", perSecond = "1000", native] = Deno.args;

@@ -1,7 +1,7 @@
 /** What the log really is: every commit that the store applied, held against the laws of the log. */
 
-import type { KvCommit, KvKey } from "../../../broker/kv_client.ts";
-import { LAST_UPTO, lastKey, logKey } from "../../../broker/kv_keys.ts";
+import type { KvCommit, KvKey } from "../../../broker/store/kv_client.ts";
+import { LAST_UPTO, lastKey, logKey } from "../../../broker/store/kv_keys.ts";
 import { decompressFrame, readHeader, unpackFrame } from "../../../broker/log_frame.ts";
 import { decodeHead, decodeJson, type LogHead } from "../../../broker/log_head.ts";
 import { Epoch, type Publication } from "../../../broker/messages/message.ts";

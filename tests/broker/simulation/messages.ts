@@ -1,6 +1,6 @@
 /** What was published where, and what became of it: nothing lost, repeated or out of order. */
 
-import type { KvCommit } from "../../../broker/kv_client.ts";
+import type { KvCommit } from "../../../broker/store/kv_client.ts";
 import type { LogHead } from "../../../broker/log_head.ts";
 import type { Entry } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";

@@ -7,7 +7,7 @@ import {
   type KvKey,
   type KvRange,
   KvTimeoutError,
-} from "../../../broker/kv_client.ts";
+} from "../../../broker/store/kv_client.ts";
 import type { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SimProcess } from "./sim_process.ts";

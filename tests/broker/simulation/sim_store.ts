@@ -1,6 +1,6 @@
 /** A key-value store in memory, as Deno KV behaves: order, versionstamps, checks, limits. */
 
-import type { KvCommit, KvEntry, KvKey, KvRange } from "../../../broker/kv_client.ts";
+import type { KvCommit, KvEntry, KvKey, KvRange } from "../../../broker/store/kv_client.ts";
 
 export type StoreCopy = ReadonlyMap<string, KvEntry>;
 

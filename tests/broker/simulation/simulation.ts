@@ -1,7 +1,7 @@
 /** One run: instances, sources and clients in bad weather, and then the calm in which all is right. */
 
 import { Epoch } from "../../../broker/messages/message.ts";
-import { LEASE } from "../../../broker/kv_keys.ts";
+import { LEASE } from "../../../broker/store/kv_keys.ts";
 import { decodeJson } from "../../../broker/log_head.ts";
 import { Findings } from "./findings.ts";
 import { History, type Logged } from "./history.ts";

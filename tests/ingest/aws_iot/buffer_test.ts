@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { DenoKv } from "../../../broker/deno_kv.ts";
-import type { KvClient, KvCommit } from "../../../broker/kv_client.ts";
+import { DenoKv } from "../../../broker/store/deno_kv.ts";
+import type { KvClient, KvCommit } from "../../../broker/store/kv_client.ts";
 import { KvBuffer } from "../../../ingest/aws_iot/kv_buffer.ts";
 import { MemoryBuffer } from "../../../ingest/aws_iot/memory_buffer.ts";
 import { bufferSuite, contents, message } from "./buffer_suite.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { KvKey } from "../../broker/kv_client.ts";
-import { KvFanout } from "../../broker/kv_fanout.ts";
-import { MemoryKv } from "../../broker/memory_kv.ts";
-import { FakeClock } from "../kit/fake_clock.ts";
+import type { KvKey } from "../../../broker/store/kv_client.ts";
+import { KvFanout } from "../../../broker/kv_fanout.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { FakeClock } from "../../kit/fake_clock.ts";
 
 const POLL_MS = 50;
 
