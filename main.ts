@@ -1,7 +1,7 @@
 /** The command line: reads the configuration, runs the program, ends it on a signal. */
 
 import { StoreDamagedError } from "./broker/store/kv_client.ts";
-import { StoreError } from "./broker/open.ts";
+import { StoreError } from "./broker/log/open.ts";
 import { type Config, readConfig } from "./config/read.ts";
 import { configSummary } from "./config/summary.ts";
 import { configTable } from "./config/table.ts";

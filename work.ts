@@ -10,7 +10,7 @@ import { InboundServer } from "./broker/delivery/inbound_server.ts";
 import { Inbox } from "./broker/delivery/inbox.ts";
 import { DeliveryQueue } from "./broker/delivery/queue.ts";
 import { WhatsApp } from "./broker/delivery/whatsapp.ts";
-import type { OpenStore } from "./broker/open.ts";
+import type { OpenStore } from "./broker/log/open.ts";
 import { isStoreFailure } from "./broker/store/store_failure.ts";
 import type { Config } from "./config/read.ts";
 import { getLogger, logFault, reasonOf } from "./telemetry/log.ts";

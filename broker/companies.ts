@@ -4,7 +4,7 @@ import { getLogger, logFault } from "../telemetry/log.ts";
 import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
 import type { KvClient } from "./store/kv_client.ts";
 import { COMPANY_PREFIX, companyKey } from "./store/kv_keys.ts";
-import { decodeJson, encodeJson } from "./log_head.ts";
+import { decodeJson, encodeJson } from "./log/log_head.ts";
 import { asStore, isStoreFailure } from "./store/store_failure.ts";
 
 const log = getLogger("companies");

@@ -3,7 +3,7 @@
 import { closed, stageTook } from "../telemetry/metrics.ts";
 import { forgetFrames, JoinedEvents } from "./client_frame.ts";
 import { Drainer } from "./drainer.ts";
-import type { Fanout, FanoutListener, FanoutState } from "./fanout.ts";
+import type { Fanout, FanoutListener, FanoutState } from "./log/fanout.ts";
 import { attempt, logFault } from "../telemetry/fault.ts";
 import type { Interest } from "./messages/interest.ts";
 import type { Publication } from "./messages/message.ts";

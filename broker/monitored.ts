@@ -1,6 +1,6 @@
 /** How many devices the clients of this instance asked for. */
 
-import type { MessageLog } from "./message_log.ts";
+import type { MessageLog } from "./log/message_log.ts";
 import type { Subscribers } from "./subscribers.ts";
 import type { Turnstile } from "./turnstile.ts";
 

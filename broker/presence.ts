@@ -1,7 +1,7 @@
 /** Which devices are online, and when that changes. */
 
 import { attempt } from "../telemetry/fault.ts";
-import type { MessageLog } from "./message_log.ts";
+import type { MessageLog } from "./log/message_log.ts";
 
 export type PresenceState = "online" | "stale";
 

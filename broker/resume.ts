@@ -1,7 +1,7 @@
 /** What a client gets before it is live: a snapshot, then what it missed. */
 
 import { JoinedEvents } from "./client_frame.ts";
-import type { Replay } from "./fanout.ts";
+import type { Replay } from "./log/fanout.ts";
 import type { Hub } from "./hub.ts";
 import type { Interest } from "./messages/interest.ts";
 import { parseCursor, type Publication } from "./messages/message.ts";

@@ -3,7 +3,7 @@
 import type { Hub } from "./hub.ts";
 import type { Interest } from "./messages/interest.ts";
 import type { Publication } from "./messages/message.ts";
-import type { MessageLog } from "./message_log.ts";
+import type { MessageLog } from "./log/message_log.ts";
 import { isGone, nextStep, STEP_BYTES, STEP_MESSAGES } from "./pace.ts";
 import { presenceText, type Session } from "./session.ts";
 

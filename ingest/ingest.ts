@@ -3,11 +3,11 @@
 import type { Companies } from "../broker/companies.ts";
 import type { Inbox } from "../broker/delivery/inbox.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
-import type { Fanout } from "../broker/fanout.ts";
+import type { Fanout } from "../broker/log/fanout.ts";
 import { StoreDamagedError } from "../broker/store/kv_client.ts";
-import { KvFanout } from "../broker/kv_fanout.ts";
-import { Lease } from "../broker/lease.ts";
-import type { OpenStore } from "../broker/open.ts";
+import { KvFanout } from "../broker/log/kv_fanout.ts";
+import { Lease } from "../broker/log/lease.ts";
+import type { OpenStore } from "../broker/log/open.ts";
 import type { Config } from "../config/read.ts";
 import { sectionOf } from "../config/source_declaration.ts";
 import type { Health } from "../telemetry/health.ts";

@@ -1,7 +1,7 @@
 /** Errors that only a mistake in our own code can cause: logged, and kept from everything else. */
 
 import { getLogger, logFault as logFaultOf } from "./log.ts";
-import type { FanoutListener } from "../broker/fanout.ts";
+import type { FanoutListener } from "../broker/log/fanout.ts";
 
 const log = getLogger("broker");
 

@@ -1,6 +1,6 @@
 /** The service as the program has it: over the workers, with the store, into the stream. */
 
-import type { OpenStore } from "../../broker/open.ts";
+import type { OpenStore } from "../../broker/log/open.ts";
 import type { Config } from "../../config/read.ts";
 import type { Supervisor } from "../supervisor.ts";
 import type { AwsIotConfig } from "./kind.ts";

@@ -1,7 +1,7 @@
 /** How large the store becomes while messages come and go. */
 
 import { DenoKv as Client } from "../../broker/store/deno_kv.ts";
-import { LogReader } from "../../broker/log_reader.ts";
+import { LogReader } from "../../broker/log/log_reader.ts";
 import { openRemoteKv } from "../../broker/store/remote_kv.ts";
 import { logKey } from "../../broker/store/kv_keys.ts";
 import { DenoKv } from "../kit/denokv.ts";

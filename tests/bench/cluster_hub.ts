@@ -2,7 +2,7 @@
 
 import { Hub } from "../../broker/hub.ts";
 import { Interest } from "../../broker/messages/interest.ts";
-import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import { Publication } from "../../broker/messages/message.ts";
 import { FakeSink } from "../broker/fake_sink.ts";
 

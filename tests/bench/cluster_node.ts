@@ -5,7 +5,7 @@
 
 import process from "node:process";
 import { DenoKv } from "../../broker/store/deno_kv.ts";
-import { KvFanout } from "../../broker/kv_fanout.ts";
+import { KvFanout } from "../../broker/log/kv_fanout.ts";
 import type { Entry, Publication } from "../../broker/messages/message.ts";
 import { openRemoteKv } from "../../broker/store/remote_kv.ts";
 

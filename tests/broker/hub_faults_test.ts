@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Hub, type HubOptions } from "../../broker/hub.ts";
 import { Interest } from "../../broker/messages/interest.ts";
-import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import type { Session, SessionMode } from "../../broker/session.ts";
 import { VirtualTimers } from "../property/virtual_timers.ts";
 import { FakeSink } from "./fake_sink.ts";

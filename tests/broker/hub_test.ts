@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Hub, type HubOptions } from "../../broker/hub.ts";
 import { Interest } from "../../broker/messages/interest.ts";
-import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import type { SessionMode } from "../../broker/session.ts";
 import { eventually } from "../kit/eventually.ts";
 import { FakeSink } from "./fake_sink.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Interest } from "../../broker/messages/interest.ts";
-import { MessageLog } from "../../broker/message_log.ts";
+import { MessageLog } from "../../broker/log/message_log.ts";
 import { MonitoredDevices } from "../../broker/monitored.ts";
 import { Subscribers } from "../../broker/subscribers.ts";
 import { Turnstile } from "../../broker/turnstile.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Epoch, Publication } from "../../broker/messages/message.ts";
-import { MessageLog } from "../../broker/message_log.ts";
+import { MessageLog } from "../../broker/log/message_log.ts";
 import { Presence } from "../../broker/presence.ts";
 
 const EPOCH = Epoch.random();

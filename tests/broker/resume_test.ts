@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Replay, ReplayStatus } from "../../broker/fanout.ts";
+import type { Replay, ReplayStatus } from "../../broker/log/fanout.ts";
 import { Hub } from "../../broker/hub.ts";
 import { Interest } from "../../broker/messages/interest.ts";
-import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import type { Publication } from "../../broker/messages/message.ts";
 import { addToSession, beginSession } from "../../broker/resume.ts";
 import type { SessionMode } from "../../broker/session.ts";

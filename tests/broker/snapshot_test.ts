@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { Hub } from "../../broker/hub.ts";
 import { Interest } from "../../broker/messages/interest.ts";
-import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import { addToSession, beginSession } from "../../broker/resume.ts";
 import type { SessionMode } from "../../broker/session.ts";
 import { VirtualTimers } from "../property/virtual_timers.ts";

@@ -5,7 +5,7 @@ import { Companies } from "../../broker/companies.ts";
 import { DeliveryError } from "../../broker/delivery/delivery.ts";
 import { Inbox } from "../../broker/delivery/inbox.ts";
 import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
-import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import type { Entry } from "../../broker/messages/message.ts";
 import { botoneraJob } from "../../ingest/botonera/job.ts";

@@ -1,5 +1,5 @@
 import { DenoKv } from "../../broker/store/deno_kv.ts";
-import { KvFanout } from "../../broker/kv_fanout.ts";
+import { KvFanout } from "../../broker/log/kv_fanout.ts";
 import { openRemoteKv } from "../../broker/store/remote_kv.ts";
 import { DenoKv as DenoKvServer } from "../kit/denokv.ts";
 import { durableFanoutSuite } from "../suites/fanout_suite.ts";

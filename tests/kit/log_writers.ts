@@ -1,7 +1,7 @@
 /** Who wrote the shared log, in its order: read from the store itself, past every instance. */
 
 import { DenoKv as Client } from "../../broker/store/deno_kv.ts";
-import { LogReader } from "../../broker/log_reader.ts";
+import { LogReader } from "../../broker/log/log_reader.ts";
 import { openRemoteKv } from "../../broker/store/remote_kv.ts";
 import type { DenoKv } from "./denokv.ts";
 

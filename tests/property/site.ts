@@ -2,11 +2,11 @@
 
 import { setImmediate } from "node:timers";
 import { Hub } from "../../broker/hub.ts";
-import { KvFanout } from "../../broker/kv_fanout.ts";
+import { KvFanout } from "../../broker/log/kv_fanout.ts";
 import { HEAD } from "../../broker/store/kv_keys.ts";
-import { decodeHead } from "../../broker/log_head.ts";
+import { decodeHead } from "../../broker/log/log_head.ts";
 import type { KvCommit } from "../../broker/store/kv_client.ts";
-import { decompressFrame, unpackFrame } from "../../broker/log_frame.ts";
+import { decompressFrame, unpackFrame } from "../../broker/log/log_frame.ts";
 import { Epoch } from "../../broker/messages/message.ts";
 import { Findings } from "../broker/simulation/findings.ts";
 import { Random } from "../broker/simulation/random.ts";

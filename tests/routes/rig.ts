@@ -10,7 +10,7 @@ import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { Hub } from "../../broker/hub.ts";
 import { hubSettings } from "../../broker/hub_settings.ts";
 import { Instances } from "../../broker/instances.ts";
-import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import type { Config } from "../../config/read.ts";
 import { Health } from "../../telemetry/health.ts";
 import { createApp, handlerOf } from "../../routes/app.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Hub } from "../../broker/hub.ts";
 import { Interest } from "../../broker/messages/interest.ts";
-import { MemoryFanout } from "../../broker/memory_fanout.ts";
+import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import { SseSink } from "../../broker/sse_sink.ts";
 import { WsSink } from "../../broker/ws_sink.ts";
 import { Connection } from "../../server/connection.ts";

@@ -1,7 +1,7 @@
 /** What every Fanout must do, whatever it is made of. */
 
 import assert from "node:assert/strict";
-import type { Fanout } from "../../broker/fanout.ts";
+import type { Fanout } from "../../broker/log/fanout.ts";
 import { Interest } from "../../broker/messages/interest.ts";
 import type { Publication } from "../../broker/messages/message.ts";
 import { eventually, within } from "../kit/eventually.ts";

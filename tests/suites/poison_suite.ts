@@ -6,7 +6,7 @@ import { Backend } from "../../broker/delivery/backend.ts";
 import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";
-import { encodeJson } from "../../broker/log_head.ts";
+import { encodeJson } from "../../broker/log/log_head.ts";
 import { BackendServer, type Behaviour } from "../kit/backend.ts";
 import { eventually } from "../kit/eventually.ts";
 import type { DeliveryKit } from "./delivery_suite.ts";

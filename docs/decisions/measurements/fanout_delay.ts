@@ -5,8 +5,8 @@
  */
 
 import { DenoKv } from "../../../broker/store/deno_kv.ts";
-import type { FanoutListener } from "../../../broker/fanout.ts";
-import { KvFanout } from "../../../broker/kv_fanout.ts";
+import type { FanoutListener } from "../../../broker/log/fanout.ts";
+import { KvFanout } from "../../../broker/log/kv_fanout.ts";
 import { openRemoteKv } from "../../../broker/store/remote_kv.ts";
 
 const SECONDS = 10;

@@ -1,7 +1,7 @@
 /** What was published where, and what became of it: nothing lost, repeated or out of order. */
 
 import type { KvCommit } from "../../../broker/store/kv_client.ts";
-import type { LogHead } from "../../../broker/log_head.ts";
+import type { LogHead } from "../../../broker/log/log_head.ts";
 import type { Entry } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";
 import type { Logged } from "./history.ts";

@@ -1,8 +1,8 @@
 /** A client with a cursor: what it is given has to be what it missed, and said rightly. */
 
-import type { Replay } from "../../../broker/fanout.ts";
+import type { Replay } from "../../../broker/log/fanout.ts";
 import type { Interest } from "../../../broker/messages/interest.ts";
-import type { LogHead } from "../../../broker/log_head.ts";
+import type { LogHead } from "../../../broker/log/log_head.ts";
 import { parseCursor, type Position, type Publication } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";
 import type { History } from "./history.ts";

@@ -1,9 +1,9 @@
 /** One instance: a fanout in a process of its own, and what its listener is told. */
 
 import { Interest } from "../../../broker/messages/interest.ts";
-import { type FanoutListener, LeaseLostError } from "../../../broker/fanout.ts";
-import { KvFanout, type KvFanoutOptions } from "../../../broker/kv_fanout.ts";
-import { Lease } from "../../../broker/lease.ts";
+import { type FanoutListener, LeaseLostError } from "../../../broker/log/fanout.ts";
+import { KvFanout, type KvFanoutOptions } from "../../../broker/log/kv_fanout.ts";
+import { Lease } from "../../../broker/log/lease.ts";
 import type { Entry, Publication } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";
 import type { History } from "./history.ts";

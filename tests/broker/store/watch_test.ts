@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { KvKey } from "../../../broker/store/kv_client.ts";
-import { KvFanout } from "../../../broker/kv_fanout.ts";
+import { KvFanout } from "../../../broker/log/kv_fanout.ts";
 import { MemoryKv } from "../../../broker/store/memory_kv.ts";
 import { FakeClock } from "../../kit/fake_clock.ts";
 

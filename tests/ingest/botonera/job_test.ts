@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DenoKv } from "../../../broker/store/deno_kv.ts";
-import { KvFanout } from "../../../broker/kv_fanout.ts";
+import { KvFanout } from "../../../broker/log/kv_fanout.ts";
 import { botoneraJob } from "../../../ingest/botonera/job.ts";
 import { within } from "../../kit/eventually.ts";
 

@@ -1,0 +1,342 @@
+/** A fanout over a key-value store: one log, one order, any number of instances. */
+
+import { reasonOf } from "../../telemetry/log.ts";
+import { backoffMs, type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
+import { Doorbell } from "../../lib/notifier.ts";
+import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
+import { guarded } from "../../telemetry/fault.ts";
+import type { Interest } from "../messages/interest.ts";
+import { type KvClient, StoreDamagedError } from "../store/kv_client.ts";
+import { HEAD, TURN } from "../store/kv_keys.ts";
+import type { LeaseChange } from "./lease.ts";
+import { decodeHead } from "./log_head.ts";
+import { LogReplays } from "./log_replays.ts";
+import { LogView } from "./log_view.ts";
+import { LogWriter } from "./log_writer.ts";
+import { MemoryFallback } from "./memory_fallback.ts";
+import type { Entry, Epoch } from "../messages/message.ts";
+import type { MessageLog } from "./message_log.ts";
+
+export interface KvFanoutOptions {
+  readonly retentionMs: number;
+  /** Bytes of recent messages kept in memory. */
+  readonly recentMaxBytes: number;
+  /** How often the head is read where no wake came. */
+  readonly pollMs?: number;
+  /** How often the last messages of devices are written behind. */
+  readonly flushMs?: number;
+  /**
+   * The store is a file: a single instance goes on in memory where its disk fails, and nothing is
+   * watched before another one is seen to write.
+   */
+  readonly onDisk?: boolean;
+  readonly clock?: Clock;
+}
+
+/** Another instance writes the last messages behind, unless it has stopped for so long. */
+const FOREIGN_FLUSH_MS = 10_000;
+/** Last messages that are written behind: each costs as much as ten messages of the log. */
+const LASTS_A_MS = 1;
+/** An instance that starts reads this much of the log. */
+const MAX_FLUSH_MS = 30_000;
+const RETRY = { baseMs: 50, maxMs: 2_000 };
+
+export class KvFanout implements Fanout {
+  readonly #kv: KvClient;
+  readonly #view: LogView;
+  readonly #out: LogWriter;
+  readonly #memory: MemoryFallback;
+  readonly #replays: LogReplays;
+  readonly #clock: Clock;
+  readonly #options: Required<Omit<KvFanoutOptions, "clock">>;
+  readonly #closed = new AbortController();
+  readonly #bell = new Doorbell();
+  #state: FanoutState = { state: "starting" };
+  #headStale = false;
+  /** Versionstamp of the head that a wake told of last. */
+  #rung: string | undefined;
+  /** Another instance writes to the same store. */
+  readonly #company = Promise.withResolvers<void>();
+  #tasks: Promise<void>[] = [];
+
+  constructor(kv: KvClient, options: KvFanoutOptions) {
+    this.#kv = kv;
+    const clock = this.#clock = options.clock ?? SYSTEM_CLOCK;
+    const view = this.#view = new LogView(kv, clock, options);
+    const { signal } = this.#closed;
+    const parts = { kv, view, clock, retentionMs: options.retentionMs, bell: this.#bell };
+    const out = this.#out = new LogWriter({ ...parts, signal });
+    const memory = this.#memory = new MemoryFallback({ ...parts, out });
+    const onAhead = () => this.#staleHead();
+    this.#replays = new LogReplays({ view, memory, clock, closed: signal, onAhead });
+    this.#options = { pollMs: 1000, flushMs: 2000, onDisk: false, ...options };
+    if (!options.onDisk) this.#company.resolve();
+  }
+
+  /** Names this instance in the log. */
+  get writer(): string {
+    return this.#out.name;
+  }
+
+  /** Commits that had to be made anew because another instance wrote first, of `commits`. */
+  get conflicts(): number {
+    return this.#out.conflicts;
+  }
+
+  get commits(): number {
+    return this.#out.commits;
+  }
+
+  get stored(): number {
+    return this.#out.stored;
+  }
+
+  get log(): MessageLog {
+    return this.#view.log;
+  }
+
+  get deploymentId(): string {
+    return this.#view.deploymentId;
+  }
+
+  get epoch(): Epoch {
+    return this.#view.epoch;
+  }
+
+  get floor(): number {
+    return this.#replays.floor;
+  }
+
+  get state(): FanoutState {
+    return this.#state;
+  }
+
+  get pending(): number {
+    return this.#out.pending;
+  }
+
+  async start(listener: FanoutListener): Promise<void> {
+    this.#view.listener = guarded(listener);
+    await this.#retried(() => this.#view.load(this.#out.nextBatch()));
+    await this.#retried(() => this.#view.readDeploymentId());
+    this.#setState({ state: "ready" });
+    this.#tasks = [this.#run(), this.#watch(), this.#poll(), this.#flush()];
+  }
+
+  publish(batch: readonly Entry[], { leased = false }: PublishOptions = {}): Promise<void> {
+    if (this.#closed.signal.aborted) {
+      return Promise.reject(new Error("Cannot publish: the fanout is closed"));
+    }
+    if (batch.length === 0) return Promise.resolve();
+    return this.#out.publish(batch, leased);
+  }
+
+  /**
+   * Commits a change of the lease with a new head, so that whoever knows the head of before cannot
+   * append; false where the lease or the head had changed. Rejects while the store is away.
+   */
+  fence(change: LeaseChange): Promise<boolean> {
+    return this.#out.fence(change);
+  }
+
+  /** Sets what says whether this instance has the ingest lease now; it reads the store. */
+  set leaseProof(prove: () => Promise<boolean>) {
+    this.#out.gate.prove = prove;
+  }
+
+  /** Sets what says whether no other instance shares the store. */
+  set aloneness(isAlone: () => boolean) {
+    this.#memory.isAlone = isAlone;
+  }
+
+  /** Somebody could not write to the store: finds out whether anybody can. */
+  suspect(): void {
+    if (this.#options.onDisk && !this.#memory.active) this.#out.probe();
+  }
+
+  since(cursor: string, interest: Interest, signal: AbortSignal): Promise<Replay> {
+    return this.#replays.since(cursor, interest, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    this.#closed.abort();
+    this.#company.resolve();
+    this.#bell.ring();
+    await Promise.allSettled(this.#tasks);
+    this.#out.close();
+    if (this.#state.state === "ready") {
+      await this.#view.lasts.flush(this.#view.epoch).catch(() => false);
+    }
+  }
+
+  // ---- the loop: one thing at a time, and one commit in flight
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (!this.#closed.signal.aborted) {
+      try {
+        if (this.#memory.active) await this.#goOnInMemory();
+        else if (this.#headStale) await this.#catchUp();
+        else await this.#write();
+        if (this.#state.state === "away" && !this.#headStale) this.#ready();
+        failures = 0;
+      } catch (error) {
+        this.#headStale = true;
+        this.#away(error);
+        this.#out.gate.rejectAll(error);
+        const wait = backoffMs(failures++, { ...RETRY, random: this.#clock.random });
+        const leftMs = this.#options.onDisk ? this.#memory.failed(error) : Infinity;
+        if (leftMs <= 0) this.#leaveStore(error);
+        else await this.#clock.sleep(Math.min(wait, leftMs), this.#closed.signal);
+      }
+    }
+  }
+
+  #leaveStore(error: unknown): void {
+    const reason = reasonOf(error);
+    this.#memory.begin("the store fails: the log goes on in memory");
+    this.#setState({ state: "memory", reason, since: this.#clock.wall() });
+  }
+
+  async #goOnInMemory(): Promise<void> {
+    if (await this.#memory.step()) return await this.#bell.wait();
+    this.#headStale = true;
+    this.#ready();
+  }
+
+  async #write(): Promise<void> {
+    const done = await this.#out.step();
+    if (done === "stale") this.#headStale = true;
+    else if (done === "idle") await this.#bell.wait();
+  }
+
+  /** Reads the head and what lies between it and here, and finds out what became of a commit. */
+  async #catchUp(): Promise<void> {
+    this.#headStale = false;
+    const now = await this.#view.reader.head();
+    if (now && now.versionstamp === this.#view.stamp) {
+      if (await this.#out.repeat() === "stale") this.#headStale = true;
+      return;
+    }
+    if (!now || (now.head.epoch === this.#view.epoch.id && this.#view.isOlder(now.head))) {
+      await this.#view.beginEpoch(now, this.#out.nextBatch());
+      this.#headStale = true;
+      return;
+    }
+    if (now.head.writer !== this.writer) {
+      this.#company.resolve();
+      this.#out.doubt();
+    }
+    if (now.head.epoch !== this.#view.epoch.id) await this.#view.adopt(now);
+    if (!await this.#view.readTo(now)) {
+      this.#headStale = true;
+      return;
+    }
+    this.#view.seen(now);
+    // The wake for what was just read.
+    if (this.#rung === now.versionstamp) this.#headStale = false;
+    await this.#out.judge(now.head, this.#headStale);
+  }
+
+  // ---- start
+
+  /** Repeats a step of the start until the store answers. */
+  async #retried(step: () => Promise<void>): Promise<void> {
+    for (let failures = 0;; failures++) {
+      try {
+        return await step();
+      } catch (error) {
+        if (this.#closed.signal.aborted || error instanceof StoreDamagedError) throw error;
+        this.#away(error);
+        const wait = backoffMs(failures, { ...RETRY, random: this.#clock.random });
+        await this.#clock.sleep(wait, this.#closed.signal);
+      }
+    }
+  }
+
+  // ---- what runs beside the loop
+
+  #staleHead(): void {
+    this.#headStale = true;
+    this.#bell.ring();
+  }
+
+  /** A watch reads the store at each commit, also at one's own: who is alone has no use for it. */
+  async #watch(): Promise<void> {
+    await this.#company.promise;
+    while (!this.#closed.signal.aborted) {
+      try {
+        for await (const [entry, turn] of this.#kv.watch([HEAD, TURN], this.#closed.signal)) {
+          this.#out.turn.saw(turn);
+          // Its own commits need no reading: their results tell.
+          if (entry?.versionstamp === this.#view.stamp) continue;
+          if (entry && decodeHead(entry.value).writer === this.writer) continue;
+          this.#rung = entry?.versionstamp;
+          this.#staleHead();
+        }
+      } catch {
+        // The loop finds out whether the store is away.
+        this.#staleHead();
+      }
+      await this.#clock.sleep(RETRY.maxMs * this.#clock.random(), this.#closed.signal);
+    }
+  }
+
+  async #poll(): Promise<void> {
+    while (!this.#closed.signal.aborted) {
+      await this.#clock.sleep(this.#options.pollMs, this.#closed.signal);
+      if (this.#out.pending > 0) {
+        await this.#kv.get(TURN).then((turn) => this.#out.turn.saw(turn), () => {});
+      }
+      this.#staleHead();
+    }
+  }
+
+  async #flush(): Promise<void> {
+    let idleMs = 0;
+    while (!this.#closed.signal.aborted) {
+      await this.#clock.sleep(this.#options.flushMs, this.#closed.signal);
+      idleMs += this.#options.flushMs;
+      const mine = this.#view.head.writer === this.writer || idleMs >= FOREIGN_FLUSH_MS;
+      if (!mine || this.#state.state !== "ready") continue;
+      try {
+        if (idleMs >= this.#flushDueMs) {
+          if (this.#view.lasts.dirtyCount > 0) await this.#view.lasts.flush(this.#view.epoch);
+          idleMs = 0;
+        }
+        await this.#view.ages.complete(
+          this.#view.reader,
+          this.#view.head.floor,
+          this.#view.head.next,
+        );
+      } catch {
+        // The loop finds out by itself that the store is away; this is tried again.
+      }
+    }
+  }
+
+  /** Many devices are written seldom, so that each message costs the same in a large fleet. */
+  get #flushDueMs(): number {
+    return Math.min(
+      this.#view.lasts.dirtyCount / LASTS_A_MS,
+      MAX_FLUSH_MS,
+      this.#options.retentionMs / 4,
+    );
+  }
+
+  #away(error: unknown): void {
+    if (this.#closed.signal.aborted || this.#state.state === "away") return;
+    this.#setState({ state: "away", reason: reasonOf(error), since: this.#clock.wall() });
+  }
+
+  #ready(): void {
+    this.#memory.worked();
+    this.#setState({ state: "ready" });
+  }
+
+  #setState(state: FanoutState): void {
+    this.#state = state;
+    this.#view.listener.onState?.(state);
+  }
+}

@@ -1,0 +1,188 @@
+/** One commit to the shared log: built once, then only repeated. */
+
+import type { KvCommit, KvKey } from "../store/kv_client.ts";
+import { deliveryKey, HEAD, logKey, markKey } from "../store/kv_keys.ts";
+import { compressFrame, type FrameHeader, packFrame } from "./log_frame.ts";
+import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
+import { type Marks, Reached } from "./source_offsets.ts";
+import { type Entry, type Epoch, hasUuid, Publication } from "../messages/message.ts";
+import type { MessageLog } from "./message_log.ts";
+import { isSame, printOf } from "./repeats.ts";
+
+/** A publish() that waits for its messages to be stored. */
+export interface Waiting {
+  readonly entries: readonly Entry[];
+  readonly leased: boolean;
+  /** When it began to wait, as performance.now() has it. */
+  readonly since: number;
+  /** How many of them are in commits that were made. */
+  taken: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** A part of a publish() that one commit takes. */
+interface Part {
+  readonly waiting: Waiting;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * A commit may have 800 KiB and 1,000 changes. A character has at most three bytes, and what is left
+ * is for the head, marks and deletes.
+ */
+const MAX_CHARS = 200_000;
+const MAX_JOBS = 400;
+/** What a frame has beside a message, less than this. */
+const ENTRY_CHARS = 2;
+/** Of the frames of one commit. */
+const MAX_FRAMES_BYTES = 720_000;
+
+export interface FrameAge {
+  readonly firstOffset: number;
+  /** Offset after its last message. */
+  readonly next: number;
+  readonly logTime: number;
+}
+
+/** Frames of as many entries as one commit takes, from `firstOffset` on, and the offset after them. */
+export function packFrames(
+  header: FrameHeader,
+  entries: readonly Entry[],
+  firstOffset: number,
+): { sets: { key: KvKey; value: Uint8Array }[]; ages: FrameAge[]; next: number } {
+  const sets: { key: KvKey; value: Uint8Array }[] = [];
+  const ages: FrameAge[] = [];
+  let next = firstOffset;
+  for (let i = 0, size = 0; i < entries.length && size < MAX_FRAMES_BYTES;) {
+    const { bytes, count } = packFrame(header, entries, i);
+    sets.push({ key: logKey(next), value: compressFrame(bytes) });
+    ages.push({ firstOffset: next, next: next + count, logTime: header.logTime });
+    next += count;
+    i += count;
+    size += bytes.length;
+  }
+  return { sets, ages, next };
+}
+
+/** Takes from the waiting publishes what fits into one commit, without what is a repeat. */
+export class Append {
+  readonly entries: Entry[] = [];
+  ages!: readonly FrameAge[];
+  commit!: KvCommit;
+  head!: LogHead;
+  header!: FrameHeader;
+  readonly #parts: Part[] = [];
+  /** Fingerprints of the messages that have a uuid. */
+  readonly #prints = new Set<number>();
+  readonly reached: Reached;
+  #chars = 0;
+  #jobs = 0;
+
+  constructor(
+    waiting: readonly Waiting[],
+    private readonly log: MessageLog,
+    marks: Marks,
+  ) {
+    this.reached = new Reached(marks);
+    for (const next of waiting) {
+      const from = next.taken;
+      while (next.taken < next.entries.length && this.#take(next.entries[next.taken]!)) {
+        next.taken++;
+      }
+      this.#parts.push({ waiting: next, from, to: next.taken });
+      if (next.taken < next.entries.length) break;
+    }
+  }
+
+  /** False where the commit is full. */
+  #take(entry: Entry): boolean {
+    const { payload, deviceId, job, mark } = entry;
+    const chars = payload.length + deviceId.length + ENTRY_CHARS + (job?.body.length ?? 0);
+    const full = this.#chars + chars > MAX_CHARS || this.#jobs === MAX_JOBS;
+    if (full && this.entries.length > 0) return false;
+    if (mark && this.reached.covers(mark) || this.log.repeated(entry)) return true;
+    if (hasUuid(entry)) {
+      const print = printOf(entry);
+      const isKnown = this.#prints.has(print) &&
+        this.entries.some((other) => hasUuid(other) && isSame(other, entry));
+      if (isKnown) return true;
+      this.#prints.add(print);
+    }
+    if (mark) this.reached.take(mark);
+    this.#chars += chars;
+    if (job) this.#jobs++;
+    this.entries.push(entry);
+    return true;
+  }
+
+  /** When the oldest of what it took began to wait. */
+  get waitingSince(): number {
+    return this.#parts[0]!.waiting.since;
+  }
+
+  /** Whether it is in the log that has this head. */
+  isIn({ written }: LogHead): boolean {
+    const { writer, batch } = this.header;
+    return written.some(([name, newest]) => name === writer && newest === batch);
+  }
+
+  /** Its messages are stored: answers the publishes that are complete, and counts the messages. */
+  settle(): number {
+    let count = 0;
+    for (const { waiting, from, to } of this.#parts) {
+      count += to - from;
+      if (to === waiting.entries.length) waiting.resolve();
+    }
+    return count;
+  }
+
+  /** It did not and will not happen: everything it took waits again. Returns what waited. */
+  undo(): Waiting[] {
+    for (const { waiting, from } of this.#parts) waiting.taken = from;
+    return this.#parts.map(({ waiting }) => waiting);
+  }
+
+  /** Makes the commit against the head as it is known; nothing of it changes afterwards. */
+  freeze(
+    head: LogHead,
+    versionstamp: string | null,
+    options: { header: FrameHeader; deletes: KvKey[]; floor: number },
+  ): void {
+    this.header = options.header;
+    const { writer, batch, logTime } = options.header;
+    const { sets, ages, next } = packFrames(options.header, this.entries, head.next);
+    this.ages = ages;
+    if (this.#jobs > 0) {
+      this.entries.forEach(({ job }, i) => {
+        if (!job) return;
+        const key = deliveryKey(job.lane, head.next + i);
+        sets.push({ key, value: new TextEncoder().encode(job.body) });
+      });
+    }
+    const written = writtenBy(head, writer, batch);
+    const marks = this.reached.marks.map(({ key, offset }) => ({
+      key: markKey(key),
+      value: encodeJson(offset),
+    }));
+    this.head = { epoch: head.epoch, next, floor: options.floor, logTime, writer, batch, written };
+    this.commit = {
+      checks: [{ key: HEAD, versionstamp }],
+      sets: [...sets, ...marks, { key: HEAD, value: encodeHead(this.head) }],
+      deletes: options.deletes,
+    };
+  }
+
+  publications(epoch: Epoch): Publication[] {
+    const first = this.head.next - this.entries.length;
+    const { time } = this.header;
+    return this.entries.map((entry, i) => {
+      const { deviceId, payload, print } = entry;
+      const isMarked = hasUuid(entry);
+      const publication = new Publication(epoch, first + i, deviceId, payload, isMarked, time);
+      publication.print = print;
+      return publication;
+    });
+  }
+}

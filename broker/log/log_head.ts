@@ -1,0 +1,71 @@
+/** The state of the shared log: one small value that every append checks and sets. */
+
+import { StoreDamagedError } from "../store/kv_client.ts";
+
+export interface LogHead {
+  /** Id of the epoch. */
+  readonly epoch: string;
+  /** Offset of the next message. */
+  readonly next: number;
+  /** Oldest offset that is kept; equal to `next` where nothing is. */
+  readonly floor: number;
+  /** The log's own clock, in ms: it runs while writers append. */
+  readonly logTime: number;
+  /** Who wrote it last, and that writer's number of the commit. */
+  readonly writer: string;
+  readonly batch: number;
+  /** The newest append of each recent writer, by its number: frames may be gone before they are seen. */
+  readonly written: readonly (readonly [writer: string, batch: number])[];
+}
+
+/** More than write to one log while an append of unknown fate waits. */
+const MAX_WRITERS = 16;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function encodeHead(head: LogHead): Uint8Array {
+  return encoder.encode(JSON.stringify(head));
+}
+
+/** What the next head says of its writers. */
+export function writtenBy(head: LogHead, writer: string, batch: number): LogHead["written"] {
+  const others = head.written.filter(([name]) => name !== writer);
+  return [...others.slice(1 - MAX_WRITERS), [writer, batch]];
+}
+
+/** Whether a later head tells of an older log: appends that `known` tells of are not in it. */
+export function lacks(head: LogHead, known: LogHead): boolean {
+  if (head.next < known.next) return true;
+  const newest = new Map(head.written);
+  const isForgotten = head.written.length === MAX_WRITERS;
+  return known.written.some(([writer, batch]) =>
+    (newest.get(writer) ?? (isForgotten ? batch : -1)) < batch
+  );
+}
+
+/** @throws {StoreDamagedError} where the bytes are no head: the database is foreign or damaged. */
+export function decodeHead(bytes: Uint8Array): LogHead {
+  const { written = [], ...rest } = decodeJson(bytes) as Partial<LogHead>;
+  const head = { ...rest, written } as LogHead;
+  const numbers = [head.next, head.floor, head.logTime, head.batch];
+  if (!/^[0-9a-z]{1,24}$/.test(head.epoch) || !numbers.every(Number.isFinite)) {
+    throw new StoreDamagedError(
+      "Cannot read the log's head: the database is damaged or not Telecast's",
+    );
+  }
+  return head;
+}
+
+export function encodeJson(value: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(value));
+}
+
+/** @throws {StoreDamagedError} where the bytes are no JSON. */
+export function decodeJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    throw new StoreDamagedError("Cannot read the database: it is damaged or not Telecast's");
+  }
+}

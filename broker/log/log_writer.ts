@@ -1,0 +1,284 @@
+/** Writes what is published to the shared log: one commit at a time, each until its fate is known. */
+
+import { stageTook } from "../../telemetry/metrics.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { Doorbell } from "../../lib/notifier.ts";
+import { LeaseLostError } from "./fanout.ts";
+import { HeldBack } from "./deferred_writes.ts";
+import type { KvClient } from "../store/kv_client.ts";
+import { HEAD } from "../store/kv_keys.ts";
+import type { LeaseChange } from "./lease.ts";
+import { LeaseGate } from "./lease_gate.ts";
+import { Append, type Waiting } from "./log_append.ts";
+import { PROMPT_MS } from "./log_clock.ts";
+import { WRITER_CHARS } from "./log_frame.ts";
+import { encodeHead, type LogHead } from "./log_head.ts";
+import type { LogView } from "./log_view.ts";
+import { Marks } from "./source_offsets.ts";
+import type { Entry } from "../messages/message.ts";
+import { Turn } from "./writer_fairness.ts";
+
+export interface LogWriterOptions {
+  readonly kv: KvClient;
+  readonly view: LogView;
+  readonly clock: Clock;
+  readonly retentionMs: number;
+  /** Rung where there is something to do. */
+  readonly bell: Doorbell;
+  readonly signal: AbortSignal;
+}
+
+/** Used by one loop, one call at a time; only publish() and fence() come from elsewhere. */
+export class LogWriter {
+  /** Names this instance in the log. */
+  readonly name: string;
+  /** Commits that had to be made anew because another instance wrote first. */
+  conflicts = 0;
+  commits = 0;
+  stored = 0;
+  /** Entries that wait for their append. */
+  pending = 0;
+  readonly gate = new LeaseGate();
+  readonly turn: Turn;
+  readonly #marks: Marks;
+  #batch = 0;
+  #waiting: Waiting[] = [];
+  /** A commit whose fate is not known, or that is under way: never changed, only repeated. */
+  #frozen: Append | undefined;
+  /** A head is to be committed, to see whether the store takes anything. */
+  #probing = false;
+  /** What waits for the store while the log goes on without it. */
+  readonly #held = new HeldBack();
+
+  constructor(private readonly options: LogWriterOptions) {
+    const { kv, clock } = options;
+    this.#marks = new Marks(kv);
+    this.name = Array.from(
+      { length: WRITER_CHARS },
+      () => Math.floor(clock.random() * 36).toString(36),
+    ).join("");
+    this.turn = new Turn(this.name, options);
+  }
+
+  publish(batch: readonly Entry[], leased: boolean): Promise<void> {
+    this.pending += batch.length;
+    return new Promise((resolve, reject) => {
+      const since = performance.now();
+      this.#waiting.push({ entries: batch, leased, since, taken: 0, resolve, reject });
+      this.options.bell.ring();
+    });
+  }
+
+  /** Commits a change of the lease with a new head; see {@linkcode LeaseGate}. */
+  fence(change: LeaseChange): Promise<boolean> {
+    const done = this.gate.fence(change);
+    this.options.bell.ring();
+    return done;
+  }
+
+  /** Something failed to be written: finds out whether the store takes anything. */
+  probe(): void {
+    this.#probing = true;
+    this.options.bell.ring();
+  }
+
+  /** Names the next commit of this instance. */
+  nextBatch(): { writer: string; batch: number } {
+    return { writer: this.name, batch: ++this.#batch };
+  }
+
+  /**
+   * Does what is due; `idle` where nothing is, and `stale` where the head is not as it was known,
+   * which has to be read before anything else is done.
+   */
+  async step(): Promise<"done" | "idle" | "stale"> {
+    if (this.#probing) return await this.#commitProbe();
+    if (this.gate.hasFence) return await this.#commitFence();
+    if (this.gate.inDoubt && this.#waiting.some(({ leased }) => leased)) {
+      await this.#settleLease();
+      return "done";
+    }
+    if (this.#waiting.length === 0 || this.turn.isAnothers(this.options.view.head)) return "idle";
+    return await this.#append();
+  }
+
+  /** The head has not moved: what was under way did not land, and is made again as it was. */
+  async repeat(): Promise<"done" | "stale"> {
+    if (this.#frozen) return await this.#commit(this.#frozen);
+    return this.#probing ? await this.#commitProbe() : "done";
+  }
+
+  /**
+   * The head has moved, and everything up to it was read: says what became of a commit. `again`
+   * where it has moved once more since, so that another commit would be in vain too.
+   */
+  async judge(head: LogHead, again: boolean): Promise<void> {
+    const frozen = this.#frozen;
+    this.#frozen = undefined;
+    if (frozen?.isIn(head)) {
+      this.#marks.forget();
+      this.#settle(frozen);
+    } else if (frozen) {
+      // Another wrote first: this commit can never land, and is made anew.
+      this.conflicts++;
+      this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];
+      await this.turn.lost(head, this.#batch);
+    } else if (again && this.#waiting.length > 0) await this.turn.lost(head, this.#batch);
+  }
+
+  /** Another instance wrote: it may have taken the lease, and read on upstream. */
+  doubt(): void {
+    this.gate.doubt();
+    this.#marks.forget();
+  }
+
+  /** Nothing is written any more. */
+  close(): void {
+    const error = new Error("Cannot publish: the fanout is closed");
+    const waiting = [
+      ...this.#frozen?.undo() ?? [],
+      ...this.#waiting,
+      ...this.#held.release().waiting,
+    ];
+    for (const { reject } of waiting) reject(error);
+  }
+
+  // ---- without the store
+
+  /** From here on nothing is committed; returns what was under way. */
+  leaveStore(): Append | undefined {
+    const underWay = this.#frozen;
+    this.#frozen = undefined;
+    if (underWay) this.#waiting = [...new Set([...underWay.undo(), ...this.#waiting])];
+    return underWay;
+  }
+
+  /** Appends what waits to memory alone, but for what may not be lost, which waits for the store. */
+  appendInMemory(): void {
+    const { view, clock } = this.options;
+    this.gate.rejectAll(new Error("the log goes on in memory"));
+    let waiting = this.#held.sort(this.#waiting);
+    this.#waiting = [];
+    while (waiting.length > 0) {
+      const append = new Append(waiting, view.log, this.#marks);
+      waiting = waiting.filter(({ entries, taken }) => taken < entries.length);
+      append.freeze(view.head, view.stamp, {
+        header: {
+          ...this.nextBatch(),
+          logTime: view.time.next(view.head.logTime),
+          time: clock.wall(),
+        },
+        deletes: [],
+        floor: view.head.floor,
+      });
+      this.#stored(append, view.stamp!);
+    }
+  }
+
+  /** Goes on in the store; `landed` is what was under way, where the store has it. */
+  returnToStore(landed: Append | undefined): void {
+    const { waiting, storedCount } = this.#held.release(landed?.entries);
+    this.pending -= storedCount;
+    this.#waiting = [...waiting, ...this.#waiting];
+    this.#probing = false;
+    this.doubt();
+  }
+
+  // ---- commits
+
+  async #append(): Promise<"done" | "stale"> {
+    const { view, clock, retentionMs } = this.options;
+    for (const { entries, taken } of this.#waiting) {
+      // A source gives all of its messages a mark, or none.
+      if (entries[taken]?.mark) await this.#marks.load(entries);
+    }
+    const append = new Append(this.#waiting, view.log, this.#marks);
+    this.#waiting = this.#waiting.filter(({ entries, taken }) => taken < entries.length);
+    if (append.entries.length === 0) {
+      this.#settle(append);
+      return "done";
+    }
+    const logTime = view.time.next(view.head.logTime);
+    const { deletes, floor } = view.ages.expired({
+      floor: view.head.floor,
+      olderThan: logTime - retentionMs - PROMPT_MS,
+      upTo: view.lasts.upto,
+    });
+    append.freeze(view.head, view.stamp, {
+      header: { ...this.nextBatch(), logTime, time: clock.wall() },
+      deletes,
+      floor,
+    });
+    this.#frozen = append;
+    stageTook("queue", performance.now() - append.waitingSince);
+    return await this.#commit(append);
+  }
+
+  async #commit(append: Append): Promise<"done" | "stale"> {
+    const { kv, view } = this.options;
+    const startedAt = performance.now();
+    const result = await kv.commit(append.commit);
+    this.commits++;
+    if (!result.ok) return "stale";
+    stageTook("append", performance.now() - startedAt);
+    this.#frozen = undefined;
+    this.turn.won();
+    view.ages.add(append.ages);
+    this.#stored(append, result.versionstamp);
+    return "done";
+  }
+
+  #stored(append: Append, versionstamp: string): void {
+    const { view } = this.options;
+    view.seen({ head: append.head, versionstamp });
+    this.#marks.advance(append.reached.marks);
+    if (append.entries.length > 0) view.deliver(append.publications(view.epoch));
+    this.#settle(append);
+  }
+
+  async #commitFence(): Promise<"done" | "stale"> {
+    const { kv, view } = this.options;
+    const head: LogHead = { ...view.head, ...this.nextBatch() };
+    const isDone = await this.gate.commitNext(async (change) => {
+      const result = await kv.commit({
+        checks: [{ key: HEAD, versionstamp: view.stamp }, change.check],
+        sets: [{ key: HEAD, value: encodeHead(head) }, change.set],
+      });
+      if (result.ok) view.seen({ head, versionstamp: result.versionstamp });
+      return result.ok;
+    });
+    return isDone ? "done" : "stale";
+  }
+
+  async #commitProbe(): Promise<"done" | "stale"> {
+    const { kv, view } = this.options;
+    const head: LogHead = { ...view.head, ...this.nextBatch() };
+    const result = await kv.commit({
+      checks: [{ key: HEAD, versionstamp: view.stamp }],
+      sets: [{ key: HEAD, value: encodeHead(head) }],
+    });
+    this.#probing = false;
+    if (!result.ok) return "stale";
+    view.seen({ head, versionstamp: result.versionstamp });
+    return "done";
+  }
+
+  /** What came from leased sources goes on only where the lease is still this instance's. */
+  async #settleLease(): Promise<void> {
+    if (await this.gate.isHeld()) return;
+    const error = new LeaseLostError("Cannot publish: another instance has the ingest lease");
+    const [lost, kept] = [true, false].map((leased) =>
+      this.#waiting.filter((waiting) => waiting.leased === leased)
+    ) as [Waiting[], Waiting[]];
+    this.#waiting = kept;
+    for (const { entries, taken, reject } of lost) {
+      this.pending -= entries.length - taken;
+      reject(error);
+    }
+  }
+
+  #settle(append: Append): void {
+    this.pending -= append.settle();
+    this.stored += append.entries.length;
+  }
+}

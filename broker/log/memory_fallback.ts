@@ -1,0 +1,202 @@
+/** Where the disk under a single instance's store fails, the log goes on in memory, and returns. */
+
+import type { Clock } from "../../lib/clock.ts";
+import type { Doorbell } from "../../lib/notifier.ts";
+import { Interest } from "../messages/interest.ts";
+import { type KvClient, type KvKey, StoreDamagedError } from "../store/kv_client.ts";
+import { HEAD, LAST_UPTO, logKey, ROOM } from "../store/kv_keys.ts";
+import { type Append, packFrames } from "./log_append.ts";
+import { encodeHead, encodeJson, type LogHead } from "./log_head.ts";
+import type { StampedHead } from "./log_reader.ts";
+import type { LogView } from "./log_view.ts";
+import type { LogWriter } from "./log_writer.ts";
+
+export interface MemoryFallbackOptions {
+  readonly kv: KvClient;
+  readonly view: LogView;
+  readonly out: LogWriter;
+  readonly clock: Clock;
+  readonly retentionMs: number;
+  readonly bell: Doorbell;
+}
+
+/** As SQLite says it: full, read-only, not to be read or written. */
+const DISK_FAILURE = /disk|read-?only|unable to open|no space/i;
+/** The store may fail for so long before the log goes on without it. */
+const AFTER_MS = 2_000;
+const LOOK_EVERY_MS = 1_000;
+/** Written to see whether there is room; deleted, the pages stay the file's. */
+const ROOM_KEYS: readonly KvKey[] = Array.from({ length: 8 }, (_, i) => [...ROOM, i]);
+const ROOM_BYTES = 60_000;
+/** Of payloads; what of them goes into one commit is bounded by {@linkcode packFrames}. */
+const MAX_CHARS = 200_000;
+
+/**
+ * Only for a single instance: where there are others, they would not see what is in memory. The log
+ * in memory is a new epoch, which follows the one in the store; it is written back if nobody else
+ * has written meanwhile, which the head tells, and a lease does not change hands without it.
+ */
+export class MemoryFallback {
+  /** Whether no other instance is alive, as far as this one knows. */
+  isAlone: () => boolean = () => false;
+  #active = false;
+  #failingSince: number | undefined;
+  #mayGoOn = true;
+  /** Position of the log where it left the store, and the head's versionstamp. */
+  #leftAt = 0;
+  #left: string | null = null;
+  /** What was under way then; `#landed` once it is known to be in the store. */
+  #underWay: Append | undefined;
+  #landed = false;
+  #looking = false;
+  #lookAt = 0;
+  #hasRoom = false;
+
+  constructor(private readonly options: MemoryFallbackOptions) {}
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  /** The store answers. */
+  worked(): void {
+    this.#failingSince = undefined;
+    this.#mayGoOn = true;
+  }
+
+  /**
+   * The store fails: how long to wait for it before begin() is due. Never where others live, and not
+   * because of a file that is locked or a disk that is slow: that ends by itself.
+   */
+  failed(error: unknown): number {
+    if (!(error instanceof StoreDamagedError) && !DISK_FAILURE.test(String(error))) return Infinity;
+    const now = this.options.clock.monotonic();
+    this.#failingSince ??= now;
+    const leftMs = this.#failingSince + AFTER_MS - now;
+    // Others that cannot write fall silent too: how it was before counts.
+    if (leftMs <= 0) this.#mayGoOn &&= this.isAlone();
+    return this.#mayGoOn ? leftMs : Infinity;
+  }
+
+  /** From here on the log goes on in memory. */
+  begin(reason: string): void {
+    const { view, out, clock } = this.options;
+    this.#active = true;
+    this.#leftAt = view.log.position;
+    this.#left = view.stamp;
+    this.#underWay = out.leaveStore();
+    this.#landed = false;
+    this.#hasRoom = false;
+    this.#lookAt = clock.monotonic() + LOOK_EVERY_MS;
+    view.goOnInMemory(reason);
+  }
+
+  /** Takes what waits into memory; false once the log is back in the store, or is the store's. */
+  async step(): Promise<boolean> {
+    const { view, out, clock, retentionMs } = this.options;
+    if (this.#hasRoom) {
+      this.#hasRoom = false;
+      // Where this fails there was not enough room: it is looked for again.
+      if (await this.#return().catch(() => false)) return false;
+    }
+    this.#look();
+    out.appendInMemory();
+    view.log.trimOlderThan(clock.wall() - retentionMs);
+    return true;
+  }
+
+  /** Beside the loop, which a disk that does not answer must not hold up. */
+  #look(): void {
+    const { kv, clock, bell } = this.options;
+    if (this.#looking || clock.monotonic() < this.#lookAt) return;
+    this.#looking = true;
+    const sets = ROOM_KEYS.map((key) => ({ key, value: new Uint8Array(ROOM_BYTES) }));
+    kv.commit({ checks: [], sets }).then(() => this.#hasRoom = true, () => {}).finally(() => {
+      this.#looking = false;
+      this.#lookAt = clock.monotonic() + LOOK_EVERY_MS;
+      bell.ring();
+    });
+  }
+
+  /** Whether memory was left: the log was written back, or the store has one that counts. */
+  async #return(): Promise<boolean> {
+    const { view, out } = this.options;
+    const now = await view.reader.head();
+    const isOurs = now !== undefined &&
+      (now.versionstamp === this.#left || now.head.writer === out.name);
+    if (now && isOurs) {
+      this.#landed ||= this.#underWay?.isIn(now.head) === true;
+      await this.#writeBack(now);
+    } else if (now) await view.adopt(now);
+    this.#active = false;
+    out.returnToStore(this.#landed ? this.#underWay : undefined);
+    this.#underWay = undefined;
+    return true;
+  }
+
+  async #writeBack(now: StampedHead): Promise<void> {
+    const { view, out } = this.options;
+    const { epoch, next } = now.head;
+    const isBegun = epoch === view.epoch.id && next > view.log.start;
+    let stored = isBegun ? now : await this.#commitEpoch(now);
+    view.ages.clear();
+    for (;;) {
+      const { next } = stored.head;
+      const { found } = view.log.after(next - 1, Interest.EVERYTHING, MAX_CHARS)!;
+      if (found.length === 0) break;
+      const entries = found.map(({ deviceId, payload, hasUuid }) => ({
+        deviceId,
+        payload,
+        uuid: hasUuid ? "" : undefined,
+      }));
+      const header = { ...out.nextBatch(), logTime: view.head.logTime, time: found[0]!.time };
+      const frames = packFrames(header, entries, next);
+      const { writer, batch, logTime } = header;
+      const head = { ...stored.head, writer, batch, logTime, next: frames.next };
+      stored = await this.#commitHead(stored, { head, sets: frames.sets });
+      view.ages.add(frames.ages);
+    }
+    view.seen(stored);
+  }
+
+  /** The epoch in memory begins in the store where memory still reaches back to. */
+  #commitEpoch(now: StampedHead): Promise<StampedHead> {
+    const { view, out } = this.options;
+    const next = Math.max(view.log.start, this.#leftAt) + 1;
+    const head: LogHead = {
+      epoch: view.epoch.id,
+      next,
+      floor: next,
+      logTime: view.head.logTime,
+      ...out.nextBatch(),
+      written: [],
+    };
+    const upto = { epoch: head.epoch, offset: Math.min(view.lasts.upto, this.#leftAt) };
+    return this.#commitHead(now, {
+      head,
+      sets: [{ key: LAST_UPTO, value: encodeJson(upto) }],
+      // What was under way has offsets that memory has given to other messages.
+      deletes: [
+        ...ROOM_KEYS,
+        ...this.#underWay?.ages.map(({ firstOffset }) => logKey(firstOffset)) ?? [],
+      ],
+    });
+  }
+
+  async #commitHead(
+    { versionstamp }: StampedHead,
+    { head, sets, deletes = [] }: {
+      head: LogHead;
+      sets: { key: KvKey; value: Uint8Array }[];
+      deletes?: readonly KvKey[];
+    },
+  ): Promise<StampedHead> {
+    const result = await this.options.kv.commit({
+      checks: [{ key: HEAD, versionstamp }],
+      sets: [...sets, { key: HEAD, value: encodeHead(head) }],
+      deletes,
+    });
+    if (!result.ok) throw new Error("Cannot write the log back: its head has moved");
+    return { head, versionstamp: result.versionstamp };
+  }
+}

@@ -1,0 +1,82 @@
+/** The window in which repeats are found. */
+
+import { fingerprintOf } from "../messages/fingerprint.ts";
+import { hasUuid, type Message, type Publication } from "../messages/message.ts";
+
+/** More messages with one fingerprint are no accident; the oldest of them are not looked at. */
+const MAX_STEPS = 16;
+const MIN_PLACES = 1_024;
+
+/** The newest stretch of a log. */
+export interface Recent {
+  /** Everything after this offset is in memory, */
+  readonly start: number;
+  /** up to this one. */
+  readonly position: number;
+  at(offset: number): Publication | undefined;
+}
+
+/**
+ * Finds recent publications that have a uuid by the fingerprint of their payload. Chains of offsets
+ * in two arrays, as compressors find what they have seen: what falls out of the log needs no look,
+ * and the garbage collector sees nothing of it.
+ */
+export class Repeats {
+  /** By the last bits of a fingerprint: offset of the newest publication that has them. */
+  #newest = new Float64Array(MIN_PLACES);
+  /** By the last bits of an offset: that of the next older publication in its chain. */
+  #older = new Float64Array(MIN_PLACES);
+
+  constructor(private readonly recent: Recent) {}
+
+  /** The publication that `message` repeats: same device, same bytes, and it has a uuid. */
+  find(message: Message): Publication | undefined {
+    if (!hasUuid(message)) return undefined;
+    const print = printOf(message);
+    const { start } = this.recent;
+    let offset = this.#newest[this.#place(print)]!;
+    for (let steps = 0; offset > start && steps < MAX_STEPS; steps++) {
+      const found = this.recent.at(offset);
+      if (found?.print === print && isSame(found, message)) return found;
+      offset = this.#older[this.#place(offset)]!;
+    }
+    return undefined;
+  }
+
+  /** Takes the newest publication of the log. */
+  add(publication: Publication): void {
+    if (!publication.hasUuid) return;
+    publication.print = printOf(publication);
+    const { start, position } = this.recent;
+    if (position - start > this.#newest.length) this.#grow();
+    else this.#link(publication);
+  }
+
+  #place(bits: number): number {
+    return bits & (this.#newest.length - 1);
+  }
+
+  #link({ print, offset }: Publication): void {
+    const place = this.#place(print!);
+    this.#older[this.#place(offset)] = this.#newest[place]!;
+    this.#newest[place] = offset;
+  }
+
+  #grow(): void {
+    const { recent } = this;
+    this.#newest = new Float64Array(2 * this.#newest.length);
+    this.#older = new Float64Array(this.#newest.length);
+    for (let offset = recent.start + 1; offset <= recent.position; offset++) {
+      const publication = recent.at(offset)!;
+      if (publication.hasUuid) this.#link(publication);
+    }
+  }
+}
+
+export function printOf(message: { payload: string; print?: number | undefined }): number {
+  return message.print ?? fingerprintOf(message.payload);
+}
+
+export function isSame(a: { deviceId: string; payload: string }, b: typeof a): boolean {
+  return a.deviceId === b.deviceId && a.payload === b.payload;
+}

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { fingerprint, fingerprintOf } from "../../../broker/messages/fingerprint.ts";
+import type { Publication } from "../../../broker/messages/message.ts";
+import { type Recent, Repeats } from "../../../broker/log/repeats.ts";
+import { publication } from "../publications.ts";
+
+const message = (deviceId: string, payload: string) => ({ deviceId, payload, uuid: "u" });
+/** As if their fingerprints were equal by chance. */
+const alike = (offset: number, payload: string) =>
+  Object.assign(publication(offset, "a", { payload, hasUuid: true }), { print: 1 });
+
+class Log implements Recent {
+  start = 0;
+  readonly #all: Publication[] = [];
+  readonly repeats = new Repeats(this);
+
+  get position(): number {
+    return this.#all.length;
+  }
+
+  at(offset: number): Publication | undefined {
+    return offset > this.start ? this.#all[offset - 1] : undefined;
+  }
+
+  add(publication: Publication): void {
+    this.#all.push(publication);
+    this.repeats.add(publication);
+  }
+
+  find(payload: string): number | undefined {
+    return this.repeats.find({ ...message("a", payload), print: 1 })?.offset;
+  }
+}
+
+Deno.test("Repeats.find() tells messages apart whose fingerprints are equal", () => {
+  const log = new Log();
+  ["x", "y", "z"].forEach((payload, i) => log.add(alike(i + 1, payload)));
+  assert.deepEqual(["x", "y", "z", "q"].map((p) => log.find(p)), [1, 2, 3, undefined]);
+  log.start = 1;
+  assert.deepEqual(["x", "y", "z"].map((p) => log.find(p)), [undefined, 2, 3]);
+  log.start = 3;
+  assert.deepEqual(["x", "y", "z"].map((p) => log.find(p)), [undefined, undefined, undefined]);
+});
+
+Deno.test("Repeats.find() takes a fingerprint for a sign of a uuid, and needs one of the two", () => {
+  const log = new Log();
+  log.add(publication(1, "a", { payload: "x", hasUuid: true }));
+  log.add(publication(2, "a", { payload: "y" }));
+  const find = (more: { uuid?: string; print?: number }) =>
+    log.repeats.find({ deviceId: "a", payload: "x", ...more })?.offset;
+  assert.deepEqual([find({ uuid: "u" }), find({ print: fingerprintOf("x") }), find({})], [
+    1,
+    1,
+    undefined,
+  ]);
+  assert.equal(log.repeats.find(message("a", "y")), undefined, "it had none");
+});
+
+Deno.test("Repeats keeps a bounded number of messages with one fingerprint", () => {
+  const log = new Log();
+  const payloads = Array.from({ length: 5_000 }, (_, i) => `p${i}`);
+  payloads.forEach((payload, i) => log.add(alike(i + 1, payload)));
+  const known = payloads.filter((payload) => log.find(payload) !== undefined);
+  assert.ok(known.length >= 2 && known.length <= 20, `${known.length} are kept`);
+  assert.equal(known.at(-1), payloads.at(-1), "the newest");
+  log.start = log.position;
+  assert.equal(log.find(payloads.at(-1)!), undefined);
+});
+
+Deno.test("fingerprint() is of the bytes, wherever they lie, and differs for near ones", () => {
+  const texts = Array.from({ length: 50_000 }, (_, i) => `{"uuid":"${i}","raw":"0000"}`);
+  const prints = new Set(texts.map(fingerprintOf));
+  assert.ok(prints.size > texts.length - 20, `${prints.size} of ${texts.length}`);
+  for (const text of ["", "a", "abcd", "abcde", "ñ🚒", "\ufffd"]) {
+    const bytes = new TextEncoder().encode(`xyz${text}xyz`);
+    assert.equal(fingerprint(bytes.subarray(3, bytes.length - 3)), fingerprintOf(text));
+  }
+});
