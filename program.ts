@@ -2,8 +2,8 @@
 
 import { Revocations } from "./broker/revocations.ts";
 import { Companies } from "./broker/companies.ts";
-import { Hub } from "./broker/hub.ts";
-import { hubSettings } from "./broker/hub_settings.ts";
+import { Hub } from "./broker/streams/hub.ts";
+import { hubSettings } from "./broker/streams/hub_settings.ts";
 import { Instances } from "./broker/instances.ts";
 import { KvFanout } from "./broker/log/kv_fanout.ts";
 import { openStore } from "./broker/log/open.ts";

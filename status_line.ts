@@ -1,7 +1,7 @@
 /** A line a minute that says how the program is doing. */
 
 import type { Fanout } from "./broker/log/fanout.ts";
-import type { Hub } from "./broker/hub.ts";
+import type { Hub } from "./broker/streams/hub.ts";
 import type { SourceStatus } from "./ingest/ingest.ts";
 import { getLogger } from "./telemetry/log.ts";
 

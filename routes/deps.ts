@@ -5,7 +5,7 @@ import type { InboundServer } from "../broker/delivery/inbound_server.ts";
 import type { DeliveryQueue } from "../broker/delivery/queue.ts";
 import type { Instances } from "../broker/instances.ts";
 import type { Revocations } from "../broker/revocations.ts";
-import type { Hub } from "../broker/hub.ts";
+import type { Hub } from "../broker/streams/hub.ts";
 import type { Fanout } from "../broker/log/fanout.ts";
 import type { Config } from "../config/read.ts";
 import type { AwsIotService } from "../ingest/aws_iot/service.ts";

@@ -1,12 +1,12 @@
 /** The stream, on WebSocket and as Server-Sent Events: one path. */
 
 import { type Context, Hono } from "hono";
-import { wsEvent } from "../broker/client_frame.ts";
-import { beginSession } from "../broker/resume.ts";
-import type { Session } from "../broker/session.ts";
-import type { Sink } from "../broker/sink.ts";
-import { SseSink } from "../broker/sse_sink.ts";
-import { type ClientSocket, WsSink } from "../broker/ws_sink.ts";
+import { wsEvent } from "../broker/streams/client_frame.ts";
+import { beginSession } from "../broker/streams/resume.ts";
+import type { Session } from "../broker/streams/session.ts";
+import type { Sink } from "../broker/streams/sink.ts";
+import { SseSink } from "../broker/streams/sse_sink.ts";
+import { type ClientSocket, WsSink } from "../broker/streams/ws_sink.ts";
 import { getLogger } from "../telemetry/log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";

@@ -1,7 +1,7 @@
 /** The body of an event stream that another server writes, such as `Deno.serve`. */
 
-import type { EventBody } from "../broker/sse_sink.ts";
-import { SOCKET_BYTES } from "../broker/sink.ts";
+import type { EventBody } from "../broker/streams/sse_sink.ts";
+import { SOCKET_BYTES } from "../broker/streams/sink.ts";
 import { LINGER_MS } from "../server/connection.ts";
 
 /** Ends the body of a client that does not read; no failure of the server. */

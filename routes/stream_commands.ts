@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { Interest } from "../broker/messages/interest.ts";
-import { writable } from "../broker/pace.ts";
+import { writable } from "../broker/streams/pace.ts";
 import { RateLimit } from "../lib/rate_limit.ts";
-import { addToSession } from "../broker/resume.ts";
-import type { Session } from "../broker/session.ts";
+import { addToSession } from "../broker/streams/resume.ts";
+import type { Session } from "../broker/streams/session.ts";
 import { problems } from "../telemetry/metrics.ts";
 import type { AppDeps } from "./deps.ts";
 import { faultText } from "./fault_text.ts";

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { Interest, InterestError } from "../broker/messages/interest.ts";
-import type { SessionMode } from "../broker/session.ts";
+import type { SessionMode } from "../broker/streams/session.ts";
 import { flag, parseQuery, QueryError, whole, word } from "./query.ts";
 
 export { QueryError };

@@ -1,6 +1,6 @@
 /** The body of an event stream, in the chunked coding (RFC 9112, 7.1). */
 
-import { SSE_COMMENT } from "../broker/client_frame.ts";
+import { SSE_COMMENT } from "../broker/streams/client_frame.ts";
 import type { Connection } from "./connection.ts";
 
 /** Between comments that find out whether a client is gone, behind the guard too; later the usual ones do. */

@@ -1,6 +1,6 @@
 /** Frames of the WebSocket protocol (RFC 6455, 5), as a server reads them. */
 
-import { BINARY, CLOSE, PING, PONG, TEXT } from "../broker/websocket_frame.ts";
+import { BINARY, CLOSE, PING, PONG, TEXT } from "../broker/streams/websocket_frame.ts";
 import { Utf8Check } from "./utf8_check.ts";
 
 export interface FrameHandler {

@@ -1,7 +1,7 @@
 /** The server: HTTP/1 and the streams on it; HTTP/2 it leaves to Deno's. */
 
 import { logFault } from "../telemetry/fault.ts";
-import { Wheel } from "../broker/wheel.ts";
+import { Wheel } from "../broker/streams/timing_wheel.ts";
 import { BoundedLog, getLogger } from "../telemetry/log.ts";
 import { closed } from "../telemetry/metrics.ts";
 import { problem } from "../routes/problem.ts";

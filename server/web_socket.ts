@@ -2,7 +2,7 @@
 
 import type { Connection } from "./connection.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
-import { closeFrame, frame, PING, PONG, textFrame } from "../broker/websocket_frame.ts";
+import { closeFrame, frame, PING, PONG, textFrame } from "../broker/streams/websocket_frame.ts";
 import { closed } from "../telemetry/metrics.ts";
 
 export interface WebSocketHandlers {

@@ -1,10 +1,10 @@
 /** What a message costs an instance whose clients asked for others. */
 
-import { Hub } from "../../broker/hub.ts";
+import { Hub } from "../../broker/streams/hub.ts";
 import { Interest } from "../../broker/messages/interest.ts";
 import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import { Publication } from "../../broker/messages/message.ts";
-import { FakeSink } from "../broker/fake_sink.ts";
+import { FakeSink } from "../broker/streams/fake_sink.ts";
 
 const CLIENTS = 1_000;
 const DEVICES = 1_000;

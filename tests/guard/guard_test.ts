@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { get } from "node:http";
 import { connect } from "node:tls";
 import { configOf } from "../kit/config.ts";
-import type { EventBody } from "../../broker/sse_sink.ts";
+import type { EventBody } from "../../broker/streams/sse_sink.ts";
 import { listen } from "../../listen.ts";
 import { StreamBody } from "../../routes/stream_body.ts";
 import type { RequestInfo } from "../../server/direct_request.ts";

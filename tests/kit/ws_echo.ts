@@ -3,7 +3,7 @@
  * Run it by itself: `deno run -A tests/kit/ws_echo.ts 9001`, then connect to `ws://127.0.0.1:9001/`.
  */
 
-import { BINARY, frame, textFrame } from "../../broker/websocket_frame.ts";
+import { BINARY, frame, textFrame } from "../../broker/streams/websocket_frame.ts";
 import type { RequestInfo } from "../../server/direct_request.ts";
 import { StreamServer } from "../../server/stream_server.ts";
 import type { ServerWebSocket } from "../../server/web_socket.ts";

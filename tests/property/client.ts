@@ -1,8 +1,8 @@
 /** One client over all its connections: what it sees goes to its oracle. */
 
 import { Epoch } from "../../broker/messages/message.ts";
-import { beginSession } from "../../broker/resume.ts";
-import type { Session, SessionMode } from "../../broker/session.ts";
+import { beginSession } from "../../broker/streams/resume.ts";
+import type { Session, SessionMode } from "../../broker/streams/session.ts";
 import type { AppDeps } from "../../routes/deps.ts";
 import { StreamCommands } from "../../routes/stream_commands.ts";
 import { OPEN_GRANT } from "../../routes/tokens.ts";

@@ -7,7 +7,7 @@ export interface Frame {
   readonly sentAt: number;
 }
 
-import type { ClientSocket as ServerSide } from "../../broker/ws_sink.ts";
+import type { ClientSocket as ServerSide } from "../../broker/streams/ws_sink.ts";
 
 /** A frame counts so much, that a few of them fill a socket and the tests need no megabytes. */
 const FRAME_BYTES = 600_000;

@@ -1,9 +1,9 @@
 /** A client's connection to our own server, of which a test plays the system and the client. */
 
-import type { Sink } from "../../broker/sink.ts";
-import { SseSink } from "../../broker/sse_sink.ts";
-import { CLOSE, PING, PONG, TEXT } from "../../broker/websocket_frame.ts";
-import { WsSink } from "../../broker/ws_sink.ts";
+import type { Sink } from "../../broker/streams/sink.ts";
+import { SseSink } from "../../broker/streams/sse_sink.ts";
+import { CLOSE, PING, PONG, TEXT } from "../../broker/streams/websocket_frame.ts";
+import { WsSink } from "../../broker/streams/ws_sink.ts";
 import { Connection } from "../../server/connection.ts";
 import { EventOutput } from "../../server/event_output.ts";
 import { ServerWebSocket } from "../../server/web_socket.ts";

@@ -1,7 +1,7 @@
 /** Instances with their hubs on one store, in virtual time; and the log as it truly is. */
 
 import { setImmediate } from "node:timers";
-import { Hub } from "../../broker/hub.ts";
+import { Hub } from "../../broker/streams/hub.ts";
 import { KvFanout } from "../../broker/log/kv_fanout.ts";
 import { HEAD } from "../../broker/store/kv_keys.ts";
 import { decodeHead } from "../../broker/log/log_head.ts";

@@ -1,8 +1,8 @@
 /** What lies between a client and the session that its instance has for it. */
 
-import type { Sink } from "../../broker/sink.ts";
-import { SseSink } from "../../broker/sse_sink.ts";
-import { WsSink } from "../../broker/ws_sink.ts";
+import type { Sink } from "../../broker/streams/sink.ts";
+import { SseSink } from "../../broker/streams/sse_sink.ts";
+import { WsSink } from "../../broker/streams/ws_sink.ts";
 import { StreamBody } from "../../routes/stream_body.ts";
 import { parseWsFrame, type Received, SseParser } from "../kit/received.ts";
 import { ClientSocket } from "./client_socket.ts";

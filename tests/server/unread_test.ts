@@ -1,11 +1,11 @@
 /** Clients that read nothing, at the default times, which nobody waits for. */
 
 import assert from "node:assert/strict";
-import { Hub } from "../../broker/hub.ts";
+import { Hub } from "../../broker/streams/hub.ts";
 import { Interest } from "../../broker/messages/interest.ts";
 import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
-import { SseSink } from "../../broker/sse_sink.ts";
-import { WsSink } from "../../broker/ws_sink.ts";
+import { SseSink } from "../../broker/streams/sse_sink.ts";
+import { WsSink } from "../../broker/streams/ws_sink.ts";
 import { Connection } from "../../server/connection.ts";
 import { EventOutput } from "../../server/event_output.ts";
 import { ServerWebSocket } from "../../server/web_socket.ts";

@@ -1,0 +1,168 @@
+/** Messages and events as clients read them, on WebSocket and as Server-Sent Events. */
+
+import { utf8 } from "../../lib/utf8.ts";
+import { textFrame } from "./websocket_frame.ts";
+import type { Publication } from "../messages/message.ts";
+
+/** A message as a WebSocket text frame; built once, whatever the number of clients. */
+export function wsMessage(publication: Publication): string {
+  return publication.wsFrame ??=
+    `{"event":"message","data":${publication.payload},"id":"${publication.cursor}"}`;
+}
+
+/** The same as the bytes of a whole frame, for sockets that take several in one write. */
+export function wsMessageFrame(publication: Publication): Uint8Array {
+  return publication.wsBytes ??= textFrame(wsMessage(publication));
+}
+
+/** A message as a Server-Sent Event; built once, whatever the number of clients. */
+export function sseMessage(publication: Publication): Uint8Array {
+  return publication.sseFrame ??= utf8(
+    `id: ${publication.cursor}\nevent: message\ndata: ${publication.payload}\n\n`,
+  );
+}
+
+/** An event with JSON text as its data; `id` where it moves the client's position. */
+export function wsEvent(event: string, data: string, id?: string): string {
+  return `{"event":"${event}","data":${data}${id === undefined ? "" : `,"id":"${id}"`}}`;
+}
+
+/** Events of one name, as the bytes of a text frame each, one after another. */
+export function wsEventFrames(event: string, data: readonly string[]): Uint8Array {
+  return join(data.map((text) => textFrame(wsEvent(event, text))));
+}
+
+/** Messages with their positions in one WebSocket text frame. */
+export function wsBatch(items: readonly { payload: string; id: string }[]): string {
+  const data = items.map(({ payload, id }) => `{"data":${payload},"id":"${id}"}`).join(",");
+  return `{"event":"batch","data":[${data}]}`;
+}
+
+export function sseEvent(event: string, data: string, id?: string): Uint8Array {
+  return utf8(sseText(event, data, id));
+}
+
+/** Events of one name in one chunk. */
+export function sseEvents(event: string, data: readonly string[]): Uint8Array {
+  return utf8(data.map((text) => sseText(event, text)).join(""));
+}
+
+function sseText(event: string, data: string, id?: string): string {
+  const position = id === undefined ? "" : `id: ${id}\n`;
+  return `${position}event: ${event}\ndata: ${data}\n\n`;
+}
+
+/** A block that sets the position of a client that has seen nothing yet. */
+export function ssePosition(id: string): Uint8Array {
+  return utf8(`id: ${id}\n\n`);
+}
+
+export const SSE_RETRY = utf8("retry: 3000\n\n");
+export const SSE_COMMENT = utf8(": keep-alive\n\n");
+
+/** Drops the frames of publications that are on their way, so that memory holds them once. */
+export function forgetFrames(publications: readonly Publication[]): void {
+  for (const publication of publications) {
+    publication.wsFrame = undefined;
+    publication.wsBytes = undefined;
+    publication.sseFrame = undefined;
+  }
+}
+
+/**
+ * Joins what one client gets in one turn, into one chunk of events or one frame, and shares that
+ * between clients that get the same. Lives for one turn.
+ */
+export class JoinedEvents {
+  readonly #made = new Map<number, Joined[]>();
+  readonly #others = new Map<string, OtherEvents[]>();
+
+  /** Server-Sent Events in one chunk; no client can tell. */
+  of(publications: readonly Publication[]): Uint8Array {
+    if (publications.length === 1) return sseMessage(publications[0]!);
+    const joined = this.#same(publications);
+    return joined.events ??= join(publications.map(sseMessage));
+  }
+
+  /** Text frames, one after another. */
+  framesOf(publications: readonly Publication[]): Uint8Array {
+    if (publications.length === 1) return wsMessageFrame(publications[0]!);
+    const joined = this.#same(publications);
+    return joined.frames ??= join(publications.map(wsMessageFrame));
+  }
+
+  /** A `batch` frame. */
+  batchOf(publications: readonly Publication[]): string {
+    const joined = this.#same(publications);
+    return joined.batch ??= wsBatch(
+      publications.map(({ payload, cursor }) => ({ payload, id: cursor })),
+    );
+  }
+
+  /** The same as the bytes of a whole text frame. */
+  batchFrameOf(publications: readonly Publication[]): Uint8Array {
+    return this.#same(publications).batchFrame ??= textFrame(this.batchOf(publications));
+  }
+
+  /** Other events of one name, in one chunk. */
+  eventsOf(name: string, data: readonly string[]): Uint8Array {
+    return this.#sameEvents(name, data).events ??= sseEvents(name, data);
+  }
+
+  /** The same as text frames, one after another. */
+  eventFramesOf(name: string, data: readonly string[]): Uint8Array {
+    return this.#sameEvents(name, data).frames ??= wsEventFrames(name, data);
+  }
+
+  #sameEvents(name: string, data: readonly string[]): OtherEvents {
+    const key = `${name} ${data.length} ${data[0]}`;
+    const made = this.#others.get(key);
+    const same = made?.find((one) => equal(one.data, data));
+    if (same) return same;
+    const other: OtherEvents = { data: [...data] };
+    if (made) made.push(other);
+    else this.#others.set(key, [other]);
+    return other;
+  }
+
+  #same(publications: readonly Publication[]): Joined {
+    const key = publications[0]!.offset * 4096 + (publications.length & 4095);
+    const made = this.#made.get(key);
+    const same = made?.find((joined) => equal(joined.publications, publications));
+    if (same) return same;
+    const joined: Joined = { publications: [...publications] };
+    if (made) made.push(joined);
+    else this.#made.set(key, [joined]);
+    return joined;
+  }
+}
+
+interface Joined {
+  readonly publications: readonly Publication[];
+  events?: Uint8Array;
+  frames?: Uint8Array;
+  batch?: string;
+  batchFrame?: Uint8Array;
+}
+
+interface OtherEvents {
+  readonly data: readonly string[];
+  events?: Uint8Array;
+  frames?: Uint8Array;
+}
+
+function equal<T>(a: readonly T[], b: readonly T[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+export function join(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}

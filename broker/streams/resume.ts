@@ -1,0 +1,196 @@
+/** What a client gets before it is live: a snapshot, then what it missed. */
+
+import { JoinedEvents } from "./client_frame.ts";
+import type { Replay } from "../log/fanout.ts";
+import type { Hub } from "./hub.ts";
+import type { Interest } from "../messages/interest.ts";
+import { parseCursor, type Publication } from "../messages/message.ts";
+import { resumes } from "../../telemetry/metrics.ts";
+import { isGone, nextStep, STEP_BYTES, STEP_MESSAGES } from "./pace.ts";
+import type { Session } from "./session.ts";
+import { sendSnapshot } from "./snapshot.ts";
+
+export interface ResumeOptions {
+  /** Everything kept after it comes first. */
+  readonly cursor?: string | undefined;
+  /** The last known message of each device comes before everything else. */
+  readonly snapshot?: boolean | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings a new session to the head of the log and attaches it there, in the turn in which nothing
+ * lies between: no gap, no repeat, and nothing held back for it meanwhile.
+ */
+export async function beginSession(
+  hub: Hub,
+  session: Session,
+  { cursor, snapshot, signal }: ResumeOptions,
+): Promise<void> {
+  const opened = hub.cursor();
+  session.sink.open(cursor === undefined ? opened : undefined);
+  if (cursor === undefined && !snapshot) return hub.attach(session);
+  session.reach(cursor === undefined ? opened : parseCursor(cursor) && cursor);
+  const wait = hub.turnstile.pass();
+  if (wait) {
+    await wait;
+    if (isGone(session, signal)) return;
+  }
+  // In one turn with the snapshot's begin: what comes after it is replayed.
+  const start = hub.cursor();
+  if (snapshot) await sendSnapshot(hub, session, session.interest, { signal });
+  let isAnswered = false;
+  let replay = await hub.fanout.since(cursor ?? start, session.interest, signal);
+  if (snapshot && cursor !== undefined && replay.status === "none") {
+    // What came meanwhile is in no snapshot: to this client it is live.
+    session.reach(start);
+    sendResumed(session, replay, 0, start);
+    isAnswered = true;
+    replay = await hub.fanout.since(start, session.interest, signal);
+  }
+  await replayToHead(hub, session, replay, {
+    signal,
+    write: (step) => session.replay(step, new JoinedEvents()),
+    onWritten: (offset) => session.reach(hub.cursor(offset)),
+    onHead: (replayed) => {
+      // Who asked for no replay is told where a snapshot took longer than messages are kept.
+      if (!isAnswered && (cursor !== undefined || replay.status !== "full")) {
+        sendResumed(session, replay, replayed, session.position(hub.cursor));
+      }
+      hub.attach(session);
+    },
+  });
+}
+
+/**
+ * Brings more devices to a live session. With a cursor what was missed of them comes first, while
+ * the others go on, and then they are live, in order. The messages of the replay carry no id, since
+ * newer ones of others may be out already.
+ */
+export async function addToSession(
+  hub: Hub,
+  session: Session,
+  named: Interest,
+  { cursor, snapshot, signal, all }: ResumeOptions & { readonly all: Interest },
+): Promise<void> {
+  const replay = cursor === undefined ? undefined : await hub.fanout.since(cursor, named, signal);
+  if (session.closed) return;
+  const { turnstile, fanout: { log } } = hub;
+  if (cursor === undefined || replay === undefined || replay.status === "none") {
+    hub.reattach(session, all);
+    const liveFrom = log.position;
+    if (snapshot && await nextStep(session, { turnstile, signal })) {
+      await sendSnapshot(hub, session, named, { signal, liveFrom });
+    }
+    if (replay) sendResumed(session, replay, 0, session.position(hub.cursor));
+    return;
+  }
+  if (!await nextStep(session, { turnstile, signal })) return;
+  if (snapshot) await sendSnapshot(hub, session, named, { signal });
+  if (session.closed) return;
+  hub.reattach(session, all);
+  session.hold(named, parseCursor(cursor)!.offset);
+  try {
+    await replayToHead(hub, session, replay, {
+      signal,
+      write: (step) => {
+        session.replayWithoutIds(step);
+        return step.length;
+      },
+      onHead: (replayed) => {
+        session.release();
+        sendResumed(session, replay, replayed, session.position(hub.cursor));
+      },
+    });
+  } finally {
+    session.release();
+  }
+}
+
+interface ReplayOptions {
+  /** Writes some messages; returns how many the socket took. */
+  readonly write: (step: readonly Publication[]) => number;
+  /** Everything up to `offset` is written. */
+  readonly onWritten?: (offset: number) => void;
+  /** Called in the turn in which nothing lies between what was written and the head. */
+  readonly onHead: (replayed: number) => void;
+  readonly signal: AbortSignal;
+}
+
+async function replayToHead(
+  hub: Hub,
+  session: Session,
+  replay: Replay,
+  options: ReplayOptions,
+): Promise<void> {
+  const { onWritten, onHead, signal } = options;
+  const { turnstile, fanout: { log } } = hub;
+  const newest = session.mode.latest ? new Newest() : undefined;
+  const next = () => nextStep(session, { turnstile, signal });
+  let replayed = 0;
+  for (let caughtUp = false;;) {
+    let found = await replay.next(STEP_BYTES);
+    if (isGone(session, signal)) return;
+    const atHead = () => replay.at === log.position;
+    newest?.add(found);
+    if (!newest || atHead()) {
+      if (newest) found = newest.take();
+      if (newest && caughtUp) {
+        // What came while the newest of each device were written: for its rate to decide about.
+        onHead(replayed);
+        return session.addAll(found);
+      }
+      replayed += found.length;
+      if (!await writeAll(found, options.write, next)) return;
+      onWritten?.(replay.at);
+      if (atHead()) return onHead(replayed);
+      caughtUp = true;
+    }
+    if (!await next()) return;
+  }
+}
+
+/** The newest message of each device, in the order of the log. */
+class Newest {
+  readonly #byDevice = new Map<string, Publication>();
+
+  add(publications: readonly Publication[]): void {
+    for (const publication of publications) {
+      this.#byDevice.delete(publication.deviceId);
+      this.#byDevice.set(publication.deviceId, publication);
+    }
+  }
+
+  take(): Publication[] {
+    const taken = [...this.#byDevice.values()];
+    this.#byDevice.clear();
+    return taken;
+  }
+}
+
+/** Writes some messages in steps; false where the client is gone. */
+async function writeAll(
+  publications: readonly Publication[],
+  write: ReplayOptions["write"],
+  next: () => Promise<boolean>,
+): Promise<boolean> {
+  for (let rest = publications; rest.length > 0;) {
+    rest = rest.slice(write(oneStep(rest)));
+    if (rest.length > 0 && !await next()) return false;
+  }
+  return true;
+}
+
+/** As many as are written in one go. */
+function oneStep(publications: readonly Publication[]): readonly Publication[] {
+  let bytes = 0;
+  const end = publications.findIndex(({ payload }, i) =>
+    i === STEP_MESSAGES || (bytes += payload.length) > STEP_BYTES && i > 0
+  );
+  return end < 0 ? publications : publications.slice(0, end);
+}
+
+function sendResumed(session: Session, { status }: Replay, replayed: number, id?: string): void {
+  resumes.count(status);
+  session.sink.event("resumed", JSON.stringify({ status, replayed }), id);
+}

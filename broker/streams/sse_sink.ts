@@ -1,0 +1,95 @@
+/** Writes a session's messages as Server-Sent Events. */
+
+import {
+  join,
+  type JoinedEvents,
+  SSE_COMMENT,
+  SSE_RETRY,
+  sseEvent,
+  sseEvents,
+  ssePosition,
+} from "./client_frame.ts";
+import type { Publication } from "../messages/message.ts";
+import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
+
+/** The body of an event stream, as far as it is written to. */
+export interface EventBody {
+  /** Bytes that the system has not taken yet. */
+  readonly buffered: number;
+  /** Bytes that the system has taken since the start, counted as in `buffered`. */
+  readonly taken: number;
+  readonly isOpen: boolean;
+  /** Calls back once, when bytes were taken or it is closed; not every body can. */
+  whenTaken?(callback: () => void): void;
+  write(bytes: Uint8Array): void;
+  /** Ends the stream when what was written before is out. */
+  end(): void;
+  /** Throws away what waits, so that the client can tell that this is no end. */
+  abandon(): void;
+}
+
+export class SseSink implements Sink {
+  readonly transport = "sse";
+  readonly #unread = new UnreadEvents();
+
+  constructor(private readonly body: EventBody) {}
+
+  get buffered(): number {
+    return this.body.buffered;
+  }
+
+  get taken(): number {
+    return this.body.taken;
+  }
+
+  get full(): boolean {
+    return this.body.buffered >= SOCKET_BYTES || !this.body.isOpen;
+  }
+
+  whenTaken(callback: () => void): boolean {
+    this.body.whenTaken?.(callback);
+    return this.body.whenTaken !== undefined;
+  }
+
+  open(position: string | undefined): void {
+    this.body.write(position === undefined ? SSE_RETRY : join([SSE_RETRY, ssePosition(position)]));
+  }
+
+  write(publications: readonly Publication[], joined: JoinedEvents): number {
+    if (this.full) return 0;
+    this.body.write(joined.of(publications));
+    return publications.length;
+  }
+
+  writeBatch(publications: readonly Publication[], joined: JoinedEvents): number {
+    return this.write(publications, joined);
+  }
+
+  items(items: readonly { payload: string; id: string }[]): void {
+    this.body.write(join(items.map(({ payload, id }) => sseEvent("message", payload, id))));
+  }
+
+  event(name: string, data: string, id?: string): void {
+    if (!this.body.isOpen) return;
+    const bytes = sseEvent(name, data, id);
+    if (this.#unread.admits(bytes.length, this.full)) this.body.write(bytes);
+    else this.abandon();
+  }
+
+  events(name: string, data: readonly string[], joined?: JoinedEvents): void {
+    this.body.write(joined?.eventsOf(name, data) ?? sseEvents(name, data));
+  }
+
+  comment(): void {
+    // A client that has not read what is there needs no proof of life, and its memory is bounded.
+    if (!this.full) this.body.write(SSE_COMMENT);
+  }
+
+  close(): void {
+    this.body.end();
+  }
+
+  abandon(): void {
+    this.body.abandon();
+  }
+}

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import {
+  forgetFrames,
+  JoinedEvents,
+  sseEvent,
+  sseEvents,
+  sseMessage,
+  ssePosition,
+  wsBatch,
+  wsEvent,
+  wsEventFrames,
+  wsMessage,
+} from "../../../broker/streams/client_frame.ts";
+import { Publication } from "../../../broker/messages/message.ts";
+import { textFrame } from "../../../broker/streams/websocket_frame.ts";
+import { EPOCH, publication } from "./fake_sink.ts";
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+Deno.test("frames are as the contract has them", () => {
+  const payload = '{"ñ":"+1.0😀"}';
+  const message = new Publication(EPOCH, 7, "A", payload, false, 0);
+  const id = EPOCH.cursor(7);
+  assert.equal(wsMessage(message), `{"event":"message","data":${payload},"id":"${id}"}`);
+  assert.equal(text(sseMessage(message)), `id: ${id}\nevent: message\ndata: ${payload}\n\n`);
+  assert.equal(wsEvent("ping", "{}", id), `{"event":"ping","data":{},"id":"${id}"}`);
+  assert.equal(wsEvent("dropped", "{}"), '{"event":"dropped","data":{}}');
+  assert.equal(text(sseEvent("ping", "{}", id)), `id: ${id}\nevent: ping\ndata: {}\n\n`);
+  assert.equal(text(sseEvent("dropped", "{}")), "event: dropped\ndata: {}\n\n");
+  assert.equal(text(ssePosition(id)), `id: ${id}\n\n`);
+  assert.equal(
+    wsBatch([{ payload: "1", id: "a" }, { payload: "{}", id: "b" }]),
+    '{"event":"batch","data":[{"data":1,"id":"a"},{"data":{},"id":"b"}]}',
+  );
+});
+
+Deno.test("a message's frame is built once, and forgotten when it is told to", () => {
+  const message = publication("A", 1);
+  const frame = sseMessage(message);
+  assert.equal(sseMessage(message), frame);
+  assert.equal(wsMessage(message), wsMessage(message));
+  forgetFrames([message]);
+  assert.deepEqual([message.wsFrame, message.sseFrame], [undefined, undefined]);
+  assert.notEqual(sseMessage(message), frame);
+});
+
+Deno.test("JoinedEvents shares between clients that get the same, and only between those", () => {
+  const [a, b, c, d] = [1, 2, 3, 4].map((offset) => publication("A", offset)) as [
+    Publication,
+    Publication,
+    Publication,
+    Publication,
+  ];
+  const joined = new JoinedEvents();
+  const abc = joined.of([a, b, c]);
+  assert.equal(text(abc), [a, b, c].map((one) => text(sseMessage(one))).join(""));
+  assert.equal(joined.of([a, b, c]), abc);
+  assert.equal(text(joined.of([a, b, d])), [a, b, d].map((one) => text(sseMessage(one))).join(""));
+  assert.equal(text(joined.of([a, c])), [a, c].map((one) => text(sseMessage(one))).join(""));
+  assert.equal(joined.of([b]), sseMessage(b));
+  const batch = joined.batchOf([a, b, c]);
+  assert.match(batch, /^\{"event":"batch","data":\[\{"data":1,"id":"\S+"\},.*\]\}$/);
+  assert.equal(joined.of([a, b, c]), abc);
+  // What is joined is what was there, also where the list is used again.
+  const turn = [a, b];
+  const first = text(joined.of(turn));
+  turn[1] = d;
+  assert.notEqual(text(joined.of(turn)), first);
+  assert.equal(text(joined.of([a, b])), first);
+});
+
+Deno.test("events of one name are joined, each whole, and shared where the same is told", () => {
+  const data = ['{"n":1}', '"😀"'];
+  const joined = new JoinedEvents();
+  const events = joined.eventsOf("presence", data);
+  assert.equal(text(events), data.map((one) => text(sseEvent("presence", one))).join(""));
+  const frames = joined.eventFramesOf("presence", data);
+  assert.equal(text(frames), data.map((one) => text(textFrame(wsEvent("presence", one)))).join(""));
+  assert.equal(joined.eventsOf("presence", [...data]), events);
+  assert.equal(joined.eventFramesOf("presence", [...data]), frames);
+  assert.notEqual(joined.eventsOf("snapshot", data), events);
+  assert.notEqual(joined.eventsOf("presence", [data[0]!, "2"]), events);
+  assert.deepEqual([sseEvents("presence", data), wsEventFrames("presence", data)], [
+    events,
+    frames,
+  ]);
+});

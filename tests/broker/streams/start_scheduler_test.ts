@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
+import { Turnstile } from "../../../broker/streams/start_scheduler.ts";
+import { VirtualTimers } from "../../property/virtual_timers.ts";
+import { Scheduler } from "../simulation/scheduler.ts";
+
+/** Clients whose work takes `workMs` each, in virtual time; `done` has who is through, in order. */
+class Crowd implements Disposable {
+  readonly scheduler = new Scheduler();
+  readonly #timers = new VirtualTimers(this.scheduler);
+  readonly turnstile = new Turnstile();
+  readonly done: number[] = [];
+
+  constructor(private readonly workMs: number) {}
+
+  /** Passes and does its work, as one does who calls through some functions. */
+  async arrive(who: number): Promise<void> {
+    await this.#pass();
+    this.scheduler.now += this.workMs;
+    this.done.push(who);
+  }
+
+  /** How many went through in each turn of the event loop, until all are through. */
+  async turns(count: number): Promise<number[]> {
+    const seen: number[] = [];
+    const look = () => {
+      seen.push(this.done.length);
+      if (this.done.length < count) setTimeout(look);
+    };
+    setTimeout(look);
+    for (let who = 0; who < count; who++) this.arrive(who);
+    await promises();
+    assert.ok(await this.scheduler.run(() => seen.at(-1) === count, 1_000_000));
+    return seen.map((at, i) => at - (seen[i - 1] ?? 0));
+  }
+
+  async #pass(): Promise<void> {
+    await this.turnstile.pass();
+  }
+
+  [Symbol.dispose](): void {
+    this.turnstile[Symbol.dispose]();
+    this.#timers[Symbol.dispose]();
+  }
+}
+
+/** Lets every promise go on that can, without a turn of the timers. */
+const promises = () => new Promise((resolve) => setImmediate(resolve));
+
+Deno.test("Turnstile: who comes where there is time goes on at once, the next when its work is done", async () => {
+  using crowd = new Crowd(1);
+  assert.equal(crowd.turnstile.pass(), undefined);
+  crowd.arrive(1);
+  assert.deepEqual([crowd.turnstile.waiting, crowd.done], [1, []]);
+  await promises();
+  assert.deepEqual([crowd.turnstile.waiting, crowd.done], [0, [1]]);
+  assert.equal(crowd.turnstile.pass(), undefined);
+  await promises();
+  crowd.scheduler.now += 4;
+  assert.notEqual(crowd.turnstile.pass(), undefined, "the time of this turn is over");
+});
+
+Deno.test("Turnstile: a crowd goes through in order, 4 ms of work in each turn", async () => {
+  using crowd = new Crowd(1);
+  const turns = await crowd.turns(1_000);
+  assert.deepEqual(crowd.done, Array.from({ length: 1_000 }, (_, who) => who));
+  assert.equal(Math.max(...turns), 4);
+  // No turn is left out either.
+  assert.deepEqual(new Set(turns.slice(1, -1)), new Set([4]));
+});
+
+Deno.test("Turnstile: work that takes longer than a turn goes through one by one", async () => {
+  using crowd = new Crowd(10);
+  assert.deepEqual(new Set(await crowd.turns(20)), new Set([1]));
+});
+
+Deno.test("Turnstile: of those whose work comes later eight go through in a turn", async () => {
+  using crowd = new Crowd(0);
+  const turns = await crowd.turns(100);
+  assert.equal(Math.max(...turns), 8);
+  assert.deepEqual(crowd.done, Array.from({ length: 100 }, (_, who) => who));
+});
+
+Deno.test("Turnstile: who comes back before others have had their turn waits behind them", async () => {
+  using crowd = new Crowd(1);
+  const order: string[] = [];
+  const steps = async (who: string) => {
+    for (let step = 0; step < 3; step++) {
+      await crowd.turnstile.pass();
+      crowd.scheduler.now += 1;
+      order.push(who);
+    }
+  };
+  const all = Promise.all([steps("a"), steps("b"), steps("c")]);
+  await promises();
+  await crowd.scheduler.run(() => order.length === 9, 1000);
+  await all;
+  assert.equal(order.join(""), "abcabcabc");
+});
+
+Deno.test("Turnstile: at its end nobody waits, nor later", async () => {
+  using crowd = new Crowd(1);
+  for (let who = 0; who < 2_000; who++) crowd.arrive(who);
+  await promises();
+  assert.ok(crowd.turnstile.waiting > 0);
+  crowd.turnstile[Symbol.dispose]();
+  await promises();
+  assert.deepEqual([crowd.done.length, crowd.turnstile.waiting], [2_000, 0]);
+  crowd.scheduler.now += 1_000;
+  crowd.arrive(2_000);
+  await promises();
+  assert.equal(crowd.done.at(-1), 2_000);
+});
+
+Deno.test("Turnstile: nothing runs while nobody comes", async () => {
+  using crowd = new Crowd(1);
+  await crowd.turns(10);
+  await crowd.scheduler.run(() => false, 100);
+  const { steps } = crowd.scheduler;
+  await crowd.scheduler.run(() => false, 60_000);
+  assert.equal(crowd.scheduler.steps, steps);
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { Wheel } from "../../../broker/streams/timing_wheel.ts";
+
+function wheel(periodSeconds: number) {
+  const visited: string[] = [];
+  return { visited, wheel: new Wheel<string>(periodSeconds, (member) => visited.push(member)) };
+}
+
+Deno.test("Wheel: each member once a period, from a whole one after it came", () => {
+  const { visited, wheel: w } = wheel(3);
+  w.add("a");
+  w.turn();
+  w.add("b");
+  w.turn();
+  assert.deepEqual(visited, []);
+  w.turn();
+  assert.deepEqual(visited.splice(0), ["a"]);
+  w.turn();
+  assert.deepEqual(visited.splice(0), ["b"]);
+  for (let i = 0; i < 6; i++) w.turn();
+  assert.deepEqual(visited, ["a", "b", "a", "b"]);
+});
+
+Deno.test("Wheel: a period of one second visits at every turn", () => {
+  const { visited, wheel: w } = wheel(1);
+  w.add("a");
+  w.turn();
+  w.turn();
+  assert.deepEqual(visited, ["a", "a"]);
+});
+
+Deno.test("Wheel: members may leave and come while they are visited", () => {
+  const visited: string[] = [];
+  const w: Wheel<string> = new Wheel<string>(2, (member) => {
+    visited.push(member);
+    w.delete(member);
+    if (member === "a") w.delete("b");
+    if (member === "c") w.add("d");
+  });
+  for (const member of ["a", "b", "c"]) w.add(member);
+  w.turn();
+  w.turn();
+  assert.deepEqual(visited.splice(0), ["a", "c"]);
+  w.turn();
+  assert.deepEqual(visited, []);
+  w.turn();
+  assert.deepEqual(visited, ["d"]);
+  w.delete("never there");
+});
+
+Deno.test("Wheel: who comes while others are visited waits a whole period too", () => {
+  const visited: string[] = [];
+  const w: Wheel<string> = new Wheel<string>(2, (member) => {
+    visited.push(member);
+    if (member === "a") w.add("new");
+  });
+  for (const member of ["a", "b"]) w.add(member);
+  for (let i = 0; i < 3; i++) w.turn();
+  assert.deepEqual(visited.splice(0), ["a", "b"]);
+  w.turn();
+  assert.deepEqual(visited, ["a", "b", "new"]);
+});
+
+Deno.test("Wheel: a visit that throws keeps no other one from being made", () => {
+  const visited: string[] = [];
+  const w = new Wheel<string>(1, (member) => {
+    if (member === "broken") throw new TypeError("failed on purpose");
+    visited.push(member);
+  });
+  for (const member of ["a", "broken", "b"]) w.add(member);
+  w.turn();
+  assert.deepEqual(visited, ["a", "b"]);
+});
+
+Deno.test("Wheel: many members of one second are visited in steps, and none that has left meanwhile", async () => {
+  const visited: number[] = [];
+  const goOn: (() => void)[] = [];
+  const w = new Wheel<number>(
+    1,
+    (member) => visited.push(member),
+    () => new Promise((resolve) => goOn.push(resolve)),
+  );
+  for (let member = 0; member < 1000; member++) w.add(member);
+  w.turn();
+  for (let step = 1; step <= 9; step++) {
+    assert.equal(visited.length, step * 100);
+    if (step === 5) w.delete(999);
+    goOn.pop()!();
+    await Promise.resolve();
+    await Promise.resolve();
+  }
+  assert.deepEqual([visited.length, goOn.length], [999, 0]);
+  assert.equal(visited.includes(999), false);
+});
+
+Deno.test("Wheel: a long period costs nothing, and who has left leaves nothing behind", () => {
+  const { visited, wheel: w } = wheel(31_536_000);
+  const before = Deno.memoryUsage();
+  for (let i = 0; i < 200_000; i++) {
+    w.add(`${i}`);
+    w.turn();
+    w.delete(`${i}`);
+  }
+  const after = Deno.memoryUsage();
+  assert.deepEqual(visited, []);
+  // A slot that stays behind takes 200 bytes, 40 MB in all; garbage of the text is a few.
+  const grown = after.heapUsed - before.heapUsed + after.external - before.external;
+  assert.ok(grown < 25_000_000, `${grown} bytes`);
+});
