@@ -8,9 +8,9 @@
  *     Deno.serve({ port: 8000 }, telecast.fetch);
  */
 
-import type { HandlingContext, MessageHandler } from "./broker/delivery/alarm_handler.ts";
-import type { Backend } from "./broker/delivery/backend.ts";
-import type { WhatsApp } from "./broker/delivery/whatsapp.ts";
+import type { HandlingContext, MessageHandler } from "./broker/deliveries/alarm_handler.ts";
+import type { Backend } from "./broker/deliveries/backend.ts";
+import type { WhatsApp } from "./broker/deliveries/whatsapp.ts";
 import { type Problem, readConfig } from "./config/read.ts";
 import { handlerOf } from "./ingest/botonera/message_types.ts";
 import type { SourceKind } from "./ingest/source_kind.ts";
@@ -19,9 +19,9 @@ import type { OwnSource } from "./ingest/source.ts";
 import { closeLog, configureLog } from "./telemetry/log.ts";
 import { type Program, startProgram } from "./program.ts";
 
-export { Backend } from "./broker/delivery/backend.ts";
-export { DeliveryError } from "./broker/delivery/delivery.ts";
-export { WhatsApp, type WhatsAppMessage } from "./broker/delivery/whatsapp.ts";
+export { Backend } from "./broker/deliveries/backend.ts";
+export { DeliveryError } from "./broker/deliveries/delivery.ts";
+export { WhatsApp, type WhatsAppMessage } from "./broker/deliveries/whatsapp.ts";
 export { type MessageType, registerMessageType } from "./ingest/botonera/message_types.ts";
 export { InvalidTopicError } from "./ingest/mqtt/topic_name.ts";
 export { defineSource } from "./ingest/source_kind.ts";

@@ -24,7 +24,7 @@ import { metricsRegistry } from "./routes/metrics_registry.ts";
 import { ConnectionCount } from "./routes/connection_count.ts";
 import { StatsdReporter } from "./statsd.ts";
 import { StatusLine } from "./status_line.ts";
-import { openWork, type Work, type WorkHandlers } from "./work.ts";
+import { openWork, type Work, type WorkHandlers } from "./broker/deliveries/deliveries.ts";
 
 const log = getLogger("program");
 

@@ -2,8 +2,8 @@
 
 import type { Companies } from "../broker/companies.ts";
 import type { InboundMessage } from "../broker/messages/inbound_message.ts";
-import type { Inbox } from "../broker/delivery/inbox.ts";
-import type { DeliveryQueue } from "../broker/delivery/queue.ts";
+import type { Inbox } from "../broker/deliveries/inbox.ts";
+import type { DeliveryQueue } from "../broker/deliveries/queue.ts";
 import type { Fanout } from "../broker/log/fanout.ts";
 import type { Entry } from "../broker/messages/message.ts";
 import { BoundedLog, getLogger } from "../telemetry/log.ts";

@@ -1,8 +1,8 @@
 /** All sources of this instance, made from the configuration. */
 
 import type { Companies } from "../broker/companies.ts";
-import type { Inbox } from "../broker/delivery/inbox.ts";
-import type { DeliveryQueue } from "../broker/delivery/queue.ts";
+import type { Inbox } from "../broker/deliveries/inbox.ts";
+import type { DeliveryQueue } from "../broker/deliveries/queue.ts";
 import type { Fanout } from "../broker/log/fanout.ts";
 import { StoreDamagedError } from "../broker/store/kv_client.ts";
 import { KvFanout } from "../broker/log/kv_fanout.ts";

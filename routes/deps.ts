@@ -1,8 +1,8 @@
 /** What the routes need of the program. */
 
 import type { Companies } from "../broker/companies.ts";
-import type { InboundServer } from "../broker/delivery/inbound_server.ts";
-import type { DeliveryQueue } from "../broker/delivery/queue.ts";
+import type { InboundServer } from "../broker/deliveries/inbound_server.ts";
+import type { DeliveryQueue } from "../broker/deliveries/queue.ts";
 import type { Instances } from "../broker/instances.ts";
 import type { Revocations } from "../broker/revocations.ts";
 import type { Hub } from "../broker/streams/hub.ts";

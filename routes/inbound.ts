@@ -1,8 +1,8 @@
 /** Messages from people, handed in over a WebSocket: each is answered once it is stored. */
 
 import { type Context, Hono } from "hono";
-import { type InboundPeer, MAX_FRAME_BYTES } from "../broker/delivery/inbound_peer.ts";
-import type { InboundServer } from "../broker/delivery/inbound_server.ts";
+import { type InboundPeer, MAX_FRAME_BYTES } from "../broker/deliveries/inbound_peer.ts";
+import type { InboundServer } from "../broker/deliveries/inbound_server.ts";
 import { BoundedLog, getLogger } from "../telemetry/log.ts";
 import { grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";

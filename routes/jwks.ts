@@ -7,7 +7,7 @@ import {
   type JSONWebKeySet,
   type JWSHeaderParameters,
 } from "jose";
-import { discard, readStart } from "../broker/delivery/http_answer.ts";
+import { discard, readStart } from "../broker/deliveries/http_answer.ts";
 import { getLogger } from "../telemetry/log.ts";
 
 const log = getLogger("routes", "tokens");

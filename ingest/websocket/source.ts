@@ -1,6 +1,6 @@
 /** Messages from an upstream WebSocket: of devices, which stream, and from people, which are work. */
 
-import { NO_BACKEND } from "../../broker/delivery/inbound_peer.ts";
+import { NO_BACKEND } from "../../broker/deliveries/inbound_peer.ts";
 import { BoundedLog } from "../../telemetry/log.ts";
 import { sleep } from "../../lib/backoff.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";

@@ -1,9 +1,9 @@
 /** The operator's page over the real routes, with sources, instances and work that a test plays. */
 
 import { SignJWT } from "jose";
-import type { DeliveryInfo } from "../../broker/delivery/delivery.ts";
-import { DeliveryError } from "../../broker/delivery/delivery.ts";
-import { DeliveryQueue } from "../../broker/delivery/queue.ts";
+import type { DeliveryInfo } from "../../broker/deliveries/delivery.ts";
+import { DeliveryError } from "../../broker/deliveries/delivery.ts";
+import { DeliveryQueue } from "../../broker/deliveries/queue.ts";
 import { type InstanceReport, Instances } from "../../broker/instances.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";

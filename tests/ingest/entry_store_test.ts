@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { Companies } from "../../broker/companies.ts";
-import { DeliveryError } from "../../broker/delivery/delivery.ts";
-import { Inbox } from "../../broker/delivery/inbox.ts";
-import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
+import { DeliveryError } from "../../broker/deliveries/delivery.ts";
+import { Inbox } from "../../broker/deliveries/inbox.ts";
+import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliveries/queue.ts";
 import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import type { Entry } from "../../broker/messages/message.ts";

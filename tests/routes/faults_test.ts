@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { configure } from "@logtape/logtape";
-import type { DeliveryQueue } from "../../broker/delivery/queue.ts";
+import type { DeliveryQueue } from "../../broker/deliveries/queue.ts";
 import { StoreFailure } from "../../broker/store/store_failure.ts";
 import { closeLog, FORMATS } from "../../telemetry/log.ts";
 import { Rig } from "./rig.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
-import { DELIVERY_PREFIX, StoredJob } from "../../broker/delivery/stored_job.ts";
+import { DELIVERY_PREFIX, StoredJob } from "../../broker/deliveries/stored_job.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../../routes/inbound_schemas.ts";

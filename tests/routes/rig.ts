@@ -2,9 +2,9 @@
 
 import { Companies } from "../../broker/companies.ts";
 import { Revocations } from "../../broker/revocations.ts";
-import { InboundServer } from "../../broker/delivery/inbound_server.ts";
-import { Inbox } from "../../broker/delivery/inbox.ts";
-import type { DeliveryQueue } from "../../broker/delivery/queue.ts";
+import { InboundServer } from "../../broker/deliveries/inbound_server.ts";
+import { Inbox } from "../../broker/deliveries/inbox.ts";
+import type { DeliveryQueue } from "../../broker/deliveries/queue.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { Hub } from "../../broker/streams/hub.ts";

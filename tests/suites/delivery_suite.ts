@@ -5,8 +5,8 @@ import {
   DeliveryError,
   type DeliveryHandler,
   type DeliveryInfo,
-} from "../../broker/delivery/delivery.ts";
-import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
+} from "../../broker/deliveries/delivery.ts";
+import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliveries/queue.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";
 import { encodeJson } from "../../broker/log/log_head.ts";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { checkInbound, type InboundMessage } from "../../broker/messages/inbound_message.ts";
-import { Inbox } from "../../broker/delivery/inbox.ts";
-import { DELIVERY_PREFIX, StoredJob } from "../../broker/delivery/stored_job.ts";
+import { Inbox } from "../../broker/deliveries/inbox.ts";
+import { DELIVERY_PREFIX, StoredJob } from "../../broker/deliveries/stored_job.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import type { DeliveryKit } from "./delivery_suite.ts";
 

@@ -1,9 +1,9 @@
 /** What becomes of a message that fails while others pass, whatever store the queue stands on. */
 
 import assert from "node:assert/strict";
-import { alarmHandler, PROCESS } from "../../broker/delivery/alarm_handler.ts";
-import { Backend } from "../../broker/delivery/backend.ts";
-import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/delivery/queue.ts";
+import { alarmHandler, PROCESS } from "../../broker/deliveries/alarm_handler.ts";
+import { Backend } from "../../broker/deliveries/backend.ts";
+import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliveries/queue.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";
 import { encodeJson } from "../../broker/log/log_head.ts";

@@ -8,7 +8,7 @@
 // deno-lint-ignore-file no-console -- prints its figures
 
 import { DenoKv } from "../../../broker/store/deno_kv.ts";
-import { DeliveryQueue } from "../../../broker/delivery/queue.ts";
+import { DeliveryQueue } from "../../../broker/deliveries/queue.ts";
 import { deliveryKey } from "../../../broker/store/kv_keys.ts";
 import { encodeJson } from "../../../broker/log/log_head.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { alarmHandler, type NotifyStep, PROCESS } from "../../broker/delivery/alarm_handler.ts";
-import { Backend } from "../../broker/delivery/backend.ts";
-import { DeliveryError, type NextStep } from "../../broker/delivery/delivery.ts";
-import { WhatsApp } from "../../broker/delivery/whatsapp.ts";
+import { alarmHandler, type NotifyStep, PROCESS } from "../../../broker/deliveries/alarm_handler.ts";
+import { Backend } from "../../../broker/deliveries/backend.ts";
+import { DeliveryError, type NextStep } from "../../../broker/deliveries/delivery.ts";
+import { WhatsApp } from "../../../broker/deliveries/whatsapp.ts";
 
 interface Call {
   readonly path: string;

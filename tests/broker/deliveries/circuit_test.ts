@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Circuit } from "../../broker/delivery/circuit.ts";
-import { FakeClock } from "../kit/fake_clock.ts";
+import { Circuit } from "../../../broker/deliveries/circuit.ts";
+import { FakeClock } from "../../kit/fake_clock.ts";
 
 const REST_MS = 5_000;
 

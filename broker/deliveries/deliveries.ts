@@ -4,16 +4,16 @@ import {
   alarmHandler,
   type HandlingContext,
   type MessageHandler,
-} from "./broker/delivery/alarm_handler.ts";
-import { Backend } from "./broker/delivery/backend.ts";
-import { InboundServer } from "./broker/delivery/inbound_server.ts";
-import { Inbox } from "./broker/delivery/inbox.ts";
-import { DeliveryQueue } from "./broker/delivery/queue.ts";
-import { WhatsApp } from "./broker/delivery/whatsapp.ts";
-import type { OpenStore } from "./broker/log/open.ts";
-import { isStoreFailure } from "./broker/store/store_failure.ts";
-import type { Config } from "./config/read.ts";
-import { getLogger, logFault, reasonOf } from "./telemetry/log.ts";
+} from "./alarm_handler.ts";
+import { Backend } from "./backend.ts";
+import { InboundServer } from "./inbound_server.ts";
+import { Inbox } from "./inbox.ts";
+import { DeliveryQueue } from "./queue.ts";
+import { WhatsApp } from "./whatsapp.ts";
+import type { OpenStore } from "../log/open.ts";
+import { isStoreFailure } from "../store/store_failure.ts";
+import type { Config } from "../../config/read.ts";
+import { getLogger, logFault, reasonOf } from "../../telemetry/log.ts";
 
 const log = getLogger("delivery");
 const POLL_MS = 1_000;

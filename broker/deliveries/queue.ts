@@ -5,8 +5,8 @@ import { Doorbell } from "../../lib/notifier.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { asStore } from "../store/store_failure.ts";
 import type { DeliveryHandler, DeliveryInfo } from "./delivery.ts";
-import { LaneClaims } from "./lane_claim.ts";
-import { LaneWorker, type LaneWorkerOptions } from "./lane_worker.ts";
+import { LaneClaims } from "./partition_claim.ts";
+import { LaneWorker, type LaneWorkerOptions } from "./partition_worker.ts";
 import { DEAD_PREFIX, DELIVERY_PREFIX, parseDeliveryId, StoredJob } from "./stored_job.ts";
 
 export interface DeliveryQueueOptions {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { Inbox } from "../../broker/delivery/inbox.ts";
-import { INBOUND_PREFIX } from "../../broker/store/kv_keys.ts";
-import { DenoKv } from "../../broker/store/deno_kv.ts";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import { FakeClock } from "../kit/fake_clock.ts";
-import { inboxSuite } from "../suites/inbox_suite.ts";
+import { Inbox } from "../../../broker/deliveries/inbox.ts";
+import { INBOUND_PREFIX } from "../../../broker/store/kv_keys.ts";
+import { DenoKv } from "../../../broker/store/deno_kv.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { FakeClock } from "../../kit/fake_clock.ts";
+import { inboxSuite } from "../../suites/inbox_suite.ts";
 
 inboxSuite("Inbox in memory", () => {
   const kv = new MemoryKv();

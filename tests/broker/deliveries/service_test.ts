@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DeliveryError } from "../../broker/delivery/delivery.ts";
-import { Service } from "../../broker/delivery/service.ts";
-import { BackendServer } from "../kit/backend.ts";
-import { eventually } from "../kit/eventually.ts";
+import { DeliveryError } from "../../../broker/deliveries/delivery.ts";
+import { Service } from "../../../broker/deliveries/service.ts";
+import { BackendServer } from "../../kit/backend.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 Deno.test("Service says once that it is away, however often it is tried in vain, and once that it is back", async () => {
   await using server = await BackendServer.start();

@@ -1,11 +1,11 @@
 /** Services that answer in ways in which none should. */
 
 import assert from "node:assert/strict";
-import { Backend } from "../../broker/delivery/backend.ts";
-import { DeliveryError } from "../../broker/delivery/delivery.ts";
-import { callJson } from "../../broker/delivery/http_call.ts";
-import { WhatsApp } from "../../broker/delivery/whatsapp.ts";
-import { eventually, within } from "../kit/eventually.ts";
+import { Backend } from "../../../broker/deliveries/backend.ts";
+import { DeliveryError } from "../../../broker/deliveries/delivery.ts";
+import { callJson } from "../../../broker/deliveries/http_call.ts";
+import { WhatsApp } from "../../../broker/deliveries/whatsapp.ts";
+import { eventually, within } from "../../kit/eventually.ts";
 
 const MB = 1_048_576;
 const never = new AbortController().signal;

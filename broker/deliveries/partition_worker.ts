@@ -3,7 +3,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { KvClient, KvCommit, KvKey } from "../store/kv_client.ts";
 import { DeliveryError, type DeliveryHandler, type DeliveryInfo } from "./delivery.ts";
-import type { LaneClaim } from "./lane_claim.ts";
+import type { LaneClaim } from "./partition_claim.ts";
 import { judge, type Other, type RetryRules } from "./retry.ts";
 import { DEAD_PREFIX, DELIVERY_PREFIX, StoredJob } from "./stored_job.ts";
 

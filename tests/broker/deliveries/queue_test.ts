@@ -1,7 +1,7 @@
-import { DenoKv } from "../../broker/store/deno_kv.ts";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import { type DeliveryKit, deliverySuite } from "../suites/delivery_suite.ts";
-import { poisonSuite } from "../suites/poison_suite.ts";
+import { DenoKv } from "../../../broker/store/deno_kv.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { type DeliveryKit, deliverySuite } from "../../suites/delivery_suite.ts";
+import { poisonSuite } from "../../suites/poison_suite.ts";
 
 function inMemory(): Promise<DeliveryKit> {
   const kv = new MemoryKv();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Backend } from "../../broker/delivery/backend.ts";
-import { DeliveryError } from "../../broker/delivery/delivery.ts";
-import { WhatsApp } from "../../broker/delivery/whatsapp.ts";
-import { BackendServer } from "../kit/backend.ts";
+import { Backend } from "../../../broker/deliveries/backend.ts";
+import { DeliveryError } from "../../../broker/deliveries/delivery.ts";
+import { WhatsApp } from "../../../broker/deliveries/whatsapp.ts";
+import { BackendServer } from "../../kit/backend.ts";
 
 const never = new AbortController().signal;
 

@@ -1,13 +1,13 @@
 /** How long what takes, at the defaults and in virtual time. */
 
 import assert from "node:assert/strict";
-import { Circuit } from "../../broker/delivery/circuit.ts";
-import { DeliveryError } from "../../broker/delivery/delivery.ts";
-import { DeliveryQueue } from "../../broker/delivery/queue.ts";
-import { deliveryKey } from "../../broker/store/kv_keys.ts";
-import { encodeJson } from "../../broker/log/log_head.ts";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import { FakeClock } from "../kit/fake_clock.ts";
+import { Circuit } from "../../../broker/deliveries/circuit.ts";
+import { DeliveryError } from "../../../broker/deliveries/delivery.ts";
+import { DeliveryQueue } from "../../../broker/deliveries/queue.ts";
+import { deliveryKey } from "../../../broker/store/kv_keys.ts";
+import { encodeJson } from "../../../broker/log/log_head.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { FakeClock } from "../../kit/fake_clock.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
