@@ -1,10 +1,10 @@
 /** Builds the parts of the program, starts them in order, and stops them in order. */
 
-import { Revocations } from "./broker/revocations.ts";
-import { Companies } from "./broker/companies.ts";
+import { Revocations } from "./broker/cluster/revocations.ts";
+import { Companies } from "./broker/cluster/companies.ts";
 import { Hub } from "./broker/streams/hub.ts";
 import { hubSettings } from "./broker/streams/hub_settings.ts";
-import { Instances } from "./broker/instances.ts";
+import { Instances } from "./broker/cluster/instances.ts";
 import { KvFanout } from "./broker/log/kv_fanout.ts";
 import { openStore } from "./broker/log/open.ts";
 import type { FanoutState } from "./broker/log/fanout.ts";

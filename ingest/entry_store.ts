@@ -1,6 +1,6 @@
 /** Where the messages of all sources go: into the log, with their work, or into the inbox. */
 
-import type { Companies } from "../broker/companies.ts";
+import type { Companies } from "../broker/cluster/companies.ts";
 import type { InboundMessage } from "../broker/messages/inbound_message.ts";
 import type { Inbox } from "../broker/deliveries/inbox.ts";
 import type { DeliveryQueue } from "../broker/deliveries/queue.ts";

@@ -1,6 +1,6 @@
 /** All sources of this instance, made from the configuration. */
 
-import type { Companies } from "../broker/companies.ts";
+import type { Companies } from "../broker/cluster/companies.ts";
 import type { Inbox } from "../broker/deliveries/inbox.ts";
 import type { DeliveryQueue } from "../broker/deliveries/queue.ts";
 import type { Fanout } from "../broker/log/fanout.ts";

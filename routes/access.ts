@@ -1,7 +1,7 @@
 /** Asks for a token where one is needed, and says what it allows. */
 
 import type { Context, MiddlewareHandler } from "hono";
-import type { Revocations } from "../broker/revocations.ts";
+import type { Revocations } from "../broker/cluster/revocations.ts";
 import type { AuthConfig } from "../config/read.ts";
 import { ProblemError } from "./problem.ts";
 import { hasScope, type Scope } from "./scopes.ts";

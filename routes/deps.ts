@@ -1,10 +1,10 @@
 /** What the routes need of the program. */
 
-import type { Companies } from "../broker/companies.ts";
+import type { Companies } from "../broker/cluster/companies.ts";
 import type { InboundServer } from "../broker/deliveries/inbound_server.ts";
 import type { DeliveryQueue } from "../broker/deliveries/queue.ts";
-import type { Instances } from "../broker/instances.ts";
-import type { Revocations } from "../broker/revocations.ts";
+import type { Instances } from "../broker/cluster/instances.ts";
+import type { Revocations } from "../broker/cluster/revocations.ts";
 import type { Hub } from "../broker/streams/hub.ts";
 import type { Fanout } from "../broker/log/fanout.ts";
 import type { Config } from "../config/read.ts";

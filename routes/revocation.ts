@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { type Revocation, TooManyRevocationsError } from "../broker/revocations.ts";
+import { type Revocation, TooManyRevocationsError } from "../broker/cluster/revocations.ts";
 import type { AppDeps } from "./deps.ts";
 import { jsonBody } from "./json_body.ts";
 import { ProblemError } from "./problem.ts";

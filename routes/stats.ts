@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import type { InstanceFigures } from "../broker/instances.ts";
+import type { InstanceFigures } from "../broker/cluster/instances.ts";
 import type { AppDeps } from "./deps.ts";
 import { parseQuery, word } from "./query.ts";
 import { slowest } from "./slowest_connections.ts";

@@ -4,7 +4,7 @@ import { SignJWT } from "jose";
 import type { DeliveryInfo } from "../../broker/deliveries/delivery.ts";
 import { DeliveryError } from "../../broker/deliveries/delivery.ts";
 import { DeliveryQueue } from "../../broker/deliveries/queue.ts";
-import { type InstanceReport, Instances } from "../../broker/instances.ts";
+import { type InstanceReport, Instances } from "../../broker/cluster/instances.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";
 import { encodeJson } from "../../broker/log/log_head.ts";

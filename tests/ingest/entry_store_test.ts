@@ -1,7 +1,7 @@
 /** What becomes of messages and their work, above all while nobody does the work. */
 
 import assert from "node:assert/strict";
-import { Companies } from "../../broker/companies.ts";
+import { Companies } from "../../broker/cluster/companies.ts";
 import { DeliveryError } from "../../broker/deliveries/delivery.ts";
 import { Inbox } from "../../broker/deliveries/inbox.ts";
 import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliveries/queue.ts";

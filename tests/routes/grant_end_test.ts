@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Revocations } from "../../broker/revocations.ts";
+import type { Revocations } from "../../broker/cluster/revocations.ts";
 import { onGrantEnd } from "../../routes/grant_end.ts";
 import { type Grant, OPEN_GRANT } from "../../routes/tokens.ts";
 import { VirtualTime } from "../server/virtual_time.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
-import { Instances } from "../../broker/instances.ts";
+import { Instances } from "../../broker/cluster/instances.ts";
 import { eventually } from "../kit/eventually.ts";
 import { everyServer, type Rig, type StartRig } from "./rig.ts";
 import { bearer, posted, SECRET, sign } from "./signed.ts";

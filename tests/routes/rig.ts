@@ -1,7 +1,7 @@
 /** The routes on a server of Telecast's, over a fanout in memory: all but the sources. */
 
-import { Companies } from "../../broker/companies.ts";
-import { Revocations } from "../../broker/revocations.ts";
+import { Companies } from "../../broker/cluster/companies.ts";
+import { Revocations } from "../../broker/cluster/revocations.ts";
 import { InboundServer } from "../../broker/deliveries/inbound_server.ts";
 import { Inbox } from "../../broker/deliveries/inbox.ts";
 import type { DeliveryQueue } from "../../broker/deliveries/queue.ts";
@@ -9,7 +9,7 @@ import type { KvClient } from "../../broker/store/kv_client.ts";
 import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { Hub } from "../../broker/streams/hub.ts";
 import { hubSettings } from "../../broker/streams/hub_settings.ts";
-import { Instances } from "../../broker/instances.ts";
+import { Instances } from "../../broker/cluster/instances.ts";
 import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import type { Config } from "../../config/read.ts";
 import { Health } from "../../telemetry/health.ts";

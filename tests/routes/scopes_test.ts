@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { Revocations } from "../../broker/revocations.ts";
+import { Revocations } from "../../broker/cluster/revocations.ts";
 import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import { Access } from "../../routes/access.ts";
 import { guardRoutes, ROUTE_SCOPES, SCOPES } from "../../routes/scopes.ts";

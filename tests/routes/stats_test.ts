@@ -1,7 +1,7 @@
 /** Figures: those that the seed systems' clients know, and those of an operator. */
 
 import assert from "node:assert/strict";
-import { Instances } from "../../broker/instances.ts";
+import { Instances } from "../../broker/cluster/instances.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { encodeJson } from "../../broker/log/log_head.ts";
 import { eventually } from "../kit/eventually.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Companies } from "../../broker/companies.ts";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import { FakeClock } from "../kit/fake_clock.ts";
+import { Companies } from "../../../broker/cluster/companies.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { FakeClock } from "../../kit/fake_clock.ts";
 
 const ODD = ["constructor", "__proto__", "toString", "hasOwnProperty", "valueOf"];
 

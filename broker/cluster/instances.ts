@@ -1,9 +1,9 @@
 /** The instances that share the store: which are alive, and their counters. */
 
-import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
-import type { KvClient } from "./store/kv_client.ts";
-import { INSTANCE_PREFIX, instanceKey } from "./store/kv_keys.ts";
-import { decodeJson, encodeJson } from "./log/log_head.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
+import type { KvClient } from "../store/kv_client.ts";
+import { INSTANCE_PREFIX, instanceKey } from "../store/kv_keys.ts";
+import { decodeJson, encodeJson } from "../log/log_head.ts";
 
 /** What an instance counts. */
 export interface InstanceFigures {

@@ -1,11 +1,11 @@
 /** The companies whose devices send messages: kept in the store, the same on every instance. */
 
-import { getLogger, logFault } from "../telemetry/log.ts";
-import { type Clock, SYSTEM_CLOCK } from "../lib/clock.ts";
-import type { KvClient } from "./store/kv_client.ts";
-import { COMPANY_PREFIX, companyKey } from "./store/kv_keys.ts";
-import { decodeJson, encodeJson } from "./log/log_head.ts";
-import { asStore, isStoreFailure } from "./store/store_failure.ts";
+import { getLogger, logFault } from "../../telemetry/log.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
+import type { KvClient } from "../store/kv_client.ts";
+import { COMPANY_PREFIX, companyKey } from "../store/kv_keys.ts";
+import { decodeJson, encodeJson } from "../log/log_head.ts";
+import { asStore, isStoreFailure } from "../store/store_failure.ts";
 
 const log = getLogger("companies");
 

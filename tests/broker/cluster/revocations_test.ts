@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { KvClient } from "../../broker/store/kv_client.ts";
-import { REVOKED_PREFIX } from "../../broker/store/kv_keys.ts";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import { Revocations } from "../../broker/revocations.ts";
-import { eventually } from "../kit/eventually.ts";
+import type { KvClient } from "../../../broker/store/kv_client.ts";
+import { REVOKED_PREFIX } from "../../../broker/store/kv_keys.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { Revocations } from "../../../broker/cluster/revocations.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 const LATER = Date.now() + 1_000_000;
 const token = (tokenId?: string, subject?: string, issuedAt?: number) => ({
