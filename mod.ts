@@ -12,7 +12,7 @@ import type { HandlingContext, MessageHandler } from "./broker/deliveries/alarm_
 import type { Backend } from "./broker/deliveries/backend.ts";
 import type { WhatsApp } from "./broker/deliveries/whatsapp.ts";
 import { type Problem, readConfig } from "./config/read.ts";
-import { handlerOf } from "./ingest/botonera/message_types.ts";
+import { handlerOf } from "./ingest/messages/botonera/message_types.ts";
 import type { SourceKind } from "./ingest/source_kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
 import type { OwnSource } from "./ingest/source.ts";
@@ -22,7 +22,7 @@ import { type Program, startProgram } from "./program.ts";
 export { Backend } from "./broker/deliveries/backend.ts";
 export { DeliveryError } from "./broker/deliveries/delivery.ts";
 export { WhatsApp, type WhatsAppMessage } from "./broker/deliveries/whatsapp.ts";
-export { type MessageType, registerMessageType } from "./ingest/botonera/message_types.ts";
+export { type MessageType, registerMessageType } from "./ingest/messages/botonera/message_types.ts";
 export { InvalidTopicError } from "./ingest/mqtt/topic_name.ts";
 export { defineSource } from "./ingest/source_kind.ts";
 export type { HandlingContext, MessageHandler, OwnSource, Problem, SourceKind };

@@ -3,9 +3,9 @@
 import { setImmediate } from "node:timers";
 import type { InboundMessage } from "../broker/messages/inbound_message.ts";
 import type { Job, Mark } from "../broker/messages/message.ts";
-import { botoneraJob } from "./botonera/job.ts";
-import type { BotoneraCheck } from "./botonera/message_types.ts";
-import type { MessageCheck, Refusal } from "./check.ts";
+import { botoneraJob } from "./messages/botonera/job.ts";
+import type { BotoneraCheck } from "./messages/botonera/message_types.ts";
+import type { MessageCheck, Refusal } from "./messages/check.ts";
 import {
   type Batch,
   epochMs,

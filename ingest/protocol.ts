@@ -2,7 +2,7 @@
 
 import type { InboundMessage } from "../broker/messages/inbound_message.ts";
 import type { Job } from "../broker/messages/message.ts";
-import type { CheckOptions } from "./check.ts";
+import type { CheckOptions } from "./messages/check.ts";
 import type { Outgoing, SourceDetail, SourceLogLevel, SourceState } from "./source.ts";
 
 /** Bounds of what a worker hands over before it is stored. */

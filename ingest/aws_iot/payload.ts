@@ -1,6 +1,6 @@
 /** The payloads that devices and the cloud expect, checked before they are sent. */
 
-import { MAX_DEVICE_ID_CHARS } from "../device_id.ts";
+import { MAX_DEVICE_ID_CHARS } from "../messages/device_id.ts";
 import { checkTopic, InvalidTopicError } from "../mqtt/topic_name.ts";
 import { MAX_PAYLOAD_BYTES, MAX_TOPIC_BYTES, MAX_TOPIC_LEVELS } from "./settings.ts";
 

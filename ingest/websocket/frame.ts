@@ -6,7 +6,7 @@ import {
   looksInbound,
 } from "../../broker/messages/inbound_message.ts";
 import { rawMembers } from "../../broker/messages/raw_json.ts";
-import { textAt } from "../device_id.ts";
+import { textAt } from "../messages/device_id.ts";
 
 export type Part =
   /** Of a device: JSON text as it was sent, and its place in the upstream stream where it has one. */

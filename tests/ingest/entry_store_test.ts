@@ -8,7 +8,7 @@ import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliverie
 import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
 import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import type { Entry } from "../../broker/messages/message.ts";
-import { botoneraJob } from "../../ingest/botonera/job.ts";
+import { botoneraJob } from "../../ingest/messages/botonera/job.ts";
 import { EntryStore } from "../../ingest/entry_store.ts";
 import { FakeClock } from "../kit/fake_clock.ts";
 import { eventually } from "../kit/eventually.ts";

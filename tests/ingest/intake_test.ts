@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { fingerprintOf } from "../../broker/messages/fingerprint.ts";
-import { MessageCheck } from "../../ingest/check.ts";
+import { MessageCheck } from "../../ingest/messages/check.ts";
 import { BatchingIntake, DEFAULT_LIMITS } from "../../ingest/intake.ts";
 import type { IntakeLimits } from "../../ingest/protocol.ts";
 import type { Batch } from "../../ingest/protocol.ts";

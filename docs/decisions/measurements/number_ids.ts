@@ -3,7 +3,7 @@
  * deno run docs/decisions/measurements/number_ids.ts
  */
 
-import { MessageCheck } from "../../../ingest/check.ts";
+import { MessageCheck } from "../../../ingest/messages/check.ts";
 
 const COUNT = 200_000;
 const out: string[] = [];

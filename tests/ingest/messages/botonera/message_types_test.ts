@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { MessageCheck } from "../../../ingest/check.ts";
-import { checkBotonera, registerMessageType } from "../../../ingest/botonera/message_types.ts";
+import { MessageCheck } from "../../../../ingest/messages/check.ts";
+import { checkBotonera, registerMessageType } from "../../../../ingest/messages/botonera/message_types.ts";
 
 /** One good message of each type, and what it leads to. */
 const MESSAGES: Record<string, { fields: Record<string, unknown>; notifies: boolean }> = {

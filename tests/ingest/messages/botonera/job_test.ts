@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { DenoKv } from "../../../broker/store/deno_kv.ts";
-import { KvFanout } from "../../../broker/log/kv_fanout.ts";
-import { botoneraJob } from "../../../ingest/botonera/job.ts";
-import { within } from "../../kit/eventually.ts";
+import { DenoKv } from "../../../../broker/store/deno_kv.ts";
+import { KvFanout } from "../../../../broker/log/kv_fanout.ts";
+import { botoneraJob } from "../../../../ingest/messages/botonera/job.ts";
+import { within } from "../../../kit/eventually.ts";
 
 Deno.test("a job holds the message as it was sent, and fits into the store at any size it may have", async () => {
   await using kv = await opened();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { fingerprintOf } from "../../broker/messages/fingerprint.ts";
-import { type Checked, MessageCheck } from "../../ingest/check.ts";
+import { fingerprintOf } from "../../../broker/messages/fingerprint.ts";
+import { type Checked, MessageCheck } from "../../../ingest/messages/check.ts";
 
 const MAX_BYTES = 60_000;
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -1,7 +1,7 @@
 /** The work that a panic button's message causes. */
 
-import { PROCESS } from "../../broker/deliveries/alarm_handler.ts";
-import type { Job, Message } from "../../broker/messages/message.ts";
+import { PROCESS } from "../../../broker/deliveries/alarm_handler.ts";
+import type { Job, Message } from "../../../broker/messages/message.ts";
 import type { BotoneraMessage } from "./message_types.ts";
 
 /**

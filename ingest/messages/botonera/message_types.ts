@@ -1,7 +1,7 @@
 /** The messages of panic buttons (botonera), by their `tipo_mensaje`. */
 
 import { z } from "zod";
-import type { MessageHandler } from "../../broker/deliveries/alarm_handler.ts";
+import type { MessageHandler } from "../../../broker/deliveries/alarm_handler.ts";
 
 /** One type of message: its form, and what has to be done with it. */
 export interface MessageType {
