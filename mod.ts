@@ -13,9 +13,9 @@ import type { Backend } from "./broker/deliveries/backend.ts";
 import type { WhatsApp } from "./broker/deliveries/whatsapp.ts";
 import { type Problem, readConfig } from "./config/read.ts";
 import { handlerOf } from "./ingest/messages/botonera/message_types.ts";
-import type { SourceKind } from "./ingest/source_kind.ts";
+import type { SourceKind } from "./ingest/runtime/source_kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
-import type { OwnSource } from "./ingest/source.ts";
+import type { OwnSource } from "./ingest/runtime/source.ts";
 import { closeLog, configureLog } from "./telemetry/log.ts";
 import { type Program, startProgram } from "./program.ts";
 
@@ -24,7 +24,7 @@ export { DeliveryError } from "./broker/deliveries/delivery.ts";
 export { WhatsApp, type WhatsAppMessage } from "./broker/deliveries/whatsapp.ts";
 export { type MessageType, registerMessageType } from "./ingest/messages/botonera/message_types.ts";
 export { InvalidTopicError } from "./ingest/mqtt/topic_name.ts";
-export { defineSource } from "./ingest/source_kind.ts";
+export { defineSource } from "./ingest/runtime/source_kind.ts";
 export type { HandlingContext, MessageHandler, OwnSource, Problem, SourceKind };
 
 export interface TelecastOptions {

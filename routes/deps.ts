@@ -10,7 +10,7 @@ import type { Fanout } from "../broker/log/fanout.ts";
 import type { Config } from "../config/read.ts";
 import type { AwsIotService } from "../ingest/aws_iot/service.ts";
 import type { SourceStatus } from "../ingest/ingest.ts";
-import type { Outgoing } from "../ingest/source.ts";
+import type { Outgoing } from "../ingest/runtime/source.ts";
 import type { Health } from "../telemetry/health.ts";
 import type { Registry } from "prom-client";
 import type { ConnectionCount } from "./connection_count.ts";

@@ -1,7 +1,7 @@
 /** Lines of JSON over TCP as a kind of source: its variable, and how an instance runs it. */
 
 import { hostAndPort, text } from "../../config/forms.ts";
-import { defineSource } from "../../ingest/source_kind.ts";
+import { defineSource } from "../../ingest/runtime/source_kind.ts";
 
 export interface LinesConfig {
   readonly hostname: string;

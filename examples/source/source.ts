@@ -2,7 +2,7 @@
 
 import { Backoff, sleep } from "../../lib/backoff.ts";
 import type { LinesConfig } from "./kind.ts";
-import type { Intake, Source, SourceState } from "../../ingest/source.ts";
+import type { Intake, Source, SourceState } from "../../ingest/runtime/source.ts";
 
 const MAX_LINE_BYTES = 1_000_000;
 const LINE_FEED = 10;

@@ -1,6 +1,6 @@
 /** What a connection's states amount to, for status, logs and metrics. */
 
-import type { SourceState } from "../source.ts";
+import type { SourceState } from "../runtime/source.ts";
 import type { LatencyFigures } from "./latency.ts";
 
 export type ConnectionStatusName =

@@ -1,7 +1,7 @@
 /** A connection in this thread, for whoever uses the service as a module. */
 
 import type { Clock } from "../../lib/clock.ts";
-import type { Intake, Outgoing, SourceState } from "../source.ts";
+import type { Intake, Outgoing, SourceState } from "../runtime/source.ts";
 import type { Link, LinkListener } from "./link.ts";
 import { AwsIotSource, type AwsIotSourceConfig } from "./source.ts";
 

@@ -2,7 +2,7 @@
 
 import { hostAndPort, text } from "../../config/forms.ts";
 import { mqttText } from "../../config/mqtt_text.ts";
-import { defineSource, type InstanceNames } from "../source_kind.ts";
+import { defineSource, type InstanceNames } from "../runtime/source_kind.ts";
 import { topicFilters } from "../mqtt/topic_filter.ts";
 import { certificateProblems } from "../../config/aws_certificates.ts";
 import { GZIP_BYTES } from "./settings.ts";

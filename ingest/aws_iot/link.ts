@@ -1,6 +1,6 @@
 /** The connection that messages go out by: in this thread, or in the workers of the program. */
 
-import type { Outgoing, SourceState } from "../source.ts";
+import type { Outgoing, SourceState } from "../runtime/source.ts";
 
 /** A message for a device, as it came. */
 export interface Command {

@@ -3,7 +3,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import { reasonOf } from "../../telemetry/log.ts";
 import { isRefusedPublish } from "../mqtt/problem.ts";
-import type { Outgoing } from "../source.ts";
+import type { Outgoing } from "../runtime/source.ts";
 import { BufferWriter } from "./buffer_writer.ts";
 import { Latency } from "./latency.ts";
 import type { Outbound, OutboundBuffer } from "./outbound_buffer.ts";

@@ -2,7 +2,7 @@
 
 import type { OpenStore } from "../../broker/log/open.ts";
 import type { Config } from "../../config/read.ts";
-import type { Supervisor } from "../supervisor.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
 import type { AwsIotConfig } from "./kind.ts";
 import { KvBuffer } from "./kv_buffer.ts";
 import { AwsIotService } from "./service.ts";

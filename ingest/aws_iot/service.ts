@@ -2,7 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { getLogger, logFault, reasonOf } from "../../telemetry/log.ts";
-import type { SourceState } from "../source.ts";
+import type { SourceState } from "../runtime/source.ts";
 import {
   type AwsIotStatus,
   ConnectionStatus,

@@ -2,7 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { MqttSource, type MqttSourceConfig } from "../mqtt/source.ts";
-import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../source.ts";
+import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../runtime/source.ts";
 import { gunzipped, gzipEncode } from "./gzip.ts";
 import { type RetryOptions, RetryPace } from "./retry_pace.ts";
 import { ALPN_PORT, ALPN_PROTOCOL, AWS_IOT_SETTINGS, SESSION_EXPIRY_SECONDS } from "./settings.ts";

@@ -1,7 +1,7 @@
 /** The connection of the program: the leased source's, or one that only publishes. */
 
-import type { Outgoing, SourceState } from "../source.ts";
-import type { Supervisor } from "../supervisor.ts";
+import type { Outgoing, SourceState } from "../runtime/source.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
 import type { Link, LinkListener } from "./link.ts";
 
 /**

@@ -10,7 +10,7 @@ import kafkajs, {
 } from "kafkajs";
 import type { KafkaConfig } from "./kind.ts";
 import type { BackoffOptions } from "../../lib/backoff.ts";
-import type { SourceLogLevel } from "../source.ts";
+import type { SourceLogLevel } from "../runtime/source.ts";
 import { hostOf, toKafkajs } from "./address.ts";
 import { registerCodecs } from "./codecs.ts";
 import { kafkaLog } from "./kafka_log.ts";

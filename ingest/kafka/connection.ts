@@ -10,7 +10,7 @@ import type {
 } from "kafkajs";
 import { Buffer } from "node:buffer";
 import { sleep } from "../../lib/backoff.ts";
-import type { Intake } from "../source.ts";
+import type { Intake } from "../runtime/source.ts";
 import { fetchOffsets } from "./offsets.ts";
 import { KafkaOrigin } from "./origin.ts";
 import { nameOf, type Partition, type Partitions } from "./partition.ts";

@@ -2,7 +2,7 @@
 
 import kafkajs, { type LogEntry } from "kafkajs";
 import { BoundedLog } from "../../telemetry/log.ts";
-import type { SourceLogLevel } from "../source.ts";
+import type { SourceLogLevel } from "../runtime/source.ts";
 
 type Write = (level: SourceLogLevel, text: string) => void;
 

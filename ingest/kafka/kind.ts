@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { choice, flag, hostAndPort, list, text } from "../../config/forms.ts";
-import { defineSource } from "../source_kind.ts";
+import { defineSource } from "../runtime/source_kind.ts";
 import type { KafkaSourceConfig } from "./client.ts";
 import { topicNameProblem } from "./topic_name.ts";
 

@@ -1,6 +1,6 @@
 /** How far the partitions of this group member are read, stored and committed. */
 
-import type { SourceDetail } from "../source.ts";
+import type { SourceDetail } from "../runtime/source.ts";
 
 /** Offsets of one partition, as the broker and the group know them. */
 export interface PartitionOffsets {

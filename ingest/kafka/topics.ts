@@ -1,7 +1,7 @@
 /** The topics that are to be read, and which of them can be. */
 
 import type { Admin, PartitionMetadata } from "kafkajs";
-import type { Intake } from "../source.ts";
+import type { Intake } from "../runtime/source.ts";
 import { nameOf, type Partitions } from "./partition.ts";
 import { isRefused } from "./reason.ts";
 

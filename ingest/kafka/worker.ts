@@ -1,6 +1,6 @@
 /** The worker of a Kafka source. */
 
-import { runSource } from "../harness.ts";
+import { runSource } from "../runtime/worker_runtime.ts";
 import { KafkaSource, type KafkaSourceConfig } from "./source.ts";
 
 runSource<KafkaSourceConfig>({ create: (config) => new KafkaSource(config) });

@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
-import type { Outgoing } from "../source.ts";
+import type { Outgoing } from "../runtime/source.ts";
 import { beyondLimits, type BrokerLimits } from "./broker_limits.ts";
 import type { MqttVersion } from "./connect_options.ts";
 import {

@@ -1,6 +1,6 @@
 /** What happens to messages while nothing can be stored: hold, then keep, then drop, and count. */
 
-import type { Intake } from "../source.ts";
+import type { Intake } from "../runtime/source.ts";
 import { RECEIVE_MAXIMUM } from "./connect_options.ts";
 import type { Inbound } from "./connection.ts";
 

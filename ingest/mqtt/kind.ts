@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { text, whole } from "../../config/forms.ts";
 import { mqttText } from "../../config/mqtt_text.ts";
-import { defineSource, type InstanceNames } from "../source_kind.ts";
+import { defineSource, type InstanceNames } from "../runtime/source_kind.ts";
 import { brokerUrl } from "./broker_url.ts";
 import type { MqttSourceConfig } from "./source.ts";
 import { topicFilters } from "./topic_filter.ts";

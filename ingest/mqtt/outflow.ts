@@ -1,6 +1,6 @@
 /** Messages on their way to a broker: in order, bounded, each answered in its time. */
 
-import type { Outgoing } from "../source.ts";
+import type { Outgoing } from "../runtime/source.ts";
 import type { Connection } from "./connection.ts";
 
 export interface OutflowLimits {

@@ -1,7 +1,7 @@
 /** Publishing over a connection that does nothing else. */
 
-import type { Outgoing } from "../source.ts";
-import type { Supervisor } from "../supervisor.ts";
+import type { Outgoing } from "../runtime/source.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
 
 const IDLE_MS = 300_000;
 

@@ -2,7 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { Backoff, type BackoffOptions } from "../../lib/backoff.ts";
-import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../source.ts";
+import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../runtime/source.ts";
 import {
   addressOf,
   type BrokerConfig,

@@ -1,6 +1,6 @@
 /** Keeps the subscriptions of a session at the broker equal to the topics that are wanted. */
 
-import type { SourceContext } from "../source.ts";
+import type { SourceContext } from "../runtime/source.ts";
 import type { Connection } from "./connection.ts";
 
 export interface SubscriptionOptions {

@@ -1,7 +1,7 @@
 /** An upstream WebSocket as a kind of source. */
 
 import { url } from "../../config/forms.ts";
-import { defineSource } from "../source_kind.ts";
+import { defineSource } from "../runtime/source_kind.ts";
 import type { WebSocketSourceConfig } from "./source.ts";
 
 export interface WebSocketConfig {

@@ -3,7 +3,7 @@
 import { NO_BACKEND } from "../../broker/deliveries/inbound_peer.ts";
 import { BoundedLog } from "../../telemetry/log.ts";
 import { sleep } from "../../lib/backoff.ts";
-import type { Intake, Source, SourceDetail, SourceState } from "../source.ts";
+import type { Intake, Source, SourceDetail, SourceState } from "../runtime/source.ts";
 import { Connection } from "./connection.ts";
 import { type Part, partsOf } from "./frame.ts";
 import { type PaceOptions, SteadyPace } from "./pace.ts";

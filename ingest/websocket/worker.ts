@@ -1,6 +1,6 @@
 /** The worker of the upstream WebSocket. */
 
-import { runSource } from "../harness.ts";
+import { runSource } from "../runtime/worker_runtime.ts";
 import { WebSocketSource, type WebSocketSourceConfig } from "./source.ts";
 
 runSource<WebSocketSourceConfig>({ create: (config) => new WebSocketSource(config) });

@@ -2,7 +2,7 @@
 
 import type { Entry } from "../../broker/messages/message.ts";
 import type { MqttSourceConfig } from "../../ingest/mqtt/source.ts";
-import { Supervisor } from "../../ingest/supervisor.ts";
+import { Supervisor } from "../../ingest/runtime/supervisor.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import { eventually } from "../kit/eventually.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Publisher } from "../../ingest/mqtt/publisher.ts";
-import { Supervisor } from "../../ingest/supervisor.ts";
+import { Supervisor } from "../../ingest/runtime/supervisor.ts";
 import { getLogger } from "../../telemetry/log.ts";
 import { eventually } from "../kit/eventually.ts";
 

@@ -10,7 +10,7 @@ import { ManualClock } from "../ingest/aws_iot/manual_clock.ts";
 import { TlsFront } from "../ingest/aws_iot/tls_front.ts";
 import { Certificates } from "../kit/certificates.ts";
 import { eventually, within } from "../kit/eventually.ts";
-import { SourceProbe } from "../ingest/source_probe.ts";
+import { SourceProbe } from "../ingest/runtime/source_probe.ts";
 import { TcpProxy } from "../kit/tcp_proxy.ts";
 
 const numbersOf = (payloads: readonly string[]) =>

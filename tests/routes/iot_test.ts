@@ -11,7 +11,7 @@ import { MqttSource } from "../../ingest/mqtt/source.ts";
 import type { AppDeps } from "../../routes/deps.ts";
 import { iotRoutes } from "../../routes/iot.ts";
 import { rawMembers } from "../../broker/messages/raw_json.ts";
-import { SourceProbe } from "../ingest/source_probe.ts";
+import { SourceProbe } from "../ingest/runtime/source_probe.ts";
 import { eventually } from "../kit/eventually.ts";
 import { freePort } from "../kit/ports.ts";
 import { Rig, type RigOptions } from "./rig.ts";

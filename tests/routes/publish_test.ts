@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import mqtt from "mqtt";
 import { configOf } from "../kit/config.ts";
 import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
-import type { Outgoing } from "../../ingest/source.ts";
+import type { Outgoing } from "../../ingest/runtime/source.ts";
 import { startProgram } from "../../program.ts";
 import { eventually } from "../kit/eventually.ts";
 import { Recorder } from "../kit/recorder.ts";

@@ -1,17 +1,17 @@
 /** What becomes of messages and their work, above all while nobody does the work. */
 
 import assert from "node:assert/strict";
-import { Companies } from "../../broker/cluster/companies.ts";
-import { DeliveryError } from "../../broker/deliveries/delivery.ts";
-import { Inbox } from "../../broker/deliveries/inbox.ts";
-import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliveries/queue.ts";
-import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import type { Entry } from "../../broker/messages/message.ts";
-import { botoneraJob } from "../../ingest/messages/botonera/job.ts";
-import { EntryStore } from "../../ingest/entry_store.ts";
-import { FakeClock } from "../kit/fake_clock.ts";
-import { eventually } from "../kit/eventually.ts";
+import { Companies } from "../../../broker/cluster/companies.ts";
+import { DeliveryError } from "../../../broker/deliveries/delivery.ts";
+import { Inbox } from "../../../broker/deliveries/inbox.ts";
+import { DeliveryQueue, type DeliveryQueueOptions } from "../../../broker/deliveries/queue.ts";
+import { MemoryFanout } from "../../../broker/log/memory_fanout.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import type { Entry } from "../../../broker/messages/message.ts";
+import { botoneraJob } from "../../../ingest/messages/botonera/job.ts";
+import { EntryStore } from "../../../ingest/runtime/entry_store.ts";
+import { FakeClock } from "../../kit/fake_clock.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 const HOUR_MS = 3_600_000;
 

@@ -1,11 +1,11 @@
 /** The way of messages out of a worker: checked, in batches, bounded by credits, acked in order. */
 
 import { setImmediate } from "node:timers";
-import type { InboundMessage } from "../broker/messages/inbound_message.ts";
-import type { Job, Mark } from "../broker/messages/message.ts";
-import { botoneraJob } from "./messages/botonera/job.ts";
-import type { BotoneraCheck } from "./messages/botonera/message_types.ts";
-import type { MessageCheck, Refusal } from "./messages/check.ts";
+import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
+import type { Job, Mark } from "../../broker/messages/message.ts";
+import { botoneraJob } from "../messages/botonera/job.ts";
+import type { BotoneraCheck } from "../messages/botonera/message_types.ts";
+import type { MessageCheck, Refusal } from "../messages/check.ts";
 import {
   type Batch,
   epochMs,

@@ -1,7 +1,7 @@
 /** What every source's worker runs: the protocol, around a source made by its factory. */
 
-import { BoundedLog, Fault, reasonOf } from "../telemetry/log.ts";
-import { MessageCheck } from "./messages/check.ts";
+import { BoundedLog, Fault, reasonOf } from "../../telemetry/log.ts";
+import { MessageCheck } from "../messages/check.ts";
 import { BatchingIntake, DEFAULT_LIMITS } from "./intake.ts";
 import { epochMs, type FromWorker, type ToWorker } from "./protocol.ts";
 import type {

@@ -1,8 +1,8 @@
 /** What the main thread and a source's worker say to each other. */
 
-import type { InboundMessage } from "../broker/messages/inbound_message.ts";
-import type { Job } from "../broker/messages/message.ts";
-import type { CheckOptions } from "./messages/check.ts";
+import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
+import type { Job } from "../../broker/messages/message.ts";
+import type { CheckOptions } from "../messages/check.ts";
 import type { Outgoing, SourceDetail, SourceLogLevel, SourceState } from "./source.ts";
 
 /** Bounds of what a worker hands over before it is stored. */

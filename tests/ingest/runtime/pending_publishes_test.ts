@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PendingPublishes } from "../../ingest/pending_publishes.ts";
+import { PendingPublishes } from "../../../ingest/runtime/pending_publishes.ts";
 
 const message = (payload: string) => ({ topic: "t", payload, qos: 1 as const });
 

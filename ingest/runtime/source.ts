@@ -1,7 +1,7 @@
 /** What an upstream connection is to the program: one file for each kind, behind one interface. */
 
-import type { InboundMessage } from "../broker/messages/inbound_message.ts";
-import type { Job, Mark } from "../broker/messages/message.ts";
+import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
+import type { Job, Mark } from "../../broker/messages/message.ts";
 
 /** Where a message came from; for logs, and for the device id where the payload names none. */
 export interface Origin {

@@ -1,13 +1,13 @@
 /** Where the messages of all sources go: into the log, with their work, or into the inbox. */
 
-import type { Companies } from "../broker/cluster/companies.ts";
-import type { InboundMessage } from "../broker/messages/inbound_message.ts";
-import type { Inbox } from "../broker/deliveries/inbox.ts";
-import type { DeliveryQueue } from "../broker/deliveries/queue.ts";
-import type { Fanout } from "../broker/log/fanout.ts";
-import type { Entry } from "../broker/messages/message.ts";
-import { BoundedLog, getLogger } from "../telemetry/log.ts";
-import { sleep } from "../lib/backoff.ts";
+import type { Companies } from "../../broker/cluster/companies.ts";
+import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
+import type { Inbox } from "../../broker/deliveries/inbox.ts";
+import type { DeliveryQueue } from "../../broker/deliveries/queue.ts";
+import type { Fanout } from "../../broker/log/fanout.ts";
+import type { Entry } from "../../broker/messages/message.ts";
+import { BoundedLog, getLogger } from "../../telemetry/log.ts";
+import { sleep } from "../../lib/backoff.ts";
 
 const log = getLogger("ingest");
 const FULL_RETRY_MS = 1_000;

@@ -1,8 +1,8 @@
 /** A kind of source, as its folder registers it: what it is configured by, and how it is run. */
 
 import type { z } from "zod";
-import type { Config } from "../config/read.ts";
-import { declareSource, type SourceDeclaration } from "../config/source_declaration.ts";
+import type { Config } from "../../config/read.ts";
+import { declareSource, type SourceDeclaration } from "../../config/source_declaration.ts";
 
 /** The instance that runs a source. */
 export interface InstanceNames {

@@ -1,9 +1,9 @@
 /** One life of a source's worker, as the main thread sees it. */
 
 import { setImmediate } from "node:timers";
-import type { Entry, Mark } from "../broker/messages/message.ts";
-import { reasonOf } from "../telemetry/log.ts";
-import { stageTook } from "../telemetry/metrics.ts";
+import type { Entry, Mark } from "../../broker/messages/message.ts";
+import { reasonOf } from "../../telemetry/log.ts";
+import { stageTook } from "../../telemetry/metrics.ts";
 import { PendingPublishes } from "./pending_publishes.ts";
 import {
   type Batch,

@@ -1,8 +1,8 @@
 /** Stands in for the harness: starts a source in this thread and records what it hands over. */
 
-import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
-import type { Intake, Source, SourceContext, SourceState } from "../../ingest/source.ts";
-import { eventually } from "../kit/eventually.ts";
+import type { InboundMessage } from "../../../broker/messages/inbound_message.ts";
+import type { Intake, Source, SourceContext, SourceState } from "../../../ingest/runtime/source.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 export interface Taken {
   readonly topic: string;

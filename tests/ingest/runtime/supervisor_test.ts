@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import type { Entry } from "../../broker/messages/message.ts";
-import type { Logger } from "../../telemetry/log.ts";
-import type { SourceState } from "../../ingest/source.ts";
-import { Supervisor, type SupervisorOptions } from "../../ingest/supervisor.ts";
-import { eventually, within } from "../kit/eventually.ts";
-import { TempDir } from "../kit/temp_dir.ts";
+import type { Entry } from "../../../broker/messages/message.ts";
+import type { Logger } from "../../../telemetry/log.ts";
+import type { SourceState } from "../../../ingest/runtime/source.ts";
+import { Supervisor, type SupervisorOptions } from "../../../ingest/runtime/supervisor.ts";
+import { eventually, within } from "../../kit/eventually.ts";
+import { TempDir } from "../../kit/temp_dir.ts";
 import type { ObedientConfig } from "./obedient_worker.ts";
 
 interface Store {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { fingerprintOf } from "../../broker/messages/fingerprint.ts";
-import { MessageCheck } from "../../ingest/messages/check.ts";
-import { BatchingIntake, DEFAULT_LIMITS } from "../../ingest/intake.ts";
-import type { IntakeLimits } from "../../ingest/protocol.ts";
-import type { Batch } from "../../ingest/protocol.ts";
-import { eventually } from "../kit/eventually.ts";
+import { fingerprintOf } from "../../../broker/messages/fingerprint.ts";
+import { MessageCheck } from "../../../ingest/messages/check.ts";
+import { BatchingIntake, DEFAULT_LIMITS } from "../../../ingest/runtime/intake.ts";
+import type { IntakeLimits } from "../../../ingest/runtime/protocol.ts";
+import type { Batch } from "../../../ingest/runtime/protocol.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 interface Posted {
   readonly number: number;

@@ -1,8 +1,8 @@
 /** The main thread's side of one source: its worker, kept alive, and the way of its messages. */
 
-import type { Entry } from "../broker/messages/message.ts";
-import { Fault, type Logger } from "../telemetry/log.ts";
-import { Backoff, type BackoffOptions } from "../lib/backoff.ts";
+import type { Entry } from "../../broker/messages/message.ts";
+import { Fault, type Logger } from "../../telemetry/log.ts";
+import { Backoff, type BackoffOptions } from "../../lib/backoff.ts";
 import type { FromWorker, SourceCounters, WorkerConfig } from "./protocol.ts";
 import type { Outgoing, SourceDetail, SourceState } from "./source.ts";
 import { NO_COUNTERS, WorkerRun } from "./worker_run.ts";
@@ -12,7 +12,7 @@ export interface SupervisorOptions {
   readonly name: string;
   /** `mqtt`, `kafka`, …: what the source speaks. */
   readonly kind: string;
-  /** The worker's module, e.g. `new URL("./mqtt/worker.ts", import.meta.url)`. */
+  /** The worker's module, e.g. `new URL("../mqtt/worker.ts", import.meta.url)`. */
   readonly worker: URL;
   readonly config: WorkerConfig;
   readonly logger: Logger;

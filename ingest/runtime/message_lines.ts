@@ -1,7 +1,7 @@
 /** A line for each message that a source took, for who looks why one does not arrive. */
 
-import type { Entry } from "../broker/messages/message.ts";
-import type { Logger } from "../telemetry/log.ts";
+import type { Entry } from "../../broker/messages/message.ts";
+import type { Logger } from "../../telemetry/log.ts";
 
 /** At debug level alone; a payload is in no line, as it may hold what is not for logs. */
 export function logMessages(logger: Logger, source: string, entries: readonly Entry[]): void {
