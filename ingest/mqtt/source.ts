@@ -11,7 +11,7 @@ import {
   type MqttVersion,
 } from "./connect_options.ts";
 import { Connection, type Encode, type Qos2Ids } from "./connection.ts";
-import { Inflow, type InflowOptions } from "./inflow.ts";
+import { Inflow, type InflowOptions } from "./ingress_buffer.ts";
 import { Outflow, type OutflowLimits } from "./outflow.ts";
 import { ConnectionProblem, MQTT_SETTINGS } from "./problem.ts";
 import { Subscriptions } from "./subscriptions.ts";

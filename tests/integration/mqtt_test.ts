@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Ingest } from "../ingest/mqtt_ingest.ts";
+import { Ingest } from "../ingest/mqtt/ingest.ts";
 import { Certificates } from "../kit/certificates.ts";
 import { eventually } from "../kit/eventually.ts";
 import { Mosquitto } from "../kit/mosquitto.ts";

@@ -60,7 +60,7 @@ Deno.test("publish: without a broker, or without its ack, it is a 503 problem wi
   }
 });
 
-/** The kinds of what MQTT has no topic for; tests/ingest/topic_name_test.ts has every character. */
+/** The kinds of what MQTT has no topic for; tests/ingest/mqtt/topic_name_test.ts has every character. */
 const NO_TOPICS = [
   "a\tb",
   "a\n",

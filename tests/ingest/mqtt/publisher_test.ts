@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Publisher } from "../../ingest/mqtt/publisher.ts";
-import { Supervisor } from "../../ingest/runtime/supervisor.ts";
-import { getLogger } from "../../telemetry/log.ts";
-import { eventually } from "../kit/eventually.ts";
+import { Publisher } from "../../../ingest/mqtt/publisher.ts";
+import { Supervisor } from "../../../ingest/runtime/supervisor.ts";
+import { getLogger } from "../../../telemetry/log.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 const MESSAGE = { topic: "receive", payload: "A", qos: 1 as const };
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { freePort } from "../kit/ports.ts";
-import { TempDir } from "../kit/temp_dir.ts";
-import { CONNACK_5, drop, probe, publisher, scripted, startBroker } from "./mqtt_kit.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { freePort } from "../../kit/ports.ts";
+import { TempDir } from "../../kit/temp_dir.ts";
+import { CONNACK_5, drop, probe, publisher, scripted, startBroker } from "./kit.ts";
 
 Deno.test("MqttSource takes 3.1.1 where the broker refuses MQTT 5", async () => {
   await using broker = await startBroker();

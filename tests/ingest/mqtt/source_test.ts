@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
+import { eventually } from "../../kit/eventually.ts";
 import {
   CLIENT_ID,
   clientOf,
@@ -8,7 +8,7 @@ import {
   publisher,
   startBroker,
   untilAcked,
-} from "./mqtt_kit.ts";
+} from "./kit.ts";
 
 Deno.test("MqttSource subscribes to all its topics, with + and #", async () => {
   await using broker = await startBroker();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { isTopicFilter } from "../../ingest/mqtt/topic_filter.ts";
-import { checkTopic, InvalidTopicError } from "../../ingest/mqtt/topic_name.ts";
+import { isTopicFilter } from "../../../ingest/mqtt/topic_filter.ts";
+import { checkTopic, InvalidTopicError } from "../../../ingest/mqtt/topic_name.ts";
 
 /** What MQTT 5 forbids (1.5.4): U+0000, surrogates, and what a receiver may close the connection over. */
 function* forbidden(): Generator<string> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type Point, type Route, ROUTES } from "../../ingest/demo/routes.ts";
-import { trackingPayload } from "../../ingest/demo/tracking_payload.ts";
-import { type Fix, Vehicle } from "../../ingest/demo/vehicle.ts";
+import { type Point, type Route, ROUTES } from "../../../ingest/demo/routes.ts";
+import { trackingPayload } from "../../../ingest/demo/tracking_payload.ts";
+import { type Fix, Vehicle } from "../../../ingest/demo/vehicle.ts";
 
 /** The same numbers on each run. */
 function numbers(seed: number): () => number {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Inflow, type InflowOptions } from "../../ingest/mqtt/inflow.ts";
-import type { Inbound } from "../../ingest/mqtt/connection.ts";
-import type { Ack } from "../../ingest/runtime/source.ts";
-import { eventually } from "../kit/eventually.ts";
+import { Inflow, type InflowOptions } from "../../../ingest/mqtt/ingress_buffer.ts";
+import type { Inbound } from "../../../ingest/mqtt/connection.ts";
+import type { Ack } from "../../../ingest/runtime/source.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 /** An intake whose credit is given by hand. */
 class Credits {

@@ -1,10 +1,10 @@
 /** What is published over an MQTT source's connection, and what that may cost. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { heapBytes } from "../kit/heap.ts";
-import { freePort } from "../kit/ports.ts";
-import { CONNACK_5, probe, scripted, startBroker } from "./mqtt_kit.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { heapBytes } from "../../kit/heap.ts";
+import { freePort } from "../../kit/ports.ts";
+import { CONNACK_5, probe, scripted, startBroker } from "./kit.ts";
 
 const PUBLISHES = 10_000;
 /** A promise's reaction and its closures take several times as much. */

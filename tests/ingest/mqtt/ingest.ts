@@ -1,10 +1,10 @@
 /** The MQTT source as the program runs it: in its worker, under its supervisor. */
 
-import type { Entry } from "../../broker/messages/message.ts";
-import type { MqttSourceConfig } from "../../ingest/mqtt/source.ts";
-import { Supervisor } from "../../ingest/runtime/supervisor.ts";
-import type { Logger } from "../../telemetry/log.ts";
-import { eventually } from "../kit/eventually.ts";
+import type { Entry } from "../../../broker/messages/message.ts";
+import type { MqttSourceConfig } from "../../../ingest/mqtt/source.ts";
+import { Supervisor } from "../../../ingest/runtime/supervisor.ts";
+import type { Logger } from "../../../telemetry/log.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 /** A source with a store that keeps everything in a list. */
 export class Ingest implements AsyncDisposable {
@@ -32,7 +32,7 @@ export class Ingest implements AsyncDisposable {
     this.supervisor = new Supervisor({
       name: "mqtt",
       kind: "mqtt",
-      worker: new URL("../../ingest/mqtt/worker.ts", import.meta.url),
+      worker: new URL("../../../ingest/mqtt/worker.ts", import.meta.url),
       config: { source, check: { maxMessageBytes: 60_000, commandTopicPrefix: "c/" } },
       logger: { debug: write, info: write, warning: write, error: write } as unknown as Logger,
       previousTopics: topics,

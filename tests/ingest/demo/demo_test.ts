@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import mqtt from "mqtt";
-import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
-import { startDemo } from "../../ingest/demo/demo.ts";
-import { getLogger } from "../../telemetry/log.ts";
-import { eventually } from "../kit/eventually.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
-import { freePort, isListening } from "../kit/ports.ts";
+import { EmbeddedBroker } from "../../../ingest/demo/broker.ts";
+import { startDemo } from "../../../ingest/demo/demo.ts";
+import { getLogger } from "../../../telemetry/log.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { freePort, isListening } from "../../kit/ports.ts";
 
 async function listen(url: string, topic: string) {
   const client = await mqtt.connectAsync(url, { reconnectPeriod: 50 });

@@ -1,10 +1,10 @@
 /** What the tests of the MQTT source share: an embedded broker, a publisher, a source. */
 
-import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
-import { MqttSource, type MqttSourceConfig } from "../../ingest/mqtt/source.ts";
-import { eventually } from "../kit/eventually.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
-import { SourceProbe } from "./runtime/source_probe.ts";
+import { EmbeddedBroker } from "../../../ingest/demo/broker.ts";
+import { MqttSource, type MqttSourceConfig } from "../../../ingest/mqtt/source.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { SourceProbe } from "../runtime/source_probe.ts";
 
 export const CLIENT_ID = "telecast-test";
 
