@@ -13,7 +13,7 @@ import { SOURCES } from "./ingest/sources.ts";
 import { closeLog, configureLog, getLogger, logCrashes, logFault, reasonOf } from "./telemetry/log.ts";
 import { startProgram } from "./program.ts";
 import { listen, ListenError, type Listening } from "./listen.ts";
-import { ConnectionCount } from "./routes/connection_count.ts";
+import { ConnectionCount } from "./routes/http/connection_count.ts";
 import { Threads } from "./threads.ts";
 
 const log = getLogger("main");

@@ -2,7 +2,7 @@
 
 import type { Config } from "./config/read.ts";
 import { getLogger } from "./telemetry/log.ts";
-import type { ConnectionCount } from "./routes/connection_count.ts";
+import type { ConnectionCount } from "./routes/http/connection_count.ts";
 
 const log = getLogger("threads");
 

@@ -6,9 +6,9 @@ import type { Config } from "../config/read.ts";
 import type { Health } from "../telemetry/health.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";
-import type { ConnectionCount } from "./connection_count.ts";
+import type { ConnectionCount } from "./http/connection_count.ts";
 import { requireOrigin } from "./origin.ts";
-import { ProblemError } from "./problem.ts";
+import { ProblemError } from "./http/problem.ts";
 import type { Grant } from "./tokens.ts";
 
 /** Seconds' worth of new connections that may come at once: after a restart everybody does. */

@@ -5,9 +5,9 @@ import { z } from "zod";
 import { commandTopic } from "../ingest/aws_iot/payload.ts";
 import { InvalidPayloadError } from "../ingest/aws_iot/service.ts";
 import { requireDevice } from "./access.ts";
-import type { AppDeps } from "./deps.ts";
-import { jsonBody } from "./json_body.ts";
-import { ProblemError } from "./problem.ts";
+import type { AppDeps } from "./http/deps.ts";
+import { jsonBody } from "./http/json_body.ts";
+import { ProblemError } from "./http/problem.ts";
 import { badMessage, notAcknowledged, notConfigured, receiptResponse } from "./receipt.ts";
 import { requireTopic } from "./topic.ts";
 

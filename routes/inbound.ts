@@ -6,12 +6,12 @@ import type { InboundServer } from "../broker/deliveries/inbound_server.ts";
 import { BoundedLog, getLogger } from "../telemetry/log.ts";
 import { grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
-import type { AppDeps } from "./deps.ts";
+import type { AppDeps } from "./http/deps.ts";
 import { onGrantEnd } from "./grant_end.ts";
 import { requireMayChange } from "./origin.ts";
-import { ProblemError } from "./problem.ts";
-import { openWebSocket } from "./websocket.ts";
-import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
+import { ProblemError } from "./http/problem.ts";
+import { openWebSocket } from "./http/websocket.ts";
+import { asksForWebSocket, requireVersion } from "./http/websocket_handshake.ts";
 
 const log = getLogger("routes", "inbound");
 const peers = new BoundedLog((text) => log.info("{text}", { text }), {

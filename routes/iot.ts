@@ -4,8 +4,8 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { RawJson } from "../ingest/aws_iot/service.ts";
 import { requireDevice } from "./access.ts";
-import type { AppDeps } from "./deps.ts";
-import { jsonBody } from "./json_body.ts";
+import type { AppDeps } from "./http/deps.ts";
+import { jsonBody } from "./http/json_body.ts";
 import { notConfigured, receiptResponse } from "./receipt.ts";
 import { rawMembers } from "../broker/messages/raw_json.ts";
 

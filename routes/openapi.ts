@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { compress } from "hono/compress";
 import { contentSecurityPolicy } from "./content_security_policy.ts";
 import { Asset } from "./dashboard/asset.ts";
-import type { AppDeps } from "./deps.ts";
+import type { AppDeps } from "./http/deps.ts";
 import { docsPage } from "./docs/page.ts";
 import icon from "./dashboard/shared/icon.svg" with { type: "text" };
 import style from "./docs/style.css" with { type: "text" };

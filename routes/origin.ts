@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import type { Config } from "../config/read.ts";
-import { ProblemError } from "./problem.ts";
+import { ProblemError } from "./http/problem.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+|x-nd)?json\s*(?:;|$)/i;
 /** What `Sec-Fetch-Site` says where the request is no other page's. */

@@ -6,8 +6,8 @@ import type { Config } from "../config/read.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";
 import { requireMayChange } from "./origin.ts";
-import { ProblemError } from "./problem.ts";
-import { limitBody } from "./request_body.ts";
+import { ProblemError } from "./http/problem.ts";
+import { limitBody } from "./http/body_limit.ts";
 
 const READS = new Set(["GET", "HEAD", "OPTIONS"]);
 /** URLSearchParams takes 11 ms for 32,000. A longer list of ids fits into one `device_ids`. */

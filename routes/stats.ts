@@ -3,8 +3,8 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import type { InstanceFigures } from "../broker/cluster/instances.ts";
-import type { AppDeps } from "./deps.ts";
-import { parseQuery, word } from "./query.ts";
+import type { AppDeps } from "./http/deps.ts";
+import { parseQuery, word } from "./http/query.ts";
 import { slowest } from "./slowest_connections.ts";
 
 export const statsQuerySchema = z.object({

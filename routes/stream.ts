@@ -11,15 +11,15 @@ import { getLogger } from "../telemetry/log.ts";
 import { deviceDenied, grantOf } from "./access.ts";
 import type { Admission, Place } from "./admission.ts";
 import { networkOf } from "./client_address.ts";
-import type { AppDeps } from "./deps.ts";
+import type { AppDeps } from "./http/deps.ts";
 import { onGrantEnd } from "./grant_end.ts";
-import { problem } from "./problem.ts";
+import { problem } from "./http/problem.ts";
 import { StreamBody } from "./stream_body.ts";
 import { MAX_COMMAND_BYTES, StreamCommands } from "./stream_commands.ts";
 import { parseStreamQuery, QueryError, type StreamQuery } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
-import { infoOf, openWebSocket } from "./websocket.ts";
-import { asksForWebSocket, requireVersion } from "./websocket_handshake.ts";
+import { infoOf, openWebSocket } from "./http/websocket.ts";
+import { asksForWebSocket, requireVersion } from "./http/websocket_handshake.ts";
 
 /** The server answers what asks for it on its own connection. */
 export const STREAM_PATH = "/api/v1/stream";

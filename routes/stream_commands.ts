@@ -7,8 +7,8 @@ import { RateLimit } from "../lib/rate_limit.ts";
 import { addToSession } from "../broker/streams/resume.ts";
 import type { Session } from "../broker/streams/session.ts";
 import { problems } from "../telemetry/metrics.ts";
-import type { AppDeps } from "./deps.ts";
-import { faultText } from "./fault_text.ts";
+import type { AppDeps } from "./http/deps.ts";
+import { faultText } from "./http/fault_text.ts";
 import { checkedIds, QueryError } from "./stream_query.ts";
 import { type Grant, narrow } from "./tokens.ts";
 

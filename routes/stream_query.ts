@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { Interest, InterestError } from "../broker/messages/interest.ts";
 import type { SessionMode } from "../broker/streams/session.ts";
-import { flag, parseQuery, QueryError, whole, word } from "./query.ts";
+import { flag, parseQuery, QueryError, whole, word } from "./http/query.ts";
 
 export { QueryError };
 

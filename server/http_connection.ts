@@ -1,7 +1,7 @@
 /** A client's connection over HTTP/1: requests, one after another, until a stream takes it. */
 
 import { closed } from "../telemetry/metrics.ts";
-import { problem } from "../routes/problem.ts";
+import { problem } from "../routes/http/problem.ts";
 import type { Connection } from "./connection.ts";
 import { Exchange, type ExchangeClient, type ExchangeOptions, type Stream } from "./exchange.ts";
 import { Input } from "./input.ts";

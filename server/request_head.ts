@@ -1,8 +1,8 @@
 /** The head of a request (RFC 9112). */
 
 import { Buffer } from "node:buffer";
-import { BAD_HOST, isHost } from "../routes/host.ts";
-import type { ProblemOptions } from "../routes/problem.ts";
+import { BAD_HOST, isHost } from "../routes/http/host.ts";
+import type { ProblemOptions } from "../routes/http/problem.ts";
 
 export interface RequestHead {
   readonly method: string;

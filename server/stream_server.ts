@@ -4,7 +4,7 @@ import { logFault } from "../telemetry/fault.ts";
 import { Wheel } from "../broker/streams/timing_wheel.ts";
 import { BoundedLog, getLogger } from "../telemetry/log.ts";
 import { closed } from "../telemetry/metrics.ts";
-import { problem } from "../routes/problem.ts";
+import { problem } from "../routes/http/problem.ts";
 import { closeConn, Connection } from "./connection.ts";
 import type { Handler, Stream } from "./exchange.ts";
 import { HttpConnection, type HttpOptions, type Outcome } from "./http_connection.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { EmbeddedBroker } from "../ingest/demo/broker.ts";
 import { Telecast } from "../mod.ts";
-import { ConnectionCount } from "../routes/connection_count.ts";
+import { ConnectionCount } from "../routes/http/connection_count.ts";
 import { startProgram } from "../program.ts";
 import { Threads } from "../threads.ts";
 import { configOf } from "./kit/config.ts";

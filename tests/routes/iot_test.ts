@@ -8,7 +8,7 @@ import { AwsIotService } from "../../ingest/aws_iot/service.ts";
 import { sourceConfigOf } from "../../ingest/aws_iot/service_config.ts";
 import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
 import { MqttSource } from "../../ingest/mqtt/source.ts";
-import type { AppDeps } from "../../routes/deps.ts";
+import type { AppDeps } from "../../routes/http/deps.ts";
 import { iotRoutes } from "../../routes/iot.ts";
 import { rawMembers } from "../../broker/messages/raw_json.ts";
 import { SourceProbe } from "../ingest/runtime/source_probe.ts";

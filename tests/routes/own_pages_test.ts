@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { requireMayChange } from "../../routes/origin.ts";
-import type { ProblemError } from "../../routes/problem.ts";
+import type { ProblemError } from "../../routes/http/problem.ts";
 import { configOf } from "../kit/config.ts";
 import { HANDSHAKE } from "./raw.ts";
 import { everyServer, Rig, type RigOptions } from "./rig.ts";

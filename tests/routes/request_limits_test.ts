@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { Place } from "../../routes/admission.ts";
-import { problem, ProblemError } from "../../routes/problem.ts";
+import { problem, ProblemError } from "../../routes/http/problem.ts";
 import { writeLimits } from "../../routes/request_limits.ts";
 import { configOf } from "../kit/config.ts";
 import { range } from "./rig.ts";

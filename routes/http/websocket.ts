@@ -1,8 +1,8 @@
 /** Opens a client's WebSocket: on our own server's connection, or as Deno does where it serves. */
 
 import type { Context } from "hono";
-import type { ClientSocket } from "../broker/streams/ws_sink.ts";
-import type { RequestInfo } from "../server/direct_request.ts";
+import type { ClientSocket } from "../../broker/streams/ws_sink.ts";
+import type { RequestInfo } from "../../server/direct_request.ts";
 import { ProblemError } from "./problem.ts";
 
 export interface WebSocketOptions {

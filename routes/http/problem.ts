@@ -1,6 +1,6 @@
 /** Errors over HTTP: problem documents with a stable code. */
 
-import { problems } from "../telemetry/metrics.ts";
+import { problems } from "../../telemetry/metrics.ts";
 
 export interface ProblemOptions {
   readonly status: number;

@@ -1,17 +1,17 @@
 /** What the routes need of the program. */
 
-import type { Companies } from "../broker/cluster/companies.ts";
-import type { InboundServer } from "../broker/deliveries/inbound_server.ts";
-import type { DeliveryQueue } from "../broker/deliveries/queue.ts";
-import type { Instances } from "../broker/cluster/instances.ts";
-import type { Revocations } from "../broker/cluster/revocations.ts";
-import type { Hub } from "../broker/streams/hub.ts";
-import type { Fanout } from "../broker/log/fanout.ts";
-import type { Config } from "../config/read.ts";
-import type { AwsIotService } from "../ingest/aws_iot/service.ts";
-import type { SourceStatus } from "../ingest/ingest.ts";
-import type { Outgoing } from "../ingest/runtime/source.ts";
-import type { Health } from "../telemetry/health.ts";
+import type { Companies } from "../../broker/cluster/companies.ts";
+import type { InboundServer } from "../../broker/deliveries/inbound_server.ts";
+import type { DeliveryQueue } from "../../broker/deliveries/queue.ts";
+import type { Instances } from "../../broker/cluster/instances.ts";
+import type { Revocations } from "../../broker/cluster/revocations.ts";
+import type { Hub } from "../../broker/streams/hub.ts";
+import type { Fanout } from "../../broker/log/fanout.ts";
+import type { Config } from "../../config/read.ts";
+import type { AwsIotService } from "../../ingest/aws_iot/service.ts";
+import type { SourceStatus } from "../../ingest/ingest.ts";
+import type { Outgoing } from "../../ingest/runtime/source.ts";
+import type { Health } from "../../telemetry/health.ts";
 import type { Registry } from "prom-client";
 import type { ConnectionCount } from "./connection_count.ts";
 

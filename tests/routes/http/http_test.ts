@@ -1,8 +1,8 @@
 /** What all routes have in common: problem documents, methods, limits, health. */
 
 import assert from "node:assert/strict";
-import { RawConnection } from "./raw.ts";
-import { Rig } from "./rig.ts";
+import { RawConnection } from "../raw.ts";
+import { Rig } from "../rig.ts";
 
 /** Fails unless the answer is a problem document; returns it. */
 async function problemOf(response: Response, status: number, code: string) {

@@ -1,11 +1,11 @@
 /** Whatever way a handshake is written, the WebSocket is ours: it judges a frame by its length. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { frame, HANDSHAKE } from "./raw.ts";
-import { SECRET, sign } from "./signed.ts";
-import { Rig } from "./rig.ts";
-import type { ServerKind } from "./servers.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { frame, HANDSHAKE } from "../raw.ts";
+import { SECRET, sign } from "../signed.ts";
+import { Rig } from "../rig.ts";
+import type { ServerKind } from "../servers.ts";
 
 /** Where our own server is in front; the fallback has Deno's WebSocket. */
 const OWN: readonly ServerKind[] = ["server", "tls"];
