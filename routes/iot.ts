@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { RawJson } from "../ingest/aws_iot/service.ts";
-import { requireDevice } from "./access.ts";
+import { requireDevice } from "./access/access.ts";
 import type { AppDeps } from "./http/deps.ts";
 import { jsonBody } from "./http/json_body.ts";
 import { notConfigured, receiptResponse } from "./receipt.ts";

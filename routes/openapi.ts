@@ -2,7 +2,7 @@
 
 import { Hono } from "hono";
 import { compress } from "hono/compress";
-import { contentSecurityPolicy } from "./content_security_policy.ts";
+import { contentSecurityPolicy } from "./access/content_security_policy.ts";
 import { Asset } from "./dashboard/asset.ts";
 import type { AppDeps } from "./http/deps.ts";
 import { docsPage } from "./docs/page.ts";

@@ -10,7 +10,7 @@ import { problems } from "../telemetry/metrics.ts";
 import type { AppDeps } from "./http/deps.ts";
 import { faultText } from "./http/fault_text.ts";
 import { checkedIds, QueryError } from "./stream_query.ts";
-import { type Grant, narrow } from "./tokens.ts";
+import { type Grant, narrow } from "./access/tokens.ts";
 
 const ids = z.array(z.string()).min(1);
 export const commandSchema = z.discriminatedUnion("action", [

@@ -1,7 +1,7 @@
 /** Both pages and the client library: everything that is served without a token. */
 
 import { Hono } from "hono";
-import { contentSecurityPolicy } from "../content_security_policy.ts";
+import { contentSecurityPolicy } from "../access/content_security_policy.ts";
 import { Asset } from "./asset.ts";
 import { clientScript, clientTypes } from "./client_bundle.ts";
 import { pageFiles } from "./page_files.ts";

@@ -1,6 +1,6 @@
 /** The document that describes the HTTP interface. */
 
-import { ROUTE_SCOPES, SCOPES } from "../scopes.ts";
+import { ROUTE_SCOPES, SCOPES } from "../access/scopes.ts";
 import { problemSchema } from "./answers.ts";
 import { DEVICE_OPERATIONS } from "./device_operations.ts";
 import {

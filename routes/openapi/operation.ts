@@ -1,7 +1,7 @@
 /** One operation of the HTTP interface, and the object that describes it in openapi.json. */
 
 import { z } from "zod";
-import type { Scope } from "../scopes.ts";
+import type { Scope } from "../access/scopes.ts";
 
 export interface Answer {
   readonly description: string;

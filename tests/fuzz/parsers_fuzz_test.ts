@@ -6,7 +6,7 @@ import { Interest } from "../../broker/messages/interest.ts";
 import { Epoch, parseCursor } from "../../broker/messages/message.ts";
 import { readVariables, VARIABLE_NAMES } from "../kit/config.ts";
 import { MessageCheck } from "../../ingest/messages/check.ts";
-import { narrow, OPEN_GRANT, TokenError, Tokens } from "../../routes/tokens.ts";
+import { narrow, OPEN_GRANT, TokenError, Tokens } from "../../routes/access/tokens.ts";
 import { SECRET, sign } from "../routes/signed.ts";
 import { fuzz, nasty, someBytes } from "./fuzz.ts";
 

@@ -5,7 +5,7 @@ import { beginSession } from "../../broker/streams/resume.ts";
 import type { Session, SessionMode } from "../../broker/streams/session.ts";
 import type { AppDeps } from "../../routes/http/deps.ts";
 import { StreamCommands } from "../../routes/stream_commands.ts";
-import { OPEN_GRANT } from "../../routes/tokens.ts";
+import { OPEN_GRANT } from "../../routes/access/tokens.ts";
 import { Expectation, MAX_RATE, type Mode, type SentCommand } from "./expectation.ts";
 import { ServerWire } from "./server_wire.ts";
 import type { Instance, Site } from "./site.ts";

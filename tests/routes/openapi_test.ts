@@ -6,7 +6,7 @@ import { SignJWT } from "jose";
 import { openapi, OPERATIONS } from "../../routes/openapi/document.ts";
 import { curlCommand, exampleRequest } from "../../routes/openapi/example_request.ts";
 import { problemsOf } from "../../routes/openapi/operation.ts";
-import { SCOPES } from "../../routes/scopes.ts";
+import { SCOPES } from "../../routes/access/scopes.ts";
 import { read, rowsOf } from "../docs/markdown.ts";
 import { Rig } from "./rig.ts";
 

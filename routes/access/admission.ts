@@ -1,14 +1,14 @@
 /** Who gets a connection that stays open: limits in all, by address, by token, by second. */
 
 import type { Context } from "hono";
-import { RateLimit } from "../lib/rate_limit.ts";
-import type { Config } from "../config/read.ts";
-import type { Health } from "../telemetry/health.ts";
+import { RateLimit } from "../../lib/rate_limit.ts";
+import type { Config } from "../../config/read.ts";
+import type { Health } from "../../telemetry/health.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";
-import type { ConnectionCount } from "./http/connection_count.ts";
+import type { ConnectionCount } from "../http/connection_count.ts";
 import { requireOrigin } from "./origin.ts";
-import { ProblemError } from "./http/problem.ts";
+import { ProblemError } from "../http/problem.ts";
 import type { Grant } from "./tokens.ts";
 
 /** Seconds' worth of new connections that may come at once: after a restart everybody does. */

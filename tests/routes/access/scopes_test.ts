@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { Revocations } from "../../broker/cluster/revocations.ts";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import { Access } from "../../routes/access.ts";
-import { guardRoutes, ROUTE_SCOPES, SCOPES } from "../../routes/scopes.ts";
-import { Rig } from "./rig.ts";
-import { bearer, SECRET, sign } from "./signed.ts";
+import { Revocations } from "../../../broker/cluster/revocations.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { Access } from "../../../routes/access/access.ts";
+import { guardRoutes, ROUTE_SCOPES, SCOPES } from "../../../routes/access/scopes.ts";
+import { Rig } from "../rig.ts";
+import { bearer, SECRET, sign } from "../signed.ts";
 
 const env = { AUTH_JWT_SECRET: SECRET };
 

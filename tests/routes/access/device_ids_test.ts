@@ -1,10 +1,10 @@
 /** How devices are named: in a query, in commands, in tokens; each form means exactly its devices. */
 
 import assert from "node:assert/strict";
-import type { Received } from "../kit/received.ts";
-import type { WsClient } from "../kit/ws_client.ts";
-import { everyServer, numbered, Rig } from "./rig.ts";
-import { bearer, posted, SECRET, sign } from "./signed.ts";
+import type { Received } from "../../kit/received.ts";
+import type { WsClient } from "../../kit/ws_client.ts";
+import { everyServer, numbered, Rig } from "../rig.ts";
+import { bearer, posted, SECRET, sign } from "../signed.ts";
 
 /** Ids that some notation gives another meaning. */
 const ODD = [

@@ -7,8 +7,8 @@ import {
   type JSONWebKeySet,
   type JWSHeaderParameters,
 } from "jose";
-import { discard, readStart } from "../broker/deliveries/http_answer.ts";
-import { getLogger } from "../telemetry/log.ts";
+import { discard, readStart } from "../../broker/deliveries/http_answer.ts";
+import { getLogger } from "../../telemetry/log.ts";
 
 const log = getLogger("routes", "tokens");
 /** Keys older than this are asked for again, while those that are there go on to be used. */

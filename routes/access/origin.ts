@@ -1,8 +1,8 @@
 /** Which pages a browser may let use the server. Programs send no Origin, and are not asked. */
 
 import type { Context } from "hono";
-import type { Config } from "../config/read.ts";
-import { ProblemError } from "./http/problem.ts";
+import type { Config } from "../../config/read.ts";
+import { ProblemError } from "../http/problem.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+|x-nd)?json\s*(?:;|$)/i;
 /** What `Sec-Fetch-Site` says where the request is no other page's. */

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { requireMayChange } from "../../routes/origin.ts";
-import type { ProblemError } from "../../routes/http/problem.ts";
-import { configOf } from "../kit/config.ts";
-import { HANDSHAKE } from "./raw.ts";
-import { everyServer, Rig, type RigOptions } from "./rig.ts";
-import { SECRET, sign } from "./signed.ts";
+import { requireMayChange } from "../../../routes/access/origin.ts";
+import type { ProblemError } from "../../../routes/http/problem.ts";
+import { configOf } from "../../kit/config.ts";
+import { HANDSHAKE } from "../raw.ts";
+import { everyServer, Rig, type RigOptions } from "../rig.ts";
+import { SECRET, sign } from "../signed.ts";
 
 const JSON_TYPE = "application/json";
 const FORM = "application/x-www-form-urlencoded";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { Place } from "../../routes/admission.ts";
-import { problem, ProblemError } from "../../routes/http/problem.ts";
-import { writeLimits } from "../../routes/request_limits.ts";
-import { configOf } from "../kit/config.ts";
-import { range } from "./rig.ts";
-import { VirtualTime } from "../server/virtual_time.ts";
+import { Place } from "../../../routes/access/admission.ts";
+import { problem, ProblemError } from "../../../routes/http/problem.ts";
+import { writeLimits } from "../../../routes/access/request_limits.ts";
+import { configOf } from "../../kit/config.ts";
+import { range } from "../rig.ts";
+import { VirtualTime } from "../../server/virtual_time.ts";
 
 Deno.test("MAX_POSTS_PER_SECOND: of more than 10,000 clients the oldest is forgotten, and no other", async () => {
   // Nobody earns anything meanwhile.

@@ -55,7 +55,7 @@ export function guardRoutes(app: Hono, { routes }: Hono, access: Access): void {
   for (const route of new Set(routes.map(({ method, path }) => `${method} ${path}`))) {
     const scope = Object.hasOwn(ROUTE_SCOPES, route) ? ROUTE_SCOPES[route] : undefined;
     if (scope === undefined) {
-      throw new Error(`Cannot serve ${route}: routes/scopes.ts declares no scope for it`);
+      throw new Error(`Cannot serve ${route}: routes/access/scopes.ts declares no scope for it`);
     }
     const [method, path] = route.split(" ") as [string, string];
     if (scope !== "none") app.on(method, path, access.require(scope));

@@ -1,13 +1,13 @@
 /** How large a request may be, and how many of one client may change something in a second. */
 
 import type { Context, MiddlewareHandler } from "hono";
-import { RateLimit } from "../lib/rate_limit.ts";
-import type { Config } from "../config/read.ts";
+import { RateLimit } from "../../lib/rate_limit.ts";
+import type { Config } from "../../config/read.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";
 import { requireMayChange } from "./origin.ts";
-import { ProblemError } from "./http/problem.ts";
-import { limitBody } from "./http/body_limit.ts";
+import { ProblemError } from "../http/problem.ts";
+import { limitBody } from "../http/body_limit.ts";
 
 const READS = new Set(["GET", "HEAD", "OPTIONS"]);
 /** URLSearchParams takes 11 ms for 32,000. A longer list of ids fits into one `device_ids`. */

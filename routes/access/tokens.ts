@@ -1,9 +1,9 @@
 /** Tokens: who may see which devices, and do what. */
 
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
-import { Interest } from "../broker/messages/interest.ts";
-import type { TokenIdentity } from "../broker/cluster/revocations.ts";
-import type { AuthConfig } from "../config/read.ts";
+import { Interest } from "../../broker/messages/interest.ts";
+import type { TokenIdentity } from "../../broker/cluster/revocations.ts";
+import type { AuthConfig } from "../../config/read.ts";
 import { KeysAwayError, ProviderKeys } from "./jwks.ts";
 import { SCOPES } from "./scopes.ts";
 

@@ -1,9 +1,9 @@
 /** What every answer tells a browser. */
 
 import assert from "node:assert/strict";
-import { HANDSHAKE, RawConnection } from "./raw.ts";
-import { Rig } from "./rig.ts";
-import { bearer, SECRET } from "./signed.ts";
+import { HANDSHAKE, RawConnection } from "../raw.ts";
+import { Rig } from "../rig.ts";
+import { bearer, SECRET } from "../signed.ts";
 
 const PAGES = ["/", "/ops", "/docs"];
 

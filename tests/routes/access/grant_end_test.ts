@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Revocations } from "../../broker/cluster/revocations.ts";
-import { onGrantEnd } from "../../routes/grant_end.ts";
-import { type Grant, OPEN_GRANT } from "../../routes/tokens.ts";
-import { VirtualTime } from "../server/virtual_time.ts";
+import type { Revocations } from "../../../broker/cluster/revocations.ts";
+import { onGrantEnd } from "../../../routes/access/grant_end.ts";
+import { type Grant, OPEN_GRANT } from "../../../routes/access/tokens.ts";
+import { VirtualTime } from "../../server/virtual_time.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -1,9 +1,9 @@
 /** Asks for a token where one is needed, and says what it allows. */
 
 import type { Context, MiddlewareHandler } from "hono";
-import type { Revocations } from "../broker/cluster/revocations.ts";
-import type { AuthConfig } from "../config/read.ts";
-import { ProblemError } from "./http/problem.ts";
+import type { Revocations } from "../../broker/cluster/revocations.ts";
+import type { AuthConfig } from "../../config/read.ts";
+import { ProblemError } from "../http/problem.ts";
 import { hasScope, type Scope } from "./scopes.ts";
 import { type Grant, OPEN_GRANT, TokenError, Tokens } from "./tokens.ts";
 

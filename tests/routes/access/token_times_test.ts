@@ -1,9 +1,9 @@
 /** `exp`, `iat` and `nbf`: what cannot be such a time is refused, and a revocation covers the rest. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { Rig } from "./rig.ts";
-import { bearer, posted, seconds, SECRET, sign } from "./signed.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { Rig } from "../rig.ts";
+import { bearer, posted, seconds, SECRET, sign } from "../signed.ts";
 
 const env = { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "5" };
 const DEVICES = "/api/v1/devices";

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { type JWTPayload, SignJWT } from "jose";
-import { eventually } from "../kit/eventually.ts";
-import { HANDSHAKE, RawConnection } from "./raw.ts";
-import { numbered, Rig, type RigOptions } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { HANDSHAKE, RawConnection } from "../raw.ts";
+import { numbered, Rig, type RigOptions } from "../rig.ts";
 
 const SECRET = "a secret of at least thirty-two bytes";
 const GUARDED: RigOptions = { env: { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "0" } };

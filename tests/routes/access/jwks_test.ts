@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
-import { KeysAwayError, ProviderKeys } from "../../routes/jwks.ts";
-import { eventually } from "../kit/eventually.ts";
-import { Rig } from "./rig.ts";
-import { bearer, sign } from "./signed.ts";
+import { KeysAwayError, ProviderKeys } from "../../../routes/access/jwks.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { Rig } from "../rig.ts";
+import { bearer, sign } from "../signed.ts";
 
 /** An identity provider on a real port. */
 class Provider {

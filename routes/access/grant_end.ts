@@ -1,6 +1,6 @@
 /** The end of what a token allows, while its connection is open. */
 
-import type { Revocations } from "../broker/cluster/revocations.ts";
+import type { Revocations } from "../../broker/cluster/revocations.ts";
 import type { Grant } from "./tokens.ts";
 
 /** A timer cannot be set for longer. */

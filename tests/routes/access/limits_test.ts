@@ -1,10 +1,10 @@
 /** Limits: each refuses with a clear answer, is counted, and lets others through. */
 
 import assert from "node:assert/strict";
-import { closed, problems } from "../../telemetry/metrics.ts";
-import { eventually } from "../kit/eventually.ts";
-import { everyServer, range, Rig } from "./rig.ts";
-import { bearer, posted, SECRET, sign } from "./signed.ts";
+import { closed, problems } from "../../../telemetry/metrics.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { everyServer, range, Rig } from "../rig.ts";
+import { bearer, posted, SECRET, sign } from "../signed.ts";
 
 async function refusal(response: Response, status: number, code: string): Promise<void> {
   const body = await response.json();
