@@ -6,7 +6,7 @@ import { CertificateWatch, readKeyPair } from "./guard/certificate_watch.ts";
 import { Guard, GuardError } from "./guard/guard.ts";
 import { getLogger } from "./telemetry/log.ts";
 import { problem } from "./routes/http/problem.ts";
-import { UNREAD_STREAM } from "./routes/stream_body.ts";
+import { UNREAD_STREAM } from "./routes/streams/stream_body.ts";
 import { type Handler, StreamServer, type StreamServerOptions } from "./server/stream_server.ts";
 
 const log = getLogger("http");

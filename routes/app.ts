@@ -27,8 +27,8 @@ import { revocationRoutes } from "./revocation.ts";
 import { guardRoutes } from "./access/scopes.ts";
 import { securityHeaders } from "./access/security_headers.ts";
 import { statsRoutes } from "./stats.ts";
-import { streamRoutes } from "./stream.ts";
-import { QueryError } from "./stream_query.ts";
+import { streamRoutes } from "./streams/stream.ts";
+import { QueryError } from "./streams/stream_query.ts";
 import { routeOf, telemetry } from "./telemetry.ts";
 
 const log = getLogger("routes");

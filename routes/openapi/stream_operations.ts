@@ -1,9 +1,9 @@
 /** The stream, and its figures. */
 
 import { z } from "zod";
-import { EVENT_SCHEMAS } from "../event_schemas.ts";
+import { EVENT_SCHEMAS } from "../streams/event_schemas.ts";
 import { statsQuerySchema } from "../stats.ts";
-import { streamQuerySchema } from "../stream_query.ts";
+import { streamQuerySchema } from "../streams/stream_query.ts";
 import { cursorSchema, deviceIdSchema, statsSchema, streamStatsSchema } from "./answers.ts";
 import type { Operation } from "./operation.ts";
 

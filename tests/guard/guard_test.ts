@@ -6,7 +6,7 @@ import { connect } from "node:tls";
 import { configOf } from "../kit/config.ts";
 import type { EventBody } from "../../broker/streams/sse_sink.ts";
 import { listen } from "../../listen.ts";
-import { StreamBody } from "../../routes/stream_body.ts";
+import { StreamBody } from "../../routes/streams/stream_body.ts";
 import type { RequestInfo } from "../../server/direct_request.ts";
 import { Certificates, type KeyPair } from "../kit/certificates.ts";
 import { eventually, within } from "../kit/eventually.ts";

@@ -4,7 +4,7 @@ import { Epoch } from "../../broker/messages/message.ts";
 import { beginSession } from "../../broker/streams/resume.ts";
 import type { Session, SessionMode } from "../../broker/streams/session.ts";
 import type { AppDeps } from "../../routes/http/deps.ts";
-import { StreamCommands } from "../../routes/stream_commands.ts";
+import { StreamCommands } from "../../routes/streams/stream_commands.ts";
 import { OPEN_GRANT } from "../../routes/access/tokens.ts";
 import { Expectation, MAX_RATE, type Mode, type SentCommand } from "./expectation.ts";
 import { ServerWire } from "./server_wire.ts";

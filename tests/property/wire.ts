@@ -3,7 +3,7 @@
 import type { Sink } from "../../broker/streams/sink.ts";
 import { SseSink } from "../../broker/streams/sse_sink.ts";
 import { WsSink } from "../../broker/streams/ws_sink.ts";
-import { StreamBody } from "../../routes/stream_body.ts";
+import { StreamBody } from "../../routes/streams/stream_body.ts";
 import { parseWsFrame, type Received, SseParser } from "../kit/received.ts";
 import { ClientSocket } from "./client_socket.ts";
 

@@ -1,9 +1,9 @@
 /** For clients that want less: the newest of each device, a rate, batches. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import type { Received } from "../kit/received.ts";
-import { everyServer, numbered, numbersOf, onBoth, range } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import type { Received } from "../../kit/received.ts";
+import { everyServer, numbered, numbersOf, onBoth, range } from "../rig.ts";
 
 interface Item {
   data: { device_id: string; n: number };

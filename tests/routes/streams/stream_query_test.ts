@@ -1,9 +1,9 @@
 /** What a client may ask for, and how it is told that it may not. */
 
-import { configOf } from "../kit/config.ts";
+import { configOf } from "../../kit/config.ts";
 import assert from "node:assert/strict";
-import { parseStreamQuery, QueryError } from "../../routes/stream_query.ts";
-import { everyServer } from "./rig.ts";
+import { parseStreamQuery, QueryError } from "../../../routes/streams/stream_query.ts";
+import { everyServer } from "../rig.ts";
 
 const REQUIRED =
   '{"event":"error","data":{"message":"Debe especificar al menos un device_id en los query params","code":"device_ids_required"}}';

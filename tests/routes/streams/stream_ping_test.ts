@@ -1,8 +1,8 @@
 /** Pings: that they come, and that the position they carry may be resumed from. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { everyServer, numbersOf, onBoth, range } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { everyServer, numbersOf, onBoth, range } from "../rig.ts";
 
 const EVERY_SECOND = { env: { KEEPALIVE_SECONDS: "1" } };
 const KEEP_ALIVE = '{"type":"keep-alive"}';

@@ -1,6 +1,6 @@
 /** The connections that an operator looks for: those whose clients do not keep up. */
 
-import type { Session } from "../broker/streams/session.ts";
+import type { Session } from "../../broker/streams/session.ts";
 
 export interface ConnectionInfo {
   readonly transport: "ws" | "sse";

@@ -1,16 +1,16 @@
 /** Commands of a client on its WebSocket. */
 
 import { z } from "zod";
-import { Interest } from "../broker/messages/interest.ts";
-import { writable } from "../broker/streams/pace.ts";
-import { RateLimit } from "../lib/rate_limit.ts";
-import { addToSession } from "../broker/streams/resume.ts";
-import type { Session } from "../broker/streams/session.ts";
-import { problems } from "../telemetry/metrics.ts";
-import type { AppDeps } from "./http/deps.ts";
-import { faultText } from "./http/fault_text.ts";
+import { Interest } from "../../broker/messages/interest.ts";
+import { writable } from "../../broker/streams/pace.ts";
+import { RateLimit } from "../../lib/rate_limit.ts";
+import { addToSession } from "../../broker/streams/resume.ts";
+import type { Session } from "../../broker/streams/session.ts";
+import { problems } from "../../telemetry/metrics.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { faultText } from "../http/fault_text.ts";
 import { checkedIds, QueryError } from "./stream_query.ts";
-import { type Grant, narrow } from "./access/tokens.ts";
+import { type Grant, narrow } from "../access/tokens.ts";
 
 const ids = z.array(z.string()).min(1);
 export const commandSchema = z.discriminatedUnion("action", [

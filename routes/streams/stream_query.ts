@@ -1,9 +1,9 @@
 /** The query of a stream: what the client asks for, checked. */
 
 import { z } from "zod";
-import { Interest, InterestError } from "../broker/messages/interest.ts";
-import type { SessionMode } from "../broker/streams/session.ts";
-import { flag, parseQuery, QueryError, whole, word } from "./http/query.ts";
+import { Interest, InterestError } from "../../broker/messages/interest.ts";
+import type { SessionMode } from "../../broker/streams/session.ts";
+import { flag, parseQuery, QueryError, whole, word } from "../http/query.ts";
 
 export { QueryError };
 

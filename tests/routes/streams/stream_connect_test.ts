@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { configure, reset } from "@logtape/logtape";
-import { eventually } from "../kit/eventually.ts";
-import { HANDSHAKE } from "./raw.ts";
-import { everyServer, range, Rig, type RigOptions } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { HANDSHAKE } from "../raw.ts";
+import { everyServer, range, Rig, type RigOptions } from "../rig.ts";
 
 const STREAM = "/api/v1/stream?device_ids=A";
 

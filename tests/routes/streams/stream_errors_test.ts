@@ -1,9 +1,9 @@
 /** Commands that are not understood, and connections that are not worth keeping. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { frame, HANDSHAKE } from "./raw.ts";
-import { everyServer, range } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { frame, HANDSHAKE } from "../raw.ts";
+import { everyServer, range } from "../rig.ts";
 
 const BAD: readonly (readonly [sent: string, code: string])[] = [
   ["", "bad_json"],

@@ -1,9 +1,9 @@
 /** Clients that stop reading: what it costs them, and that it costs nobody else anything. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import type { Received } from "../kit/received.ts";
-import { everyServer, numbersOf, onBoth, range } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import type { Received } from "../../kit/received.ts";
+import { everyServer, numbersOf, onBoth, range } from "../rig.ts";
 
 const filler = "x".repeat(300);
 const payload = (device_id: string, n: number) => JSON.stringify({ device_id, n, filler });

@@ -1,9 +1,9 @@
 /** The last known messages first, then live, without a gap or a repeat. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import type { Received } from "../kit/received.ts";
-import { everyServer, Flow, numbered, numbersOf, range, type Rig } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import type { Received } from "../../kit/received.ts";
+import { everyServer, Flow, numbered, numbersOf, range, type Rig } from "../rig.ts";
 
 const names = (events: readonly Received[]) => events.map(({ event }) => event);
 const shown = (events: readonly Received[]) =>

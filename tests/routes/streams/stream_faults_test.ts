@@ -1,8 +1,8 @@
 /** A stream whose own code throws: it ends, and the server and the other streams go on. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { everyServer, numbersOf, onBoth } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { everyServer, numbersOf, onBoth } from "../rig.ts";
 
 onBoth(
   "a stream whose writes throw ends with goodbye, the others get every message",

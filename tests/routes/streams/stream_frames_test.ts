@@ -1,8 +1,8 @@
 /** What goes over the wire, byte for byte. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { everyServer } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { everyServer } from "../rig.ts";
 
 /** Payloads that a parser and a writer would change. */
 const PAYLOADS = [

@@ -1,13 +1,13 @@
 /** Coming back with a cursor: what was missed, then live, and a status that is true. */
 
 import assert from "node:assert/strict";
-import { Epoch } from "../../broker/messages/message.ts";
-import { Checker } from "../kit/checker.ts";
-import { eventually } from "../kit/eventually.ts";
-import { trackingPayload } from "../kit/payload.ts";
-import type { Received } from "../kit/received.ts";
-import { ResumingClient } from "../kit/resuming_client.ts";
-import { everyServer, numbersOf, range, seeded } from "./rig.ts";
+import { Epoch } from "../../../broker/messages/message.ts";
+import { Checker } from "../../kit/checker.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { trackingPayload } from "../../kit/payload.ts";
+import type { Received } from "../../kit/received.ts";
+import { ResumingClient } from "../../kit/resuming_client.ts";
+import { everyServer, numbersOf, range, seeded } from "../rig.ts";
 
 const resumed = (events: readonly Received[]) => events.find(({ event }) => event === "resumed");
 const names = (events: readonly Received[]) => events.map(({ event }) => event);

@@ -1,9 +1,9 @@
 /** Ways to hold a stream's connection: how long each works, and that it costs nobody else. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { concat, frame, HANDSHAKE, type RawConnection } from "./raw.ts";
-import { everyServer, onBoth, range, Rig } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { concat, frame, HANDSHAKE, type RawConnection } from "../raw.ts";
+import { everyServer, onBoth, range, Rig } from "../rig.ts";
 
 const PLACE = { env: { MAX_CONNECTIONS: "1" } };
 /** The default times of both, at the scale of a test. */

@@ -1,25 +1,25 @@
 /** The stream, on WebSocket and as Server-Sent Events: one path. */
 
 import { type Context, Hono } from "hono";
-import { wsEvent } from "../broker/streams/client_frame.ts";
-import { beginSession } from "../broker/streams/resume.ts";
-import type { Session } from "../broker/streams/session.ts";
-import type { Sink } from "../broker/streams/sink.ts";
-import { SseSink } from "../broker/streams/sse_sink.ts";
-import { type ClientSocket, WsSink } from "../broker/streams/ws_sink.ts";
-import { getLogger } from "../telemetry/log.ts";
-import { deviceDenied, grantOf } from "./access/access.ts";
-import type { Admission, Place } from "./access/admission.ts";
-import { networkOf } from "./access/client_address.ts";
-import type { AppDeps } from "./http/deps.ts";
-import { onGrantEnd } from "./access/grant_end.ts";
-import { problem } from "./http/problem.ts";
+import { wsEvent } from "../../broker/streams/client_frame.ts";
+import { beginSession } from "../../broker/streams/resume.ts";
+import type { Session } from "../../broker/streams/session.ts";
+import type { Sink } from "../../broker/streams/sink.ts";
+import { SseSink } from "../../broker/streams/sse_sink.ts";
+import { type ClientSocket, WsSink } from "../../broker/streams/ws_sink.ts";
+import { getLogger } from "../../telemetry/log.ts";
+import { deviceDenied, grantOf } from "../access/access.ts";
+import type { Admission, Place } from "../access/admission.ts";
+import { networkOf } from "../access/client_address.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { onGrantEnd } from "../access/grant_end.ts";
+import { problem } from "../http/problem.ts";
 import { StreamBody } from "./stream_body.ts";
 import { MAX_COMMAND_BYTES, StreamCommands } from "./stream_commands.ts";
 import { parseStreamQuery, QueryError, type StreamQuery } from "./stream_query.ts";
-import { type Grant, narrow } from "./access/tokens.ts";
-import { infoOf, openWebSocket } from "./http/websocket.ts";
-import { asksForWebSocket, requireVersion } from "./http/websocket_handshake.ts";
+import { type Grant, narrow } from "../access/tokens.ts";
+import { infoOf, openWebSocket } from "../http/websocket.ts";
+import { asksForWebSocket, requireVersion } from "../http/websocket_handshake.ts";
 
 /** The server answers what asks for it on its own connection. */
 export const STREAM_PATH = "/api/v1/stream";

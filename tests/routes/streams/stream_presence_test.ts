@@ -1,8 +1,8 @@
 /** Which devices are online: told to streams that ask for it. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { everyServer, numbered, onBoth, range } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { everyServer, numbered, onBoth, range } from "../rig.ts";
 
 const SOON_STALE = { env: { STALE_SECONDS: "1" } };
 
