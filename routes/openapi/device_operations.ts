@@ -1,7 +1,7 @@
 /** Devices: what is known of them, and commands to them. */
 
-import { commandSchema } from "../commands.ts";
-import { devicesQuerySchema, messagesQuerySchema } from "../devices.ts";
+import { commandSchema } from "../api/commands.ts";
+import { devicesQuerySchema, messagesQuerySchema } from "../api/devices.ts";
 import {
   deviceIdSchema,
   devicesSchema,

@@ -1,7 +1,7 @@
 /** What goes upstream: to the MQTT broker and to AWS IoT Core. */
 
-import { eventSchema, telemetrySchema } from "../iot.ts";
-import { publishSchema } from "../publish.ts";
+import { eventSchema, telemetrySchema } from "../api/iot.ts";
+import { publishSchema } from "../api/publish.ts";
 import { iotStatusSchema, publishedSchema, receiptSchema } from "./answers.ts";
 import type { Answer, Operation } from "./operation.ts";
 

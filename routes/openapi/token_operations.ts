@@ -1,7 +1,7 @@
 /** Taking tokens back. */
 
 import { z } from "zod";
-import { revokeSchema } from "../revocation.ts";
+import { revokeSchema } from "../api/revocation.ts";
 import type { Operation } from "./operation.ts";
 
 const seconds = z.int().describe("Seconds since 1970");

@@ -1,8 +1,8 @@
 /** Companies, and the work that their messages cause. */
 
 import { z } from "zod";
-import { companySchema } from "../companies.ts";
-import { deliveriesQuerySchema } from "../deliveries.ts";
+import { companySchema } from "../api/companies.ts";
+import { deliveriesQuerySchema } from "../api/deliveries.ts";
 import { deliveriesSchema, retriedSchema } from "./answers.ts";
 import type { Operation } from "./operation.ts";
 

@@ -2,9 +2,9 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import type { AppDeps } from "./http/deps.ts";
-import { problem } from "./http/problem.ts";
-import { parseQuery, word } from "./http/query.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { problem } from "../http/problem.ts";
+import { parseQuery, word } from "../http/query.ts";
 
 export const deliveriesQuerySchema = z.object({
   state: word(["dead", "waiting"], "may be dead or waiting").default("dead")

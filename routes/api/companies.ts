@@ -2,8 +2,8 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import type { AppDeps } from "./http/deps.ts";
-import { jsonBody } from "./http/json_body.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { jsonBody } from "../http/json_body.ts";
 
 export const companySchema = z.object({
   id: z.string().trim().min(1).max(128),

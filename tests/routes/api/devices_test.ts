@@ -1,8 +1,8 @@
 /** Devices, their last message, their history. */
 
 import assert from "node:assert/strict";
-import { eventually } from "../kit/eventually.ts";
-import { numbered, numbersOf, range, Rig } from "./rig.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { numbered, numbersOf, range, Rig } from "../rig.ts";
 
 async function messages(rig: Rig, id: string, query = "") {
   const response = await rig.fetch(`/api/v1/devices/${encodeURIComponent(id)}/messages?${query}`);

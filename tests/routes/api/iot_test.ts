@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { SYSTEM_CLOCK } from "../../lib/clock.ts";
-import { DenoKv } from "../../broker/store/deno_kv.ts";
-import { DirectLink } from "../../ingest/aws_iot/direct_link.ts";
-import { KvBuffer } from "../../ingest/aws_iot/kv_buffer.ts";
-import { AwsIotService } from "../../ingest/aws_iot/service.ts";
-import { sourceConfigOf } from "../../ingest/aws_iot/service_config.ts";
-import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
-import { MqttSource } from "../../ingest/mqtt/source.ts";
-import type { AppDeps } from "../../routes/http/deps.ts";
-import { iotRoutes } from "../../routes/iot.ts";
-import { rawMembers } from "../../broker/messages/raw_json.ts";
-import { SourceProbe } from "../ingest/runtime/source_probe.ts";
-import { eventually } from "../kit/eventually.ts";
-import { freePort } from "../kit/ports.ts";
-import { Rig, type RigOptions } from "./rig.ts";
+import { SYSTEM_CLOCK } from "../../../lib/clock.ts";
+import { DenoKv } from "../../../broker/store/deno_kv.ts";
+import { DirectLink } from "../../../ingest/aws_iot/direct_link.ts";
+import { KvBuffer } from "../../../ingest/aws_iot/kv_buffer.ts";
+import { AwsIotService } from "../../../ingest/aws_iot/service.ts";
+import { sourceConfigOf } from "../../../ingest/aws_iot/service_config.ts";
+import { EmbeddedBroker } from "../../../ingest/demo/broker.ts";
+import { MqttSource } from "../../../ingest/mqtt/source.ts";
+import type { AppDeps } from "../../../routes/http/deps.ts";
+import { iotRoutes } from "../../../routes/api/iot.ts";
+import { rawMembers } from "../../../broker/messages/raw_json.ts";
+import { SourceProbe } from "../../ingest/runtime/source_probe.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { freePort } from "../../kit/ports.ts";
+import { Rig, type RigOptions } from "../rig.ts";
 
 const post = (body: unknown): RequestInit => ({
   method: "POST",

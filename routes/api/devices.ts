@@ -2,12 +2,12 @@
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { Interest } from "../broker/messages/interest.ts";
-import type { Publication } from "../broker/messages/message.ts";
-import { grantOf, requireDevice } from "./access/access.ts";
-import type { AppDeps } from "./http/deps.ts";
-import { ProblemError } from "./http/problem.ts";
-import { parseQuery, whole } from "./http/query.ts";
+import { Interest } from "../../broker/messages/interest.ts";
+import type { Publication } from "../../broker/messages/message.ts";
+import { grantOf, requireDevice } from "../access/access.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { ProblemError } from "../http/problem.ts";
+import { parseQuery, whole } from "../http/query.ts";
 
 const PAGE = 100;
 const MAX_PAGE = 1000;

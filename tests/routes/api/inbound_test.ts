@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
-import { DELIVERY_PREFIX, StoredJob } from "../../broker/deliveries/stored_job.ts";
-import type { KvClient } from "../../broker/store/kv_client.ts";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../../routes/inbound_schemas.ts";
-import { eventually } from "../kit/eventually.ts";
-import { WsClient, type WsClientOptions } from "../kit/ws_client.ts";
-import { HANDSHAKE } from "./raw.ts";
-import { everyServer, range, Rig } from "./rig.ts";
+import { DELIVERY_PREFIX, StoredJob } from "../../../broker/deliveries/stored_job.ts";
+import type { KvClient } from "../../../broker/store/kv_client.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../../../routes/api/inbound_schemas.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { WsClient, type WsClientOptions } from "../../kit/ws_client.ts";
+import { HANDSHAKE } from "../raw.ts";
+import { everyServer, range, Rig } from "../rig.ts";
 
 const SECRET = "a secret of at least thirty-two bytes";
 

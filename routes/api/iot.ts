@@ -2,12 +2,12 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { RawJson } from "../ingest/aws_iot/service.ts";
-import { requireDevice } from "./access/access.ts";
-import type { AppDeps } from "./http/deps.ts";
-import { jsonBody } from "./http/json_body.ts";
+import { RawJson } from "../../ingest/aws_iot/service.ts";
+import { requireDevice } from "../access/access.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { jsonBody } from "../http/json_body.ts";
 import { notConfigured, receiptResponse } from "./receipt.ts";
-import { rawMembers } from "../broker/messages/raw_json.ts";
+import { rawMembers } from "../../broker/messages/raw_json.ts";
 
 const deviceId = z.string().trim().min(1).refine(
   (id) => Array.from(id).length <= 128,

@@ -2,10 +2,10 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { type Revocation, TooManyRevocationsError } from "../broker/cluster/revocations.ts";
-import type { AppDeps } from "./http/deps.ts";
-import { jsonBody } from "./http/json_body.ts";
-import { ProblemError } from "./http/problem.ts";
+import { type Revocation, TooManyRevocationsError } from "../../broker/cluster/revocations.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { jsonBody } from "../http/json_body.ts";
+import { ProblemError } from "../http/problem.ts";
 
 const MAX_DAYS = 366;
 const DEFAULT_DAYS = 30;

@@ -1,12 +1,12 @@
 /** Tokens that are taken back. */
 
 import assert from "node:assert/strict";
-import { MemoryKv } from "../../broker/store/memory_kv.ts";
-import { Revocations } from "../../broker/cluster/revocations.ts";
-import { eventually } from "../kit/eventually.ts";
-import { WsClient } from "../kit/ws_client.ts";
-import { Rig } from "./rig.ts";
-import { bearer, posted, seconds, SECRET, sign } from "./signed.ts";
+import { MemoryKv } from "../../../broker/store/memory_kv.ts";
+import { Revocations } from "../../../broker/cluster/revocations.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { WsClient } from "../../kit/ws_client.ts";
+import { Rig } from "../rig.ts";
+import { bearer, posted, seconds, SECRET, sign } from "../signed.ts";
 
 const env = { AUTH_JWT_SECRET: SECRET };
 const REVOKE = "/api/v1/tokens/revoke";

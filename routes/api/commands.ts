@@ -2,12 +2,12 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { commandTopic } from "../ingest/aws_iot/payload.ts";
-import { InvalidPayloadError } from "../ingest/aws_iot/service.ts";
-import { requireDevice } from "./access/access.ts";
-import type { AppDeps } from "./http/deps.ts";
-import { jsonBody } from "./http/json_body.ts";
-import { ProblemError } from "./http/problem.ts";
+import { commandTopic } from "../../ingest/aws_iot/payload.ts";
+import { InvalidPayloadError } from "../../ingest/aws_iot/service.ts";
+import { requireDevice } from "../access/access.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { jsonBody } from "../http/json_body.ts";
+import { ProblemError } from "../http/problem.ts";
 import { badMessage, notAcknowledged, notConfigured, receiptResponse } from "./receipt.ts";
 import { requireTopic } from "./topic.ts";
 

@@ -1,17 +1,17 @@
 /** Messages from people, handed in over a WebSocket: each is answered once it is stored. */
 
 import { type Context, Hono } from "hono";
-import { type InboundPeer, MAX_FRAME_BYTES } from "../broker/deliveries/inbound_peer.ts";
-import type { InboundServer } from "../broker/deliveries/inbound_server.ts";
-import { BoundedLog, getLogger } from "../telemetry/log.ts";
-import { grantOf } from "./access/access.ts";
-import type { Admission, Place } from "./access/admission.ts";
-import type { AppDeps } from "./http/deps.ts";
-import { onGrantEnd } from "./access/grant_end.ts";
-import { requireMayChange } from "./access/origin.ts";
-import { ProblemError } from "./http/problem.ts";
-import { openWebSocket } from "./http/websocket.ts";
-import { asksForWebSocket, requireVersion } from "./http/websocket_handshake.ts";
+import { type InboundPeer, MAX_FRAME_BYTES } from "../../broker/deliveries/inbound_peer.ts";
+import type { InboundServer } from "../../broker/deliveries/inbound_server.ts";
+import { BoundedLog, getLogger } from "../../telemetry/log.ts";
+import { grantOf } from "../access/access.ts";
+import type { Admission, Place } from "../access/admission.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { onGrantEnd } from "../access/grant_end.ts";
+import { requireMayChange } from "../access/origin.ts";
+import { ProblemError } from "../http/problem.ts";
+import { openWebSocket } from "../http/websocket.ts";
+import { asksForWebSocket, requireVersion } from "../http/websocket_handshake.ts";
 
 const log = getLogger("routes", "inbound");
 const peers = new BoundedLog((text) => log.info("{text}", { text }), {

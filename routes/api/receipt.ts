@@ -5,9 +5,9 @@ import {
   type Receipt,
   RefusedError,
   UndeliverableError,
-} from "../ingest/aws_iot/service.ts";
-import { InvalidTopicError } from "../ingest/mqtt/topic_name.ts";
-import { problem, ProblemError } from "./http/problem.ts";
+} from "../../ingest/aws_iot/service.ts";
+import { InvalidTopicError } from "../../ingest/mqtt/topic_name.ts";
+import { problem, ProblemError } from "../http/problem.ts";
 import { invalidTopic } from "./topic.ts";
 
 /** 200 after the broker's ack, 202 where the message is kept for later, else a problem. */

@@ -1,7 +1,7 @@
 /** Topics that requests name, or that are made of what they name. */
 
-import { checkTopic, InvalidTopicError } from "../ingest/mqtt/topic_name.ts";
-import { ProblemError } from "./http/problem.ts";
+import { checkTopic, InvalidTopicError } from "../../ingest/mqtt/topic_name.ts";
+import { ProblemError } from "../http/problem.ts";
 
 /**
  * `field` is the part of the request that the topic was made of.

@@ -2,11 +2,11 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import type { AppDeps } from "./http/deps.ts";
-import { jsonBody } from "./http/json_body.ts";
-import { problem } from "./http/problem.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { jsonBody } from "../http/json_body.ts";
+import { problem } from "../http/problem.ts";
 import { requireTopic } from "./topic.ts";
-import { rawMembers } from "../broker/messages/raw_json.ts";
+import { rawMembers } from "../../broker/messages/raw_json.ts";
 
 const ACK_TIMEOUT_MS = 5000;
 

@@ -1,7 +1,7 @@
 /** For load balancers and orchestrators: alive, and ready. */
 
 import { Hono } from "hono";
-import type { AppDeps } from "./http/deps.ts";
+import type { AppDeps } from "../http/deps.ts";
 
 export function healthRoutes({ health }: AppDeps): Hono {
   return new Hono()

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
-import { configOf } from "../kit/config.ts";
-import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
-import type { Outgoing } from "../../ingest/runtime/source.ts";
-import { startProgram } from "../../program.ts";
-import { eventually } from "../kit/eventually.ts";
-import { Recorder } from "../kit/recorder.ts";
-import { SseClient } from "../kit/sse_client.ts";
-import { Rig } from "./rig.ts";
+import { configOf } from "../../kit/config.ts";
+import { EmbeddedBroker } from "../../../ingest/demo/broker.ts";
+import type { Outgoing } from "../../../ingest/runtime/source.ts";
+import { startProgram } from "../../../program.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { Recorder } from "../../kit/recorder.ts";
+import { SseClient } from "../../kit/sse_client.ts";
+import { Rig } from "../rig.ts";
 
 const post = (body: string): RequestInit => ({ method: "POST", body });
 
