@@ -20,10 +20,10 @@ import { BoundedLog, flushBoundedLogs, getLogger } from "./telemetry/log.ts";
 import { exportFigures } from "./telemetry/otel.ts";
 import { type AppHandler, createApp, handlerOf } from "./routes/app.ts";
 import type { AppDeps } from "./routes/http/deps.ts";
-import { metricsRegistry } from "./routes/metrics_registry.ts";
+import { metricsRegistry } from "./routes/reports/metrics_registry.ts";
 import { ConnectionCount } from "./routes/http/connection_count.ts";
-import { StatsdReporter } from "./statsd.ts";
-import { StatusLine } from "./status_line.ts";
+import { StatsdReporter } from "./routes/reports/statsd.ts";
+import { StatusLine } from "./routes/reports/status_line.ts";
 import { openWork, type Work, type WorkHandlers } from "./broker/deliveries/deliveries.ts";
 
 const log = getLogger("program");

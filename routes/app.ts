@@ -18,7 +18,7 @@ import { healthRoutes } from "./api/health.ts";
 import { requireHost } from "./http/host.ts";
 import { inboundRoutes } from "./api/inbound.ts";
 import { iotRoutes } from "./api/iot.ts";
-import { metricsRoutes } from "./metrics.ts";
+import { metricsRoutes } from "./reports/metrics.ts";
 import { openapiRoutes } from "./openapi.ts";
 import { problem, ProblemError } from "./http/problem.ts";
 import { publishRoutes } from "./api/publish.ts";
@@ -26,10 +26,10 @@ import { requestSizes, writeLimits } from "./access/request_limits.ts";
 import { revocationRoutes } from "./api/revocation.ts";
 import { guardRoutes } from "./access/scopes.ts";
 import { securityHeaders } from "./access/security_headers.ts";
-import { statsRoutes } from "./stats.ts";
+import { statsRoutes } from "./reports/stats.ts";
 import { streamRoutes } from "./streams/stream.ts";
 import { QueryError } from "./streams/stream_query.ts";
-import { routeOf, telemetry } from "./telemetry.ts";
+import { routeOf, telemetry } from "./reports/telemetry.ts";
 
 const log = getLogger("routes");
 

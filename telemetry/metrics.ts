@@ -1,6 +1,6 @@
 /**
  * What the program counts and times as it works. What it keeps anyway is read at each scrape: see
- * routes/metrics_registry.ts. Labels are of few values: never a device, never a client.
+ * routes/reports/metrics_registry.ts. Labels are of few values: never a device, never a client.
  */
 
 import { type Histogram as OtelHistogram, metrics } from "@opentelemetry/api";

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { EVENT_SCHEMAS } from "../streams/event_schemas.ts";
-import { statsQuerySchema } from "../stats.ts";
+import { statsQuerySchema } from "../reports/stats.ts";
 import { streamQuerySchema } from "../streams/stream_query.ts";
 import { cursorSchema, deviceIdSchema, statsSchema, streamStatsSchema } from "./answers.ts";
 import type { Operation } from "./operation.ts";

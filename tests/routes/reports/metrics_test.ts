@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import { closed } from "../../telemetry/metrics.ts";
-import { asyncapi } from "../../routes/asyncapi.ts";
-import { figuresOf } from "../../statsd.ts";
-import { eventually } from "../kit/eventually.ts";
-import { Rig } from "./rig.ts";
+import { closed } from "../../../telemetry/metrics.ts";
+import { asyncapi } from "../../../routes/asyncapi.ts";
+import { figuresOf } from "../../../routes/reports/statsd.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { Rig } from "../rig.ts";
 
 Deno.test("GET /metrics: figures of now, with few labels and never a device", async () => {
   await using rig = await Rig.start();

@@ -1,12 +1,12 @@
 /** Figures: those that the seed systems' clients know, and those of an operator. */
 
 import assert from "node:assert/strict";
-import { Instances } from "../../broker/cluster/instances.ts";
-import type { KvClient } from "../../broker/store/kv_client.ts";
-import { encodeJson } from "../../broker/log/log_head.ts";
-import { eventually } from "../kit/eventually.ts";
-import { FakeClock } from "../kit/fake_clock.ts";
-import { Rig } from "./rig.ts";
+import { Instances } from "../../../broker/cluster/instances.ts";
+import type { KvClient } from "../../../broker/store/kv_client.ts";
+import { encodeJson } from "../../../broker/log/log_head.ts";
+import { eventually } from "../../kit/eventually.ts";
+import { FakeClock } from "../../kit/fake_clock.ts";
+import { Rig } from "../rig.ts";
 
 const STATS = "/api/v1/stream/stats";
 

@@ -2,10 +2,10 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import type { InstanceFigures } from "../broker/cluster/instances.ts";
-import type { AppDeps } from "./http/deps.ts";
-import { parseQuery, word } from "./http/query.ts";
-import { slowest } from "./streams/slowest_connections.ts";
+import type { InstanceFigures } from "../../broker/cluster/instances.ts";
+import type { AppDeps } from "../http/deps.ts";
+import { parseQuery, word } from "../http/query.ts";
+import { slowest } from "../streams/slowest_connections.ts";
 
 export const statsQuerySchema = z.object({
   scope: word(["instance", "cluster"], "may be cluster, or left out").default("instance")

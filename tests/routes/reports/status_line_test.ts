@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type StatusSample, statusText } from "../status_line.ts";
+import { type StatusSample, statusText } from "../../../routes/reports/status_line.ts";
 
 const calm: StatusSample = {
   at: 0,

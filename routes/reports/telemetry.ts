@@ -3,7 +3,7 @@
 import { SpanKind, trace } from "@opentelemetry/api";
 import type { Context } from "hono";
 import { matchedRoutes } from "hono/route";
-import { answered } from "../telemetry/metrics.ts";
+import { answered } from "../../telemetry/metrics.ts";
 
 const tracer = trace.getTracer("telecast");
 

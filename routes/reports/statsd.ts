@@ -2,7 +2,7 @@
 
 import { StatsD } from "hot-shots";
 import type { MetricObjectWithValues, MetricValueWithName, Registry } from "prom-client";
-import { getLogger, logFault } from "./telemetry/log.ts";
+import { getLogger, logFault } from "../../telemetry/log.ts";
 
 const log = getLogger("statsd");
 const INTERVAL_MS = 1000;

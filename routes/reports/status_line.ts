@@ -1,9 +1,9 @@
 /** A line a minute that says how the program is doing. */
 
-import type { Fanout } from "./broker/log/fanout.ts";
-import type { Hub } from "./broker/streams/hub.ts";
-import type { SourceStatus } from "./ingest/ingest.ts";
-import { getLogger } from "./telemetry/log.ts";
+import type { Fanout } from "../../broker/log/fanout.ts";
+import type { Hub } from "../../broker/streams/hub.ts";
+import type { SourceStatus } from "../../ingest/ingest.ts";
+import { getLogger } from "../../telemetry/log.ts";
 
 const log = getLogger("status");
 const INTERVAL_MS = 60_000;

@@ -1,7 +1,7 @@
 /** Figures for Prometheus. */
 
 import { Hono } from "hono";
-import type { AppDeps } from "./http/deps.ts";
+import type { AppDeps } from "../http/deps.ts";
 import { metricsRegistry } from "./metrics_registry.ts";
 
 /** The exposition is made at each scrape. */

@@ -2,8 +2,8 @@
 
 import process from "node:process";
 import { Counter, Gauge, Registry } from "prom-client";
-import { KEPT_METRICS } from "../telemetry/metrics.ts";
-import type { AppDeps } from "./http/deps.ts";
+import { KEPT_METRICS } from "../../telemetry/metrics.ts";
+import type { AppDeps } from "../http/deps.ts";
 
 type Labels = Record<string, string>;
 type Sample = readonly [Labels, number];
