@@ -8,7 +8,7 @@ import { getLogger, reasonOf } from "../telemetry/log.ts";
 import { Access } from "./access/access.ts";
 import { Admission } from "./access/admission.ts";
 import type { AppDeps } from "./http/deps.ts";
-import { asyncapiRoutes } from "./asyncapi.ts";
+import { asyncapiRoutes } from "./openapi/asyncapi.ts";
 import { commandRoutes } from "./api/commands.ts";
 import { companyRoutes } from "./api/companies.ts";
 import { dashboardRoutes } from "./dashboard/assets.ts";

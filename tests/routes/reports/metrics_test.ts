@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { closed } from "../../../telemetry/metrics.ts";
-import { asyncapi } from "../../../routes/asyncapi.ts";
+import { asyncapi } from "../../../routes/openapi/asyncapi.ts";
 import { figuresOf } from "../../../routes/reports/statsd.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { Rig } from "../rig.ts";

@@ -2,9 +2,9 @@
 
 import { Hono } from "hono";
 import { z } from "zod";
-import { cursorSchema, EVENT_SCHEMAS } from "./streams/event_schemas.ts";
-import { INBOUND_ANSWERS, INBOUND_FRAMES } from "./api/inbound_schemas.ts";
-import { commandSchema } from "./streams/stream_commands.ts";
+import { cursorSchema, EVENT_SCHEMAS } from "../streams/event_schemas.ts";
+import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../api/inbound_schemas.ts";
+import { commandSchema } from "../streams/stream_commands.ts";
 
 export function asyncapiRoutes(): Hono {
   let document: unknown;
