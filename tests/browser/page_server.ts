@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { dashboardRoutes } from "../../routes/dashboard/assets.ts";
+import { dashboardRoutes } from "../../routes/pages/assets.ts";
 import { SimulatedFleet } from "./simulated_fleet.ts";
 
 export interface PageServerOptions {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { TelecastConstructor } from "../../client/types.ts";
 import { StreamServer } from "../client/stream_server.ts";
-import { dashboardRoutes } from "../../routes/dashboard/assets.ts";
+import { dashboardRoutes } from "../../routes/pages/assets.ts";
 import { pageTest } from "./page_kit.ts";
 
 const TOTAL = 300;

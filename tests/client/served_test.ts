@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
-import { dashboardRoutes } from "../../routes/dashboard/assets.ts";
-import { pageFiles } from "../../routes/dashboard/page_files.ts";
+import { dashboardRoutes } from "../../routes/pages/assets.ts";
+import { pageFiles } from "../../routes/pages/page_files.ts";
 import type { TelecastConstructor } from "../../client/types.ts";
 import { StreamServer } from "./stream_server.ts";
 

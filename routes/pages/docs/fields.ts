@@ -1,7 +1,7 @@
 /** A table of parameters, or of the fields of an object. */
 
 import { html } from "hono/html";
-import type { Json } from "../openapi/operation.ts";
+import type { Json } from "../../openapi/operation.ts";
 import { rich } from "./rich_text.ts";
 
 export interface Field {

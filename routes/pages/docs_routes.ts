@@ -2,13 +2,13 @@
 
 import { Hono } from "hono";
 import { compress } from "hono/compress";
-import { contentSecurityPolicy } from "./access/content_security_policy.ts";
-import { Asset } from "./dashboard/asset.ts";
-import type { AppDeps } from "./http/deps.ts";
+import { contentSecurityPolicy } from "../access/content_security_policy.ts";
+import { Asset } from "./asset.ts";
+import type { AppDeps } from "../http/deps.ts";
 import { docsPage } from "./docs/page.ts";
-import icon from "./dashboard/shared/icon.svg" with { type: "text" };
+import icon from "./shared/icon.svg" with { type: "text" };
 import style from "./docs/style.css" with { type: "text" };
-import { openapi } from "./openapi/document.ts";
+import { openapi } from "../openapi/document.ts";
 
 const REVALIDATE = { "cache-control": "no-cache" };
 const PAGE_HEADERS = {

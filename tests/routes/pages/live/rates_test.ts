@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Rates } from "../../../routes/dashboard/ops/rates.ts";
-import { sourceRows } from "../../../routes/dashboard/ops/sources_view.ts";
-import type { InstanceStats, Stats } from "../../../routes/dashboard/ops/stats.ts";
+import { Rates } from "../../../../routes/pages/ops/rates.ts";
+import { sourceRows } from "../../../../routes/pages/ops/sources_view.ts";
+import type { InstanceStats, Stats } from "../../../../routes/pages/ops/stats.ts";
 
 const instance = (id: string, messages: number, more: Partial<InstanceStats> = {}) => ({
   id,

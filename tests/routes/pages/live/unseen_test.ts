@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { shortened, visible, visibleJson } from "../../../routes/dashboard/shared/unseen.ts";
+import { shortened, visible, visibleJson } from "../../../../routes/pages/shared/unseen.ts";
 
 Deno.test("what cannot be seen, or turns the text around it, is named", () => {
   assert.equal(visible("bus\u200B-1"), "bus[U+200B]-1");

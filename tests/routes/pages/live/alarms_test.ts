@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Alarms } from "../../../routes/dashboard/live/alarms.ts";
-import { Vehicle } from "../../../routes/dashboard/live/vehicle.ts";
+import { Alarms } from "../../../../routes/pages/live/alarms.ts";
+import { Vehicle } from "../../../../routes/pages/live/vehicle.ts";
 
 const alarm = (level: "critical" | "warning" | "info", kind: string = level) => ({
   kind,

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { SignJWT } from "jose";
-import { openapi, OPERATIONS } from "../../routes/openapi/document.ts";
-import { curlCommand, exampleRequest } from "../../routes/openapi/example_request.ts";
-import { problemsOf } from "../../routes/openapi/operation.ts";
-import { SCOPES } from "../../routes/access/scopes.ts";
-import { read, rowsOf } from "../docs/markdown.ts";
-import { Rig } from "./rig.ts";
+import { openapi, OPERATIONS } from "../../../routes/openapi/document.ts";
+import { curlCommand, exampleRequest } from "../../../routes/openapi/example_request.ts";
+import { problemsOf } from "../../../routes/openapi/operation.ts";
+import { SCOPES } from "../../../routes/access/scopes.ts";
+import { read, rowsOf } from "../../docs/markdown.ts";
+import { Rig } from "../rig.ts";
 
 const SECRET = "a secret of the test, of 32 characters and more";
 

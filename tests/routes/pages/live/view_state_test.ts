@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseViewState, withViewState } from "../../../routes/dashboard/live/view_state.ts";
+import { parseViewState, withViewState } from "../../../../routes/pages/live/view_state.ts";
 
 const NOTHING = { search: "", show: "all", company: "", order: "id", device: "" } as const;
 

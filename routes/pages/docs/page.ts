@@ -1,9 +1,9 @@
 /** The page at /docs: every operation, with what it takes, what it answers, and a command to try. */
 
 import { html, raw } from "hono/html";
-import { EVENT_SCHEMAS } from "../streams/event_schemas.ts";
-import { operations } from "../openapi/document.ts";
-import { curlCommand, exampleRequest } from "../openapi/example_request.ts";
+import { EVENT_SCHEMAS } from "../../streams/event_schemas.ts";
+import { operations } from "../../openapi/document.ts";
+import { curlCommand, exampleRequest } from "../../openapi/example_request.ts";
 import {
   type Content,
   describe,
@@ -12,8 +12,8 @@ import {
   type Json,
   problemsOf,
   schemaOf,
-} from "../openapi/operation.ts";
-import { commandSchema } from "../streams/stream_commands.ts";
+} from "../../openapi/operation.ts";
+import { commandSchema } from "../../streams/stream_commands.ts";
 import { fieldTable } from "./fields.ts";
 import { rich } from "./rich_text.ts";
 
