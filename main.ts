@@ -12,9 +12,9 @@ import { MQTT, type MqttConfig } from "./ingest/mqtt/kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
 import { closeLog, configureLog, getLogger, logCrashes, logFault, reasonOf } from "./telemetry/log.ts";
 import { startProgram } from "./program.ts";
-import { listen, ListenError, type Listening } from "./listen.ts";
+import { listen, ListenError, type Listening } from "./server/listen.ts";
 import { ConnectionCount } from "./routes/http/connection_count.ts";
-import { Threads } from "./threads.ts";
+import { Threads } from "./server/threads.ts";
 
 const log = getLogger("main");
 const EXIT_CONFIG = 2;

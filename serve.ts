@@ -1,6 +1,6 @@
 /** The program for `deno serve` and Deno Deploy, which listen by themselves. */
 
-import { onStopSignal } from "./stop_signal.ts";
+import { onStopSignal } from "./server/stop_signal.ts";
 import { type Config, onDenoDeploy, readConfig } from "./config/read.ts";
 import { SOURCES } from "./ingest/sources.ts";
 import { configureLog, getLogger, reasonOf } from "./telemetry/log.ts";

@@ -8,9 +8,9 @@ import { problem } from "../routes/http/problem.ts";
 import { closeConn, Connection } from "./connection.ts";
 import type { Handler, Stream } from "./exchange.ts";
 import { HttpConnection, type HttpOptions, type Outcome } from "./http_connection.ts";
-import { LastingServer } from "./lasting_server.ts";
+import { LastingServer } from "./restarting_server.ts";
 import { type OpenSocket, OpenSockets } from "./open_sockets.ts";
-import { passOn } from "./passage.ts";
+import { passOn } from "./pipe.ts";
 import { ServerWebSocket } from "./web_socket.ts";
 
 export type { Handler };

@@ -5,7 +5,7 @@ import { EmbeddedBroker } from "../ingest/demo/broker.ts";
 import { Telecast } from "../mod.ts";
 import { ConnectionCount } from "../routes/http/connection_count.ts";
 import { startProgram } from "../program.ts";
-import { Threads } from "../threads.ts";
+import { Threads } from "../server/threads.ts";
 import { configOf } from "./kit/config.ts";
 import { eventually, within } from "./kit/eventually.ts";
 import { TestProcess } from "./kit/process.ts";

@@ -20,7 +20,7 @@ globalThis.Worker = class extends RealWorker {
 
 const { readConfig } = await import("../../config/read.ts");
 const { SOURCES } = await import("../../ingest/sources.ts");
-const { listen } = await import("../../listen.ts");
+const { listen } = await import("../../server/listen.ts");
 const { configureLog } = await import("../../telemetry/log.ts");
 const { startProgram } = await import("../../program.ts");
 

@@ -1,6 +1,6 @@
 /** A thread that says over a channel when it is launched, and dies when it is to stop. */
 
-import type { FromThread, ToThread } from "../../threads.ts";
+import type { FromThread, ToThread } from "../../server/threads.ts";
 
 const thread = globalThis as unknown as {
   postMessage(message: FromThread): void;

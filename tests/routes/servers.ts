@@ -1,7 +1,7 @@
 /** The servers on which the routes run. Each passes the same tests. */
 
 import type { Config } from "../../config/read.ts";
-import { listen } from "../../listen.ts";
+import { listen } from "../../server/listen.ts";
 import type { AppHandler } from "../../routes/app.ts";
 import { configOf } from "../kit/config.ts";
 import { ownCertificate } from "../kit/own_certificate.ts";

@@ -1,8 +1,8 @@
 /** WEB_CONCURRENCY: clients spread over several threads of one process. */
 
-import type { Config } from "./config/read.ts";
-import { getLogger } from "./telemetry/log.ts";
-import type { ConnectionCount } from "./routes/http/connection_count.ts";
+import type { Config } from "../config/read.ts";
+import { getLogger } from "../telemetry/log.ts";
+import type { ConnectionCount } from "../routes/http/connection_count.ts";
 
 const log = getLogger("threads");
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { CertificateWatch, readKeyPair } from "../../guard/certificate_watch.ts";
-import { Certificates } from "../kit/certificates.ts";
-import { eventually } from "../kit/eventually.ts";
+import { CertificateWatch, readKeyPair } from "../../../server/guard/certificate_watch.ts";
+import { Certificates } from "../../kit/certificates.ts";
+import { eventually } from "../../kit/eventually.ts";
 
 Deno.test("CertificateWatch tells a new pair that fits, and what is wrong with others once", async () => {
   await using certificates = await Certificates.create();

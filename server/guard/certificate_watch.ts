@@ -1,6 +1,6 @@
 /** Looks whether the files of the certificate have changed. */
 
-import { tlsProblems } from "../config/tls_files.ts";
+import { tlsProblems } from "../../config/tls_files.ts";
 import type { KeyPair } from "./protocol.ts";
 
 const EVERY_MS = 2_000;

@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { get } from "node:http";
 import { connect } from "node:tls";
-import { configOf } from "../kit/config.ts";
-import type { EventBody } from "../../broker/streams/sse_sink.ts";
-import { listen } from "../../listen.ts";
-import { StreamBody } from "../../routes/streams/stream_body.ts";
-import type { RequestInfo } from "../../server/direct_request.ts";
-import { Certificates, type KeyPair } from "../kit/certificates.ts";
-import { eventually, within } from "../kit/eventually.ts";
-import { freePort } from "../kit/ports.ts";
-import { concat, frame, HANDSHAKE, RawConnection } from "../routes/raw.ts";
+import { configOf } from "../../kit/config.ts";
+import type { EventBody } from "../../../broker/streams/sse_sink.ts";
+import { listen } from "../../../server/listen.ts";
+import { StreamBody } from "../../../routes/streams/stream_body.ts";
+import type { RequestInfo } from "../../../server/direct_request.ts";
+import { Certificates, type KeyPair } from "../../kit/certificates.ts";
+import { eventually, within } from "../../kit/eventually.ts";
+import { freePort } from "../../kit/ports.ts";
+import { concat, frame, HANDSHAKE, RawConnection } from "../../routes/raw.ts";
 
 type Env = Record<string, string>;
 

@@ -1,13 +1,13 @@
 /** The listening socket. */
 
-import { logFault } from "./telemetry/fault.ts";
-import type { Config } from "./config/read.ts";
+import { logFault } from "../telemetry/fault.ts";
+import type { Config } from "../config/read.ts";
 import { CertificateWatch, readKeyPair } from "./guard/certificate_watch.ts";
 import { Guard, GuardError } from "./guard/guard.ts";
-import { getLogger } from "./telemetry/log.ts";
-import { problem } from "./routes/http/problem.ts";
-import { UNREAD_STREAM } from "./routes/streams/stream_body.ts";
-import { type Handler, StreamServer, type StreamServerOptions } from "./server/stream_server.ts";
+import { getLogger } from "../telemetry/log.ts";
+import { problem } from "../routes/http/problem.ts";
+import { UNREAD_STREAM } from "../routes/streams/stream_body.ts";
+import { type Handler, StreamServer, type StreamServerOptions } from "./stream_server.ts";
 
 const log = getLogger("http");
 /** Beside streams there are short requests: pages, health, publishing. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { FromThread } from "../threads.ts";
+import type { FromThread } from "../../server/threads.ts";
 
 Deno.test("a thread that is to stop before it has started says that it has", async () => {
-  const worker = new Worker(new URL("../thread.ts", import.meta.url), { type: "module" });
+  const worker = new Worker(new URL("../../server/thread.ts", import.meta.url), { type: "module" });
   const said: string[] = [];
   const stopped = new Promise<void>((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => {

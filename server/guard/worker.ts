@@ -1,7 +1,7 @@
 /** The guard's thread. */
 
-import { Doorkeeper } from "./doorkeeper.ts";
-import { Fault } from "../telemetry/log_text.ts";
+import { Doorkeeper } from "./guard_server.ts";
+import { Fault } from "../../telemetry/log_text.ts";
 import type { FromGuard, ToGuard } from "./protocol.ts";
 
 const port = globalThis as unknown as {

@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import { Passage } from "../../guard/passage.ts";
-import type { Refusal } from "../../guard/protocol.ts";
-import { idleMsOf } from "../../listen.ts";
-import { configOf } from "../kit/config.ts";
-import { VirtualTime } from "../server/virtual_time.ts";
+import { Passage } from "../../../server/guard/guarded_pipe.ts";
+import type { Refusal } from "../../../server/guard/protocol.ts";
+import { idleMsOf } from "../../../server/listen.ts";
+import { configOf } from "../../kit/config.ts";
+import { VirtualTime } from "../virtual_time.ts";
 
 const config = configOf();
 const { limits: { handshakeSeconds, writeSeconds }, keepaliveSeconds } = config;
