@@ -1,6 +1,6 @@
 /** Prints the messages of devices as they come: `deno task tail 0848086072 0848086073`. */
 
-import { Telecast } from "./client/telecast.ts";
+import { Telecast } from "./telecast.ts";
 
 const USAGE = `Usage: deno task tail [--url=URL] [--token=TOKEN] [--snapshot] DEVICE_ID...
 
