@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { billOfMaterials } from "../deploy/sbom.ts";
+import { billOfMaterials } from "../../deploy/sbom.ts";
 
-const read = (name: string) => Deno.readTextFile(new URL(`../${name}`, import.meta.url));
+const read = (name: string) => Deno.readTextFile(new URL(`../../${name}`, import.meta.url));
 const APP = { name: "@telecast/telecast", version: "1.2.3" };
 
 Deno.test("the bill of materials has every locked package, with its hash, and what needs it", async () => {

@@ -1,14 +1,14 @@
 /** The whole program as a process of its own, with its embedded parts. */
 
 import assert from "node:assert/strict";
-import { eventually } from "./kit/eventually.ts";
-import { freePort, isListening } from "./kit/ports.ts";
-import { SseClient } from "./kit/sse_client.ts";
-import { TestProcess } from "./kit/process.ts";
-import { startFlags, Telecast } from "./kit/telecast.ts";
-import { WsClient } from "./kit/ws_client.ts";
+import { eventually } from "../kit/eventually.ts";
+import { freePort, isListening } from "../kit/ports.ts";
+import { SseClient } from "../kit/sse_client.ts";
+import { TestProcess } from "../kit/process.ts";
+import { startFlags, Telecast } from "../kit/telecast.ts";
+import { WsClient } from "../kit/ws_client.ts";
 
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const MEMORY = { DENO_KV_URL: "memory:" };
 
 /** Starts the program with a demo fleet; its broker takes the next free port where 1883 is taken. */

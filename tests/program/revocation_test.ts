@@ -1,10 +1,10 @@
 /** A token that is taken back on one instance ends on another: processes with one store. */
 
 import assert from "node:assert/strict";
-import { TempDir } from "./kit/temp_dir.ts";
-import { Telecast } from "./kit/telecast.ts";
-import { WsClient } from "./kit/ws_client.ts";
-import { bearer, posted, SECRET, sign } from "./routes/signed.ts";
+import { TempDir } from "../kit/temp_dir.ts";
+import { Telecast } from "../kit/telecast.ts";
+import { WsClient } from "../kit/ws_client.ts";
+import { bearer, posted, SECRET, sign } from "../routes/signed.ts";
 
 Deno.test("a token that one instance revokes ends streams of another, and is not good there", async () => {
   await using dir = await TempDir.create("revocation-");

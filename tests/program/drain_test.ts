@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
-import { EmbeddedBroker } from "../ingest/demo/broker.ts";
-import { eventually } from "./kit/eventually.ts";
-import { trackingPayload } from "./kit/payload.ts";
-import { SlowClient } from "./kit/slow_client.ts";
-import { SseClient } from "./kit/sse_client.ts";
-import { Telecast } from "./kit/telecast.ts";
-import { WsClient } from "./kit/ws_client.ts";
+import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
+import { eventually } from "../kit/eventually.ts";
+import { trackingPayload } from "../kit/payload.ts";
+import { SlowClient } from "../kit/slow_client.ts";
+import { SseClient } from "../kit/sse_client.ts";
+import { Telecast } from "../kit/telecast.ts";
+import { WsClient } from "../kit/ws_client.ts";
 
 /** A broker, Telecast reading from it, and a device. */
 class Site implements AsyncDisposable {

@@ -1,14 +1,14 @@
 /** examples/source, run as its readers run it. */
 
 import assert from "node:assert/strict";
-import { eventually } from "./kit/eventually.ts";
-import { trackingPayload } from "./kit/payload.ts";
-import { freePort } from "./kit/ports.ts";
-import { TestProcess } from "./kit/process.ts";
-import { SseClient } from "./kit/sse_client.ts";
-import { TempDir } from "./kit/temp_dir.ts";
+import { eventually } from "../kit/eventually.ts";
+import { trackingPayload } from "../kit/payload.ts";
+import { freePort } from "../kit/ports.ts";
+import { TestProcess } from "../kit/process.ts";
+import { SseClient } from "../kit/sse_client.ts";
+import { TempDir } from "../kit/temp_dir.ts";
 
-const MAIN = new URL("../examples/source/main.ts", import.meta.url).pathname;
+const MAIN = new URL("../../examples/source/main.ts", import.meta.url).pathname;
 
 Deno.test("the example's source streams lines, acks what is stored, and comes back", async () => {
   await using dir = await TempDir.create();
@@ -54,7 +54,7 @@ Deno.test("the example's source streams lines, acks what is stored, and comes ba
 });
 
 Deno.test("the example's source has 60 lines", async () => {
-  const text = await Deno.readTextFile(new URL("../examples/source/source.ts", import.meta.url));
+  const text = await Deno.readTextFile(new URL("../../examples/source/source.ts", import.meta.url));
   assert.ok(text.split("\n").filter((line) => line.trim() !== "").length <= 60);
 });
 

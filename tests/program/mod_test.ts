@@ -1,8 +1,8 @@
 /** Telecast as a part of another program, in this process. */
 
 import assert from "node:assert/strict";
-import { ConfigError, InvalidTopicError, Telecast } from "../mod.ts";
-import { TestProcess } from "./kit/process.ts";
+import { ConfigError, InvalidTopicError, Telecast } from "../../mod.ts";
+import { TestProcess } from "../kit/process.ts";
 
 const PROJECT = new URL("..", import.meta.url).pathname;
 

@@ -1,13 +1,13 @@
 /** What /readyz says of the program as a whole. */
 
 import assert from "node:assert/strict";
-import { eventually } from "./kit/eventually.ts";
-import { freePort } from "./kit/ports.ts";
-import { TestProcess } from "./kit/process.ts";
-import { startFlags, Telecast } from "./kit/telecast.ts";
+import { eventually } from "../kit/eventually.ts";
+import { freePort } from "../kit/ports.ts";
+import { TestProcess } from "../kit/process.ts";
+import { startFlags, Telecast } from "../kit/telecast.ts";
 
 const PATIENT = { timeoutMs: 30_000, intervalMs: 20 };
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
 Deno.test("readyz stays degraded, with the reason, through every try to reach a broker that is down", async () => {
   await using telecast = await Telecast.start({
