@@ -11,7 +11,7 @@ RUN deno install --frozen
 
 # Workers are not found by looking at main.ts, so each is named.
 COPY . .
-RUN deno cache --frozen main.ts thread.ts server/guard/worker.ts ingest/*/worker.ts deploy/healthcheck.ts
+RUN deno cache --frozen main.ts server/thread.ts server/guard/worker.ts ingest/*/worker.ts deploy/healthcheck.ts
 
 ENV HOST=0.0.0.0
 EXPOSE 8000

@@ -10,7 +10,8 @@ import { helpOf } from "./config/help.ts";
 import type { Demo } from "./ingest/demo/demo.ts";
 import { MQTT, type MqttConfig } from "./ingest/mqtt/kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
-import { closeLog, configureLog, getLogger, logCrashes, logFault, reasonOf } from "./telemetry/log.ts";
+import { logCrashes, logFault } from "./telemetry/fault.ts";
+import { closeLog, configureLog, getLogger, reasonOf } from "./telemetry/log.ts";
 import { startProgram } from "./program.ts";
 import { listen, ListenError, type Listening } from "./server/listen.ts";
 import { ConnectionCount } from "./routes/http/connection_count.ts";
@@ -62,7 +63,7 @@ async function main(): Promise<number> {
     say("LOG_FILE cannot be opened: `deno task start` may write under ./data only");
     return EXIT_CONFIG;
   }
-  logCrashes(log);
+  logCrashes();
   for (const hint of hints) log.warning("{hint}", { hint });
   const stopped = stopSignal();
   try {
@@ -73,7 +74,7 @@ async function main(): Promise<number> {
       log.fatal("{reason}", { reason: reasonOf(error) });
       return error instanceof StoreError ? EXIT_CONFIG : 1;
     }
-    logFault(log, "the program failed", error);
+    logFault("the program failed", error);
     return 1;
   } finally {
     await closeLog();

@@ -16,7 +16,7 @@ import { Ingest } from "./ingest/ingest.ts";
 import type { OwnSource } from "./ingest/runtime/source.ts";
 import type { SourceKind } from "./ingest/runtime/source_kind.ts";
 import { SOURCES } from "./ingest/sources.ts";
-import { BoundedLog, flushBoundedLogs, getLogger } from "./telemetry/log.ts";
+import { getLogger } from "./telemetry/log.ts";
 import { exportFigures } from "./telemetry/otel.ts";
 import { type AppHandler, createApp, handlerOf } from "./routes/app.ts";
 import type { AppDeps } from "./routes/http/deps.ts";
@@ -75,17 +75,12 @@ export async function startProgram(
   const store = await openStore(config, options);
   const { fanout } = store;
   const instance = crypto.randomUUID().slice(0, 8);
-  const drops = new BoundedLog((text) => log.warning("{text}", { text }), {
-    intervalMs: 10_000,
-    maxLines: 10,
-  });
-  const logTimer = setInterval(flushBoundedLogs, 1000);
   const hub = new Hub(fanout, {
     ...hubSettings(config),
     onDrop: (deviceId) =>
-      drops.line(
-        "Cola llena",
-        () => `Cola llena para device_id ${deviceId}. Aplicando backpressure (mensaje descartado)`,
+      log.warning(
+        "Cola llena para device_id {deviceId}. Aplicando backpressure (mensaje descartado)",
+        { deviceId },
       ),
     onState: (state) => reportStore(health, state),
   });
@@ -204,7 +199,6 @@ export async function startProgram(
     await revocations[Symbol.asyncDispose]();
     await instances[Symbol.asyncDispose]();
     hub[Symbol.dispose]();
-    clearInterval(logTimer);
     statusLine[Symbol.dispose]();
     eventLoop[Symbol.dispose]();
     await fanout[Symbol.asyncDispose]();

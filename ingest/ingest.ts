@@ -11,7 +11,7 @@ import type { OpenStore } from "../broker/log/open.ts";
 import type { Config } from "../config/read.ts";
 import { sectionOf } from "../config/source_declaration.ts";
 import type { Health } from "../telemetry/health.ts";
-import { BoundedLog, getLogger, reasonOf } from "../telemetry/log.ts";
+import { getLogger, reasonOf } from "../telemetry/log.ts";
 import { AWS_IOT, publisherConfig as awsIotPublisher } from "./aws_iot/kind.ts";
 import { ProgramService } from "./aws_iot/program_service.ts";
 import type { AwsIotService } from "./aws_iot/service.ts";
@@ -27,7 +27,6 @@ import type { InstanceNames, SourceKind } from "./runtime/source_kind.ts";
 import { Supervisor } from "./runtime/supervisor.ts";
 
 const log = getLogger("ingest");
-const UNPUBLISHED_LOG = { intervalMs: 10_000, maxLines: 3 };
 const STORE_RETRY = { minMs: 100, maxMs: 2_000 };
 
 /** A source as stats show it. */
@@ -94,10 +93,6 @@ export class Ingest {
   readonly #awsIot: ProgramService | undefined;
   /** Starts and stops follow each other in the order in which the lease moved. */
   #moves: Promise<void> = Promise.resolve();
-  readonly #unpublished = new BoundedLog(
-    (reason) => log.warning("a message was not published: {reason}", { reason }),
-    UNPUBLISHED_LOG,
-  );
   #starting: Promise<void> = Promise.resolve();
   readonly #stopped = new AbortController();
 
@@ -201,7 +196,7 @@ export class Ingest {
       await this.#mqttPublisher.publish(message, timeoutMs);
     } catch (error) {
       // Clients are not told what the broker says, and may not ask the broker.
-      this.#unpublished.line("messages not published", () => reasonOf(error));
+      log.warning("a message was not published: {reason}", { reason: reasonOf(error) });
       throw error;
     }
   }

@@ -1,11 +1,10 @@
 /** One TCP connection, with writes that never wait. */
 
+import { LINGER_MS } from "../broker/streams/sink.ts";
 import type { ReadPace } from "./read_pace.ts";
 
 /** What waits is joined up to here: one system call, and a bound for the copy. */
 const JOIN_BYTES = 262_144;
-/** A connection that ends is closed when the client has taken nothing for this long. */
-export const LINGER_MS = 2_000;
 /** It is closed after so many of these, even where the client takes a little each time. */
 const MAX_LINGERS = 30;
 /** Discards what a client still sends while its connection ends. */

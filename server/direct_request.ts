@@ -5,29 +5,15 @@ import type { Connection } from "./connection.ts";
 import { EventOutput } from "./event_output.ts";
 import { connectionHas, type RequestHead } from "./request_head.ts";
 import { ReadPace } from "./read_pace.ts";
-import { ServerWebSocket, type WebSocketHandlers } from "./web_socket.ts";
+import type { OwnConnection, UpgradeOptions, WebSocketHandlers } from "../routes/http/own_server.ts";
+import { ServerWebSocket } from "./web_socket.ts";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 const encoder = new TextEncoder();
 
-/** What a handler gets of a request beside it. */
-export interface RequestInfo extends Deno.ServeHandlerInfo {
-  /** Where it is there, streams have to be opened through it. */
-  readonly direct?: DirectRequest;
-  /** False over HTTP/2 behind our own server: Deno's WebSocket takes 64 MiB into memory. */
-  readonly mayUpgrade?: false;
-}
-
-export interface UpgradeOptions {
-  readonly protocol?: string | undefined;
-  readonly maxMessageBytes: number;
-  /** The client may send as fast as it can: the handler bounds what it sends. */
-  readonly isBulk?: boolean | undefined;
-}
-
 /** The handler may take one of both, once; or it answers with a response as any. */
-export class DirectRequest {
+export class DirectRequest implements OwnConnection {
   events: EventOutput | undefined;
   socket: ServerWebSocket | undefined;
 

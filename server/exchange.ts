@@ -2,10 +2,11 @@
 
 import { closed } from "../telemetry/metrics.ts";
 import type { Connection } from "./connection.ts";
-import { DirectRequest, type RequestInfo } from "./direct_request.ts";
+import type { RequestInfo } from "../routes/http/own_server.ts";
+import { DirectRequest } from "./direct_request.ts";
 import type { EventOutput } from "./event_output.ts";
 import type { Input } from "./input.ts";
-import type { OpenSocket } from "./open_sockets.ts";
+import type { OpenSocket } from "./guard/open_sockets.ts";
 import { RequestBody } from "./request_body.ts";
 import type { RequestHead } from "./request_head.ts";
 import { responseBody } from "./response_body.ts";

@@ -2,14 +2,14 @@
 
 import { logFault } from "../telemetry/fault.ts";
 import { Wheel } from "../broker/streams/timing_wheel.ts";
-import { BoundedLog, getLogger } from "../telemetry/log.ts";
+import { getLogger } from "../telemetry/log.ts";
 import { closed } from "../telemetry/metrics.ts";
 import { problem } from "../routes/http/problem.ts";
 import { closeConn, Connection } from "./connection.ts";
 import type { Handler, Stream } from "./exchange.ts";
 import { HttpConnection, type HttpOptions, type Outcome } from "./http_connection.ts";
 import { LastingServer } from "./restarting_server.ts";
-import { type OpenSocket, OpenSockets } from "./open_sockets.ts";
+import { type OpenSocket, OpenSockets } from "./guard/open_sockets.ts";
 import { passOn } from "./pipe.ts";
 import { ServerWebSocket } from "./web_socket.ts";
 
@@ -58,7 +58,6 @@ const BULK_READ_BYTES = 16_384;
 const PING_SECONDS = 20;
 /** How long nobody is accepted where no file descriptor is left. */
 const AGAIN_MS = 250;
-const LOGGED = { intervalMs: 10_000, maxLines: 1 };
 
 /**
  * Deno's server takes a system call for each frame of a WebSocket, and memory for each stream; its
@@ -77,7 +76,6 @@ export class StreamServer {
   readonly #passedOn = new Map<number, string>();
   readonly #beats = new Wheel<ServerWebSocket>(PING_SECONDS, (socket) => socket.beat());
   readonly #ticker: ReturnType<typeof setInterval>;
-  readonly #noDescriptors = new BoundedLog((text) => log.error("{text}", { text }), LOGGED);
   #stopping: PromiseWithResolvers<void> | undefined;
 
   /** @throws where the port may not be listened on. */
@@ -241,10 +239,9 @@ export class StreamServer {
 
   #outOfDescriptors(error: unknown): void {
     const { message } = error as Error;
-    this.#noDescriptors.line(
-      "no new connections",
-      () =>
-        `no new connections: ${message}; raise the limit of open files (ulimit -n, LimitNOFILE)`,
+    log.error(
+      "no new connections: {message}; raise the limit of open files (ulimit -n, LimitNOFILE)",
+      { message },
     );
   }
 }

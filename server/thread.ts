@@ -1,7 +1,8 @@
 /** One of several threads that serve clients; see threads.ts. */
 
 import { listen, type Listening } from "./listen.ts";
-import { configureLog, getLogger, logCrashes } from "../telemetry/log.ts";
+import { logCrashes } from "../telemetry/fault.ts";
+import { configureLog, getLogger } from "../telemetry/log.ts";
 import { ConnectionCount } from "../routes/http/connection_count.ts";
 import { type Program, startProgram } from "../program.ts";
 import type { FromThread, ToThread } from "./threads.ts";

@@ -5,14 +5,6 @@ import { type FrameHandler, FrameReader } from "./frame_reader.ts";
 import { closeFrame, frame, PING, PONG, textFrame } from "../broker/streams/websocket_frame.ts";
 import { closed } from "../telemetry/metrics.ts";
 
-export interface WebSocketHandlers {
-  onMessage(data: string | ArrayBuffer): void;
-  /** A message was longer than it may be; the socket takes no more, and waits to be closed. */
-  onTooBig(): void;
-  /** The connection is gone. Called once. */
-  onGone(): void;
-}
-
 /** Pongs that may wait for a client; of the pings beyond, only the newest is answered. */
 export const PONG_BYTES = 4_096;
 /** A message has to be whole after so many beats, a minute, however slow the network is. */

@@ -1,13 +1,16 @@
 /** Errors that only a mistake in our own code can cause: logged, and kept from everything else. */
 
-import { getLogger, logFault as logFaultOf } from "./log.ts";
-import type { FanoutListener } from "../broker/log/fanout.ts";
+import { getLogger } from "./log.ts";
+import { Fault } from "./log_text.ts";
 
-const log = getLogger("broker");
+const log = getLogger("fault");
 
-/** Logs an error with its stack and causes, at a bounded rate; `what` says what failed. */
+/**
+ * Logs an error with its stack and causes; `what` says what failed, in words of the code. For
+ * failures that are expected there is `reasonOf()`.
+ */
 export function logFault(what: string, error: unknown): void {
-  logFaultOf(log, what, error);
+  log.error(`${what}: {fault}`, { fault: Fault.of(error) });
 }
 
 /** Calls `work`; where it throws, logs that and returns false. */
@@ -21,14 +24,24 @@ export function attempt(what: string, work: () => void): boolean {
   }
 }
 
-/** The same listener; what it throws is logged, since it says nothing about the store. */
-export function guarded(listener: FanoutListener): FanoutListener {
-  return {
-    onPublications: (batch) =>
-      void attempt("publications could not be handed out", () => listener.onPublications(batch)),
-    onReset: (reason) =>
-      void attempt("a reset of the log could not be told", () => listener.onReset(reason)),
-    onState: (state) =>
-      void attempt("a state of the store could not be told", () => listener.onState?.(state)),
+/** The thread or program ends by an error that is in the log already. */
+class CrashError extends Error {
+  override readonly name = "CrashError";
+}
+
+/**
+ * Logs what nothing catches in this thread, which then ends as it would: left alone, Deno prints it
+ * past the log, URLs and all.
+ */
+export function logCrashes(): void {
+  const report = (event: Event, error: unknown) => {
+    if (error instanceof CrashError) return;
+    event.preventDefault();
+    logFault("an error that nothing caught", error);
+    setTimeout(() => {
+      throw new CrashError("ended by an error that nothing caught; the log has it");
+    });
   };
+  addEventListener("error", (event) => report(event, event.error));
+  addEventListener("unhandledrejection", (event) => report(event, event.reason));
 }

@@ -12,51 +12,13 @@ import {
 } from "@logtape/logtape";
 import type { Config } from "../config/read.ts";
 import { LogLimit } from "./log_limit.ts";
-import { escaped, Fault, lineOf, reasonOf, textOf } from "./log_text.ts";
+import { escaped, lineOf, reasonOf, textOf } from "./log_text.ts";
 
-export { Fault, type Logger, reasonOf };
+export { type Logger, reasonOf };
 
 /** The logger of a module, e.g. `getLogger("ingest", "mqtt")`. */
 export function getLogger(...module: string[]): Logger {
   return logtape(["telecast", ...module]);
-}
-
-const faults = new Map<string, BoundedLog>();
-
-/**
- * Logs an error that only a mistake in our own code can cause: at `error`, with its stack and its
- * causes, at a bounded rate. For failures that are expected there is {@linkcode reasonOf}.
- */
-export function logFault(log: Logger, what: string, error: unknown): void {
-  const module = log.category.join(".");
-  let bounded = faults.get(module);
-  if (!bounded) {
-    const write = (text: string) => log.error("{text}", { text });
-    faults.set(module, bounded = new BoundedLog(write, { intervalMs: 10_000, maxLines: 10 }));
-  }
-  if (bounded.admits(what)) log.error("{what}: {fault}", { what, fault: Fault.of(error) });
-}
-
-/** The thread or program ends by an error that is in the log already. */
-class CrashError extends Error {
-  override readonly name = "CrashError";
-}
-
-/**
- * Logs what nothing catches in this thread, which then ends as it would: left alone, Deno prints it
- * past the log, URLs and all.
- */
-export function logCrashes(log: Logger): void {
-  const report = (event: Event, error: unknown) => {
-    if (error instanceof CrashError) return;
-    event.preventDefault();
-    logFault(log, "an error that nothing caught", error);
-    setTimeout(() => {
-      throw new CrashError("ended by an error that nothing caught; the log has it");
-    });
-  };
-  addEventListener("error", (event) => report(event, event.error));
-  addEventListener("unhandledrejection", (event) => report(event, event.reason));
 }
 
 const plain = getTextFormatter({ timestamp: "rfc3339", category: ".", value: lineOf });
@@ -78,7 +40,7 @@ export const FORMATS: Readonly<Record<"json" | "text", (record: LogRecord) => st
 };
 
 /** Of one kind of line: enough to see what happens, and too little to fill a disk. */
-export const LOG_LIMIT = { maxLines: 100, intervalMs: 10_000 };
+export const LOG_LIMIT = { maxLines: 20, intervalMs: 10_000 };
 
 /**
  * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` says which.
@@ -132,61 +94,4 @@ function openLogFile(path: string, format: Format) {
   Deno.mkdirSync(dirname(path), { recursive: true });
   const file = Deno.openSync(path, { append: true, create: true });
   return { write: writeTo(file, format), close: () => file.close() };
-}
-
-/** Those that held something back. */
-const holding = new Set<BoundedLog>();
-
-/** Tells what was held back, once its interval has passed; to be called every second. */
-export function flushBoundedLogs(): void {
-  for (const log of holding) log.flush();
-}
-
-/**
- * Lets through so many lines an interval, and says how many were held back: for what a client or a
- * device can cause, which must not be able to flood the log.
- */
-export class BoundedLog {
-  readonly #held = new Map<string, number>();
-  #windowEnd = 0;
-  #lines = 0;
-
-  constructor(
-    private readonly write: (text: string) => void,
-    private readonly options: { intervalMs: number; maxLines: number },
-  ) {}
-
-  /** Writes `text()` unless the interval's lines are used up; `key` groups what was held back. */
-  line(key: string, text: () => string): void {
-    if (this.admits(key)) this.write(text());
-  }
-
-  /** Whether a line may be written now; where it may not it is counted. */
-  admits(key: string): boolean {
-    const now = performance.now();
-    if (now >= this.#windowEnd) this.#nextWindow(now);
-    if (this.#lines < this.options.maxLines) {
-      this.#lines++;
-      return true;
-    }
-    if (this.#held.size < 100 || this.#held.has(key)) {
-      this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
-      holding.add(this);
-    }
-    return false;
-  }
-
-  /** Tells what was held back, once the interval has passed; to be called now and then. */
-  flush(): void {
-    const now = performance.now();
-    if (this.#held.size > 0 && now >= this.#windowEnd) this.#nextWindow(now);
-  }
-
-  #nextWindow(now: number): void {
-    for (const [key, count] of this.#held) this.write(`${key}: ${count} more like it`);
-    this.#held.clear();
-    holding.delete(this);
-    this.#lines = 0;
-    this.#windowEnd = now + this.options.intervalMs;
-  }
 }

@@ -1,10 +1,11 @@
 /** The companies whose devices send messages: kept in the store, the same on every instance. */
 
-import { getLogger, logFault } from "../../telemetry/log.ts";
+import { logFault } from "../../telemetry/fault.ts";
+import { getLogger } from "../../telemetry/log.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient } from "../store/kv_client.ts";
 import { COMPANY_PREFIX, companyKey } from "../store/kv_keys.ts";
-import { decodeJson, encodeJson } from "../log/log_head.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 import { asStore, isStoreFailure } from "../store/store_failure.ts";
 
 const log = getLogger("companies");
@@ -92,7 +93,7 @@ export class Companies implements AsyncDisposable {
       this.#known = await this.#stored();
     } catch (error) {
       // While the store is away what is known stays as it is.
-      if (!isStoreFailure(error)) logFault(log, "companies could not be read", error);
+      if (!isStoreFailure(error)) logFault("companies could not be read", error);
     }
   }
 

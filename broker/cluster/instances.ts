@@ -3,7 +3,7 @@
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient } from "../store/kv_client.ts";
 import { INSTANCE_PREFIX, instanceKey } from "../store/kv_keys.ts";
-import { decodeJson, encodeJson } from "../log/log_head.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
 /** What an instance counts. */
 export interface InstanceFigures {

@@ -4,7 +4,7 @@ import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { attempt } from "../../telemetry/fault.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { BELL, REVOKED_PREFIX, revokedKey } from "../store/kv_keys.ts";
-import { decodeJson, encodeJson } from "../log/log_head.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
 /** One token by its id, or all of a subject that were issued up to `at`. */
 export interface Revocation {

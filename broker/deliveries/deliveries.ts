@@ -13,7 +13,8 @@ import { WhatsApp } from "./whatsapp.ts";
 import type { OpenStore } from "../log/open.ts";
 import { isStoreFailure } from "../store/store_failure.ts";
 import type { Config } from "../../config/read.ts";
-import { getLogger, logFault, reasonOf } from "../../telemetry/log.ts";
+import { logFault } from "../../telemetry/fault.ts";
+import { getLogger, reasonOf } from "../../telemetry/log.ts";
 
 const log = getLogger("delivery");
 const POLL_MS = 1_000;
@@ -91,7 +92,7 @@ function openQueues(
   const onError = (error: unknown) =>
     isStoreFailure(error)
       ? log.debug("deliveries wait for the store: {reason}", { reason: reasonOf(error) })
-      : logFault(log, "deliveries are held up", error);
+      : logFault("deliveries are held up", error);
   const deliveries = new DeliveryQueue(kv, {
     ...options,
     onError,
@@ -104,7 +105,7 @@ function openQueues(
           : "delivery {id} ({kind}) failed for good and is not kept, attempts {attempts}: {reason}",
         { id, kind, attempts, reason },
       ),
-    onFault: ({ kind }, error) => logFault(log, `the handler of ${kind} failed`, error),
+    onFault: ({ kind }, error) => logFault(`the handler of ${kind} failed`, error),
   });
   const inbox = new Inbox(kv, { onQueued: () => deliveries.ring(), onError });
   const admit = () => deliveries.admit();

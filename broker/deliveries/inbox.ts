@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { deliveryKey, INBOUND_PREFIX, inboundKey } from "../store/kv_keys.ts";
-import { decodeJson, encodeJson } from "../log/log_head.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 import { asStore } from "../store/store_failure.ts";
 import { INBOUND } from "./alarm_handler.ts";
 import type { InboundMessage } from "../messages/inbound_message.ts";

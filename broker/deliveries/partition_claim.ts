@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../lib/clock.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
-import { encodeJson } from "../log/log_head.ts";
+import { encodeJson } from "../store/stored_json.ts";
 
 export const claimKey = (lane: string): KvKey => ["delivery_claim", lane];
 

@@ -1,7 +1,7 @@
 /** How a delivery is stored: under its lane and the offset of the message that caused it. */
 
 import type { KvEntry, KvKey } from "../store/kv_client.ts";
-import { decodeJson, encodeJson } from "../log/log_head.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 import type { Delivery, DeliveryInfo } from "./delivery.ts";
 
 /** What stands under the key; only `kind` and `data` where it was never tried. */

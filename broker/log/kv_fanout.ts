@@ -4,7 +4,7 @@ import { reasonOf } from "../../telemetry/log.ts";
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { Doorbell } from "../../lib/notifier.ts";
 import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
-import { guarded } from "../../telemetry/fault.ts";
+import { guarded } from "./guarded_listener.ts";
 import type { Interest } from "../messages/interest.ts";
 import { type KvClient, StoreDamagedError } from "../store/kv_client.ts";
 import { HEAD, TURN } from "../store/kv_keys.ts";

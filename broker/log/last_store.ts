@@ -3,7 +3,7 @@
 import type { KvClient } from "../store/kv_client.ts";
 import { LAST_PREFIX, LAST_UPTO, lastKey } from "../store/kv_keys.ts";
 import { packFrame, readHeader, unpackFrame } from "./log_frame.ts";
-import { decodeJson, encodeJson } from "./log_head.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 import { Epoch, type Publication } from "../messages/message.ts";
 import type { MessageLog } from "./message_log.ts";
 

@@ -3,7 +3,7 @@
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient } from "../store/kv_client.ts";
 import { LEASE, LEASE_BEAT } from "../store/kv_keys.ts";
-import { decodeJson, encodeJson } from "./log_head.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
 interface LeaseValue {
   /** The instance that holds it; empty where it was given up. */

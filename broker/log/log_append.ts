@@ -3,7 +3,8 @@
 import type { KvCommit, KvKey } from "../store/kv_client.ts";
 import { deliveryKey, HEAD, logKey, markKey } from "../store/kv_keys.ts";
 import { compressFrame, type FrameHeader, packFrame } from "./log_frame.ts";
-import { encodeHead, encodeJson, type LogHead, writtenBy } from "./log_head.ts";
+import { encodeHead, type LogHead, writtenBy } from "./log_head.ts";
+import { encodeJson } from "../store/stored_json.ts";
 import { type Marks, Reached } from "./source_offsets.ts";
 import { type Entry, type Epoch, hasUuid, Publication } from "../messages/message.ts";
 import type { MessageLog } from "./message_log.ts";

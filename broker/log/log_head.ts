@@ -1,6 +1,7 @@
 /** The state of the shared log: one small value that every append checks and sets. */
 
 import { StoreDamagedError } from "../store/kv_client.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
 export interface LogHead {
   /** Id of the epoch. */
@@ -21,11 +22,8 @@ export interface LogHead {
 /** More than write to one log while an append of unknown fate waits. */
 const MAX_WRITERS = 16;
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
 export function encodeHead(head: LogHead): Uint8Array {
-  return encoder.encode(JSON.stringify(head));
+  return encodeJson(head);
 }
 
 /** What the next head says of its writers. */
@@ -55,17 +53,4 @@ export function decodeHead(bytes: Uint8Array): LogHead {
     );
   }
   return head;
-}
-
-export function encodeJson(value: unknown): Uint8Array {
-  return encoder.encode(JSON.stringify(value));
-}
-
-/** @throws {StoreDamagedError} where the bytes are no JSON. */
-export function decodeJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(decoder.decode(bytes));
-  } catch {
-    throw new StoreDamagedError("Cannot read the database: it is damaged or not Telecast's");
-  }
 }

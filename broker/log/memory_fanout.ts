@@ -2,7 +2,7 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { Fanout, FanoutListener, FanoutState, Replay } from "./fanout.ts";
-import { guarded } from "../../telemetry/fault.ts";
+import { guarded } from "./guarded_listener.ts";
 import type { Interest } from "../messages/interest.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { deliveryKey } from "../store/kv_keys.ts";

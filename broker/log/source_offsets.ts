@@ -2,7 +2,7 @@
 
 import type { KvClient } from "../store/kv_client.ts";
 import { markKey } from "../store/kv_keys.ts";
-import { decodeJson } from "./log_head.ts";
+import { decodeJson } from "../store/stored_json.ts";
 import type { Entry, Mark } from "../messages/message.ts";
 
 /** Marks as they are stored; without a store, as they were published. */

@@ -4,7 +4,8 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Doorbell } from "../../lib/notifier.ts";
 import type { KvClient, KvEntry } from "../store/kv_client.ts";
 import { TURN } from "../store/kv_keys.ts";
-import { decodeJson, encodeJson, type LogHead } from "./log_head.ts";
+import type { LogHead } from "./log_head.ts";
+import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
 interface Claim {
   readonly writer: string;

@@ -2,7 +2,7 @@
 
 import type { KvClient } from "./kv_client.ts";
 import { settingKey } from "./kv_keys.ts";
-import { decodeJson, encodeJson } from "../log/log_head.ts";
+import { decodeJson, encodeJson } from "./stored_json.ts";
 
 /** Without a store it remembers for the life of the process. */
 export class Settings {

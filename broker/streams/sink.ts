@@ -9,6 +9,9 @@ export const SOCKET_BYTES = 1_048_576;
 /** Events that may be written to a full socket: answers to commands, errors, pings. */
 export const UNREAD_EVENT_BYTES = 524_288;
 
+/** A connection that ends is closed when the client has taken nothing for this long. */
+export const LINGER_MS = 2_000;
+
 export interface Sink {
   readonly transport: "ws" | "sse";
   /** The socket holds more than {@linkcode SOCKET_BYTES}, or is gone. */

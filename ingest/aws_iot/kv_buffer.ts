@@ -3,7 +3,7 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient, KvEntry, KvKey } from "../../broker/store/kv_client.ts";
-import { decodeJson, encodeJson } from "../../broker/log/log_head.ts";
+import { decodeJson, encodeJson } from "../../broker/store/stored_json.ts";
 import {
   BUFFER_LIMITS,
   type BufferLimits,

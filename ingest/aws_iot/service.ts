@@ -1,7 +1,8 @@
 /** Publishing to AWS IoT Core, and commands from it: by the program, or as a module. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
-import { getLogger, logFault, reasonOf } from "../../telemetry/log.ts";
+import { logFault } from "../../telemetry/fault.ts";
+import { getLogger, reasonOf } from "../../telemetry/log.ts";
 import type { SourceState } from "../runtime/source.ts";
 import {
   type AwsIotStatus,
@@ -309,7 +310,7 @@ export class AwsIotService implements AsyncDisposable {
       try {
         await handler(command);
       } catch (error) {
-        logFault(this.#log, "a command handler failed", error);
+        logFault("a command handler failed", error);
       }
     }
   }

@@ -1,7 +1,7 @@
 /** What kafkajs logs, in the program's log: few lines, and no secrets. */
 
 import kafkajs, { type LogEntry } from "kafkajs";
-import { BoundedLog } from "../../telemetry/log.ts";
+import { BoundedLines } from "../runtime/bounded_lines.ts";
 import type { SourceLogLevel } from "../runtime/source.ts";
 
 type Write = (level: SourceLogLevel, text: string) => void;
@@ -13,8 +13,8 @@ const BOUNDS = { intervalMs: 60_000, maxLines: 5 };
 /** A `logCreator` for kafkajs; `secrets` are struck out wherever they would appear. */
 export function kafkaLog(write: Write, secrets: readonly string[]) {
   const bounded = {
-    debug: new BoundedLog((text) => write("debug", text), BOUNDS),
-    warning: new BoundedLog((text) => write("warning", text), BOUNDS),
+    debug: new BoundedLines((text) => write("debug", text), BOUNDS),
+    warning: new BoundedLines((text) => write("warning", text), BOUNDS),
   };
   return () => ({ namespace, level, log }: LogEntry) => {
     const quiet = QUIET.has(namespace) || level > kafkajs.logLevel.WARN;

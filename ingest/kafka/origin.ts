@@ -2,7 +2,7 @@
 
 import type { KafkaMessage } from "kafkajs";
 import type { Mark } from "../../broker/messages/message.ts";
-import type { Origin } from "../runtime/source.ts";
+import type { Origin } from "../messages/origin.ts";
 import type { Partition } from "./partition.ts";
 
 /**

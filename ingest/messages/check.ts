@@ -5,7 +5,7 @@ import { fingerprint, fingerprintOf } from "../../broker/messages/fingerprint.ts
 import type { Message } from "../../broker/messages/message.ts";
 import { type BotoneraCheck, checkBotonera } from "./botonera/message_types.ts";
 import { deviceIdOf, type DeviceIdOptions, isTooLong, textAt } from "./device_id.ts";
-import type { Origin } from "../runtime/source.ts";
+import type { Origin } from "./origin.ts";
 
 export interface CheckOptions extends DeviceIdOptions {
   /** Larger messages are skipped. */

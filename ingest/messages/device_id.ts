@@ -1,6 +1,6 @@
 /** Which device a message is of: the places in the payload, the topic, the record's key. */
 
-import type { Origin } from "../runtime/source.ts";
+import type { Origin } from "./origin.ts";
 
 /** More characters than this and the message is skipped. Counted as Unicode code points. */
 export const MAX_DEVICE_ID_CHARS = 128;

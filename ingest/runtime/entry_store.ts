@@ -6,12 +6,11 @@ import type { Inbox } from "../../broker/deliveries/inbox.ts";
 import type { DeliveryQueue } from "../../broker/deliveries/queue.ts";
 import type { Fanout } from "../../broker/log/fanout.ts";
 import type { Entry } from "../../broker/messages/message.ts";
-import { BoundedLog, getLogger } from "../../telemetry/log.ts";
+import { getLogger } from "../../telemetry/log.ts";
 import { sleep } from "../../lib/backoff.ts";
 
 const log = getLogger("ingest");
 const FULL_RETRY_MS = 1_000;
-const FULL_LOG = { intervalMs: 60_000, maxLines: 1 };
 
 export interface EntryStoreOptions {
   readonly fanout: Fanout;
@@ -27,7 +26,6 @@ export interface EntryStoreOptions {
 
 export class EntryStore {
   readonly #closed = new AbortController();
-  readonly #full = new BoundedLog((text) => log.error("{text}", { text }), FULL_LOG);
 
   constructor(private readonly options: EntryStoreOptions) {}
 
@@ -65,7 +63,7 @@ export class EntryStore {
     const { delivers, deliveries } = this.options;
     if (!delivers || !deliveries) return false;
     if (deliveries.admit()) return true;
-    this.#full.line("deliveries refused", () => "too much work waits: alarms are not delivered");
+    log.error("too much work waits: alarms are not delivered");
     return false;
   }
 
@@ -74,7 +72,7 @@ export class EntryStore {
     if (!inbox || !deliveries) return;
     const { signal } = this.#closed;
     while (deliveries.isFull && !signal.aborted) {
-      this.#full.line("messages held", () => "too much work waits: messages from people wait too");
+      log.error("too much work waits: messages from people wait too");
       await sleep(FULL_RETRY_MS, signal);
     }
     deliveries.admit();

@@ -13,7 +13,8 @@ import {
   type MarkRun,
   type SourceCounters,
 } from "./protocol.ts";
-import type { Ack, Intake, JobOf, Origin, SourceLogLevel } from "./source.ts";
+import type { Origin } from "../messages/origin.ts";
+import type { Ack, Intake, JobOf, SourceLogLevel } from "./source.ts";
 
 export const DEFAULT_LIMITS: IntakeLimits = {
   maxBatchMessages: 500,

@@ -1,20 +1,7 @@
 /** What an upstream connection is to the program: one file for each kind, behind one interface. */
 
-import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
-import type { Job, Mark } from "../../broker/messages/message.ts";
-
-/** Where a message came from; for logs, and for the device id where the payload names none. */
-export interface Origin {
-  readonly topic: string;
-  /** Key of the Kafka record. */
-  readonly key?: string | undefined;
-  /** How far the upstream partition is read with this message. */
-  readonly mark?: Mark | undefined;
-  /** Where the message is from a person and of no device: what was read of it. */
-  readonly inbound?: InboundMessage | undefined;
-  /** More for the log line of a message that is skipped, e.g. `partition=3 offset=17`. */
-  readonly detail?: string | undefined;
-}
+import type { Job } from "../../broker/messages/message.ts";
+import type { Origin } from "../messages/origin.ts";
 
 /** `place` is what was handed over with it, 0 where nothing was. */
 export type Ack = (place: number) => void;

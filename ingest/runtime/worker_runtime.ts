@@ -1,17 +1,13 @@
 /** What every source's worker runs: the protocol, around a source made by its factory. */
 
-import { BoundedLog, Fault, reasonOf } from "../../telemetry/log.ts";
+import { reasonOf } from "../../telemetry/log.ts";
+import { Fault } from "../../telemetry/log_text.ts";
+import { BoundedLines } from "./bounded_lines.ts";
 import { MessageCheck } from "../messages/check.ts";
 import { BatchingIntake, DEFAULT_LIMITS } from "./intake.ts";
 import { epochMs, type FromWorker, type ToWorker } from "./protocol.ts";
-import type {
-  JobOf,
-  Origin,
-  Source,
-  SourceContext,
-  SourceLogLevel,
-  SourceState,
-} from "./source.ts";
+import type { Origin } from "../messages/origin.ts";
+import type { JobOf, Source, SourceContext, SourceLogLevel, SourceState } from "./source.ts";
 
 export interface SourceKind<C> {
   create(config: C, context: SourceContext): Source;
@@ -83,8 +79,8 @@ class RunningSource<C> {
   readonly #source: Source;
   readonly #intake: BatchingIntake;
   readonly #heartbeat: ReturnType<typeof setInterval>;
-  readonly #malformed: BoundedLog;
-  readonly #dropped: BoundedLog;
+  readonly #malformed: BoundedLines;
+  readonly #dropped: BoundedLines;
   #connections = 0;
   #connected = false;
   #stopping = false;
@@ -97,8 +93,8 @@ class RunningSource<C> {
     const { source, check, limits, heartbeatMs = HEARTBEAT_MS } = start.config;
     const config = source as C;
     const warn = (text: string) => this.#log("warning", text);
-    this.#malformed = new BoundedLog(warn, MALFORMED_LOG);
-    this.#dropped = new BoundedLog(warn, { intervalMs: 10_000, maxLines: 1 });
+    this.#malformed = new BoundedLines(warn, MALFORMED_LOG);
+    this.#dropped = new BoundedLines(warn, { intervalMs: 10_000, maxLines: 1 });
     this.#intake = new BatchingIntake({
       check: new MessageCheck(check),
       limits: { ...DEFAULT_LIMITS, ...limits },

@@ -1,7 +1,7 @@
 /** Messages from an upstream WebSocket: of devices, which stream, and from people, which are work. */
 
 import { NO_BACKEND } from "../../broker/deliveries/inbound_peer.ts";
-import { BoundedLog } from "../../telemetry/log.ts";
+import { BoundedLines } from "../runtime/bounded_lines.ts";
 import { sleep } from "../../lib/backoff.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../runtime/source.ts";
 import { Connection } from "./connection.ts";
@@ -49,7 +49,7 @@ export class WebSocketSource implements Source {
   #since: string | undefined;
   #unstored = 0;
   #acked = 0;
-  readonly #said = new BoundedLog((text) => this.#intake.log("warning", text), SAID_LOG);
+  readonly #said = new BoundedLines((text) => this.#intake.log("warning", text), SAID_LOG);
 
   constructor(private readonly config: WebSocketSourceConfig) {
     this.#pace = new SteadyPace(config.pace);

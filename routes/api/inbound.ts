@@ -3,7 +3,7 @@
 import { type Context, Hono } from "hono";
 import { type InboundPeer, MAX_FRAME_BYTES } from "../../broker/deliveries/inbound_peer.ts";
 import type { InboundServer } from "../../broker/deliveries/inbound_server.ts";
-import { BoundedLog, getLogger } from "../../telemetry/log.ts";
+import { getLogger } from "../../telemetry/log.ts";
 import { grantOf } from "../access/access.ts";
 import type { Admission, Place } from "../access/admission.ts";
 import type { AppDeps } from "../http/deps.ts";
@@ -14,10 +14,6 @@ import { openWebSocket } from "../http/websocket.ts";
 import { asksForWebSocket, requireVersion } from "../http/websocket_handshake.ts";
 
 const log = getLogger("routes", "inbound");
-const peers = new BoundedLog((text) => log.info("{text}", { text }), {
-  intervalMs: 10_000,
-  maxLines: 50,
-});
 /** What a peer whose token ends gets for what waits for its answer. */
 const LEAVE_MS = 1_000;
 
@@ -61,7 +57,7 @@ function serve(
       // It is closed where it does not wait for its answers.
       isBulk: true,
       onOpen: (socket) => {
-        peers.line("peers connected", () => "a peer connected to hand in messages");
+        log.info("a peer connected to hand in messages");
         const opened = peer = server.open(socket);
         keepGrant = onGrantEnd(grantOf(c), revocations, (reason) => {
           opened.leave(reason, 0, AbortSignal.timeout(LEAVE_MS));

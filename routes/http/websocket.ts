@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import type { ClientSocket } from "../../broker/streams/ws_sink.ts";
-import type { RequestInfo } from "../../server/direct_request.ts";
+import type { RequestInfo } from "./own_server.ts";
 import { ProblemError } from "./problem.ts";
 
 export interface WebSocketOptions {

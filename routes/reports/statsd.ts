@@ -2,7 +2,8 @@
 
 import { StatsD } from "hot-shots";
 import type { MetricObjectWithValues, MetricValueWithName, Registry } from "prom-client";
-import { getLogger, logFault } from "../../telemetry/log.ts";
+import { logFault } from "../../telemetry/fault.ts";
+import { getLogger } from "../../telemetry/log.ts";
 
 const log = getLogger("statsd");
 const INTERVAL_MS = 1000;
@@ -39,7 +40,7 @@ export class StatsdReporter implements AsyncDisposable {
         if (grown > 0) this.#client.increment(name, grown);
         this.#sent.set(name, total);
       }
-    }).catch((error) => logFault(log, "figures could not be read for StatsD", error));
+    }).catch((error) => logFault("figures could not be read for StatsD", error));
   }
 
   #warn(): void {

@@ -1,8 +1,7 @@
 /** The body of an event stream that another server writes, such as `Deno.serve`. */
 
 import type { EventBody } from "../../broker/streams/sse_sink.ts";
-import { SOCKET_BYTES } from "../../broker/streams/sink.ts";
-import { LINGER_MS } from "../../server/connection.ts";
+import { LINGER_MS, SOCKET_BYTES } from "../../broker/streams/sink.ts";
 
 /** Ends the body of a client that does not read; no failure of the server. */
 export const UNREAD_STREAM = new Error("The client does not read its stream");

@@ -2,7 +2,7 @@
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
-import { type OpenSocket, OpenSockets } from "../open_sockets.ts";
+import { type OpenSocket, OpenSockets } from "./open_sockets.ts";
 import { Passage } from "./guarded_pipe.ts";
 import { Peers } from "./peers.ts";
 import type { FromGuard, GuardStart, KeyPair, Refusal } from "./protocol.ts";

@@ -7,7 +7,7 @@ import { DeliveryQueue } from "../../broker/deliveries/queue.ts";
 import { type InstanceReport, Instances } from "../../broker/cluster/instances.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";
-import { encodeJson } from "../../broker/log/log_head.ts";
+import { encodeJson } from "../../broker/store/stored_json.ts";
 import { MemoryKv } from "../../broker/store/memory_kv.ts";
 import type { SourceStatus } from "../../ingest/ingest.ts";
 import { eventually } from "../kit/eventually.ts";

@@ -4,7 +4,7 @@
  */
 
 import { BINARY, frame, textFrame } from "../../broker/streams/websocket_frame.ts";
-import type { RequestInfo } from "../../server/direct_request.ts";
+import type { RequestInfo } from "../../routes/http/own_server.ts";
 import { StreamServer } from "../../server/stream_server.ts";
 import type { ServerWebSocket } from "../../server/web_socket.ts";
 import { say } from "./say.ts";

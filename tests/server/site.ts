@@ -1,6 +1,6 @@
 /** The server with a handler that a test can look into, and clients that write every byte. */
 
-import type { RequestInfo } from "../../server/direct_request.ts";
+import type { RequestInfo } from "../../routes/http/own_server.ts";
 import type { Handler } from "../../server/exchange.ts";
 import { type ServerLimits, StreamServer } from "../../server/stream_server.ts";
 import { RawConnection } from "../routes/raw.ts";

@@ -9,7 +9,7 @@ import {
 import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliveries/queue.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";
-import { encodeJson } from "../../broker/log/log_head.ts";
+import { encodeJson } from "../../broker/store/stored_json.ts";
 import { eventually } from "../kit/eventually.ts";
 
 export interface DeliveryKit extends AsyncDisposable {

@@ -6,7 +6,7 @@ import { Backend } from "../../broker/deliveries/backend.ts";
 import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliveries/queue.ts";
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";
-import { encodeJson } from "../../broker/log/log_head.ts";
+import { encodeJson } from "../../broker/store/stored_json.ts";
 import { BackendServer, type Behaviour } from "../kit/backend.ts";
 import { eventually } from "../kit/eventually.ts";
 import type { DeliveryKit } from "./delivery_suite.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { configure, type LogRecord } from "@logtape/logtape";
-import { BoundedLog, closeLog, FORMATS, getLogger, logFault, reasonOf } from "../../telemetry/log.ts";
+import { logFault } from "../../telemetry/fault.ts";
+import { BoundedLog, closeLog, FORMATS, getLogger, reasonOf } from "../../telemetry/log.ts";
 import { LogLimit } from "../../telemetry/log_limit.ts";
 import { VirtualTime } from "../server/virtual_time.ts";
 
@@ -108,7 +109,7 @@ Deno.test("log: no URL's query and no password comes through, wherever it stands
         log.warning("{text}", { text: secret });
         log.warning("{error}", { error: new Error(secret) });
         log.warning("{object}", { object: { url: secret, list: [secret] } });
-        logFault(log, "it broke", new Error(secret, { cause }));
+        logFault("it broke", new Error(secret, { cause }));
         log.warning("{reason}", { reason: reasonOf(secret) });
       }, `${format} ${secrets.indexOf(secret)}`);
       assert.doesNotMatch(lines.join("\n"), /hidden/, secret);
@@ -125,13 +126,13 @@ Deno.test("log: a mistake of our own has its stack and its causes, and nobody ca
   const forged = "x\n    at forged (evil.ts:1:1)\n2026-01-01T00:00:00Z [INF] telecast: forged";
   const cause = new RangeError("the cause", { cause: "no error" });
   const error = new TypeError(forged, { cause });
-  const [first, ...frames] = await logged("text", (log) => logFault(log, "it broke", error));
+  const [first, ...frames] = await logged("text", (log) => logFault("it broke", error));
   assert.match(first!, /\[ERR\] telecast\.part\.piece: it broke: TypeError: x\\u000a {4}at forged/);
   assert.ok(frames.every((line) => /^ +at |^ {2}\[cause\]: /.test(line)), frames.join("\n"));
   assert.ok(frames.some((line) => /^ +at .*log_test\.ts/.test(line)));
   assert.ok(frames.some((line) => line === "  [cause]: RangeError: the cause"));
   assert.equal(frames.at(-1), "  [cause]: no error");
-  const lines = await logged("json", (log) => logFault(log, "it broke", error));
+  const lines = await logged("json", (log) => logFault("it broke", error));
   assert.equal(lines.length, 1);
   const { level, message } = JSON.parse(lines[0]!);
   assert.equal(level, "error");
@@ -165,7 +166,7 @@ Deno.test("log: a value has a bounded length, and an error a bounded number of f
   for (const fault of [deep(50), loop, stack]) {
     const lines = await logged("text", (log) => {
       log.warning("{text}", { text: "x".repeat(1_000_000) });
-      logFault(log, "it broke", fault);
+      logFault("it broke", fault);
     }, "bounds");
     assert.ok(lines.length < 120 && lines.every((line) => line.length < 2_200), `${lines.length}`);
   }

@@ -10,7 +10,7 @@
 import { DenoKv } from "../../../broker/store/deno_kv.ts";
 import { DeliveryQueue } from "../../../broker/deliveries/queue.ts";
 import { deliveryKey } from "../../../broker/store/kv_keys.ts";
-import { encodeJson } from "../../../broker/log/log_head.ts";
+import { encodeJson } from "../../../broker/store/stored_json.ts";
 
 const JOBS = 500;
 const EVERY_MS = 20;

@@ -5,7 +5,7 @@ import { Circuit } from "../../../broker/deliveries/circuit.ts";
 import { DeliveryError } from "../../../broker/deliveries/delivery.ts";
 import { DeliveryQueue } from "../../../broker/deliveries/queue.ts";
 import { deliveryKey } from "../../../broker/store/kv_keys.ts";
-import { encodeJson } from "../../../broker/log/log_head.ts";
+import { encodeJson } from "../../../broker/store/stored_json.ts";
 import { MemoryKv } from "../../../broker/store/memory_kv.ts";
 import { FakeClock } from "../../kit/fake_clock.ts";
 

@@ -3,7 +3,8 @@
 import type { KvCommit, KvKey } from "../../../broker/store/kv_client.ts";
 import { LAST_UPTO, lastKey, logKey } from "../../../broker/store/kv_keys.ts";
 import { decompressFrame, readHeader, unpackFrame } from "../../../broker/log/log_frame.ts";
-import { decodeHead, decodeJson, type LogHead } from "../../../broker/log/log_head.ts";
+import { decodeHead, type LogHead } from "../../../broker/log/log_head.ts";
+import { decodeJson } from "../../../broker/store/stored_json.ts";
 import { Epoch, type Publication } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";
 import type { SimStore } from "./sim_store.ts";

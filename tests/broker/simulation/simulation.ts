@@ -2,7 +2,7 @@
 
 import { Epoch } from "../../../broker/messages/message.ts";
 import { LEASE } from "../../../broker/store/kv_keys.ts";
-import { decodeJson } from "../../../broker/log/log_head.ts";
+import { decodeJson } from "../../../broker/store/stored_json.ts";
 import { Findings } from "./findings.ts";
 import { History, type Logged } from "./history.ts";
 import { Messages } from "./messages.ts";

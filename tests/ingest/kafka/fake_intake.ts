@@ -1,6 +1,7 @@
 /** An intake that keeps what it gets, and stores it when the test says so. */
 
-import type { Ack, Intake, Origin, SourceLogLevel, SourceState } from "../../../ingest/runtime/source.ts";
+import type { Origin } from "../../../ingest/messages/origin.ts";
+import type { Ack, Intake, SourceLogLevel, SourceState } from "../../../ingest/runtime/source.ts";
 
 export interface Received {
   readonly text: string;

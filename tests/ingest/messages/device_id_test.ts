@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MessageCheck } from "../../../ingest/messages/check.ts";
-import type { Origin } from "../../../ingest/runtime/source.ts";
+import type { Origin } from "../../../ingest/messages/origin.ts";
 
 interface Case {
   readonly title: string;

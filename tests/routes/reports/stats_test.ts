@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Instances } from "../../../broker/cluster/instances.ts";
 import type { KvClient } from "../../../broker/store/kv_client.ts";
-import { encodeJson } from "../../../broker/log/log_head.ts";
+import { encodeJson } from "../../../broker/store/stored_json.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { FakeClock } from "../../kit/fake_clock.ts";
 import { Rig } from "../rig.ts";

@@ -1,17 +1,17 @@
 /** A start that fails, and a stop that comes at a bad moment: nothing goes on after either. */
 
 import assert from "node:assert/strict";
-import { EmbeddedBroker } from "../ingest/demo/broker.ts";
-import { Telecast } from "../mod.ts";
-import { ConnectionCount } from "../routes/http/connection_count.ts";
-import { startProgram } from "../program.ts";
-import { Threads } from "../server/threads.ts";
-import { configOf } from "./kit/config.ts";
-import { eventually, within } from "./kit/eventually.ts";
-import { TestProcess } from "./kit/process.ts";
-import { TempDir } from "./kit/temp_dir.ts";
+import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
+import { Telecast } from "../../mod.ts";
+import { ConnectionCount } from "../../routes/http/connection_count.ts";
+import { startProgram } from "../../program.ts";
+import { Threads } from "../../server/threads.ts";
+import { configOf } from "../kit/config.ts";
+import { eventually, within } from "../kit/eventually.ts";
+import { TestProcess } from "../kit/process.ts";
+import { TempDir } from "../kit/temp_dir.ts";
 
-const MOD = new URL("../mod.ts", import.meta.url).href;
+const MOD = new URL("../../mod.ts", import.meta.url).href;
 const startBroker = () => EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
 
 /** Ids of the clients that connect to a broker from now on. */
@@ -65,7 +65,7 @@ Deno.test("Threads.stop(): a thread that dies meanwhile is not started again", a
   const told: string[] = [];
   const channel = new BroadcastChannel("dying thread");
   channel.onmessage = ({ data }) => void told.push(data);
-  const module = new URL("kit/dying_thread.ts", import.meta.url);
+  const module = new URL("../kit/dying_thread.ts", import.meta.url);
   const threads = new Threads(configOf(), 1, ConnectionCount.forThreads(2), module);
   await eventually("the thread is started", () => told.includes("start"));
   // Long enough for another one to be launched.
@@ -100,7 +100,7 @@ Deno.test("a program that publishes after Telecast.stop() gets an error, and end
     await telecast.publish("a", "2").catch((error) => console.log(error.message));
   `,
   );
-  const config = new URL("../deno.json", import.meta.url).pathname;
+  const config = new URL("../../deno.json", import.meta.url).pathname;
   const args = ["run", "-A", "--no-check", "--config", config, main];
   const output = await TestProcess.run(Deno.execPath(), { args, timeoutMs: 30_000 });
   assert.match(output, /^Cannot publish: the program is stopped$/m);

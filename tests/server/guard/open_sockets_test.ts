@@ -3,7 +3,7 @@ import {
   type OpenSocket,
   OpenSockets,
   type OpenSocketsOptions,
-} from "../../server/open_sockets.ts";
+} from "../../../server/guard/open_sockets.ts";
 
 /** Sockets by name; what was closed, in order, and how many were refused. */
 function crowd(options: Partial<OpenSocketsOptions>) {
