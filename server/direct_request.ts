@@ -5,7 +5,11 @@ import type { Connection } from "./connection.ts";
 import { EventOutput } from "./event_output.ts";
 import { connectionHas, type RequestHead } from "./request_head.ts";
 import { ReadPace } from "./read_pace.ts";
-import type { OwnConnection, UpgradeOptions, WebSocketHandlers } from "../routes/http/own_server.ts";
+import type {
+  OwnConnection,
+  UpgradeOptions,
+  WebSocketHandlers,
+} from "../routes/http/own_server.ts";
 import { ServerWebSocket } from "./web_socket.ts";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

@@ -25,7 +25,7 @@ port.onmessage = ({ data }) => {
     if (stopping) return;
     serving = (async () => {
       await configureLog(data.config.log);
-      logCrashes(getLogger("threads"));
+      logCrashes();
       const program = await startProgram(data.config, {
         connections: new ConnectionCount(data.connections, data.slot),
       });

@@ -1,5 +1,6 @@
 /** A WebSocket of a client, on the server's side (RFC 6455). */
 
+import type { WebSocketHandlers } from "../routes/http/own_server.ts";
 import type { Connection } from "./connection.ts";
 import { type FrameHandler, FrameReader } from "./frame_reader.ts";
 import { closeFrame, frame, PING, PONG, textFrame } from "../broker/streams/websocket_frame.ts";

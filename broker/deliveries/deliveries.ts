@@ -1,10 +1,6 @@
 /** Work that messages cause: who it is done for, and what waits. Undefined parts are not set. */
 
-import {
-  alarmHandler,
-  type HandlingContext,
-  type MessageHandler,
-} from "./alarm_handler.ts";
+import { alarmHandler, type HandlingContext, type MessageHandler } from "./alarm_handler.ts";
 import { Backend } from "./backend.ts";
 import { InboundServer } from "./inbound_server.ts";
 import { Inbox } from "./inbox.ts";

@@ -1,7 +1,8 @@
 /** The main thread's side of one source: its worker, kept alive, and the way of its messages. */
 
 import type { Entry } from "../../broker/messages/message.ts";
-import { Fault, type Logger } from "../../telemetry/log.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import { Fault } from "../../telemetry/log_text.ts";
 import { Backoff, type BackoffOptions } from "../../lib/backoff.ts";
 import type { FromWorker, SourceCounters, WorkerConfig } from "./protocol.ts";
 import type { Outgoing, SourceDetail, SourceState } from "./source.ts";

@@ -1,6 +1,7 @@
 /** Guards connections in a thread of its own: TLS, and clients that hold them without using them. */
 
-import { Fault, getLogger } from "../../telemetry/log.ts";
+import { getLogger } from "../../telemetry/log.ts";
+import { Fault } from "../../telemetry/log_text.ts";
 import { closed } from "../../telemetry/metrics.ts";
 import { Peers } from "./peers.ts";
 import type { FromGuard, GuardStart, KeyPair, ToGuard } from "./protocol.ts";

@@ -3,10 +3,10 @@
  * Run it by itself: `deno run -A tests/kit/ws_echo.ts 9001`, then connect to `ws://127.0.0.1:9001/`.
  */
 
+import type { ClientSocket } from "../../broker/streams/ws_sink.ts";
 import { BINARY, frame, textFrame } from "../../broker/streams/websocket_frame.ts";
 import type { RequestInfo } from "../../routes/http/own_server.ts";
 import { StreamServer } from "../../server/stream_server.ts";
-import type { ServerWebSocket } from "../../server/web_socket.ts";
 import { say } from "./say.ts";
 
 const TOO_BIG = 1009;
@@ -42,10 +42,10 @@ export class EchoServer implements AsyncDisposable {
 
   #answer(_request: Request, { direct }: RequestInfo): Response {
     const { maxMessageBytes = 65_536 } = this.options;
-    const socket: ServerWebSocket | undefined = direct?.upgrade({
+    const socket: ClientSocket | undefined = direct?.upgrade({
       onMessage: (data) => {
         this.messages++;
-        socket!.sendFrames(
+        socket!.sendFrames!(
           typeof data === "string" ? textFrame(data) : frame(BINARY, new Uint8Array(data)),
         );
       },

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { configure, dispose } from "@logtape/logtape";
-import { attempt, logFault } from "../../telemetry/fault.ts";
+import { attempt } from "../../telemetry/fault.ts";
 
-Deno.test("logFault() logs the stack and the causes, and a flood of faults is a few lines", async () => {
+Deno.test("a fault is logged with its stack and its causes, and goes no further", async () => {
   const lines: string[] = [];
   await configure({
     reset: true,
@@ -17,9 +17,8 @@ Deno.test("logFault() logs the stack and the causes, and a flood of faults is a 
     }),
     false,
   );
-  for (let i = 0; i < 1000; i++) logFault("that broke", cause);
   await dispose();
   assert.match(lines[0]!, /^error that broke: TypeError: how\n +at .*fault_test\.ts/);
   assert.match(lines[0]!, /\[cause\]: RangeError: why/);
-  assert.equal(lines.length, 10);
+  assert.equal(lines.length, 1);
 });

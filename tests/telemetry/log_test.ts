@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { configure, type LogRecord } from "@logtape/logtape";
 import { logFault } from "../../telemetry/fault.ts";
-import { BoundedLog, closeLog, FORMATS, getLogger, reasonOf } from "../../telemetry/log.ts";
+import { closeLog, FORMATS, getLogger, reasonOf } from "../../telemetry/log.ts";
 import { LogLimit } from "../../telemetry/log_limit.ts";
-import { VirtualTime } from "../server/virtual_time.ts";
 
 /** What `write` logs, as lines of a file. */
 async function logged(
@@ -64,31 +63,6 @@ Deno.test("log: what a client or a device sends can neither forge a line nor pai
   }
 });
 
-Deno.test("BoundedLog lets some lines through, and tells later how many were held back", async () => {
-  using time = new VirtualTime();
-  const lines: string[] = [];
-  const log = new BoundedLog((text) => lines.push(text), { intervalMs: 50, maxLines: 2 });
-  for (let i = 0; i < 1000; i++) log.line(i % 2 === 0 ? "even" : "odd", () => `line ${i}`);
-  assert.deepEqual(lines.splice(0), ["line 0", "line 1"]);
-  log.flush();
-  assert.deepEqual(lines, []);
-  await time.pass(50);
-  log.flush();
-  assert.deepEqual(lines.splice(0), ["even: 499 more like it", "odd: 499 more like it"]);
-  log.line("even", () => "again");
-  assert.deepEqual(lines, ["again"]);
-});
-
-Deno.test("BoundedLog holds few keys, however many there are", async () => {
-  using time = new VirtualTime();
-  const lines: string[] = [];
-  const log = new BoundedLog((text) => lines.push(text), { intervalMs: 50, maxLines: 0 });
-  for (let i = 0; i < 10_000; i++) log.line(`key ${i}`, () => "line");
-  await time.pass(50);
-  log.flush();
-  assert.equal(lines.length, 100);
-});
-
 Deno.test("log: no URL's query and no password comes through, wherever it stands", async () => {
   const secrets = [
     "http://host:9/x?token=hidden",
@@ -126,13 +100,13 @@ Deno.test("log: a mistake of our own has its stack and its causes, and nobody ca
   const forged = "x\n    at forged (evil.ts:1:1)\n2026-01-01T00:00:00Z [INF] telecast: forged";
   const cause = new RangeError("the cause", { cause: "no error" });
   const error = new TypeError(forged, { cause });
-  const [first, ...frames] = await logged("text", (log) => logFault("it broke", error));
-  assert.match(first!, /\[ERR\] telecast\.part\.piece: it broke: TypeError: x\\u000a {4}at forged/);
+  const [first, ...frames] = await logged("text", () => logFault("it broke", error));
+  assert.match(first!, /\[ERR\] telecast\.fault: it broke: TypeError: x\\u000a {4}at forged/);
   assert.ok(frames.every((line) => /^ +at |^ {2}\[cause\]: /.test(line)), frames.join("\n"));
   assert.ok(frames.some((line) => /^ +at .*log_test\.ts/.test(line)));
   assert.ok(frames.some((line) => line === "  [cause]: RangeError: the cause"));
   assert.equal(frames.at(-1), "  [cause]: no error");
-  const lines = await logged("json", (log) => logFault("it broke", error));
+  const lines = await logged("json", () => logFault("it broke", error));
   assert.equal(lines.length, 1);
   const { level, message } = JSON.parse(lines[0]!);
   assert.equal(level, "error");

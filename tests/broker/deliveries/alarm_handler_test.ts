@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { alarmHandler, type NotifyStep, PROCESS } from "../../../broker/deliveries/alarm_handler.ts";
+import {
+  alarmHandler,
+  type NotifyStep,
+  PROCESS,
+} from "../../../broker/deliveries/alarm_handler.ts";
 import { Backend } from "../../../broker/deliveries/backend.ts";
 import { DeliveryError, type NextStep } from "../../../broker/deliveries/delivery.ts";
 import { WhatsApp } from "../../../broker/deliveries/whatsapp.ts";

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { StoreDamagedError } from "../../../broker/store/kv_client.ts";
-import { decodeHead, encodeHead, lacks, type LogHead, writtenBy } from "../../../broker/log/log_head.ts";
+import {
+  decodeHead,
+  encodeHead,
+  lacks,
+  type LogHead,
+  writtenBy,
+} from "../../../broker/log/log_head.ts";
 import { encodeJson } from "../../../broker/store/stored_json.ts";
 
 const HEAD: LogHead = {

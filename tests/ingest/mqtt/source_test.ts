@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
-import {
-  CLIENT_ID,
-  clientOf,
-  drop,
-  probe,
-  publisher,
-  startBroker,
-  untilAcked,
-} from "./kit.ts";
+import { CLIENT_ID, clientOf, drop, probe, publisher, startBroker, untilAcked } from "./kit.ts";
 
 Deno.test("MqttSource subscribes to all its topics, with + and #", async () => {
   await using broker = await startBroker();

@@ -1,7 +1,13 @@
 /** A source that does what it is told by publish(), its faults included. */
 
 import { runSource } from "../../../ingest/runtime/worker_runtime.ts";
-import type { Intake, Outgoing, Source, SourceContext, SourceState } from "../../../ingest/runtime/source.ts";
+import type {
+  Intake,
+  Outgoing,
+  Source,
+  SourceContext,
+  SourceState,
+} from "../../../ingest/runtime/source.ts";
 
 export interface ObedientConfig {
   /** Fails on start, as long as this file is there. */

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { MessageCheck } from "../../../../ingest/messages/check.ts";
-import { checkBotonera, registerMessageType } from "../../../../ingest/messages/botonera/message_types.ts";
+import {
+  checkBotonera,
+  registerMessageType,
+} from "../../../../ingest/messages/botonera/message_types.ts";
 
 /** One good message of each type, and what it leads to. */
 const MESSAGES: Record<string, { fields: Record<string, unknown>; notifies: boolean }> = {
