@@ -2,7 +2,7 @@
 
 import { listen, type Listening } from "./listen.ts";
 import { logCrashes } from "../telemetry/fault.ts";
-import { configureLog, getLogger } from "../telemetry/log.ts";
+import { configureLog } from "../telemetry/log.ts";
 import { ConnectionCount } from "../routes/http/connection_count.ts";
 import { type Program, startProgram } from "../program.ts";
 import type { FromThread, ToThread } from "./threads.ts";

@@ -1,14 +1,12 @@
 /** The companies whose devices send messages: kept in the store, the same on every instance. */
 
 import { logFault } from "../../telemetry/fault.ts";
-import { getLogger } from "../../telemetry/log.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient } from "../store/kv_client.ts";
 import { COMPANY_PREFIX, companyKey } from "../store/kv_keys.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";
 import { asStore, isStoreFailure } from "../store/store_failure.ts";
 
-const log = getLogger("companies");
 
 export interface Company {
   /** As messages name it. */
