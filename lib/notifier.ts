@@ -1,17 +1,17 @@
 /** Wakes one waiting loop; a ring while it is busy is kept, and several are one. */
-export class Doorbell {
-  #rung = false;
+export class Notifier {
+  #notified = false;
   #wake: (() => void) | undefined;
 
-  ring(): void {
-    this.#rung = true;
+  notify(): void {
+    this.#notified = true;
     this.#wake?.();
   }
 
   /** Resolves at the next ring, or at once where one came since the last wait. */
   async wait(): Promise<void> {
-    if (!this.#rung) await new Promise<void>((resolve) => this.#wake = resolve);
-    this.#rung = false;
+    if (!this.#notified) await new Promise<void>((resolve) => this.#wake = resolve);
+    this.#notified = false;
     this.#wake = undefined;
   }
 }

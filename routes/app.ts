@@ -62,7 +62,7 @@ export function createApp(deps: AppDeps): Hono {
     });
   });
   app.use("/api/v1/stream", async (_c, next) => {
-    await deps.hub.turnstile.pass();
+    await deps.hub.startScheduler.pass();
     return await next();
   });
   const access = new Access(deps.config.auth, deps.revocations);

@@ -5,7 +5,7 @@ import { ReadPace } from "./read_pace.ts";
 
 const CHUNK_BYTES = 16_384;
 
-export interface PassageOptions {
+export interface GuardedPipeOptions {
   /** Bytes of the client that have been read. */
   readonly first: Uint8Array;
   /** How long nothing may come from either side. */
@@ -17,18 +17,18 @@ export interface PassageOptions {
 }
 
 /** Resolves when the server has answered all, or either side is gone; both are closed then. */
-export async function passOn(
+export async function pipe(
   client: Deno.TcpConn,
   server: Deno.TcpConn,
-  options: PassageOptions,
+  options: GuardedPipeOptions,
 ): Promise<void> {
-  const passage = new Passage(client, server, options);
-  passage.up().catch(() => closeConn(server));
-  await passage.down().catch(() => {});
-  passage.close();
+  const pipe = new GuardedPipe(client, server, options);
+  pipe.up().catch(() => closeConn(server));
+  await pipe.down().catch(() => {});
+  pipe.close();
 }
 
-class Passage {
+class GuardedPipe {
   #movedAt = performance.now();
   /** Deno's server reads whatever it gets. */
   readonly #pace = new ReadPace();
@@ -39,7 +39,7 @@ class Passage {
   constructor(
     private readonly client: Deno.TcpConn,
     private readonly server: Deno.TcpConn,
-    private readonly options: PassageOptions,
+    private readonly options: GuardedPipeOptions,
   ) {
     this.#timer = this.#checkIn(Math.min(options.idleMs, options.writeMs));
   }

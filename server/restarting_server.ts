@@ -14,7 +14,7 @@ type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Response | Pro
  * `Deno.serve` ends, and with it the process, where no file descriptor is left for a connection.
  * What is open lives on: so that failure is taken, and the port listened on again.
  */
-export class LastingServer {
+export class RestartingServer {
   readonly addr: Deno.NetAddr;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,16 +1,16 @@
 /** The server: HTTP/1 and the streams on it; HTTP/2 it leaves to Deno's. */
 
 import { logFault } from "../telemetry/fault.ts";
-import { Wheel } from "../broker/streams/timing_wheel.ts";
+import { TimingWheel } from "../broker/streams/timing_wheel.ts";
 import { getLogger } from "../telemetry/log.ts";
 import { closed } from "../telemetry/metrics.ts";
 import { problem } from "../routes/http/problem.ts";
 import { closeConn, Connection } from "./connection.ts";
 import type { Handler, Stream } from "./exchange.ts";
 import { HttpConnection, type HttpOptions, type Outcome } from "./http_connection.ts";
-import { LastingServer } from "./restarting_server.ts";
+import { RestartingServer } from "./restarting_server.ts";
 import { type OpenSocket, OpenSockets } from "./guard/open_sockets.ts";
-import { passOn } from "./pipe.ts";
+import { pipe } from "./pipe.ts";
 import { ServerWebSocket } from "./web_socket.ts";
 
 export type { Handler };
@@ -68,13 +68,13 @@ const AGAIN_MS = 250;
 export class StreamServer {
   readonly addr: Deno.NetAddr;
   readonly #listener: Deno.TcpListener;
-  readonly #http2: LastingServer;
+  readonly #http2: RestartingServer;
   readonly #http: HttpOptions;
   readonly #limits: ServerLimits;
   readonly #sockets: OpenSockets;
   /** Clients by the port from which they are passed on. */
   readonly #passedOn = new Map<number, string>();
-  readonly #beats = new Wheel<ServerWebSocket>(PING_SECONDS, (socket) => socket.beat());
+  readonly #beats = new TimingWheel<ServerWebSocket>(PING_SECONDS, (socket) => socket.beat());
   readonly #ticker: ReturnType<typeof setInterval>;
   #stopping: PromiseWithResolvers<void> | undefined;
 
@@ -91,7 +91,7 @@ export class StreamServer {
     this.#http = { ...limits, handler, onError, isStopping: () => this.#stopping !== undefined };
     this.#listener = Deno.listen({ hostname, port, reusePort });
     this.addr = this.#listener.addr as Deno.NetAddr;
-    this.#http2 = new LastingServer(
+    this.#http2 = new RestartingServer(
       {
         hostname: "127.0.0.1",
         port: 0,
@@ -201,7 +201,7 @@ export class StreamServer {
     const { port } = inner.localAddr as Deno.NetAddr;
     this.#passedOn.set(port, this.#clientOf(conn).hostname);
     const onTimeout = (reason: string) => closed.count(reason);
-    await passOn(conn, inner, { first, idleMs, writeMs, onTimeout });
+    await pipe(conn, inner, { first, idleMs, writeMs, onTimeout });
     this.#passedOn.delete(port);
   }
 

@@ -7,7 +7,6 @@ import { COMPANY_PREFIX, companyKey } from "../store/kv_keys.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";
 import { asStore, isStoreFailure } from "../store/store_failure.ts";
 
-
 export interface Company {
   /** As messages name it. */
   readonly id: string;

@@ -24,7 +24,7 @@ export interface TokenIdentity {
   readonly issuedAt: number | undefined;
 }
 
-/** How often the bell is looked at. */
+/** How often the notifier is looked at. */
 const POLL_MS = 500;
 const PAGE = 500;
 /** A list that grows beyond this is not the way to take access from so many. */
@@ -38,7 +38,7 @@ export class TooManyRevocationsError extends Error {
 export class Revocations implements AsyncDisposable {
   #known = new Map<string, Revocation>();
   #listeners = new Set<() => void>();
-  #bell: string | undefined;
+  #notifier: string | undefined;
   #run: Promise<void> = Promise.resolve();
   readonly #closed = new AbortController();
 
@@ -104,8 +104,8 @@ export class Revocations implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const bell = (await this.kv.get(BELL))?.versionstamp ?? "none";
-    if (bell === this.#bell) return;
+    const notifier = (await this.kv.get(BELL))?.versionstamp ?? "none";
+    if (notifier === this.#notifier) return;
     const known = new Map<string, Revocation>();
     const expired: KvKey[] = [];
     let after: KvKey | undefined;
@@ -123,7 +123,7 @@ export class Revocations implements AsyncDisposable {
       after = page.at(-1)!.key;
     }
     this.#known = known;
-    this.#bell = bell;
+    this.#notifier = notifier;
     this.#tell();
     if (expired.length === 0) return;
     await this.kv.commit({ checks: [], sets: [], deletes: expired.slice(0, PAGE) });

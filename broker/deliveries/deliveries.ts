@@ -103,7 +103,7 @@ function openQueues(
       ),
     onFault: ({ kind }, error) => logFault(`the handler of ${kind} failed`, error),
   });
-  const inbox = new Inbox(kv, { onQueued: () => deliveries.ring(), onError });
+  const inbox = new Inbox(kv, { onQueued: () => deliveries.notify(), onError });
   const admit = () => deliveries.admit();
   const inbound = new InboundServer({ inbox, maxMessageBytes, isTaken: takesInbound, admit });
   return { deliveries, inbox, inbound };

@@ -4,7 +4,7 @@
 export interface Delivery {
   /** Stable over retries and takeovers: sent along, so that the other side can tell a repeat. */
   readonly id: string;
-  readonly lane: string;
+  readonly partition: string;
   readonly kind: string;
   /** What has to be done, as JSON has it. */
   readonly data: unknown;

@@ -1,4 +1,4 @@
-/** Takes in messages from people: each becomes a job of its sender's lane, once, and durably. */
+/** Takes in messages from people: each becomes a job of its sender's partition, once, and durably. */
 
 import { createHash } from "node:crypto";
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
@@ -35,7 +35,7 @@ interface Known extends Sender {
 
 interface Waiting {
   readonly message: InboundMessage;
-  readonly lane: string;
+  readonly partition: string;
   readonly digest: string;
   readonly signal: AbortSignal;
   readonly resolve: (outcome: InboundOutcome) => void;
@@ -80,10 +80,10 @@ export class Inbox implements AsyncDisposable {
   /** Resolves when the message is durable; rejects only where the signal aborts before. */
   store(message: InboundMessage, signal: AbortSignal): Promise<InboundOutcome> {
     return new Promise((resolve, reject) => {
-      const lane = laneOf(message.sender);
+      const partition = partitionOf(message.sender);
       const digest = digestOf(message.id ?? crypto.randomUUID());
       if (this.#closed.signal.aborted) return reject(this.#closed.signal.reason);
-      this.#waiting.push({ message, lane, digest, signal, resolve, reject });
+      this.#waiting.push({ message, partition, digest, signal, resolve, reject });
       this.#run ??= this.#work();
     });
   }
@@ -101,9 +101,9 @@ export class Inbox implements AsyncDisposable {
 
   async #work(): Promise<void> {
     for (let failures = 0; this.#waiting.length > 0;) {
-      const [batch, lanes] = this.#take();
+      const [batch, partitions] = this.#take();
       try {
-        const outcomes = await this.#commit(batch, lanes);
+        const outcomes = await this.#commit(batch, partitions);
         this.#waiting.splice(0, batch.length);
         batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
         if (outcomes.includes("queued")) this.options.onQueued?.();
@@ -111,7 +111,7 @@ export class Inbox implements AsyncDisposable {
       } catch (error) {
         this.options.onError?.(error);
         // The store is away; whether the commit landed is found out by the ids, at the next try.
-        for (const lane of lanes) this.#known.delete(lane);
+        for (const partition of partitions) this.#known.delete(partition);
         await this.#pause(failures++);
       }
     }
@@ -124,67 +124,77 @@ export class Inbox implements AsyncDisposable {
     const counts = new Map<string, number>();
     let chars = 0;
     let end = 0;
-    for (const { message, lane } of this.#waiting) {
-      const count = (counts.get(lane) ?? 0) + 1;
+    for (const { message, partition } of this.#waiting) {
+      const count = (counts.get(partition) ?? 0) + 1;
       chars += message.body.length;
       const full = count > MAX_OF_SENDER || chars > MAX_CHARS ||
         (count === 1 && counts.size === MAX_SENDERS);
       if (full && end > 0) break;
-      counts.set(lane, count);
+      counts.set(partition, count);
       end++;
     }
     return [this.#waiting.slice(0, end), new Set(counts.keys())];
   }
 
-  async #commit(batch: readonly Waiting[], lanes: ReadonlySet<string>): Promise<InboundOutcome[]> {
+  async #commit(
+    batch: readonly Waiting[],
+    partitions: ReadonlySet<string>,
+  ): Promise<InboundOutcome[]> {
     for (let tries = 0;; tries++) {
-      await Promise.all([...lanes].map((lane) => this.#load(lane)));
-      const next = new Map([...lanes].map((lane) => [lane, { ...this.#known.get(lane)! }]));
+      await Promise.all([...partitions].map((partition) => this.#load(partition)));
+      const next = new Map(
+        [...partitions].map((partition) => [partition, { ...this.#known.get(partition)! }]),
+      );
       const time = this.#clock.wall();
       const jobs: { key: KvKey; value: Uint8Array }[] = [];
-      const outcomes = batch.map(({ lane, digest, message }): InboundOutcome => {
-        const sender = next.get(lane)!;
+      const outcomes = batch.map(({ partition, digest, message }): InboundOutcome => {
+        const sender = next.get(partition)!;
         if (sender.ids.includes(digest)) return "repeat";
         const last = Math.max(sender.last + 1, time * 1000);
-        next.set(lane, { ...sender, ids: [...sender.ids, digest].slice(-REMEMBERED), last, time });
-        jobs.push({ key: deliveryKey(lane, last), value: jobOf(message, time) });
+        next.set(partition, {
+          ...sender,
+          ids: [...sender.ids, digest].slice(-REMEMBERED),
+          last,
+          time,
+        });
+        jobs.push({ key: deliveryKey(partition, last), value: jobOf(message, time) });
         return "queued";
       });
       if (jobs.length === 0) return outcomes;
-      const senders = [...next].map(([lane, { ids, last, time }]) => ({
-        key: inboundKey(lane),
+      const senders = [...next].map(([partition, { ids, last, time }]) => ({
+        key: inboundKey(partition),
         value: encodeJson({ ids, last, time } satisfies Sender),
       }));
       const result = await this.#kv.commit({
-        checks: [...next].map(([lane, { versionstamp }]) => ({
-          key: inboundKey(lane),
+        checks: [...next].map(([partition, { versionstamp }]) => ({
+          key: inboundKey(partition),
           versionstamp,
         })),
         sets: [...senders, ...jobs],
       });
-      for (const [lane, sender] of next) {
-        if (result.ok) this.#remember(lane, { ...sender, versionstamp: result.versionstamp });
-        else this.#known.delete(lane);
+      for (const [partition, sender] of next) {
+        if (result.ok) this.#remember(partition, { ...sender, versionstamp: result.versionstamp });
+        else this.#known.delete(partition);
       }
       if (result.ok) return outcomes;
       if (tries > 0) await this.#clock.sleep(5 * tries * this.#clock.random(), this.#closed.signal);
     }
   }
 
-  async #load(lane: string): Promise<void> {
-    if (this.#known.has(lane)) return;
-    const entry = await this.#kv.get(inboundKey(lane));
+  async #load(partition: string): Promise<void> {
+    if (this.#known.has(partition)) return;
+    const entry = await this.#kv.get(inboundKey(partition));
     this.#known.set(
-      lane,
+      partition,
       entry
         ? { ...decodeJson(entry.value) as Sender, versionstamp: entry.versionstamp }
         : { ids: [], last: 0, time: 0, versionstamp: null },
     );
   }
 
-  #remember(lane: string, sender: Known): void {
-    this.#known.delete(lane);
-    this.#known.set(lane, sender);
+  #remember(partition: string, sender: Known): void {
+    this.#known.delete(partition);
+    this.#known.set(partition, sender);
     if (this.#known.size > MAX_CACHED) this.#known.delete(this.#known.keys().next().value!);
   }
 
@@ -224,8 +234,8 @@ function jobOf({ body }: InboundMessage, time: number): Uint8Array {
   );
 }
 
-/** Names no number: lanes stand in the ids of deliveries, and those in logs. */
-function laneOf(sender: string): string {
+/** Names no number: partitions stand in the ids of deliveries, and those in logs. */
+function partitionOf(sender: string): string {
   return `inbound:${digestOf(sender)}`;
 }
 

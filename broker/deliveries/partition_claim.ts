@@ -1,18 +1,18 @@
-/** The right to work on a lane: one instance at a time has it. */
+/** The right to work on a partition: one instance at a time has it. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { encodeJson } from "../store/stored_json.ts";
 
-export const claimKey = (lane: string): KvKey => ["delivery_claim", lane];
+export const claimKey = (partition: string): KvKey => ["delivery_claim", partition];
 
 export interface ClaimTiming {
-  /** Silence of the holder after which another takes the lane. */
+  /** Silence of the holder after which another takes the partition. */
   readonly claimMs: number;
   readonly clock: Clock;
 }
 
-/** Lanes of others that are watched; more than this, and the watch begins anew. */
+/** Partitions of others that are watched; more than this, and the watch begins anew. */
 const MAX_SEEN = 10_000;
 
 interface Sighting {
@@ -22,7 +22,7 @@ interface Sighting {
 }
 
 /** Watches the claims of others, so that their silence is measured by one clock. */
-export class LaneClaims {
+export class PartitionClaims {
   readonly #seen = new Map<string, Sighting>();
 
   constructor(
@@ -31,16 +31,16 @@ export class LaneClaims {
     private readonly timing: ClaimTiming,
   ) {}
 
-  /** Takes a lane that nobody holds, or whose holder fell silent. */
-  async take(lane: string): Promise<LaneClaim | undefined> {
-    const key = claimKey(lane);
+  /** Takes a partition that nobody holds, or whose holder fell silent. */
+  async take(partition: string): Promise<PartitionClaim | undefined> {
+    const key = claimKey(partition);
     const held = await this.kv.get(key);
     const now = this.timing.clock.monotonic();
     if (held) {
-      const seen = this.#seen.get(lane);
+      const seen = this.#seen.get(partition);
       if (seen?.versionstamp !== held.versionstamp) {
         if (this.#seen.size >= MAX_SEEN) this.#seen.clear();
-        this.#seen.set(lane, { versionstamp: held.versionstamp, since: now });
+        this.#seen.set(partition, { versionstamp: held.versionstamp, since: now });
         return undefined;
       }
       if (now - seen.since < this.timing.claimMs) return undefined;
@@ -49,14 +49,14 @@ export class LaneClaims {
       checks: [{ key, versionstamp: held?.versionstamp ?? null }],
       sets: [{ key, value: encodeJson(this.owner) }],
     });
-    this.#seen.delete(lane);
+    this.#seen.delete(partition);
     if (!result.ok) return undefined;
-    return new LaneClaim(this.kv, key, this.owner, result.versionstamp);
+    return new PartitionClaim(this.kv, key, this.owner, result.versionstamp);
   }
 }
 
-/** A lane that is held. Every change of its jobs checks the claim, so that a lost one does nothing. */
-export class LaneClaim {
+/** A partition that is held. Every change of its jobs checks the claim, so that a lost one does nothing. */
+export class PartitionClaim {
   lost = false;
 
   constructor(

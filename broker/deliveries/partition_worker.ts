@@ -1,13 +1,13 @@
-/** Works through one lane: its jobs one after another, in the order of their messages. */
+/** Works through one partition: its jobs one after another, in the order of their messages. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { KvClient, KvCommit, KvKey } from "../store/kv_client.ts";
 import { DeliveryError, type DeliveryHandler, type DeliveryInfo } from "./delivery.ts";
-import type { LaneClaim } from "./partition_claim.ts";
+import type { PartitionClaim } from "./partition_claim.ts";
 import { judge, type Other, type RetryRules } from "./retry.ts";
 import { DEAD_PREFIX, DELIVERY_PREFIX, StoredJob } from "./stored_job.ts";
 
-export interface LaneWorkerOptions extends RetryRules {
+export interface PartitionWorkerOptions extends RetryRules {
   readonly kv: KvClient;
   readonly handler: DeliveryHandler;
   readonly clock: Clock;
@@ -23,19 +23,19 @@ export interface LaneWorkerOptions extends RetryRules {
   readonly keepsDead: () => boolean;
 }
 
-/** Of a lane that stands still, how far is looked for a job that may pass. */
+/** Of a partition that stands still, how far is looked for a job that may pass. */
 const MAX_LOOK_AHEAD = 20;
 
 type Outcome = { readonly next: Awaited<ReturnType<DeliveryHandler>> } | {
   readonly error: unknown;
 };
 
-/** Runs until no job of the lane is due, the claim is lost, or it is to stop. */
-export class LaneWorker {
+/** Runs until no job of the partition is due, the claim is lost, or it is to stop. */
+export class PartitionWorker {
   constructor(
-    private readonly lane: string,
-    private readonly claim: LaneClaim,
-    private readonly options: LaneWorkerOptions,
+    private readonly partition: string,
+    private readonly claim: PartitionClaim,
+    private readonly options: PartitionWorkerOptions,
   ) {}
 
   /** `stop` lets the job end that is under way; `abandon` does not. */
@@ -55,7 +55,7 @@ export class LaneWorker {
   }
 
   async #jobs(options: { limit: number; after?: KvKey }): Promise<StoredJob[]> {
-    const prefix = [...DELIVERY_PREFIX, this.lane];
+    const prefix = [...DELIVERY_PREFIX, this.partition];
     return (await this.options.kv.list({ prefix }, options)).map((entry) => new StoredJob(entry));
   }
 
@@ -73,7 +73,7 @@ export class LaneWorker {
   }
 
   /**
-   * The lane has stood still for long because of `job`: where a later one passes, the service is
+   * The partition has stood still for long because of `job`: where a later one passes, the service is
    * there, and it is `job` that it cannot take. Tries one that has not failed yet, if there is any.
    */
   async #tryOther(job: StoredJob, abandon: AbortSignal): Promise<Other | undefined> {
@@ -83,7 +83,7 @@ export class LaneWorker {
     const outcome = await this.#try(other, abandon);
     if (!outcome) return undefined;
     if (!("error" in outcome)) await this.#passed(other, outcome);
-    // Where it was not even asked, it stays the next to be tried: the order of the lane is kept.
+    // Where it was not even asked, it stays the next to be tried: the order of the partition is kept.
     else if (isUnasked(outcome.error)) return undefined;
     else await this.#failed(other, outcome.error, "failed");
     return "error" in outcome ? "failed" : "passed";
@@ -105,7 +105,7 @@ export class LaneWorker {
       working.abort();
       await renewing;
     }
-    // Stopped in the middle: it is done again by whoever takes the lane.
+    // Stopped in the middle: it is done again by whoever takes the partition.
     if (this.claim.lost || ("error" in outcome && abandon.aborted)) return undefined;
     return outcome;
   }
@@ -140,7 +140,7 @@ export class LaneWorker {
     }
     const kept = keepsDead();
     const value = job.with(change);
-    const sets = kept ? [{ key: [...DEAD_PREFIX, job.lane, job.offset], value }] : [];
+    const sets = kept ? [{ key: [...DEAD_PREFIX, job.partition, job.offset], value }] : [];
     if (await this.#commit(job, { sets, deletes: [key] })) onDead(info("dead"), kept);
   }
 
@@ -151,7 +151,7 @@ export class LaneWorker {
     try {
       const result = await kv.commit({ sets: [], ...change, checks });
       if (result.ok) return true;
-      // Another holds the lane, or an operator took the job away; or the client under it tried twice.
+      // Another holds the partition, or an operator took the job away; or the client under it tried twice.
       return await this.#isChanged(job);
     } catch (error) {
       // The answer was lost; where the change is there, it is ours, as it checked the claim.
@@ -160,7 +160,7 @@ export class LaneWorker {
     }
   }
 
-  /** Whether the job is no longer what it was, while the lane is still ours. */
+  /** Whether the job is no longer what it was, while the partition is still ours. */
   async #isChanged({ check, entry }: StoredJob): Promise<boolean> {
     const { kv } = this.options;
     const [job, claim] = await Promise.all([kv.get(entry.key), kv.get(this.claim.check.key)]);

@@ -1,12 +1,12 @@
-/** Work that is done once, whichever instance does it: in order in a lane, lanes in parallel. */
+/** Work that is done once, whichever instance does it: in order in a partition, partitions in parallel. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
-import { Doorbell } from "../../lib/notifier.ts";
+import { Notifier } from "../../lib/notifier.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { asStore } from "../store/store_failure.ts";
 import type { DeliveryHandler, DeliveryInfo } from "./delivery.ts";
-import { LaneClaims } from "./partition_claim.ts";
-import { LaneWorker, type LaneWorkerOptions } from "./partition_worker.ts";
+import { PartitionClaims } from "./partition_claim.ts";
+import { PartitionWorker, type PartitionWorkerOptions } from "./partition_worker.ts";
 import { DEAD_PREFIX, DELIVERY_PREFIX, parseDeliveryId, StoredJob } from "./stored_job.ts";
 
 export interface DeliveryQueueOptions {
@@ -24,7 +24,7 @@ export interface DeliveryQueueOptions {
   /** Age at which work is given up that waits for a service which is away; a day unless given. */
   readonly maxAgeMs?: number;
   readonly retry?: { readonly baseMs: number; readonly maxMs: number };
-  /** After that long a failing job's lane tries the next one too; a minute unless given. */
+  /** After that long a failing job's partition tries the next one too; a minute unless given. */
   readonly heldUpMs?: number;
   /** The same where the service does not answer at all; ten minutes unless given. */
   readonly silentMs?: number;
@@ -32,7 +32,7 @@ export interface DeliveryQueueOptions {
   readonly maxWaiting?: number;
   /** Jobs that failed for good and are kept; more are let go. */
   readonly maxDead?: number;
-  /** How often lanes are looked for where nothing rang. */
+  /** How often partitions are looked for where nothing rang. */
   readonly pollMs?: number;
   readonly claimMs?: number;
   /** What calls that are under way get to end, when the queue is closed. */
@@ -50,7 +50,7 @@ export interface DeliveryTotals {
   lost: number;
 }
 
-const MAX_LANES = 32;
+const MAX_PARTITIONS = 32;
 const MAX_LISTED = 1_000;
 const MAX_PAGE = 64;
 /** So many are counted at every look, more of them once a second. */
@@ -63,8 +63,8 @@ const SILENT_MS = 600_000;
 const DAY_MS = 86_400_000;
 
 /**
- * Jobs come into the store in the commit of the messages that caused them. A lane belongs to the
- * instance that claimed it; where that falls silent, another goes on with its first job. A lane
+ * Jobs come into the store in the commit of the messages that caused them. A partition belongs to the
+ * instance that claimed it; where that falls silent, another goes on with its first job. A partition
  * whose first job waits for its next try belongs to nobody.
  */
 export class DeliveryQueue implements AsyncDisposable {
@@ -78,10 +78,10 @@ export class DeliveryQueue implements AsyncDisposable {
   readonly #kv: KvClient;
   readonly #options: DeliveryQueueOptions;
   readonly #clock: Clock;
-  readonly #claims: LaneClaims;
-  readonly #worker: LaneWorkerOptions;
+  readonly #claims: PartitionClaims;
+  readonly #worker: PartitionWorkerOptions;
   readonly #working = new Map<string, Promise<void>>();
-  readonly #bell = new Doorbell();
+  readonly #notifier = new Notifier();
   readonly #closed = new AbortController();
   /** Aborts after {@linkcode DeliveryQueueOptions.graceMs}: what is under way is left to others. */
   readonly #abandoned = new AbortController();
@@ -96,7 +96,7 @@ export class DeliveryQueue implements AsyncDisposable {
     const store = this.#kv = asStore(kv);
     this.#options = options;
     this.#clock = clock;
-    this.#claims = new LaneClaims(store, options.instance, { claimMs, clock });
+    this.#claims = new PartitionClaims(store, options.instance, { claimMs, clock });
     this.#worker = {
       kv: store,
       clock,
@@ -124,12 +124,12 @@ export class DeliveryQueue implements AsyncDisposable {
   }
 
   start(): void {
-    this.#run = Promise.all([this.#lookForLanes(), this.#poll()]);
+    this.#run = Promise.all([this.#lookForPartitions(), this.#poll()]);
   }
 
   /** Something was stored that has to be done. */
-  ring(): void {
-    this.#bell.ring();
+  notify(): void {
+    this.#notifier.notify();
   }
 
   /** Asked before a job is stored: false, and counted, where as many wait as may. */
@@ -152,17 +152,17 @@ export class DeliveryQueue implements AsyncDisposable {
     return entries.map((entry) => new StoredJob(entry).info(state));
   }
 
-  /** Puts a dead delivery back to its place in its lane; false where there is none of that id. */
+  /** Puts a dead delivery back to its place in its partition; false where there is none of that id. */
   async retry(id: string): Promise<boolean> {
     const place = parseDeliveryId(id);
     if (!place) return false;
-    const entry = await this.#kv.get([...DEAD_PREFIX, place.lane, place.offset]);
+    const entry = await this.#kv.get([...DEAD_PREFIX, place.partition, place.offset]);
     if (!entry) return false;
     const job = new StoredJob(entry);
     const result = await this.#kv.commit({
       checks: [job.check],
       sets: [{
-        key: [...DELIVERY_PREFIX, place.lane, place.offset],
+        key: [...DELIVERY_PREFIX, place.partition, place.offset],
         value: job.with({
           attempts: 0,
           notBefore: 0,
@@ -172,17 +172,17 @@ export class DeliveryQueue implements AsyncDisposable {
       }],
       deletes: [entry.key],
     });
-    this.ring();
+    this.notify();
     return result.ok;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
     this.#alarm.abort();
-    this.#bell.ring();
+    this.#notifier.notify();
     await this.#run;
     const idle = Promise.allSettled(this.#working.values());
-    // Cut off in its middle a call would be made again, by whoever takes the lane.
+    // Cut off in its middle a call would be made again, by whoever takes the partition.
     const done = new AbortController();
     const grace = this.#clock.sleep(this.#options.graceMs ?? GRACE_MS, done.signal);
     await Promise.race([idle, grace]);
@@ -195,55 +195,55 @@ export class DeliveryQueue implements AsyncDisposable {
     const { signal } = this.#closed;
     while (!signal.aborted) {
       await this.#clock.sleep(this.#options.pollMs ?? 1_000, signal);
-      this.#bell.ring();
+      this.#notifier.notify();
     }
   }
 
-  async #lookForLanes(): Promise<void> {
+  async #lookForPartitions(): Promise<void> {
     const { signal } = this.#closed;
     while (!signal.aborted) {
       try {
-        await this.#startLanes();
+        await this.#startPartitions();
       } catch (error) {
         // The store is away; the fanout says so, and the next look comes with the poll.
         this.#options.onError?.(error);
       }
-      await this.#bell.wait();
+      await this.#notifier.wait();
     }
   }
 
-  /** Starts on each lane whose first job is due, and sets the alarm for the first that will be. */
-  async #startLanes(): Promise<void> {
+  /** Starts on each partition whose first job is due, and sets the alarm for the first that will be. */
+  async #startPartitions(): Promise<void> {
     const now = this.#clock.wall();
     let oldest = now;
     let next = Infinity;
     for await (const job of this.#firstJobs()) {
       oldest = Math.min(oldest, job.value.time ?? now);
-      if (this.#working.has(job.lane)) continue;
+      if (this.#working.has(job.partition)) continue;
       if (!job.isDue(now)) next = Math.min(next, job.value.notBefore ?? 0);
-      else if (this.#working.size < MAX_LANES) this.#startLane(job.lane);
+      else if (this.#working.size < MAX_PARTITIONS) this.#startPartition(job.partition);
     }
     this.oldestMs = now - oldest;
     this.#wakeAt(next);
     await this.#count();
   }
 
-  /** The first job of every lane. */
+  /** The first job of every partition. */
   async *#firstJobs(): AsyncGenerator<StoredJob> {
     let after: KvKey | undefined;
-    // Lanes of one job come many at a time; of a long lane not more than its first is read.
+    // Partitions of one job come many at a time; of a long partition not more than its first is read.
     for (let limit = 1; !this.#closed.signal.aborted;) {
       const options = { limit, ...(after ? { after } : {}) };
       const page = await this.#kv.list({ prefix: DELIVERY_PREFIX }, options);
-      const lanes = new Set<string>();
+      const partitions = new Set<string>();
       for (const entry of page) {
         const job = new StoredJob(entry);
-        if (!lanes.has(job.lane)) yield job;
-        lanes.add(job.lane);
+        if (!partitions.has(job.partition)) yield job;
+        partitions.add(job.partition);
       }
       if (page.length < limit) return;
       after = [...DELIVERY_PREFIX, String(page.at(-1)!.key[1]), Number.MAX_VALUE];
-      limit = lanes.size === page.length ? Math.min(MAX_PAGE, limit * 2) : 1;
+      limit = partitions.size === page.length ? Math.min(MAX_PAGE, limit * 2) : 1;
     }
   }
 
@@ -252,7 +252,7 @@ export class DeliveryQueue implements AsyncDisposable {
     if (time === Infinity || this.#closed.signal.aborted) return;
     const { signal } = this.#alarm = new AbortController();
     this.#clock.sleep(Math.max(0, time - this.#clock.wall()), signal).then(() => {
-      if (!signal.aborted) this.ring();
+      if (!signal.aborted) this.notify();
     });
   }
 
@@ -279,21 +279,21 @@ export class DeliveryQueue implements AsyncDisposable {
     }
   }
 
-  #startLane(lane: string): void {
+  #startPartition(partition: string): void {
     const work = async () => {
-      const claim = await this.#claims.take(lane);
+      const claim = await this.#claims.take(partition);
       if (!claim) return;
-      await new LaneWorker(lane, claim, this.#worker).run(
+      await new PartitionWorker(partition, claim, this.#worker).run(
         this.#closed.signal,
         this.#abandoned.signal,
       );
       // A job may have come between the last look and the release.
-      this.ring();
+      this.notify();
     };
     const done = work().catch((error) => {
       // The store is away: the claim stays, and is renewed or taken by whoever comes first.
       this.#options.onError?.(error);
-    }).finally(() => this.#working.delete(lane));
-    this.#working.set(lane, done);
+    }).finally(() => this.#working.delete(partition));
+    this.#working.set(partition, done);
   }
 }

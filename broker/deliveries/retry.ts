@@ -12,7 +12,7 @@ export interface RetryRules {
   readonly maxAgeMs: number;
   /** Between the tries of work that counts as failed, and may hold nobody else up. */
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
-  /** After that long its lane tries the next job too, to see whether that passes. */
+  /** After that long its partition tries the next job too, to see whether that passes. */
   readonly heldUpMs: number;
   /** The same where the service does not answer: it may have come back meanwhile. */
   readonly silentMs: number;
@@ -21,23 +21,23 @@ export interface RetryRules {
 export interface Judgement {
   /** It is given up. */
   readonly isDead: boolean;
-  /** It has stood in its lane's way for long, and the service may yet be there. */
+  /** It has stood in its partition's way for long, and the service may yet be there. */
   readonly isHeldUp: boolean;
   /** What is kept of the try. */
   readonly change: Partial<JobValue> & Required<Pick<JobValue, "attempts" | "reason">>;
 }
 
-/** What became just now of a later job of the same lane. */
+/** What became just now of a later job of the same partition. */
 export type Other = "passed" | "failed";
 
 /** An alarm goes out that soon after a service is back. */
 const AWAY_RETRY_MS = 5_000;
-/** Work that fails while others pass holds its lane up for minutes, and not for an hour. */
+/** Work that fails while others pass holds its partition up for minutes, and not for an hour. */
 const OWN_RETRY_MS = 10_000;
 const MAX_REASON_CHARS = 500;
 
 /**
- * A try counts unless the service seems to be away: by what it says, or as a later job of the lane
+ * A try counts unless the service seems to be away: by what it says, or as a later job of the partition
  * failed as well. Work that alone fails for long counts half of its tries at most: with nothing to
  * compare it with, it may be the service.
  */

@@ -1,4 +1,4 @@
-/** How a delivery is stored: under its lane and the offset of the message that caused it. */
+/** How a delivery is stored: under its partition and the offset of the message that caused it. */
 
 import type { KvEntry, KvKey } from "../store/kv_client.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";
@@ -23,18 +23,18 @@ export const DEAD_PREFIX: KvKey = ["delivery_dead"];
 
 /** Reads and names what stands in the queue, or among the dead. */
 export class StoredJob {
-  readonly lane: string;
+  readonly partition: string;
   readonly offset: number;
   readonly value: JobValue;
 
   constructor(readonly entry: KvEntry) {
-    this.lane = String(entry.key[1]);
+    this.partition = String(entry.key[1]);
     this.offset = Number(entry.key[2]);
     this.value = decodeJson(entry.value) as JobValue;
   }
 
   get id(): string {
-    return deliveryId(this.lane, this.offset);
+    return deliveryId(this.partition, this.offset);
   }
 
   get check(): { key: KvKey; versionstamp: string } {
@@ -47,8 +47,8 @@ export class StoredJob {
   }
 
   get delivery(): Delivery {
-    const { id, lane, value: { kind, data, attempts = 0 } } = this;
-    return { id, lane, kind, data, attempts };
+    const { id, partition, value: { kind, data, attempts = 0 } } = this;
+    return { id, partition, kind, data, attempts };
   }
 
   info(state: DeliveryInfo["state"]): DeliveryInfo {
@@ -63,20 +63,20 @@ export class StoredJob {
 }
 
 /** Can stand in a URL's path as it is. */
-export function deliveryId(lane: string, offset: number): string {
-  const name = btoa(encodeURIComponent(lane)).replaceAll("+", "-").replaceAll("/", "_");
+export function deliveryId(partition: string, offset: number): string {
+  const name = btoa(encodeURIComponent(partition)).replaceAll("+", "-").replaceAll("/", "_");
   return `${offset.toString(36)}.${name.replaceAll("=", "")}`;
 }
 
-/** The lane and offset that an id names; undefined where it is none. */
-export function parseDeliveryId(id: string): { lane: string; offset: number } | undefined {
+/** The partition and offset that an id names; undefined where it is none. */
+export function parseDeliveryId(id: string): { partition: string; offset: number } | undefined {
   const parts = /^([0-9a-z]+)\.([A-Za-z0-9_-]*)$/.exec(id);
   if (!parts) return undefined;
   try {
     const offset = parseInt(parts[1]!, 36);
     const name = parts[2]!.replaceAll("-", "+").replaceAll("_", "/");
-    const lane = decodeURIComponent(atob(name));
-    return deliveryId(lane, offset) === id ? { lane, offset } : undefined;
+    const partition = decodeURIComponent(atob(name));
+    return deliveryId(partition, offset) === id ? { partition, offset } : undefined;
   } catch {
     return undefined;
   }

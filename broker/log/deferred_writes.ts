@@ -7,7 +7,7 @@ import type { Entry } from "../messages/message.ts";
  * An entry with a job has to be stored before it is acknowledged. The later messages of its device
  * wait with it, or they would overtake it. Bounded by what sources have under way at most.
  */
-export class HeldBack {
+export class DeferredWrites {
   readonly #waiting: Waiting[] = [];
   readonly #devices = new Set<string>();
 

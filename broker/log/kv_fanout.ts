@@ -2,7 +2,7 @@
 
 import { reasonOf } from "../../telemetry/log.ts";
 import { backoffMs, type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
-import { Doorbell } from "../../lib/notifier.ts";
+import { Notifier } from "../../lib/notifier.ts";
 import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
 import { guarded } from "./guarded_listener.ts";
 import type { Interest } from "../messages/interest.ts";
@@ -50,11 +50,11 @@ export class KvFanout implements Fanout {
   readonly #clock: Clock;
   readonly #options: Required<Omit<KvFanoutOptions, "clock">>;
   readonly #closed = new AbortController();
-  readonly #bell = new Doorbell();
+  readonly #notifier = new Notifier();
   #state: FanoutState = { state: "starting" };
   #headStale = false;
   /** Versionstamp of the head that a wake told of last. */
-  #rung: string | undefined;
+  #notified: string | undefined;
   /** Another instance writes to the same store. */
   readonly #company = Promise.withResolvers<void>();
   #tasks: Promise<void>[] = [];
@@ -64,7 +64,7 @@ export class KvFanout implements Fanout {
     const clock = this.#clock = options.clock ?? SYSTEM_CLOCK;
     const view = this.#view = new LogView(kv, clock, options);
     const { signal } = this.#closed;
-    const parts = { kv, view, clock, retentionMs: options.retentionMs, bell: this.#bell };
+    const parts = { kv, view, clock, retentionMs: options.retentionMs, notifier: this.#notifier };
     const out = this.#out = new LogWriter({ ...parts, signal });
     const memory = this.#memory = new MemoryFallback({ ...parts, out });
     const onAhead = () => this.#staleHead();
@@ -162,7 +162,7 @@ export class KvFanout implements Fanout {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
     this.#company.resolve();
-    this.#bell.ring();
+    this.#notifier.notify();
     await Promise.allSettled(this.#tasks);
     this.#out.close();
     if (this.#state.state === "ready") {
@@ -200,7 +200,7 @@ export class KvFanout implements Fanout {
   }
 
   async #goOnInMemory(): Promise<void> {
-    if (await this.#memory.step()) return await this.#bell.wait();
+    if (await this.#memory.step()) return await this.#notifier.wait();
     this.#headStale = true;
     this.#ready();
   }
@@ -208,7 +208,7 @@ export class KvFanout implements Fanout {
   async #write(): Promise<void> {
     const done = await this.#out.step();
     if (done === "stale") this.#headStale = true;
-    else if (done === "idle") await this.#bell.wait();
+    else if (done === "idle") await this.#notifier.wait();
   }
 
   /** Reads the head and what lies between it and here, and finds out what became of a commit. */
@@ -226,7 +226,7 @@ export class KvFanout implements Fanout {
     }
     if (now.head.writer !== this.writer) {
       this.#company.resolve();
-      this.#out.doubt();
+      this.#out.invalidate();
     }
     if (now.head.epoch !== this.#view.epoch.id) await this.#view.adopt(now);
     if (!await this.#view.readTo(now)) {
@@ -235,8 +235,8 @@ export class KvFanout implements Fanout {
     }
     this.#view.seen(now);
     // The wake for what was just read.
-    if (this.#rung === now.versionstamp) this.#headStale = false;
-    await this.#out.judge(now.head, this.#headStale);
+    if (this.#notified === now.versionstamp) this.#headStale = false;
+    await this.#out.reconcile(now.head, this.#headStale);
   }
 
   // ---- start
@@ -259,7 +259,7 @@ export class KvFanout implements Fanout {
 
   #staleHead(): void {
     this.#headStale = true;
-    this.#bell.ring();
+    this.#notifier.notify();
   }
 
   /** A watch reads the store at each commit, also at one's own: who is alone has no use for it. */
@@ -268,11 +268,11 @@ export class KvFanout implements Fanout {
     while (!this.#closed.signal.aborted) {
       try {
         for await (const [entry, turn] of this.#kv.watch([HEAD, TURN], this.#closed.signal)) {
-          this.#out.turn.saw(turn);
+          this.#out.fairness.saw(turn);
           // Its own commits need no reading: their results tell.
           if (entry?.versionstamp === this.#view.stamp) continue;
           if (entry && decodeHead(entry.value).writer === this.writer) continue;
-          this.#rung = entry?.versionstamp;
+          this.#notified = entry?.versionstamp;
           this.#staleHead();
         }
       } catch {
@@ -287,7 +287,7 @@ export class KvFanout implements Fanout {
     while (!this.#closed.signal.aborted) {
       await this.#clock.sleep(this.#options.pollMs, this.#closed.signal);
       if (this.#out.pending > 0) {
-        await this.#kv.get(TURN).then((turn) => this.#out.turn.saw(turn), () => {});
+        await this.#kv.get(TURN).then((turn) => this.#out.fairness.saw(turn), () => {});
       }
       this.#staleHead();
     }

@@ -15,22 +15,22 @@ interface WaitingFence {
 export class LeaseGate {
   /** Says whether this instance has the lease now; reads the store. */
   prove: () => Promise<boolean> = () => Promise.resolve(true);
-  #inDoubt = false;
+  #unproven = false;
   readonly #fences: WaitingFence[] = [];
 
   /** Another instance wrote: it may have taken the lease. */
-  doubt(): void {
-    this.#inDoubt = true;
+  invalidate(): void {
+    this.#unproven = true;
   }
 
-  get inDoubt(): boolean {
-    return this.#inDoubt;
+  get unproven(): boolean {
+    return this.#unproven;
   }
 
   /** Asks the store; true ends the doubt. */
   async isHeld(): Promise<boolean> {
     if (!await this.prove()) return false;
-    this.#inDoubt = false;
+    this.#unproven = false;
     return true;
   }
 

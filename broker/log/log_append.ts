@@ -1,14 +1,14 @@
 /** One commit to the shared log: built once, then only repeated. */
 
 import type { KvCommit, KvKey } from "../store/kv_client.ts";
-import { deliveryKey, HEAD, logKey, markKey } from "../store/kv_keys.ts";
+import { deliveryKey, HEAD, logKey, sourceOffsetKey } from "../store/kv_keys.ts";
 import { compressFrame, type FrameHeader, packFrame } from "./log_frame.ts";
 import { encodeHead, type LogHead, writtenBy } from "./log_head.ts";
 import { encodeJson } from "../store/stored_json.ts";
-import { type Marks, Reached } from "./source_offsets.ts";
+import { Reached, type SourceOffsets } from "./source_offsets.ts";
 import { type Entry, type Epoch, hasUuid, Publication } from "../messages/message.ts";
 import type { MessageLog } from "./message_log.ts";
-import { isSame, printOf } from "./repeats.ts";
+import { fingerprintOfMessage, isSame } from "./repeats.ts";
 
 /** A publish() that waits for its messages to be stored. */
 export interface Waiting {
@@ -31,7 +31,7 @@ interface Part {
 
 /**
  * A commit may have 800 KiB and 1,000 changes. A character has at most three bytes, and what is left
- * is for the head, marks and deletes.
+ * is for the head, source offsets and deletes.
  */
 const MAX_CHARS = 200_000;
 const MAX_JOBS = 400;
@@ -76,7 +76,7 @@ export class Append {
   header!: FrameHeader;
   readonly #parts: Part[] = [];
   /** Fingerprints of the messages that have a uuid. */
-  readonly #prints = new Set<number>();
+  readonly #fingerprints = new Set<number>();
   readonly reached: Reached;
   #chars = 0;
   #jobs = 0;
@@ -84,9 +84,9 @@ export class Append {
   constructor(
     waiting: readonly Waiting[],
     private readonly log: MessageLog,
-    marks: Marks,
+    sourceOffsets: SourceOffsets,
   ) {
-    this.reached = new Reached(marks);
+    this.reached = new Reached(sourceOffsets);
     for (const next of waiting) {
       const from = next.taken;
       while (next.taken < next.entries.length && this.#take(next.entries[next.taken]!)) {
@@ -99,19 +99,19 @@ export class Append {
 
   /** False where the commit is full. */
   #take(entry: Entry): boolean {
-    const { payload, deviceId, job, mark } = entry;
+    const { payload, deviceId, job, sourceOffset } = entry;
     const chars = payload.length + deviceId.length + ENTRY_CHARS + (job?.body.length ?? 0);
     const full = this.#chars + chars > MAX_CHARS || this.#jobs === MAX_JOBS;
     if (full && this.entries.length > 0) return false;
-    if (mark && this.reached.covers(mark) || this.log.repeated(entry)) return true;
+    if (sourceOffset && this.reached.covers(sourceOffset) || this.log.repeated(entry)) return true;
     if (hasUuid(entry)) {
-      const print = printOf(entry);
-      const isKnown = this.#prints.has(print) &&
+      const fingerprint = fingerprintOfMessage(entry);
+      const isKnown = this.#fingerprints.has(fingerprint) &&
         this.entries.some((other) => hasUuid(other) && isSame(other, entry));
       if (isKnown) return true;
-      this.#prints.add(print);
+      this.#fingerprints.add(fingerprint);
     }
-    if (mark) this.reached.take(mark);
+    if (sourceOffset) this.reached.take(sourceOffset);
     this.#chars += chars;
     if (job) this.#jobs++;
     this.entries.push(entry);
@@ -146,7 +146,7 @@ export class Append {
   }
 
   /** Makes the commit against the head as it is known; nothing of it changes afterwards. */
-  freeze(
+  prepare(
     head: LogHead,
     versionstamp: string | null,
     options: { header: FrameHeader; deletes: KvKey[]; floor: number },
@@ -158,19 +158,19 @@ export class Append {
     if (this.#jobs > 0) {
       this.entries.forEach(({ job }, i) => {
         if (!job) return;
-        const key = deliveryKey(job.lane, head.next + i);
+        const key = deliveryKey(job.partition, head.next + i);
         sets.push({ key, value: new TextEncoder().encode(job.body) });
       });
     }
     const written = writtenBy(head, writer, batch);
-    const marks = this.reached.marks.map(({ key, offset }) => ({
-      key: markKey(key),
+    const sourceOffsets = this.reached.sourceOffsets.map(({ key, offset }) => ({
+      key: sourceOffsetKey(key),
       value: encodeJson(offset),
     }));
     this.head = { epoch: head.epoch, next, floor: options.floor, logTime, writer, batch, written };
     this.commit = {
       checks: [{ key: HEAD, versionstamp }],
-      sets: [...sets, ...marks, { key: HEAD, value: encodeHead(this.head) }],
+      sets: [...sets, ...sourceOffsets, { key: HEAD, value: encodeHead(this.head) }],
       deletes: options.deletes,
     };
   }
@@ -179,10 +179,10 @@ export class Append {
     const first = this.head.next - this.entries.length;
     const { time } = this.header;
     return this.entries.map((entry, i) => {
-      const { deviceId, payload, print } = entry;
+      const { deviceId, payload, fingerprint } = entry;
       const isMarked = hasUuid(entry);
       const publication = new Publication(epoch, first + i, deviceId, payload, isMarked, time);
-      publication.print = print;
+      publication.fingerprint = fingerprint;
       return publication;
     });
   }

@@ -168,7 +168,7 @@ export function unpackFrame(
         isMarked,
         time,
       );
-      if (isMarked) publication.print = fingerprint(payload);
+      if (isMarked) publication.fingerprint = fingerprint(payload);
       publications.push(publication);
     }
     at = end;

@@ -2,9 +2,9 @@
 
 import { stageTook } from "../../telemetry/metrics.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { Doorbell } from "../../lib/notifier.ts";
+import type { Notifier } from "../../lib/notifier.ts";
 import { LeaseLostError } from "./fanout.ts";
-import { HeldBack } from "./deferred_writes.ts";
+import { DeferredWrites } from "./deferred_writes.ts";
 import type { KvClient } from "../store/kv_client.ts";
 import { HEAD } from "../store/kv_keys.ts";
 import type { LeaseChange } from "./lease.ts";
@@ -14,9 +14,9 @@ import { PROMPT_MS } from "./log_clock.ts";
 import { WRITER_CHARS } from "./log_frame.ts";
 import { encodeHead, type LogHead } from "./log_head.ts";
 import type { LogView } from "./log_view.ts";
-import { Marks } from "./source_offsets.ts";
+import { SourceOffsets } from "./source_offsets.ts";
 import type { Entry } from "../messages/message.ts";
-import { Turn } from "./writer_fairness.ts";
+import { WriterFairness } from "./writer_fairness.ts";
 
 export interface LogWriterOptions {
   readonly kv: KvClient;
@@ -24,7 +24,7 @@ export interface LogWriterOptions {
   readonly clock: Clock;
   readonly retentionMs: number;
   /** Rung where there is something to do. */
-  readonly bell: Doorbell;
+  readonly notifier: Notifier;
   readonly signal: AbortSignal;
 }
 
@@ -39,25 +39,25 @@ export class LogWriter {
   /** Entries that wait for their append. */
   pending = 0;
   readonly gate = new LeaseGate();
-  readonly turn: Turn;
-  readonly #marks: Marks;
+  readonly fairness: WriterFairness;
+  readonly #sourceOffsets: SourceOffsets;
   #batch = 0;
   #waiting: Waiting[] = [];
   /** A commit whose fate is not known, or that is under way: never changed, only repeated. */
-  #frozen: Append | undefined;
+  #inFlight: Append | undefined;
   /** A head is to be committed, to see whether the store takes anything. */
   #probing = false;
   /** What waits for the store while the log goes on without it. */
-  readonly #held = new HeldBack();
+  readonly #deferred = new DeferredWrites();
 
   constructor(private readonly options: LogWriterOptions) {
     const { kv, clock } = options;
-    this.#marks = new Marks(kv);
+    this.#sourceOffsets = new SourceOffsets(kv);
     this.name = Array.from(
       { length: WRITER_CHARS },
       () => Math.floor(clock.random() * 36).toString(36),
     ).join("");
-    this.turn = new Turn(this.name, options);
+    this.fairness = new WriterFairness(this.name, options);
   }
 
   publish(batch: readonly Entry[], leased: boolean): Promise<void> {
@@ -65,21 +65,21 @@ export class LogWriter {
     return new Promise((resolve, reject) => {
       const since = performance.now();
       this.#waiting.push({ entries: batch, leased, since, taken: 0, resolve, reject });
-      this.options.bell.ring();
+      this.options.notifier.notify();
     });
   }
 
   /** Commits a change of the lease with a new head; see {@linkcode LeaseGate}. */
   fence(change: LeaseChange): Promise<boolean> {
     const done = this.gate.fence(change);
-    this.options.bell.ring();
+    this.options.notifier.notify();
     return done;
   }
 
   /** Something failed to be written: finds out whether the store takes anything. */
   probe(): void {
     this.#probing = true;
-    this.options.bell.ring();
+    this.options.notifier.notify();
   }
 
   /** Names the next commit of this instance. */
@@ -94,17 +94,19 @@ export class LogWriter {
   async step(): Promise<"done" | "idle" | "stale"> {
     if (this.#probing) return await this.#commitProbe();
     if (this.gate.hasFence) return await this.#commitFence();
-    if (this.gate.inDoubt && this.#waiting.some(({ leased }) => leased)) {
+    if (this.gate.unproven && this.#waiting.some(({ leased }) => leased)) {
       await this.#settleLease();
       return "done";
     }
-    if (this.#waiting.length === 0 || this.turn.isAnothers(this.options.view.head)) return "idle";
+    if (this.#waiting.length === 0 || this.fairness.isAnothers(this.options.view.head)) {
+      return "idle";
+    }
     return await this.#append();
   }
 
   /** The head has not moved: what was under way did not land, and is made again as it was. */
   async repeat(): Promise<"done" | "stale"> {
-    if (this.#frozen) return await this.#commit(this.#frozen);
+    if (this.#inFlight) return await this.#commit(this.#inFlight);
     return this.#probing ? await this.#commitProbe() : "done";
   }
 
@@ -112,33 +114,33 @@ export class LogWriter {
    * The head has moved, and everything up to it was read: says what became of a commit. `again`
    * where it has moved once more since, so that another commit would be in vain too.
    */
-  async judge(head: LogHead, again: boolean): Promise<void> {
-    const frozen = this.#frozen;
-    this.#frozen = undefined;
-    if (frozen?.isIn(head)) {
-      this.#marks.forget();
-      this.#settle(frozen);
-    } else if (frozen) {
+  async reconcile(head: LogHead, again: boolean): Promise<void> {
+    const inFlight = this.#inFlight;
+    this.#inFlight = undefined;
+    if (inFlight?.isIn(head)) {
+      this.#sourceOffsets.forget();
+      this.#settle(inFlight);
+    } else if (inFlight) {
       // Another wrote first: this commit can never land, and is made anew.
       this.conflicts++;
-      this.#waiting = [...new Set([...frozen.undo(), ...this.#waiting])];
-      await this.turn.lost(head, this.#batch);
-    } else if (again && this.#waiting.length > 0) await this.turn.lost(head, this.#batch);
+      this.#waiting = [...new Set([...inFlight.undo(), ...this.#waiting])];
+      await this.fairness.lost(head, this.#batch);
+    } else if (again && this.#waiting.length > 0) await this.fairness.lost(head, this.#batch);
   }
 
   /** Another instance wrote: it may have taken the lease, and read on upstream. */
-  doubt(): void {
-    this.gate.doubt();
-    this.#marks.forget();
+  invalidate(): void {
+    this.gate.invalidate();
+    this.#sourceOffsets.forget();
   }
 
   /** Nothing is written any more. */
   close(): void {
     const error = new Error("Cannot publish: the fanout is closed");
     const waiting = [
-      ...this.#frozen?.undo() ?? [],
+      ...this.#inFlight?.undo() ?? [],
       ...this.#waiting,
-      ...this.#held.release().waiting,
+      ...this.#deferred.release().waiting,
     ];
     for (const { reject } of waiting) reject(error);
   }
@@ -147,8 +149,8 @@ export class LogWriter {
 
   /** From here on nothing is committed; returns what was under way. */
   leaveStore(): Append | undefined {
-    const underWay = this.#frozen;
-    this.#frozen = undefined;
+    const underWay = this.#inFlight;
+    this.#inFlight = undefined;
     if (underWay) this.#waiting = [...new Set([...underWay.undo(), ...this.#waiting])];
     return underWay;
   }
@@ -157,12 +159,12 @@ export class LogWriter {
   appendInMemory(): void {
     const { view, clock } = this.options;
     this.gate.rejectAll(new Error("the log goes on in memory"));
-    let waiting = this.#held.sort(this.#waiting);
+    let waiting = this.#deferred.sort(this.#waiting);
     this.#waiting = [];
     while (waiting.length > 0) {
-      const append = new Append(waiting, view.log, this.#marks);
+      const append = new Append(waiting, view.log, this.#sourceOffsets);
       waiting = waiting.filter(({ entries, taken }) => taken < entries.length);
-      append.freeze(view.head, view.stamp, {
+      append.prepare(view.head, view.stamp, {
         header: {
           ...this.nextBatch(),
           logTime: view.time.next(view.head.logTime),
@@ -177,11 +179,11 @@ export class LogWriter {
 
   /** Goes on in the store; `landed` is what was under way, where the store has it. */
   returnToStore(landed: Append | undefined): void {
-    const { waiting, storedCount } = this.#held.release(landed?.entries);
+    const { waiting, storedCount } = this.#deferred.release(landed?.entries);
     this.pending -= storedCount;
     this.#waiting = [...waiting, ...this.#waiting];
     this.#probing = false;
-    this.doubt();
+    this.invalidate();
   }
 
   // ---- commits
@@ -189,10 +191,10 @@ export class LogWriter {
   async #append(): Promise<"done" | "stale"> {
     const { view, clock, retentionMs } = this.options;
     for (const { entries, taken } of this.#waiting) {
-      // A source gives all of its messages a mark, or none.
-      if (entries[taken]?.mark) await this.#marks.load(entries);
+      // A source gives all of its messages a source offset, or none.
+      if (entries[taken]?.sourceOffset) await this.#sourceOffsets.load(entries);
     }
-    const append = new Append(this.#waiting, view.log, this.#marks);
+    const append = new Append(this.#waiting, view.log, this.#sourceOffsets);
     this.#waiting = this.#waiting.filter(({ entries, taken }) => taken < entries.length);
     if (append.entries.length === 0) {
       this.#settle(append);
@@ -204,12 +206,12 @@ export class LogWriter {
       olderThan: logTime - retentionMs - PROMPT_MS,
       upTo: view.lasts.upto,
     });
-    append.freeze(view.head, view.stamp, {
+    append.prepare(view.head, view.stamp, {
       header: { ...this.nextBatch(), logTime, time: clock.wall() },
       deletes,
       floor,
     });
-    this.#frozen = append;
+    this.#inFlight = append;
     stageTook("queue", performance.now() - append.waitingSince);
     return await this.#commit(append);
   }
@@ -221,8 +223,8 @@ export class LogWriter {
     this.commits++;
     if (!result.ok) return "stale";
     stageTook("append", performance.now() - startedAt);
-    this.#frozen = undefined;
-    this.turn.won();
+    this.#inFlight = undefined;
+    this.fairness.won();
     view.ages.add(append.ages);
     this.#stored(append, result.versionstamp);
     return "done";
@@ -231,7 +233,7 @@ export class LogWriter {
   #stored(append: Append, versionstamp: string): void {
     const { view } = this.options;
     view.seen({ head: append.head, versionstamp });
-    this.#marks.advance(append.reached.marks);
+    this.#sourceOffsets.advance(append.reached.sourceOffsets);
     if (append.entries.length > 0) view.deliver(append.publications(view.epoch));
     this.#settle(append);
   }

@@ -1,7 +1,7 @@
 /** Where the disk under a single instance's store fails, the log goes on in memory, and returns. */
 
 import type { Clock } from "../../lib/clock.ts";
-import type { Doorbell } from "../../lib/notifier.ts";
+import type { Notifier } from "../../lib/notifier.ts";
 import { Interest } from "../messages/interest.ts";
 import { type KvClient, type KvKey, StoreDamagedError } from "../store/kv_client.ts";
 import { HEAD, LAST_UPTO, logKey, ROOM } from "../store/kv_keys.ts";
@@ -18,7 +18,7 @@ export interface MemoryFallbackOptions {
   readonly out: LogWriter;
   readonly clock: Clock;
   readonly retentionMs: number;
-  readonly bell: Doorbell;
+  readonly notifier: Notifier;
 }
 
 /** As SQLite says it: full, read-only, not to be read or written. */
@@ -108,14 +108,14 @@ export class MemoryFallback {
 
   /** Beside the loop, which a disk that does not answer must not hold up. */
   #look(): void {
-    const { kv, clock, bell } = this.options;
+    const { kv, clock, notifier } = this.options;
     if (this.#looking || clock.monotonic() < this.#lookAt) return;
     this.#looking = true;
     const sets = ROOM_KEYS.map((key) => ({ key, value: new Uint8Array(ROOM_BYTES) }));
     kv.commit({ checks: [], sets }).then(() => this.#hasRoom = true, () => {}).finally(() => {
       this.#looking = false;
       this.#lookAt = clock.monotonic() + LOOK_EVERY_MS;
-      bell.ring();
+      notifier.notify();
     });
   }
 

@@ -7,7 +7,7 @@ import type { Interest } from "../messages/interest.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { deliveryKey } from "../store/kv_keys.ts";
 import { type Entry, Epoch, hasUuid, parseCursor, Publication } from "../messages/message.ts";
-import { Marks, Reached } from "./source_offsets.ts";
+import { Reached, SourceOffsets } from "./source_offsets.ts";
 import { MessageLog } from "./message_log.ts";
 import { LogReplay, NoReplay } from "./replay.ts";
 
@@ -20,7 +20,7 @@ export class MemoryFanout implements Fanout {
   #listener: FanoutListener | undefined;
   readonly #retentionMs: number;
   readonly #clock: Clock;
-  readonly #marks = new Marks();
+  readonly #sourceOffsets = new SourceOffsets();
 
   readonly #work: KvClient | undefined;
 
@@ -55,11 +55,11 @@ export class MemoryFanout implements Fanout {
     const time = this.#clock.wall();
     const publications: Publication[] = [];
     const jobs: { key: KvKey; value: Uint8Array }[] = [];
-    const reached = new Reached(this.#marks);
+    const reached = new Reached(this.#sourceOffsets);
     for (const message of batch) {
-      const { deviceId, payload, job, mark } = message;
-      if (mark && reached.covers(mark)) continue;
-      if (mark) reached.take(mark);
+      const { deviceId, payload, job, sourceOffset } = message;
+      if (sourceOffset && reached.covers(sourceOffset)) continue;
+      if (sourceOffset) reached.take(sourceOffset);
       if (this.log.repeated(message)) continue;
       const offset = this.log.position + 1;
       const publication = new Publication(
@@ -74,10 +74,10 @@ export class MemoryFanout implements Fanout {
       publications.push(publication);
       if (job) {
         const value = new TextEncoder().encode(job.body);
-        jobs.push({ key: deliveryKey(job.lane, offset), value });
+        jobs.push({ key: deliveryKey(job.partition, offset), value });
       }
     }
-    this.#marks.advance(reached.marks);
+    this.#sourceOffsets.advance(reached.sourceOffsets);
     this.log.trimOlderThan(time - this.#retentionMs);
     this.stored += publications.length;
     if (publications.length > 0) this.#listener.onPublications(publications);

@@ -32,12 +32,12 @@ export class Repeats {
   /** The publication that `message` repeats: same device, same bytes, and it has a uuid. */
   find(message: Message): Publication | undefined {
     if (!hasUuid(message)) return undefined;
-    const print = printOf(message);
+    const fingerprint = fingerprintOfMessage(message);
     const { start } = this.recent;
-    let offset = this.#newest[this.#place(print)]!;
+    let offset = this.#newest[this.#place(fingerprint)]!;
     for (let steps = 0; offset > start && steps < MAX_STEPS; steps++) {
       const found = this.recent.at(offset);
-      if (found?.print === print && isSame(found, message)) return found;
+      if (found?.fingerprint === fingerprint && isSame(found, message)) return found;
       offset = this.#older[this.#place(offset)]!;
     }
     return undefined;
@@ -46,7 +46,7 @@ export class Repeats {
   /** Takes the newest publication of the log. */
   add(publication: Publication): void {
     if (!publication.hasUuid) return;
-    publication.print = printOf(publication);
+    publication.fingerprint = fingerprintOfMessage(publication);
     const { start, position } = this.recent;
     if (position - start > this.#newest.length) this.#grow();
     else this.#link(publication);
@@ -56,8 +56,8 @@ export class Repeats {
     return bits & (this.#newest.length - 1);
   }
 
-  #link({ print, offset }: Publication): void {
-    const place = this.#place(print!);
+  #link({ fingerprint, offset }: Publication): void {
+    const place = this.#place(fingerprint!);
     this.#older[this.#place(offset)] = this.#newest[place]!;
     this.#newest[place] = offset;
   }
@@ -73,8 +73,10 @@ export class Repeats {
   }
 }
 
-export function printOf(message: { payload: string; print?: number | undefined }): number {
-  return message.print ?? fingerprintOf(message.payload);
+export function fingerprintOfMessage(
+  message: { payload: string; fingerprint?: number | undefined },
+): number {
+  return message.fingerprint ?? fingerprintOf(message.payload);
 }
 
 export function isSame(a: { deviceId: string; payload: string }, b: typeof a): boolean {

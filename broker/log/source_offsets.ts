@@ -1,40 +1,42 @@
-/** How far upstream partitions are read: what stands at or below its mark is a repeat. */
+/** How far upstream partitions are read: what stands at or below its source offset is a repeat. */
 
 import type { KvClient } from "../store/kv_client.ts";
-import { markKey } from "../store/kv_keys.ts";
+import { sourceOffsetKey } from "../store/kv_keys.ts";
 import { decodeJson } from "../store/stored_json.ts";
-import type { Entry, Mark } from "../messages/message.ts";
+import type { Entry, SourceOffset } from "../messages/message.ts";
 
-/** Marks as they are stored; without a store, as they were published. */
-export class Marks {
+/** Source offsets as they are stored; without a store, as they were published. */
+export class SourceOffsets {
   readonly #known = new Map<string, number>();
 
   constructor(private readonly kv?: KvClient) {}
 
-  /** Reads the marks that the entries are judged by. */
+  /** Reads the source offsets that the entries are judged by. */
   async load(entries: Iterable<Entry>): Promise<void> {
     let key: readonly string[] | undefined;
-    for (const { mark } of entries) {
-      if (!mark || mark.key === key) continue;
-      key = mark.key;
-      const name = nameOf(mark);
+    for (const { sourceOffset } of entries) {
+      if (!sourceOffset || sourceOffset.key === key) continue;
+      key = sourceOffset.key;
+      const name = nameOf(sourceOffset);
       if (this.#known.has(name)) continue;
-      const stored = await this.kv?.get(markKey(mark.key));
+      const stored = await this.kv?.get(sourceOffsetKey(sourceOffset.key));
       this.#known.set(name, stored ? decodeJson(stored.value) as number : -1);
     }
   }
 
-  /** The highest offset that is stored of a mark's partition; -1 where none is known. */
-  stored(mark: Mark): number {
-    return this.#known.get(nameOf(mark)) ?? -1;
+  /** The highest offset that is stored of a source offset's partition; -1 where none is known. */
+  stored(sourceOffset: SourceOffset): number {
+    return this.#known.get(nameOf(sourceOffset)) ?? -1;
   }
 
-  /** What was marked so is stored. */
-  advance(marks: Iterable<Mark>): void {
-    for (const mark of marks) this.#known.set(nameOf(mark), mark.offset);
+  /** What was given these offsets is stored. */
+  advance(sourceOffsets: Iterable<SourceOffset>): void {
+    for (const sourceOffset of sourceOffsets) {
+      this.#known.set(nameOf(sourceOffset), sourceOffset.offset);
+    }
   }
 
-  /** Another instance wrote: its marks are to be read again. */
+  /** Another instance wrote: its source offsets are to be read again. */
   forget(): void {
     this.#known.clear();
   }
@@ -43,7 +45,7 @@ export class Marks {
 interface Reach {
   offset: number;
   /** Of the newest message that was taken; undefined where none was. */
-  mark: Mark | undefined;
+  sourceOffset: SourceOffset | undefined;
 }
 
 /**
@@ -55,41 +57,41 @@ export class Reached {
   #key: readonly string[] | undefined;
   #reach!: Reach;
 
-  constructor(private readonly stored: Marks) {}
+  constructor(private readonly stored: SourceOffsets) {}
 
   /** Whether the message stands at or below what is stored, or was taken. */
-  covers(mark: Mark): boolean {
-    return mark.offset <= this.#of(mark).offset;
+  covers(sourceOffset: SourceOffset): boolean {
+    return sourceOffset.offset <= this.#of(sourceOffset).offset;
   }
 
-  take(mark: Mark): void {
-    const reach = this.#of(mark);
-    reach.offset = mark.offset;
-    reach.mark = mark;
+  take(sourceOffset: SourceOffset): void {
+    const reach = this.#of(sourceOffset);
+    reach.offset = sourceOffset.offset;
+    reach.sourceOffset = sourceOffset;
   }
 
-  /** The newest mark of each partition of which something was taken. */
-  get marks(): Mark[] {
-    return [...this.#reaches.values()].flatMap(({ mark }) => mark ?? []);
+  /** The newest source offset of each partition of which something was taken. */
+  get sourceOffsets(): SourceOffset[] {
+    return [...this.#reaches.values()].flatMap(({ sourceOffset }) => sourceOffset ?? []);
   }
 
-  #of(mark: Mark): Reach {
-    if (mark.key === this.#key) return this.#reach;
-    const name = nameOf(mark);
+  #of(sourceOffset: SourceOffset): Reach {
+    if (sourceOffset.key === this.#key) return this.#reach;
+    const name = nameOf(sourceOffset);
     let reach = this.#reaches.get(name);
     if (!reach) {
-      reach = { offset: this.stored.stored(mark), mark: undefined };
+      reach = { offset: this.stored.stored(sourceOffset), sourceOffset: undefined };
       this.#reaches.set(name, reach);
     }
-    this.#key = mark.key;
+    this.#key = sourceOffset.key;
     return this.#reach = reach;
   }
 }
 
 const names = new WeakMap<readonly string[], string>();
 
-/** Messages of one partition share their mark's key, so it is joined once a batch. */
-function nameOf({ key }: Mark): string {
+/** Messages of one partition share their source offset's key, so it is joined once a batch. */
+function nameOf({ key }: SourceOffset): string {
   let name = names.get(key);
   if (name === undefined) names.set(key, name = key.join("\0"));
   return name;

@@ -1,7 +1,7 @@
 /** Whose turn it is to write: others wait for a writer that they were always faster than. */
 
 import type { Clock } from "../../lib/clock.ts";
-import type { Doorbell } from "../../lib/notifier.ts";
+import type { Notifier } from "../../lib/notifier.ts";
 import type { KvClient, KvEntry } from "../store/kv_client.ts";
 import { TURN } from "../store/kv_keys.ts";
 import type { LogHead } from "./log_head.ts";
@@ -25,7 +25,7 @@ const TURN_MS = 200;
  * farther from the store than the others would never write. It claims a turn, in a key that needs
  * no check. A claim is advice about pace alone: where it is not seen nothing goes wrong.
  */
-export class Turn {
+export class WriterFairness {
   #lost = 0;
   #lostSince = 0;
   #claim: Claim | undefined;
@@ -38,7 +38,7 @@ export class Turn {
       readonly kv: KvClient;
       readonly clock: Clock;
       /** Rung when a turn ends by time. */
-      readonly bell: Doorbell;
+      readonly notifier: Notifier;
       readonly signal: AbortSignal;
     },
   ) {}
@@ -88,10 +88,10 @@ export class Turn {
   }
 
   #begin(claim: Claim, versionstamp: string): void {
-    const { clock, bell, signal } = this.options;
+    const { clock, notifier, signal } = this.options;
     this.#stamp = versionstamp;
     this.#claim = claim;
     this.#endsAt = clock.monotonic() + TURN_MS;
-    if (claim.writer !== this.writer) clock.sleep(TURN_MS, signal).then(() => bell.ring());
+    if (claim.writer !== this.writer) clock.sleep(TURN_MS, signal).then(() => notifier.notify());
   }
 }

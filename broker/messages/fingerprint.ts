@@ -24,8 +24,8 @@ function wordAt(bytes: Uint8Array, i: number): number {
   return bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24;
 }
 
-function mix(print: number, word: number, factor: number): number {
-  return Math.imul((print << 13 | print >>> 19) ^ word, factor);
+function mix(fingerprint: number, word: number, factor: number): number {
+  return Math.imul((fingerprint << 13 | fingerprint >>> 19) ^ word, factor);
 }
 
 /** Of the text's UTF-8. */

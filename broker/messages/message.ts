@@ -14,18 +14,18 @@ export interface Message {
    * Fingerprint of the payload's UTF-8, where it has a uuid and this is known already. The uuid
    * itself may be left out then.
    */
-  readonly print?: number | undefined;
+  readonly fingerprint?: number | undefined;
 }
 
 /** Only a message with a uuid can be known as a repeat. */
-export function hasUuid({ uuid, print }: Message): boolean {
-  return print !== undefined || uuid !== undefined;
+export function hasUuid({ uuid, fingerprint }: Message): boolean {
+  return fingerprint !== undefined || uuid !== undefined;
 }
 
 /** Work that has to be done once because of a message; written in the commit of that message. */
 export interface Job {
-  /** Jobs of one lane run one after another, in the order of their messages. */
-  readonly lane: string;
+  /** Jobs of one partition run one after another, in the order of their messages. */
+  readonly partition: string;
   /** JSON of what has to be done. */
   readonly body: string;
   /** The company that the message names. */
@@ -33,17 +33,17 @@ export interface Job {
 }
 
 /** How far a partition of an upstream log was read; written in the commit of its messages. */
-export interface Mark {
+export interface SourceOffset {
   /** Names the upstream partition, e.g. `["kafka", group, topic, partition]`. */
   readonly key: readonly string[];
-  /** Offset of the upstream record; a record at or below the stored mark is a repeat. */
+  /** Offset of the upstream record; a record at or below the stored source offset is a repeat. */
   readonly offset: number;
 }
 
 /** A message with what must be stored together with it. */
 export interface Entry extends Message {
   readonly job?: Job | undefined;
-  readonly mark?: Mark | undefined;
+  readonly sourceOffset?: SourceOffset | undefined;
   /** Not of a device but from a person: it becomes work, and is in no stream. */
   readonly inbound?: InboundMessage | undefined;
 }
@@ -103,7 +103,7 @@ export class Publication {
   /** Offset of the one before it of the same device; 0 where there was none in the recent log. */
   previous = 0;
   /** Fingerprint of the payload's UTF-8, where it is known; of use with a uuid alone. */
-  print: number | undefined;
+  fingerprint: number | undefined;
   /** Frames built for clients; kept only while the publication is on its way out. */
   wsFrame: string | undefined;
   wsBytes: Uint8Array | undefined;

@@ -20,11 +20,14 @@ export const LAST_PREFIX: KvKey = ["last"];
 /** The offset that the last messages are complete to. */
 export const LAST_UPTO: KvKey = ["last_upto"];
 /** How far an upstream partition is read. */
-export const markKey = (key: readonly string[]): KvKey => ["mark", ...key];
+export const sourceOffsetKey = (key: readonly string[]): KvKey => ["mark", ...key];
 /** Work to be done once. */
-export const deliveryKey = (lane: string, offset: number): KvKey => ["delivery", lane, offset];
-/** What is remembered of one who sends messages in, by the lane. */
-export const inboundKey = (lane: string): KvKey => ["inbound", lane];
+export const deliveryKey = (
+  partition: string,
+  offset: number,
+): KvKey => ["delivery", partition, offset];
+/** What is remembered of one who sends messages in, by the partition. */
+export const inboundKey = (partition: string): KvKey => ["inbound", partition];
 export const INBOUND_PREFIX: KvKey = ["inbound"];
 /** A fact that outlives a process. */
 export const settingKey = (name: string): KvKey => ["setting", name];

@@ -13,8 +13,8 @@ import { presenceText, Session, type SessionEvents, type SessionMode } from "./s
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
 import { Subscribers } from "./subscribers.ts";
-import { Turnstile } from "./start_scheduler.ts";
-import { Wheel } from "./timing_wheel.ts";
+import { StartScheduler } from "./start_scheduler.ts";
+import { TimingWheel } from "./timing_wheel.ts";
 
 export interface HubOptions {
   readonly limits: QueueLimits;
@@ -61,13 +61,13 @@ export class Hub implements FanoutListener, Disposable {
   readonly #subscribers = new Subscribers<Session>();
   readonly presence: Presence;
   /** Clients that begin or catch up pass here, since what is live goes first. */
-  readonly turnstile: Turnstile = new Turnstile();
+  readonly startScheduler: StartScheduler = new StartScheduler();
   readonly #monitored: MonitoredDevices<Session>;
   /** Sessions that want `presence` events. */
   readonly #watchers = new Subscribers<Session>();
-  readonly #pings: Wheel<Session>;
-  readonly #comments: Wheel<Session>;
-  readonly #unread: Wheel<Session>;
+  readonly #pings: TimingWheel<Session>;
+  readonly #comments: TimingWheel<Session>;
+  readonly #unread: TimingWheel<Session>;
   readonly #drainer = new Drainer((session, error) => this.fail(session, error));
   readonly #turn: Session[] = [];
   readonly #ticker: ReturnType<typeof setInterval>;
@@ -82,16 +82,16 @@ export class Hub implements FanoutListener, Disposable {
   };
 
   constructor(readonly fanout: Fanout, private readonly options: HubOptions) {
-    const { turnstile } = this;
-    this.#monitored = new MonitoredDevices(this.#subscribers, { log: fanout.log, turnstile });
-    const pause = () => turnstile.pass();
-    this.#pings = new Wheel(options.keepaliveSeconds, (session) => this.ping(session), pause);
-    this.#comments = new Wheel(
+    const { startScheduler } = this;
+    this.#monitored = new MonitoredDevices(this.#subscribers, { log: fanout.log, startScheduler });
+    const pause = () => startScheduler.pass();
+    this.#pings = new TimingWheel(options.keepaliveSeconds, (session) => this.ping(session), pause);
+    this.#comments = new TimingWheel(
       options.commentSeconds ?? COMMENT_SECONDS,
       (session) => this.#step(session, () => session.sink.comment()),
       pause,
     );
-    this.#unread = new Wheel(
+    this.#unread = new TimingWheel(
       options.writeSeconds ?? WRITE_SECONDS,
       (session) => this.#step(session, () => this.#closeUnread(session)),
       pause,
@@ -269,7 +269,7 @@ export class Hub implements FanoutListener, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.turnstile[Symbol.dispose]();
+    this.startScheduler[Symbol.dispose]();
     clearInterval(this.#ticker);
     for (const session of [...this.#sessions]) this.close(session, 1001, "going away");
     this.#drainer[Symbol.dispose]();

@@ -2,14 +2,14 @@
 
 import type { MessageLog } from "../log/message_log.ts";
 import type { Subscribers } from "./subscribers.ts";
-import type { Turnstile } from "./start_scheduler.ts";
+import type { StartScheduler } from "./start_scheduler.ts";
 
 /** Devices that are looked at at once: a millisecond. */
 const AT_ONCE = 5_000;
 
 export interface MonitoredOptions {
   readonly log: MessageLog;
-  readonly turnstile: Turnstile;
+  readonly startScheduler: StartScheduler;
 }
 
 /**
@@ -37,7 +37,7 @@ export class MonitoredDevices<T extends object | string> {
 
   /** Ends in the same turn where there is little to look at. */
   async #countAll(): Promise<void> {
-    const { subscribers, options: { log, turnstile } } = this;
+    const { subscribers, options: { log, startScheduler } } = this;
     this.#isCounting = true;
     const { changes } = subscribers;
     const { deviceCount } = log;
@@ -45,7 +45,7 @@ export class MonitoredDevices<T extends object | string> {
     let looks = 0;
     for (const { deviceId } of subscribers.wantsOthers ? log.lastOfAll() : []) {
       if (subscribers.wantsUnnamed(deviceId)) count++;
-      if (++looks % AT_ONCE === 0) await turnstile.pass();
+      if (++looks % AT_ONCE === 0) await startScheduler.pass();
     }
     this.#count = count;
     this.#changes = changes;

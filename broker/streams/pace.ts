@@ -1,7 +1,7 @@
 /** What is written beside the live messages goes out in steps, at the pace of the client. */
 
 import type { Session } from "./session.ts";
-import type { Turnstile } from "./start_scheduler.ts";
+import type { StartScheduler } from "./start_scheduler.ts";
 
 /** Bytes and messages that are read, and then written, in one go. */
 export const STEP_BYTES = 262_144;
@@ -27,12 +27,12 @@ export async function writable(session: Session, signal: AbortSignal): Promise<v
 /** Before each step: waits for the socket, then for a turn. False where the client is gone. */
 export async function nextStep(
   session: Session,
-  { turnstile, signal }: { turnstile: Turnstile; signal: AbortSignal },
+  { startScheduler, signal }: { startScheduler: StartScheduler; signal: AbortSignal },
 ): Promise<boolean> {
   do {
     await writable(session, signal);
     // Last, since the sockets of many may have room again in the same moment.
-    await turnstile.pass();
+    await startScheduler.pass();
   } while (session.sink.full && !isGone(session, signal));
   return !isGone(session, signal);
 }

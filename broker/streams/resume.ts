@@ -31,7 +31,7 @@ export async function beginSession(
   session.sink.open(cursor === undefined ? opened : undefined);
   if (cursor === undefined && !snapshot) return hub.attach(session);
   session.reach(cursor === undefined ? opened : parseCursor(cursor) && cursor);
-  const wait = hub.turnstile.pass();
+  const wait = hub.startScheduler.pass();
   if (wait) {
     await wait;
     if (isGone(session, signal)) return;
@@ -75,17 +75,17 @@ export async function addToSession(
 ): Promise<void> {
   const replay = cursor === undefined ? undefined : await hub.fanout.since(cursor, named, signal);
   if (session.closed) return;
-  const { turnstile, fanout: { log } } = hub;
+  const { startScheduler, fanout: { log } } = hub;
   if (cursor === undefined || replay === undefined || replay.status === "none") {
     hub.reattach(session, all);
     const liveFrom = log.position;
-    if (snapshot && await nextStep(session, { turnstile, signal })) {
+    if (snapshot && await nextStep(session, { startScheduler, signal })) {
       await sendSnapshot(hub, session, named, { signal, liveFrom });
     }
     if (replay) sendResumed(session, replay, 0, session.position(hub.cursor));
     return;
   }
-  if (!await nextStep(session, { turnstile, signal })) return;
+  if (!await nextStep(session, { startScheduler, signal })) return;
   if (snapshot) await sendSnapshot(hub, session, named, { signal });
   if (session.closed) return;
   hub.reattach(session, all);
@@ -124,9 +124,9 @@ async function replayToHead(
   options: ReplayOptions,
 ): Promise<void> {
   const { onWritten, onHead, signal } = options;
-  const { turnstile, fanout: { log } } = hub;
+  const { startScheduler, fanout: { log } } = hub;
   const newest = session.mode.latest ? new Newest() : undefined;
-  const next = () => nextStep(session, { turnstile, signal });
+  const next = () => nextStep(session, { startScheduler, signal });
   let replayed = 0;
   for (let caughtUp = false;;) {
     let found = await replay.next(STEP_BYTES);

@@ -70,7 +70,7 @@ async function sendEach(
     const isLate = ++looked % CLOCK_DEVICES === 0 && performance.now() >= endsAt;
     if (!isLate && step.length < STEP_MESSAGES && bytes < STEP_BYTES) continue;
     if (step.length > 0) session.sink.events(name, step);
-    if (!await nextStep(session, { turnstile: hub.turnstile, signal })) return;
+    if (!await nextStep(session, { startScheduler: hub.startScheduler, signal })) return;
     step = [];
     bytes = 0;
     endsAt = performance.now() + STEP_MS;

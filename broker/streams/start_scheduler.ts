@@ -13,7 +13,7 @@ const MAX_EMPTY = 1_000;
  * done at once it would keep live messages waiting for seconds. So each passes here before each
  * part of its beginning, in the order of arrival, one after another.
  */
-export class Turnstile implements Disposable {
+export class StartScheduler implements Disposable {
   #waiting: (() => void)[] = [];
   /** Those before are through. */
   #next = 0;

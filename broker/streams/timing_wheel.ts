@@ -5,7 +5,7 @@ import { attempt } from "../../telemetry/fault.ts";
 /** Members that are visited before others that are due get a turn. */
 const STEP = 100;
 
-export class Wheel<T> {
+export class TimingWheel<T> {
   /** Members by the second in which their turn comes; a period may be a year. */
   readonly #slots = new Map<number, Set<T>>();
   readonly #slotOf = new Map<T, number>();

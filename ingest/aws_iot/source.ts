@@ -48,7 +48,8 @@ export class AwsIotSource implements Source {
 
   start(intake: Intake, onState: (state: SourceState) => void): void {
     const unpacking: Intake = {
-      receive: (bytes, origin, ack, place) => intake.receive(gunzipped(bytes), origin, ack, place),
+      receive: (bytes, origin, ack, position) =>
+        intake.receive(gunzipped(bytes), origin, ack, position),
       ready: () => intake.ready(),
       dropped: (count, reason) => intake.dropped(count, reason),
       log: (level, text) => intake.log(level, text),

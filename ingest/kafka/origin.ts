@@ -1,12 +1,12 @@
 /** Where a record of Kafka came from. */
 
 import type { KafkaMessage } from "kafkajs";
-import type { Mark } from "../../broker/messages/message.ts";
+import type { SourceOffset } from "../../broker/messages/message.ts";
 import type { Origin } from "../messages/origin.ts";
 import type { Partition } from "./partition.ts";
 
 /**
- * Where the record comes from that was read last: one object for all of a partition. Key, mark and
+ * Where the record comes from that was read last: one object for all of a partition. Key, source offset and
  * detail are made when they are asked for.
  */
 export class KafkaOrigin implements Origin {
@@ -25,8 +25,8 @@ export class KafkaOrigin implements Origin {
     return this;
   }
 
-  get mark(): Mark {
-    return { key: this.partition.markKey, offset: this.#offset };
+  get sourceOffset(): SourceOffset {
+    return { key: this.partition.sourceOffsetKey, offset: this.#offset };
   }
 
   get key(): string | undefined {

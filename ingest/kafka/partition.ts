@@ -33,7 +33,7 @@ function newIncarnation(): string {
 }
 
 /**
- * One partition, from a start on. Its incarnation stands in the group's commits and in the mark of
+ * One partition, from a start on. Its incarnation stands in the group's commits and in the source offset of
  * each message: where offsets begin anew (a topic made again, offsets reset by hand), the commits
  * lose it, a new one begins, and no new record is taken for a repeat of an old one.
  */
@@ -46,7 +46,7 @@ export class Partition {
   high: number;
   /** Offsets that did not come: taken out by compaction, or expired before they were read. */
   #gap: { from: number; to: number } | undefined;
-  readonly markKey: readonly string[];
+  readonly sourceOffsetKey: readonly string[];
 
   constructor(
     group: string,
@@ -60,7 +60,7 @@ export class Partition {
     this.position = start;
     this.stored = start;
     this.high = start;
-    this.markKey = ["kafka", group, topic, String(partition), incarnation];
+    this.sourceOffsetKey = ["kafka", group, topic, String(partition), incarnation];
   }
 
   /** Every record before this offset is stored. */

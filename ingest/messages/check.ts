@@ -63,12 +63,12 @@ export class MessageCheck {
     const known = checkBotonera(value);
     const payload = withoutLineBreaks(text);
     const uuid = textAt(value, UUID, text);
-    const print = uuid === undefined
+    const repeatKey = uuid === undefined
       ? undefined
       : payload === text && bytes[0] !== BYTE_ORDER_MARK_BYTE
       ? fingerprint(bytes)
       : fingerprintOf(payload);
-    const message = { deviceId, payload, uuid, print };
+    const message = { deviceId, payload, uuid, fingerprint: repeatKey };
     return { message, value, botonera: known };
   }
 

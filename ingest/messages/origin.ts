@@ -1,7 +1,7 @@
 /** Where a message came from. */
 
 import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
-import type { Mark } from "../../broker/messages/message.ts";
+import type { SourceOffset } from "../../broker/messages/message.ts";
 
 /** For logs, and for the device id where the payload names none. */
 export interface Origin {
@@ -9,7 +9,7 @@ export interface Origin {
   /** Key of the Kafka record. */
   readonly key?: string | undefined;
   /** How far the upstream partition is read with this message. */
-  readonly mark?: Mark | undefined;
+  readonly sourceOffset?: SourceOffset | undefined;
   /** Where the message is from a person and of no device: what was read of it. */
   readonly inbound?: InboundMessage | undefined;
   /** More for the log line of a message that is skipped, e.g. `partition=3 offset=17`. */

@@ -4,7 +4,7 @@ import type { Intake } from "../runtime/source.ts";
 import { RECEIVE_MAXIMUM } from "./connect_options.ts";
 import type { Inbound } from "./connection.ts";
 
-export interface InflowOptions {
+export interface IngressBufferOptions {
   readonly intake: Intake;
   /** The parser is held, and with it the broker by TCP, while the last progress is not older. */
   readonly holdMs?: number;
@@ -24,7 +24,7 @@ const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
  * there is room beyond the limit, and before MQTT 5 a broker that sends even more is held, for as
  * long as it takes.
  */
-export class Inflow {
+export class IngressBuffer {
   readonly #backlog: Inbound[] = [];
   #backlogBytes = 0;
   #head = 0;
@@ -39,7 +39,7 @@ export class Inflow {
   #stopped = false;
   #settled: PromiseWithResolvers<void> | undefined;
 
-  constructor(private readonly options: InflowOptions) {}
+  constructor(private readonly options: IngressBufferOptions) {}
 
   /** Whether a parser is held right now. */
   get holding(): boolean {

@@ -11,7 +11,7 @@ import {
   type MqttVersion,
 } from "./connect_options.ts";
 import { Connection, type Encode, type Qos2Ids } from "./connection.ts";
-import { Inflow, type InflowOptions } from "./ingress_buffer.ts";
+import { IngressBuffer, type IngressBufferOptions } from "./ingress_buffer.ts";
 import { Outflow, type OutflowLimits } from "./outflow.ts";
 import { ConnectionProblem, MQTT_SETTINGS } from "./problem.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -23,7 +23,7 @@ export interface MqttSourceConfig extends BrokerConfig {
   readonly backoff?: BackoffOptions | undefined;
   /** How long the broker has for a SUBACK or an UNSUBACK. */
   readonly answerTimeoutMs?: number | undefined;
-  readonly inflow?: Omit<InflowOptions, "intake"> | undefined;
+  readonly ingressBuffer?: Omit<IngressBufferOptions, "intake"> | undefined;
   readonly outflow?: OutflowLimits | undefined;
 }
 
@@ -63,7 +63,7 @@ export class MqttSource implements Source {
   readonly #clock: Clock;
   readonly #at: string;
   #intake!: Intake;
-  #inflow!: Inflow;
+  #ingressBuffer!: IngressBuffer;
   #onState!: (state: SourceState) => void;
   #run: Promise<void> = Promise.resolve();
   #connection: Connection | undefined;
@@ -91,7 +91,7 @@ export class MqttSource implements Source {
   start(intake: Intake, onState: (state: SourceState) => void): void {
     this.#intake = intake;
     this.#onState = onState;
-    this.#inflow = new Inflow({ ...this.config.inflow, intake });
+    this.#ingressBuffer = new IngressBuffer({ ...this.config.ingressBuffer, intake });
     this.#run = this.#connectForEver();
   }
 
@@ -105,8 +105,8 @@ export class MqttSource implements Source {
 
   async stop(): Promise<void> {
     this.#stop.abort();
-    this.#inflow?.stop();
-    await this.#inflow?.settled(SETTLE_MS);
+    this.#ingressBuffer?.stop();
+    await this.#ingressBuffer?.settled(SETTLE_MS);
     await this.#connection?.end();
     await this.#run;
     this.#outflow.close();
@@ -117,7 +117,7 @@ export class MqttSource implements Source {
     const { signal } = this.#stop;
     // While the parser is held no answer of the broker can be read, and yet both sides live.
     const keepAlive = setInterval(() => {
-      if (this.#inflow.holding) this.#connection?.keepAlive();
+      if (this.#ingressBuffer.holding) this.#connection?.keepAlive();
     }, (this.config.keepaliveSeconds ?? KEEPALIVE_SECONDS) * 1000 / 3);
     while (!signal.aborted) {
       this.#onState({ state: "connecting" });
@@ -167,10 +167,12 @@ export class MqttSource implements Source {
           sessionPresent = present;
           if (!present) return;
           this.#resumedBy = number;
-          this.#inflow.forgetUnacked();
+          this.#ingressBuffer.forgetUnacked();
         },
         onMessage: (message, done) => {
-          if (number >= this.#resumedBy || !message.ack) return this.#inflow.take(message, done);
+          if (number >= this.#resumedBy || !message.ack) {
+            return this.#ingressBuffer.take(message, done);
+          }
           // Left over in the parser of a connection that is lost.
           message.abandon?.();
           done();

@@ -51,7 +51,7 @@ export class EntryStore {
       fanout.publish(kept, { leased }),
       ...inbound.map((message) => this.#receive(message)),
     ]);
-    if (jobs > 0) deliveries?.ring();
+    if (jobs > 0) deliveries?.notify();
   }
 
   /** What is not stored by now is let go. */

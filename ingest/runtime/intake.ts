@@ -2,7 +2,7 @@
 
 import { setImmediate } from "node:timers";
 import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
-import type { Job, Mark } from "../../broker/messages/message.ts";
+import type { Job, SourceOffset } from "../../broker/messages/message.ts";
 import { botoneraJob } from "../messages/botonera/job.ts";
 import type { BotoneraCheck } from "../messages/botonera/message_types.ts";
 import type { MessageCheck, Refusal } from "../messages/check.ts";
@@ -10,7 +10,7 @@ import {
   type Batch,
   epochMs,
   type IntakeLimits,
-  type MarkRun,
+  type OffsetRun,
   type SourceCounters,
 } from "./protocol.ts";
 import type { Origin } from "../messages/origin.ts";
@@ -50,19 +50,19 @@ class Column<T> {
 /** What is to be called once messages are stored, in their order. */
 class Acks {
   readonly #acks: Ack[] = [];
-  readonly #places: number[] = [];
+  readonly #positions: number[] = [];
 
-  push(ack: Ack, place: number): void {
+  push(ack: Ack, position: number): void {
     const last = this.#acks.length - 1;
-    if (this.#acks[last] === ack) this.#places[last] = place;
+    if (this.#acks[last] === ack) this.#positions[last] = position;
     else {
       this.#acks.push(ack);
-      this.#places.push(place);
+      this.#positions.push(position);
     }
   }
 
   call(): void {
-    for (const [i, ack] of this.#acks.entries()) ack(this.#places[i]!);
+    for (const [i, ack] of this.#acks.entries()) ack(this.#positions[i]!);
   }
 }
 
@@ -77,10 +77,10 @@ interface PostedBatch {
 class OpenBatch implements PostedBatch {
   readonly deviceIds: string[] = [];
   readonly payloads: string[] = [];
-  readonly prints = new Column<number>();
+  readonly fingerprints = new Column<number>();
   readonly jobs = new Column<Job>();
   readonly inbound = new Column<InboundMessage>();
-  readonly #marks: MarkRun[] = [];
+  readonly #sourceOffsets: OffsetRun[] = [];
   /** Of the messages, and of the refused ones that came between and after them. */
   readonly acks = new Acks();
   bytes = 0;
@@ -93,21 +93,21 @@ class OpenBatch implements PostedBatch {
   }
 
   /** Of the message that was pushed last. */
-  addMark({ key, offset }: Mark): void {
+  addSourceOffset({ key, offset }: SourceOffset): void {
     const at = this.size - 1;
-    const run = this.#marks.at(-1);
+    const run = this.#sourceOffsets.at(-1);
     if (run?.key === key && run.from + run.offsets.length === at) run.offsets.push(offset);
-    else this.#marks.push({ key, from: at, offsets: [offset] });
+    else this.#sourceOffsets.push({ key, from: at, offsets: [offset] });
   }
 
   columns(): Batch {
     return {
       deviceIds: this.deviceIds,
       payloads: this.payloads,
-      ...(this.prints.used && { prints: this.prints.values }),
+      ...(this.fingerprints.used && { fingerprints: this.fingerprints.values }),
       ...(this.jobs.used && { jobs: this.jobs.values }),
       ...(this.inbound.used && { inbound: this.inbound.values }),
-      ...(this.#marks.length > 0 && { marks: this.#marks }),
+      ...(this.#sourceOffsets.length > 0 && { sourceOffsets: this.#sourceOffsets }),
     };
   }
 }
@@ -126,14 +126,14 @@ export class BatchingIntake implements Intake {
 
   constructor(private readonly options: IntakeOptions) {}
 
-  receive(bytes: Uint8Array, origin: Origin, ack?: Ack, place = 0): void {
+  receive(bytes: Uint8Array, origin: Origin, ack?: Ack, position = 0): void {
     this.counters.received++;
-    if (origin.inbound) return this.#takeInbound(origin.inbound, ack, place);
+    if (origin.inbound) return this.#takeInbound(origin.inbound, ack, position);
     const checked = this.options.check.check(bytes, origin);
     if (!checked.message) {
       this.counters.malformed++;
       this.options.onRefused(checked.refusal, origin, bytes.byteLength);
-      if (ack) this.#ackInOrder(ack, place);
+      if (ack) this.#ackInOrder(ack, position);
       return;
     }
     const { message, botonera, value } = checked;
@@ -141,7 +141,7 @@ export class BatchingIntake implements Intake {
     if (batch.size === 0) batch.receivedAt = epochMs();
     batch.deviceIds.push(message.deviceId);
     batch.payloads.push(message.payload);
-    batch.prints.push(message.print);
+    batch.fingerprints.push(message.fingerprint);
     if (botonera.kind === "unknown_type" || botonera.kind === "bad_fields") {
       // It streams like any other; what is skipped is the work.
       this.counters.malformed++;
@@ -152,24 +152,24 @@ export class BatchingIntake implements Intake {
         ? botoneraJob(message, botonera.message)
         : this.options.jobOf?.(value, origin),
     );
-    const { mark } = origin;
-    if (mark) batch.addMark(mark);
+    const { sourceOffset } = origin;
+    if (sourceOffset) batch.addSourceOffset(sourceOffset);
     batch.inbound.push(undefined);
-    this.#taken(batch, bytes.byteLength, ack, place);
+    this.#taken(batch, bytes.byteLength, ack, position);
   }
 
   /** It has no device, and so nothing of it is checked here. */
-  #takeInbound(message: InboundMessage, ack: Ack | undefined, place: number): void {
+  #takeInbound(message: InboundMessage, ack: Ack | undefined, position: number): void {
     const batch = this.#open;
     batch.deviceIds.push("");
     batch.payloads.push("");
-    for (const column of [batch.prints, batch.jobs]) column.push(undefined);
+    for (const column of [batch.fingerprints, batch.jobs]) column.push(undefined);
     batch.inbound.push(message);
-    this.#taken(batch, message.body.length, ack, place);
+    this.#taken(batch, message.body.length, ack, position);
   }
 
-  #taken(batch: OpenBatch, bytes: number, ack: Ack | undefined, place: number): void {
-    if (ack) batch.acks.push(ack, place);
+  #taken(batch: OpenBatch, bytes: number, ack: Ack | undefined, position: number): void {
+    if (ack) batch.acks.push(ack, position);
     batch.bytes += bytes;
     this.#bytes += bytes;
     if (batch.size >= this.options.limits.maxBatchMessages) this.#close();
@@ -258,12 +258,12 @@ export class BatchingIntake implements Intake {
   }
 
   /** A refused message is acked when those before it are, and not earlier. */
-  #ackInOrder(ack: Ack, place: number): void {
-    if (this.#open.size > 0) this.#open.acks.push(ack, place);
+  #ackInOrder(ack: Ack, position: number): void {
+    if (this.#open.size > 0) this.#open.acks.push(ack, position);
     else {
       const last = this.#full.at(-1) ?? this.#posted.at(-1);
-      if (last) last.acks.push(ack, place);
-      else ack(place);
+      if (last) last.acks.push(ack, position);
+      else ack(position);
     }
   }
 }

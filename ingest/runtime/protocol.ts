@@ -33,14 +33,14 @@ export interface Batch {
   readonly deviceIds: string[];
   readonly payloads: string[];
   /** Fingerprints of the payloads that have a uuid; the others are undefined, or all left out. */
-  readonly prints?: (number | undefined)[];
+  readonly fingerprints?: (number | undefined)[];
   readonly jobs?: (Job | undefined)[];
-  readonly marks?: readonly MarkRun[];
+  readonly sourceOffsets?: readonly OffsetRun[];
   readonly inbound?: (InboundMessage | undefined)[];
 }
 
-/** Marks of messages that follow each other: an object each would cost as much as the payloads. */
-export interface MarkRun {
+/** Source offsets of messages that follow each other: an object each would cost as much as the payloads. */
+export interface OffsetRun {
   readonly key: readonly string[];
   /** Place of the first message in the batch. */
   readonly from: number;

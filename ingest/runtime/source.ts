@@ -3,8 +3,8 @@
 import type { Job } from "../../broker/messages/message.ts";
 import type { Origin } from "../messages/origin.ts";
 
-/** `place` is what was handed over with it, 0 where nothing was. */
-export type Ack = (place: number) => void;
+/** `position` is what was handed over with it, 0 where nothing was. */
+export type Ack = (position: number) => void;
 
 /**
  * Where a source hands over what it receives. It never throws and never blocks: a source that can
@@ -14,10 +14,10 @@ export interface Intake {
   /**
    * Takes one message as it came; `origin` is not kept. `ack` is called once, in the order of the
    * calls, when the message is stored or was found to be unusable; never if the worker dies before.
-   * Messages that follow each other may have one `ack` in common: it is called with the `place` of
+   * Messages that follow each other may have one `ack` in common: it is called with the `position` of
    * the last of them that is done, and not for each.
    */
-  receive(bytes: Uint8Array, origin: Origin, ack?: Ack, place?: number): void;
+  receive(bytes: Uint8Array, origin: Origin, ack?: Ack, position?: number): void;
   /** Undefined while there is credit; otherwise resolves when there is some again. */
   ready(): Promise<void> | undefined;
   /** Counts messages that the source had to let go, e.g. QoS 0 while nothing can be stored. */

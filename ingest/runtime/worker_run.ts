@@ -1,7 +1,7 @@
 /** One life of a source's worker, as the main thread sees it. */
 
 import { setImmediate } from "node:timers";
-import type { Entry, Mark } from "../../broker/messages/message.ts";
+import type { Entry, SourceOffset } from "../../broker/messages/message.ts";
 import { reasonOf } from "../../telemetry/log.ts";
 import { stageTook } from "../../telemetry/metrics.ts";
 import { PendingPublishes } from "./pending_publishes.ts";
@@ -9,7 +9,7 @@ import {
   type Batch,
   epochMs,
   type FromWorker,
-  type MarkRun,
+  type OffsetRun,
   type SourceCounters,
   type ToWorker,
 } from "./protocol.ts";
@@ -161,22 +161,22 @@ export class WorkerRun {
 }
 
 function toEntries(batch: Batch): Entry[] {
-  const { deviceIds, payloads, prints, jobs, marks, inbound } = batch;
-  const marked = marks && marksOf(marks, payloads.length);
+  const { deviceIds, payloads, fingerprints, jobs, sourceOffsets, inbound } = batch;
+  const withOffsets = sourceOffsets && offsetsOf(sourceOffsets, payloads.length);
   return payloads.map((payload, i) => ({
     deviceId: deviceIds[i]!,
     payload,
-    print: prints?.[i],
+    fingerprint: fingerprints?.[i],
     job: jobs?.[i],
-    mark: marked?.[i],
+    sourceOffset: withOffsets?.[i],
     inbound: inbound?.[i],
   }));
 }
 
-function marksOf(runs: readonly MarkRun[], length: number): (Mark | undefined)[] {
-  const marks = new Array<Mark | undefined>(length);
+function offsetsOf(runs: readonly OffsetRun[], length: number): (SourceOffset | undefined)[] {
+  const sourceOffsets = new Array<SourceOffset | undefined>(length);
   for (const { key, from, offsets } of runs) {
-    offsets.forEach((offset, i) => marks[from + i] = { key, offset });
+    offsets.forEach((offset, i) => sourceOffsets[from + i] = { key, offset });
   }
-  return marks;
+  return sourceOffsets;
 }

@@ -22,13 +22,13 @@ export interface AdmissionOptions {
 }
 
 /** A connection's place in the counts; it is taken once, and left once. */
-export class Place {
+export class ConnectionSlot {
   #taken = false;
 
   constructor(
     readonly address: string,
     readonly token: string | undefined,
-    private readonly count: (place: Place, change: 1 | -1) => void,
+    private readonly count: (slot: ConnectionSlot, change: 1 | -1) => void,
   ) {}
 
   take(): void {
@@ -60,7 +60,7 @@ export class Admission {
    * A place for the client that asks; it has to be taken in the same turn.
    * @throws {ProblemError} 403, 429 or 503.
    */
-  admit(c: Context): Place {
+  admit(c: Context): ConnectionSlot {
     const { config: { corsOrigins, trustProxy, ...config }, health, connections } = this.options;
     if (health.phase !== "serving") {
       throw refused(503, health.phase, `The server is ${health.phase}: try again`);
@@ -89,10 +89,10 @@ export class Admission {
     if (this.#rate.take() > 0) {
       throw refused(503, "too_many_new_connections", "Too many clients connect at once");
     }
-    return new Place(address, token, this.#count);
+    return new ConnectionSlot(address, token, this.#count);
   }
 
-  readonly #count = ({ address, token }: Place, change: 1 | -1): void => {
+  readonly #count = ({ address, token }: ConnectionSlot, change: 1 | -1): void => {
     this.options.connections.add(change);
     this.#byAddress.add(address, change);
     if (token !== undefined) this.#byToken.add(token, change);

@@ -62,7 +62,7 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
       const found: Publication[] = [];
       while (found.length <= limit && replay.at < fanout.log.position) {
         found.push(...await replay.next(STEP_BYTES));
-        await hub.turnstile.pass();
+        await hub.startScheduler.pass();
       }
       const page = found.slice(0, limit);
       const next = found.length > limit ? JSON.stringify(page.at(-1)!.cursor) : "null";
@@ -79,7 +79,7 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
     let looks = 0;
     let before = 0;
     for (const last of fanout.log.lastOfAll()) {
-      if (++looks % STEP_DEVICES === 0) await hub.turnstile.pass();
+      if (++looks % STEP_DEVICES === 0) await hub.startScheduler.pass();
       if (!devices.matches(last.deviceId) || before++ < skip) continue;
       found.push(last);
       if (found.length === limit) break;

@@ -5,7 +5,7 @@ import { type InboundPeer, MAX_FRAME_BYTES } from "../../broker/deliveries/inbou
 import type { InboundServer } from "../../broker/deliveries/inbound_server.ts";
 import { getLogger } from "../../telemetry/log.ts";
 import { grantOf } from "../access/access.ts";
-import type { Admission, Place } from "../access/admission.ts";
+import type { Admission, ConnectionSlot } from "../access/admission.ts";
 import type { AppDeps } from "../http/deps.ts";
 import { onGrantEnd } from "../access/grant_end.ts";
 import { requireMayChange } from "../access/origin.ts";
@@ -29,7 +29,7 @@ export function inboundRoutes(deps: AppDeps, admission: Admission): Hono {
     }
     requireVersion(c);
     requireMayChange(c, deps.config);
-    const place = admission.admit(c);
+    const slot = admission.admit(c);
     if (!deps.inbound) {
       throw new ProblemError({
         status: 503,
@@ -38,19 +38,19 @@ export function inboundRoutes(deps: AppDeps, admission: Admission): Hono {
         headers: { "retry-after": "5" },
       });
     }
-    return serve(deps, deps.inbound, { c, place });
+    return serve(deps, deps.inbound, { c, slot });
   });
 }
 
 function serve(
   { revocations }: AppDeps,
   server: InboundServer,
-  { c, place }: { c: Context; place: Place },
+  { c, slot }: { c: Context; slot: ConnectionSlot },
 ): Response {
   let peer: InboundPeer | undefined;
   let keepGrant: (() => void) | undefined;
   // Before its socket is open, or a crowd could slip in together.
-  place.take();
+  slot.take();
   try {
     return openWebSocket(c, {
       maxMessageBytes: MAX_FRAME_BYTES,
@@ -67,12 +67,12 @@ function serve(
       onTooBig: () => peer?.receiveTooBig(),
       onGone: () => {
         keepGrant?.();
-        place.leave();
+        slot.leave();
         if (peer) server.close(peer);
       },
     });
   } catch (error) {
-    place.leave();
+    slot.leave();
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import { SseSink } from "../../broker/streams/sse_sink.ts";
 import { type ClientSocket, WsSink } from "../../broker/streams/ws_sink.ts";
 import { getLogger } from "../../telemetry/log.ts";
 import { deviceDenied, grantOf } from "../access/access.ts";
-import type { Admission, Place } from "../access/admission.ts";
+import type { Admission, ConnectionSlot } from "../access/admission.ts";
 import { networkOf } from "../access/client_address.ts";
 import type { AppDeps } from "../http/deps.ts";
 import { onGrantEnd } from "../access/grant_end.ts";
@@ -113,12 +113,12 @@ class Client {
   constructor(
     private readonly deps: AppDeps,
     private readonly grant: Grant,
-    private readonly place: Place,
+    private readonly slot: ConnectionSlot,
   ) {}
 
   /** From here on it counts: before its socket is open, or a crowd could slip in together. */
   admit(): void {
-    this.place.take();
+    this.slot.take();
   }
 
   /** Resolves when the stream has begun. */
@@ -126,7 +126,7 @@ class Client {
     const { hub } = this.deps;
     const session = hub.open(sink, interest, mode);
     this.#session = session;
-    session.network = networkOf(this.place.address);
+    session.network = networkOf(this.slot.address);
     session.onClosed = () => this.end();
     log.info("{transport} client connected: {extent}", {
       transport: sink.transport,
@@ -166,7 +166,7 @@ class Client {
   /** The connection is closed; one whose stream has ended holds its place until then. */
   gone(): void {
     this.end();
-    this.place.leave();
+    this.slot.leave();
   }
 
   /** Nothing more is sent. */

@@ -3,7 +3,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { type OpenSocket, OpenSockets } from "./open_sockets.ts";
-import { Passage } from "./guarded_pipe.ts";
+import { GuardedPipe } from "./guarded_pipe.ts";
 import { Peers } from "./peers.ts";
 import type { FromGuard, GuardStart, KeyPair, Refusal } from "./protocol.ts";
 
@@ -12,9 +12,9 @@ const CHECK_MS = 1_000;
 const PROBE_MS = 2_000;
 const LAST_BYTES_MS = 300;
 
-export class Doorkeeper {
-  readonly #passages = new Set<Passage>();
-  readonly #unread = { bytes: 0, passages: 0 };
+export class GuardServer {
+  readonly #pipes = new Set<GuardedPipe>();
+  readonly #unread = { bytes: 0, pipes: 0 };
   readonly #sockets: OpenSockets;
   /** Connections by the client's address and port, from before the TLS handshake on. */
   readonly #entered = new Map<string, OpenSocket>();
@@ -67,10 +67,10 @@ export class Doorkeeper {
     this.#probe?.destroy();
     this.#server?.close();
     const deadline = performance.now() + LAST_BYTES_MS;
-    while (this.#passages.size > 0 && performance.now() < deadline) {
+    while (this.#pipes.size > 0 && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    for (const passage of this.#passages) passage.close();
+    for (const pipe of this.#pipes) pipe.close();
   }
 
   #listen(port: number): Promise<number> {
@@ -146,19 +146,19 @@ export class Doorkeeper {
     }
     const program = connect({ host: "127.0.0.1", port: backendPort, allowHalfOpen: true });
     let own: number | undefined;
-    const passage = new Passage(client, program, {
+    const pipe = new GuardedPipe(client, program, {
       limits,
       unread: this.#unread,
       onAnswered: () => socket.work(),
       onClosed: (reason) => {
         if (reason) this.#count(reason);
-        this.#passages.delete(passage);
-        this.#unread.passages = this.#passages.size;
+        this.#pipes.delete(pipe);
+        this.#unread.pipes = this.#pipes.size;
         if (own !== undefined) this.#peers.delete(own);
       },
     });
-    this.#passages.add(passage);
-    this.#unread.passages = this.#passages.size;
+    this.#pipes.add(pipe);
+    this.#unread.pipes = this.#pipes.size;
     // Before the first byte of a request is passed on.
     program.once("connect", () => {
       own = program.localPort;
@@ -168,7 +168,7 @@ export class Doorkeeper {
 
   #check(): void {
     const now = performance.now();
-    for (const passage of this.#passages) passage.check(now);
+    for (const pipe of this.#pipes) pipe.check(now);
     for (const [reason, count] of this.#closed) this.tell({ type: "closed", reason, count });
     this.#closed.clear();
   }

@@ -6,13 +6,13 @@ import type { GuardLimits, Refusal } from "./protocol.ts";
 /** What a client gets to close its side when all is sent. */
 const LINGER_MS = 2_000;
 
-/** What clients have sent and the program has not read, in all passages of a guard. */
+/** What clients have sent and the program has not read, in all pipes of a guard. */
 export interface Unread {
   bytes: number;
-  passages: number;
+  pipes: number;
 }
 
-export interface PassageOptions {
+export interface GuardedPipeOptions {
   readonly limits: GuardLimits;
   readonly unread: Unread;
   /** The program sent its first byte. */
@@ -25,7 +25,7 @@ export interface PassageOptions {
  * does not finish its request, leaves its connection idle, does not read, or sends far more than the
  * program reads is closed.
  */
-export class Passage {
+export class GuardedPipe {
   readonly #since = performance.now();
   /** When the program sent something last. */
   #answered: number | undefined;
@@ -39,7 +39,7 @@ export class Passage {
   constructor(
     private readonly client: Socket,
     private readonly program: Socket,
-    private readonly options: PassageOptions,
+    private readonly options: GuardedPipeOptions,
   ) {
     for (const side of [client, program]) {
       side.setNoDelay(true);
@@ -93,7 +93,7 @@ export class Passage {
     unread.bytes += bytes - this.#unreadBytes;
     this.#unreadBytes = bytes;
     if (unread.bytes <= maxUnreadBytes || this.#closed) return;
-    if (bytes > maxUnreadBytes / unread.passages) this.close("flood");
+    if (bytes > maxUnreadBytes / unread.pipes) this.close("flood");
   }
 
   #refusal(now: number): Refusal | undefined {

@@ -1,6 +1,6 @@
 /** The guard's thread. */
 
-import { Doorkeeper } from "./guard_server.ts";
+import { GuardServer } from "./guard_server.ts";
 import { Fault } from "../../telemetry/log_text.ts";
 import type { FromGuard, ToGuard } from "./protocol.ts";
 
@@ -9,7 +9,7 @@ const port = globalThis as unknown as {
   onmessage: (event: MessageEvent<ToGuard>) => void;
 };
 
-let doorkeeper: Doorkeeper | undefined;
+let doorkeeper: GuardServer | undefined;
 
 for (const type of ["error", "unhandledrejection"] as const) {
   addEventListener(type, (event) => {
@@ -23,7 +23,7 @@ for (const type of ["error", "unhandledrejection"] as const) {
 port.onmessage = async ({ data }) => {
   if (data.type === "start") {
     try {
-      doorkeeper = new Doorkeeper(data, (message) => port.postMessage(message));
+      doorkeeper = new GuardServer(data, (message) => port.postMessage(message));
       port.postMessage({ type: "listening", port: await doorkeeper.listen() });
     } catch (error) {
       const { code, name } = error as { code?: string; name: string };

@@ -82,12 +82,12 @@ async function write(
   let count = 0;
   if (perSecond === 0) {
     // Each batch is published when an older one is stored, as a source's credits have it.
-    const lane = async () => {
+    const partition = async () => {
       while (performance.now() < end) {
         await fanout.publish(Array.from({ length: BATCH }, () => entry(count++)));
       }
     };
-    await Promise.all(Array.from({ length: BATCHES }, lane));
+    await Promise.all(Array.from({ length: BATCHES }, partition));
   } else {
     const start = performance.now();
     const stored: Promise<void>[] = [];

@@ -124,5 +124,5 @@ async function playTrouble(site: OpsSite): Promise<void> {
     source("aws_iot", { state: "connecting", received: 17 }),
   ];
   site.rig.health.report("mqtt", "connect ECONNREFUSED 10.0.0.7:8883");
-  for (const lane of ["cota", "funza"]) await site.addWork(lane);
+  for (const partition of ["cota", "funza"]) await site.addWork(partition);
 }

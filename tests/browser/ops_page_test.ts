@@ -97,7 +97,7 @@ opsTest(
   {},
   async (page, site) => {
     await waitForText(page, "#deliveries", /None has failed for good/);
-    for (const lane of ["cota", "funza", "madrid"]) await site.addWork(lane);
+    for (const partition of ["cota", "funza", "madrid"]) await site.addWork(partition);
     await waitForText(page, "#problems", /Deliveries that failed for good: 3/);
     await waitForText(page, "#deliveries-help", /0 waiting, 0 done, 3 dead/);
     await page.locator("#deliveries tbody tr").filter({ hasText: /the backend answered 422/ })

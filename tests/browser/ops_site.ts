@@ -74,11 +74,11 @@ export class OpsSite implements AsyncDisposable {
   }
 
   /** Puts work into the queue that fails for good at once, unless the backend works. */
-  async addWork(lane: string): Promise<void> {
+  async addWork(partition: string): Promise<void> {
     const value = encodeJson({ kind: "process", data: ++this.#jobs, time: Date.now() });
     await this.#kv.commit({
       checks: [],
-      sets: [{ key: deliveryKey(lane, this.#jobs), value }],
+      sets: [{ key: deliveryKey(partition, this.#jobs), value }],
     });
     await eventually("it is taken up", async () => (await this.waiting()).length === 0);
   }

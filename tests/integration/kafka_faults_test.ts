@@ -169,7 +169,7 @@ Deno.test("KafkaSource shares partitions with a second member and loses nothing"
 
 /** Drops what a fanout would, in the order of each partition. */
 function once(received: readonly Received[]): Received[] {
-  const byPlace = new Map(received.map((one) => [`${one.mark}|${one.offset}`, one]));
+  const byPlace = new Map(received.map((one) => [`${one.sourceOffset}|${one.offset}`, one]));
   return [...byPlace.values()].sort((a, b) => a.offset - b.offset);
 }
 

@@ -179,8 +179,8 @@ Deno.test("KafkaSource reads a topic that was made anew, as new", async () => {
   await createTopic(kafka.bootstrap, topic, 1);
   await kafka.produce(topic, records(3, 1, "new"));
   await running.has(23);
-  const marks = new Set(running.intake.received.map(({ mark }) => mark));
-  assert.equal(marks.size, 2);
+  const sourceOffsets = new Set(running.intake.received.map(({ sourceOffset }) => sourceOffset));
+  assert.equal(sourceOffsets.size, 2);
 });
 
 Deno.test("KafkaSource passes over the control records of transactions", async () => {

@@ -19,9 +19,9 @@ export interface DeliveryKit extends AsyncDisposable {
 
 let offset = 0;
 
-async function put(kv: KvClient, lane: string, data: unknown): Promise<void> {
+async function put(kv: KvClient, partition: string, data: unknown): Promise<void> {
   const value = encodeJson({ kind: "test", data, time: Date.now() });
-  await kv.commit({ checks: [], sets: [{ key: deliveryKey(lane, ++offset), value }] });
+  await kv.commit({ checks: [], sets: [{ key: deliveryKey(partition, ++offset), value }] });
 }
 
 function open(kv: KvClient, handler: DeliveryHandler, options?: Partial<DeliveryQueueOptions>) {
@@ -39,32 +39,34 @@ function open(kv: KvClient, handler: DeliveryHandler, options?: Partial<Delivery
 }
 
 export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): void {
-  Deno.test(`${name}: jobs of a lane are done in order, lanes in parallel`, async () => {
+  Deno.test(`${name}: jobs of a partition are done in order, partitions in parallel`, async () => {
     await using world = await kit();
     const kv = world.client();
     const done: string[] = [];
     const running = new Set<string>();
     let parallel = 0;
-    for (let n = 0; n < 10; n++) for (const lane of ["cota", "funza"]) await put(kv, lane, n);
-    await using queue = open(kv, async ({ lane, data }) => {
-      assert.ok(!running.has(lane), "two jobs of a lane at once");
-      running.add(lane);
+    for (let n = 0; n < 10; n++) {
+      for (const partition of ["cota", "funza"]) await put(kv, partition, n);
+    }
+    await using queue = open(kv, async ({ partition, data }) => {
+      assert.ok(!running.has(partition), "two jobs of a partition at once");
+      running.add(partition);
       parallel = Math.max(parallel, running.size);
       await new Promise((resolve) => setTimeout(resolve, 1));
-      running.delete(lane);
-      done.push(`${lane} ${data}`);
+      running.delete(partition);
+      done.push(`${partition} ${data}`);
       return undefined;
     });
     await eventually("all are done", () => done.length === 20);
-    for (const lane of ["cota", "funza"]) {
-      const mine = done.filter((text) => text.startsWith(lane));
-      assert.deepEqual(mine, Array.from({ length: 10 }, (_, n) => `${lane} ${n}`));
+    for (const partition of ["cota", "funza"]) {
+      const mine = done.filter((text) => text.startsWith(partition));
+      assert.deepEqual(mine, Array.from({ length: 10 }, (_, n) => `${partition} ${n}`));
     }
     assert.equal(parallel, 2);
     await eventually("nothing is left", async () => (await queue.list("waiting")).length === 0);
   });
 
-  Deno.test(`${name}: a job that fails is tried again before the next of its lane`, async () => {
+  Deno.test(`${name}: a job that fails is tried again before the next of its partition`, async () => {
     await using world = await kit();
     const kv = world.client();
     const tries: string[] = [];
@@ -140,7 +142,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     const kv = world.client();
     await using _one = open(kv, handler);
     await using _two = open(world.client(), handler);
-    for (let n = 0; n < 60; n++) await put(kv, `lane ${n % 6}`, n);
+    for (let n = 0; n < 60; n++) await put(kv, `partition ${n % 6}`, n);
     await eventually("all are done", () => counts.size === 60, { timeoutMs: 20_000 });
     assert.deepEqual([...new Set(counts.values())], [1]);
   });
@@ -261,18 +263,18 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     }
   });
 
-  Deno.test(`${name}: lanes may have any name`, async () => {
+  Deno.test(`${name}: partitions may have any name`, async () => {
     await using world = await kit();
     const kv = world.client();
-    const lanes = ["constructor", "__proto__", "toString", "a/b", "ñ\n", "\u{1f6a8}"];
-    for (const lane of lanes) await put(kv, lane, lane);
-    await using queue = open(kv, ({ lane, data }) => {
-      assert.equal(lane, data);
+    const partitions = ["constructor", "__proto__", "toString", "a/b", "ñ\n", "\u{1f6a8}"];
+    for (const partition of partitions) await put(kv, partition, partition);
+    await using queue = open(kv, ({ partition, data }) => {
+      assert.equal(partition, data);
       throw new DeliveryError("refused", { permanent: true });
     });
     const dead = await eventually("all are dead", async () => {
       const list = await queue.list("dead");
-      return list.length === lanes.length && list;
+      return list.length === partitions.length && list;
     });
     for (const { id } of dead) assert.ok(await queue.retry(id));
   });

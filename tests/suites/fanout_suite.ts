@@ -101,13 +101,13 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     assert.deepEqual(seen.map(({ deviceId }) => deviceId).join(""), "aabcc");
   });
 
-  Deno.test(`${name}: what stands at or below the mark of its partition is a repeat`, async () => {
+  Deno.test(`${name}: what stands at or below the sourceOffset of its partition is a repeat`, async () => {
     await using world = await kit();
     await using fanout = await world.open();
     const { seen } = await started(fanout);
     const record = (offset: number, partition = "0") => ({
       ...message("a", offset),
-      mark: { key: ["kafka", "group", "topic", partition], offset },
+      sourceOffset: { key: ["kafka", "group", "topic", partition], offset },
     });
     await fanout.publish([record(1), record(2), record(5)]);
     await fanout.publish([record(2), record(5), record(6), record(1, "1")]);
@@ -232,7 +232,7 @@ export function durableFanoutSuite(name: string, kit: () => Promise<FanoutKit>):
     const second = await started(two);
     const record = (offset: number) => ({
       ...message("a", offset),
-      mark: { key: ["kafka", "group", "topic", "0"], offset },
+      sourceOffset: { key: ["kafka", "group", "topic", "0"], offset },
     });
     await one.publish([record(1), record(2)]);
     await two.publish([record(2), record(3)]);

@@ -15,9 +15,9 @@ const message = (id: string | undefined, sender: string, text = ""): InboundMess
   body: JSON.stringify({ id, from: sender, text }),
 });
 
-/** Ids of the messages in the queue, by lane, in order. */
+/** Ids of the messages in the queue, by partition, in order. */
 async function queued(kv: KvClient): Promise<Map<string, string[]>> {
-  const lanes = new Map<string, string[]>();
+  const partitions = new Map<string, string[]>();
   let after: readonly (string | number)[] | undefined;
   for (;;) {
     const page = await kv.list({ prefix: DELIVERY_PREFIX }, {
@@ -26,9 +26,9 @@ async function queued(kv: KvClient): Promise<Map<string, string[]>> {
     });
     for (const job of page.map((entry) => new StoredJob(entry))) {
       const { message } = job.value.data as { message: { id: string } };
-      lanes.set(job.lane, [...lanes.get(job.lane) ?? [], message.id]);
+      partitions.set(job.partition, [...partitions.get(job.partition) ?? [], message.id]);
     }
-    if (page.length < 500) return lanes;
+    if (page.length < 500) return partitions;
     after = page.at(-1)!.key;
   }
 }
@@ -61,9 +61,9 @@ export function inboxSuite(name: string, kit: () => Promise<DeliveryKit>): void 
     const outcomes = await Promise.all(
       ids.flatMap((id) => [one, two].map((inbox) => inbox.store(message(id, "1"), never))),
     );
-    const [lane] = [...(await queued(kv)).values()];
-    assert.deepEqual([...new Set(lane)].length, 100);
-    assert.equal(lane!.length, 100);
+    const [partition] = [...(await queued(kv)).values()];
+    assert.deepEqual([...new Set(partition)].length, 100);
+    assert.equal(partition!.length, 100);
     assert.equal(outcomes.filter((outcome) => outcome === "queued").length, 100);
   });
 

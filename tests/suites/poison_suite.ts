@@ -60,7 +60,7 @@ class Panels implements AsyncDisposable {
       const key = deliveryKey(company, ++this.#offset);
       await this.kv.commit({ checks: [], sets: [{ key, value }] });
     }
-    this.queue.ring();
+    this.queue.notify();
   }
 
   /** Alarms that the backend took, in order, each once: a late answer makes a call come again. */
@@ -113,13 +113,13 @@ export function poisonSuite(
 
   const answers: readonly Behaviour[] = [502, 503, "reset", ...(stalls ? ["stall" as const] : [])];
   for (const answer of answers) {
-    Deno.test(`${name}: a message that fails (${answer}) while others pass is dead after its tries, and its lane goes on`, async () => {
+    Deno.test(`${name}: a message that fails (${answer}) while others pass is dead after its tries, and its partition goes on`, async () => {
       await using all = await world(answer === "stall" ? { timeoutMs: STALL_MS } : {});
       const { backend, panels } = all;
       backend.behave = ({ body }) => isPoison(body.tipo_alarma) ? answer : 200;
       await using _others = panels.traffic("funza");
       await panels.send("cota", "poison", "after");
-      await eventually("the lane goes on", () => panels.done("cota").length === 1);
+      await eventually("the partition goes on", () => panels.done("cota").length === 1);
       const [dead] = await eventually("it is listed", async () => {
         const list = await panels.queue.list("dead");
         return list.length === 1 && list;
@@ -130,7 +130,7 @@ export function poisonSuite(
     });
   }
 
-  Deno.test(`${name}: a message that fails holds up its lane no longer than a while, where no other lane has work`, async () => {
+  Deno.test(`${name}: a message that fails holds up its partition no longer than a while, where no other partition has work`, async () => {
     await using all = await world();
     const { backend, panels } = all;
     backend.behave = ({ body }) => isPoison(body.tipo_alarma) ? 502 : 200;
@@ -142,7 +142,7 @@ export function poisonSuite(
     assert.deepEqual(panels.away, []);
   });
 
-  Deno.test(`${name}: messages that fail in several lanes hold up none, and open no circuit`, async () => {
+  Deno.test(`${name}: messages that fail in several partitions hold up none, and open no circuit`, async () => {
     await using all = await world();
     const { backend, panels } = all;
     backend.behave = ({ body }) => isPoison(body.tipo_alarma) ? 502 : 200;
@@ -159,7 +159,7 @@ export function poisonSuite(
     await eventually("another company's", () => panels.done("madrid").length === 1);
   });
 
-  Deno.test(`${name}: the first message of every lane may fail: the lanes go on`, async () => {
+  Deno.test(`${name}: the first message of every partition may fail: the partitions go on`, async () => {
     await using all = await world();
     const { backend, panels } = all;
     backend.behave = ({ body }) => isPoison(body.tipo_alarma) ? 502 : 200;
@@ -177,7 +177,7 @@ export function poisonSuite(
       await using all = await world({ timeoutMs, silentMs: 60_000 });
       const { backend, panels } = all;
       const companies = ["cota", "funza", "madrid", "tocancipa"];
-      // Lane by lane it is back with a call to the first, as nothing may overtake that.
+      // Partition by partition it is back with a call to the first, as nothing may overtake that.
       const back = new Set<string>();
       backend.behave = ({ body }) => {
         if (backend.calls.length > 16 && body.tipo_alarma === "0") back.add(body.empresa);
@@ -195,7 +195,7 @@ export function poisonSuite(
     });
   }
 
-  Deno.test(`${name}: a backend that is away costs the messages of a single lane no more than half of their tries`, async () => {
+  Deno.test(`${name}: a backend that is away costs the messages of a single partition no more than half of their tries`, async () => {
     await using all = await world();
     const { backend, panels } = all;
     let away = true;

@@ -58,7 +58,7 @@ function queueRun(wake: (kv: Deno.Kv, queue: DeliveryQueue) => Promise<unknown> 
       },
     });
     queue.start();
-    const listening = raw.listenQueue(() => queue.ring());
+    const listening = raw.listenQueue(() => queue.notify());
     return {
       async store(n: number) {
         const value = encodeJson({ kind: "x", data: n, time: Date.now() });
@@ -74,7 +74,7 @@ function queueRun(wake: (kv: Deno.Kv, queue: DeliveryQueue) => Promise<unknown> 
   };
 }
 
-await measured("rung by whoever stored it", queueRun((_, queue) => queue.ring()));
+await measured("rung by whoever stored it", queueRun((_, queue) => queue.notify()));
 await measured("rung by enqueue()", queueRun((kv) => kv.enqueue(0)));
 await measured("nobody rings, looked for once a second", queueRun(() => {}));
 await Deno.remove(folder, { recursive: true });

@@ -12,5 +12,5 @@ export function botoneraJob(message: Message, { company, notifies }: BotoneraMes
   const named = company === undefined ? "" : `"company":${JSON.stringify(company)},`;
   const data = `{${named}"notifies":${notifies},"message":${message.payload}}`;
   const body = `{"kind":${JSON.stringify(PROCESS)},"time":${Date.now()},"data":${data}}`;
-  return { lane: company ?? message.deviceId, body, company };
+  return { partition: company ?? message.deviceId, body, company };
 }

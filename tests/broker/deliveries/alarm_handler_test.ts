@@ -45,7 +45,7 @@ function handlerOf(url: string, recipients: Record<string, string[]> = {}, timeo
 }
 
 function delivery(step: NextStep, attempts = 0) {
-  return { id: "1.Y290YQ", lane: "cota", attempts, ...step };
+  return { id: "1.Y290YQ", partition: "cota", attempts, ...step };
 }
 
 const first = (notifies = true) => ({

@@ -43,13 +43,13 @@ class Scene implements AsyncDisposable {
     this.queue.start();
   }
 
-  async send(lane: string, ...names: readonly string[]): Promise<void> {
+  async send(partition: string, ...names: readonly string[]): Promise<void> {
     for (const name of names) {
       const value = encodeJson({ kind: "test", time: this.clock.wall(), data: name });
-      const key = deliveryKey(lane, ++this.#offset);
+      const key = deliveryKey(partition, ++this.#offset);
       await this.#kv.commit({ checks: [], sets: [{ key, value }] });
     }
-    this.queue.ring();
+    this.queue.notify();
   }
 
   /** Passes time until `check` holds; returns how long that took, in ms. */
@@ -101,7 +101,7 @@ class Scene implements AsyncDisposable {
 const failing = (answer: Answer) => (name: string) => name.startsWith("poison") ? answer : "ok";
 
 for (const answer of ["502", "500"] as const) {
-  Deno.test(`at the defaults a message that is answered with ${answer} while others pass is dead after two minutes; its lane goes on after one`, async () => {
+  Deno.test(`at the defaults a message that is answered with ${answer} while others pass is dead after two minutes; its partition goes on after one`, async () => {
     await using scene = new Scene();
     scene.answer = failing(answer);
     await scene.send("cota", "poison", "after");
@@ -114,7 +114,7 @@ for (const answer of ["502", "500"] as const) {
     };
     await traffic();
     const after = scene.done.find(({ name }) => name === "after")!.at - START;
-    assert.ok(after <= 75 * SECOND, `the lane went on after ${after / SECOND} s`);
+    assert.ok(after <= 75 * SECOND, `the partition went on after ${after / SECOND} s`);
     const given = scene.dead[0]! - START;
     assert.ok(given >= 90 * SECOND && given <= 180 * SECOND, `given up after ${given / SECOND} s`);
     const [dead] = await scene.queue.list("dead");
@@ -122,7 +122,7 @@ for (const answer of ["502", "500"] as const) {
     assert.equal(scene.names().length, 61, "and nothing else was kept from its way");
   });
 
-  Deno.test(`at the defaults a lane that alone has work goes on after a minute (${answer}), in its order`, async () => {
+  Deno.test(`at the defaults a partition that alone has work goes on after a minute (${answer}), in its order`, async () => {
     await using scene = new Scene();
     scene.answer = failing(answer);
     const others = Array.from({ length: 5 }, (_, n) => `${n}`);
@@ -134,7 +134,7 @@ for (const answer of ["502", "500"] as const) {
   });
 }
 
-Deno.test("at the defaults several messages that fail at the start of the only lane hold it up for little longer", async () => {
+Deno.test("at the defaults several messages that fail at the start of the only partition hold it up for little longer", async () => {
   await using scene = new Scene();
   scene.answer = failing("502");
   await scene.send("cota", "poison 1", "poison 2", "poison 3", "1", "2", "3");
@@ -142,7 +142,7 @@ Deno.test("at the defaults several messages that fail at the start of the only l
   assert.deepEqual(scene.names(), ["1", "2", "3"]);
 });
 
-Deno.test("at the defaults a handler of one's own that throws on one message holds its lane up for a minute or two", async () => {
+Deno.test("at the defaults a handler of one's own that throws on one message holds its partition up for a minute or two", async () => {
   await using scene = new Scene();
   scene.answer = failing("bug");
   await scene.send("cota", "poison", "1", "2");
@@ -151,15 +151,15 @@ Deno.test("at the defaults a handler of one's own that throws on one message hol
 });
 
 for (const answer of ["502", "500", "refused"] as const) {
-  for (const lanes of [1, 2, 20]) {
-    Deno.test(`at the defaults an outage of two hours (${answer}, ${lanes} lanes) loses nothing, and all go out in order within seconds of its end`, async () => {
+  for (const partitions of [1, 2, 20]) {
+    Deno.test(`at the defaults an outage of two hours (${answer}, ${partitions} partitions) loses nothing, and all go out in order within seconds of its end`, async () => {
       await using scene = new Scene();
       scene.answer = () => answer;
       const names: string[] = [];
       for (let n = 0; n < 3; n++) {
-        for (let lane = 0; lane < lanes; lane++) {
-          names.push(`${lane}.${n}`);
-          await scene.send(`lane ${lane}`, `${lane}.${n}`);
+        for (let partition = 0; partition < partitions; partition++) {
+          names.push(`${partition}.${n}`);
+          await scene.send(`partition ${partition}`, `${partition}.${n}`);
         }
       }
       for (let n = 0; n < 2 * 60; n++) await scene.clock.pass(MINUTE);
@@ -170,9 +170,9 @@ for (const answer of ["502", "500", "refused"] as const) {
       const took = await scene.until(() => scene.done.length === names.length, 20 * SECOND);
       assert.ok(took <= 20 * SECOND);
       assert.deepEqual(await scene.queue.list("dead"), []);
-      for (let lane = 0; lane < lanes; lane++) {
-        const mine = scene.names().filter((name) => name.startsWith(`${lane}.`));
-        assert.deepEqual(mine, [0, 1, 2].map((n) => `${lane}.${n}`));
+      for (let partition = 0; partition < partitions; partition++) {
+        const mine = scene.names().filter((name) => name.startsWith(`${partition}.`));
+        assert.deepEqual(mine, [0, 1, 2].map((n) => `${partition}.${n}`));
       }
     });
   }
@@ -183,7 +183,7 @@ Deno.test("at the defaults a service that fails every other minute for an hour l
   const start = scene.clock.now;
   scene.answer = () => Math.floor((scene.clock.now - start) / MINUTE) % 2 === 0 ? "502" : "ok";
   for (let n = 0; n < 360; n++) {
-    await scene.send(`lane ${n % 3}`, `${n % 3}.${n}`);
+    await scene.send(`partition ${n % 3}`, `${n % 3}.${n}`);
     await scene.clock.pass(10 * SECOND);
   }
   await scene.until(() => scene.done.length === 360, 3 * MINUTE);

@@ -94,7 +94,7 @@ const message = (deviceId: string, payload: string): Entry => ({ deviceId, paylo
 const alarm = (deviceId: string, payload: string): Entry => ({
   deviceId,
   payload,
-  job: { lane: deviceId, body: payload },
+  job: { partition: deviceId, body: payload },
 });
 const texts = (publications: readonly { payload: string }[]) =>
   publications.map(({ payload }) => payload);

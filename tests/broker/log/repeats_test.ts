@@ -7,7 +7,7 @@ import { publication } from "../publications.ts";
 const message = (deviceId: string, payload: string) => ({ deviceId, payload, uuid: "u" });
 /** As if their fingerprints were equal by chance. */
 const alike = (offset: number, payload: string) =>
-  Object.assign(publication(offset, "a", { payload, hasUuid: true }), { print: 1 });
+  Object.assign(publication(offset, "a", { payload, hasUuid: true }), { fingerprint: 1 });
 
 class Log implements Recent {
   start = 0;
@@ -28,7 +28,7 @@ class Log implements Recent {
   }
 
   find(payload: string): number | undefined {
-    return this.repeats.find({ ...message("a", payload), print: 1 })?.offset;
+    return this.repeats.find({ ...message("a", payload), fingerprint: 1 })?.offset;
   }
 }
 
@@ -46,9 +46,9 @@ Deno.test("Repeats.find() takes a fingerprint for a sign of a uuid, and needs on
   const log = new Log();
   log.add(publication(1, "a", { payload: "x", hasUuid: true }));
   log.add(publication(2, "a", { payload: "y" }));
-  const find = (more: { uuid?: string; print?: number }) =>
+  const find = (more: { uuid?: string; fingerprint?: number }) =>
     log.repeats.find({ deviceId: "a", payload: "x", ...more })?.offset;
-  assert.deepEqual([find({ uuid: "u" }), find({ print: fingerprintOf("x") }), find({})], [
+  assert.deepEqual([find({ uuid: "u" }), find({ fingerprint: fingerprintOf("x") }), find({})], [
     1,
     1,
     undefined,
@@ -69,8 +69,8 @@ Deno.test("Repeats keeps a bounded number of messages with one fingerprint", () 
 
 Deno.test("fingerprint() is of the bytes, wherever they lie, and differs for near ones", () => {
   const texts = Array.from({ length: 50_000 }, (_, i) => `{"uuid":"${i}","raw":"0000"}`);
-  const prints = new Set(texts.map(fingerprintOf));
-  assert.ok(prints.size > texts.length - 20, `${prints.size} of ${texts.length}`);
+  const fingerprints = new Set(texts.map(fingerprintOf));
+  assert.ok(fingerprints.size > texts.length - 20, `${fingerprints.size} of ${texts.length}`);
   for (const text of ["", "a", "abcd", "abcde", "ñ🚒", "\ufffd"]) {
     const bytes = new TextEncoder().encode(`xyz${text}xyz`);
     assert.equal(fingerprint(bytes.subarray(3, bytes.length - 3)), fingerprintOf(text));

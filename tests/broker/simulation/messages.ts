@@ -38,7 +38,7 @@ export class Messages {
       this.#jobs.set(keyOf(entry), entry.job !== undefined);
     }
     const check = (entry: Entry, i: number) => {
-      const isAlone = entry.uuid === undefined && !entry.mark && !this.#forgot;
+      const isAlone = entry.uuid === undefined && !entry.sourceOffset && !this.#forgot;
       this.options.findings.check(
         isAlone ? published.isStored[first + i] === true : this.#stored.has(keyOf(entry)),
         () => `a publish resolved, and its message is not in the log: ${short(keyOf(entry))}`,

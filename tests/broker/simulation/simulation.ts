@@ -32,8 +32,8 @@ export interface SimulationOptions {
   readonly replaced?: boolean;
   /** Only the owner of the ingest lease publishes. */
   readonly leased?: boolean;
-  /** What is published comes from a partitioned log upstream, whose records have marks. */
-  readonly marked?: boolean;
+  /** What is published comes from a partitioned log upstream, whose records have source offsets. */
+  readonly withOffsets?: boolean;
 }
 
 const SETTLE_MS = 90_000;
@@ -98,7 +98,7 @@ export class Simulation {
         if (this.#upstream) { for (const { payload } of messages) this.#upstream.logged(payload); }
       },
     });
-    if (!options.marked) return;
+    if (!options.withOffsets) return;
     this.#upstream = new Upstream({
       scheduler: this.#scheduler,
       random,

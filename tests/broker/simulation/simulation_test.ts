@@ -24,10 +24,10 @@ Deno.test("KvFanout stores what leased sources send by the lease's owner alone",
   checkMany(SEEDS / 4, { leased: true }));
 
 Deno.test("KvFanout stores each record of an upstream log once, in order, whoever consumes it", () =>
-  checkMany(SEEDS / 4, { marked: true }));
+  checkMany(SEEDS / 4, { withOffsets: true }));
 
 Deno.test("Simulation runs the same way for the same seed", async () => {
-  for (const options of [{}, { replaced: true }, { leased: true }, { marked: true }]) {
+  for (const options of [{}, { replaced: true }, { leased: true }, { withOffsets: true }]) {
     const one = await new Simulation(FIRST + 6, options).run();
     assert.deepEqual(await new Simulation(FIRST + 6, options).run(), one);
   }

@@ -107,5 +107,9 @@ export class Upstream {
 
 function record({ name }: Partition, offset: number): Entry {
   const payload = JSON.stringify({ name, offset });
-  return { deviceId: `${name}d${offset % 3}`, payload, mark: { key: ["sim", name], offset } };
+  return {
+    deviceId: `${name}d${offset % 3}`,
+    payload,
+    sourceOffset: { key: ["sim", name], offset },
+  };
 }

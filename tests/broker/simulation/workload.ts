@@ -36,7 +36,7 @@ export class Workload {
     const deviceId = random.pick(this.devices);
     const padding = "x".repeat(random.chance(0.3) ? this.#padding : 0);
     const payload = JSON.stringify({ n, uuid, padding });
-    const job = random.chance(0.1) ? { lane: `${n}`, body: payload } : undefined;
+    const job = random.chance(0.1) ? { partition: `${n}`, body: payload } : undefined;
     const entry = { deviceId, payload, uuid, job };
     this.#recent.push(entry);
     if (this.#recent.length > 20) this.#recent.shift();

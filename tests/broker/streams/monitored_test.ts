@@ -3,18 +3,18 @@ import { Interest } from "../../../broker/messages/interest.ts";
 import { MessageLog } from "../../../broker/log/message_log.ts";
 import { MonitoredDevices } from "../../../broker/streams/monitored.ts";
 import { Subscribers } from "../../../broker/streams/subscribers.ts";
-import { Turnstile } from "../../../broker/streams/start_scheduler.ts";
+import { StartScheduler } from "../../../broker/streams/start_scheduler.ts";
 import { publication } from "../publications.ts";
 
 function monitored(deviceCount: number) {
   const log = new MessageLog({ maxBytes: 1000 });
   const subscribers = new Subscribers<string>();
-  const turnstile = new Turnstile();
+  const startScheduler = new StartScheduler();
   const goOn: (() => void)[] = [];
-  turnstile.pass = () => new Promise((resolve) => goOn.push(resolve));
+  startScheduler.pass = () => new Promise((resolve) => goOn.push(resolve));
   const know = (deviceId: string) => log.append(publication(log.position + 1, deviceId));
   for (let i = 0; i < deviceCount; i++) know(`d${i}`);
-  const devices = new MonitoredDevices(subscribers, { log, turnstile });
+  const devices = new MonitoredDevices(subscribers, { log, startScheduler });
   const add = (who: string, ...ids: string[]) => subscribers.add(who, Interest.parse(ids, 100));
   return { devices, subscribers, know, add, goOn };
 }

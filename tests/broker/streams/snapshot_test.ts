@@ -207,7 +207,7 @@ Deno.test("a snapshot by command leaves out what reached the client as a message
   kit.hub.attach(session);
   const { signal } = kit.gone;
   // Others have the turn: the snapshot has to wait for its own.
-  while (!kit.hub.turnstile.pass());
+  while (!kit.hub.startScheduler.pass());
   const added = addToSession(kit.hub, session, Interest.parse(["d*"], 1), {
     all: Interest.parse(["d*"], 1),
     snapshot: true,

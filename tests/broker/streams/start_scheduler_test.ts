@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { Turnstile } from "../../../broker/streams/start_scheduler.ts";
+import { StartScheduler } from "../../../broker/streams/start_scheduler.ts";
 import { VirtualTimers } from "../../property/virtual_timers.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
 
@@ -8,7 +8,7 @@ import { Scheduler } from "../simulation/scheduler.ts";
 class Crowd implements Disposable {
   readonly scheduler = new Scheduler();
   readonly #timers = new VirtualTimers(this.scheduler);
-  readonly turnstile = new Turnstile();
+  readonly startScheduler = new StartScheduler();
   readonly done: number[] = [];
 
   constructor(private readonly workMs: number) {}
@@ -35,11 +35,11 @@ class Crowd implements Disposable {
   }
 
   async #pass(): Promise<void> {
-    await this.turnstile.pass();
+    await this.startScheduler.pass();
   }
 
   [Symbol.dispose](): void {
-    this.turnstile[Symbol.dispose]();
+    this.startScheduler[Symbol.dispose]();
     this.#timers[Symbol.dispose]();
   }
 }
@@ -49,15 +49,15 @@ const promises = () => new Promise((resolve) => setImmediate(resolve));
 
 Deno.test("Turnstile: who comes where there is time goes on at once, the next when its work is done", async () => {
   using crowd = new Crowd(1);
-  assert.equal(crowd.turnstile.pass(), undefined);
+  assert.equal(crowd.startScheduler.pass(), undefined);
   crowd.arrive(1);
-  assert.deepEqual([crowd.turnstile.waiting, crowd.done], [1, []]);
+  assert.deepEqual([crowd.startScheduler.waiting, crowd.done], [1, []]);
   await promises();
-  assert.deepEqual([crowd.turnstile.waiting, crowd.done], [0, [1]]);
-  assert.equal(crowd.turnstile.pass(), undefined);
+  assert.deepEqual([crowd.startScheduler.waiting, crowd.done], [0, [1]]);
+  assert.equal(crowd.startScheduler.pass(), undefined);
   await promises();
   crowd.scheduler.now += 4;
-  assert.notEqual(crowd.turnstile.pass(), undefined, "the time of this turn is over");
+  assert.notEqual(crowd.startScheduler.pass(), undefined, "the time of this turn is over");
 });
 
 Deno.test("Turnstile: a crowd goes through in order, 4 ms of work in each turn", async () => {
@@ -86,7 +86,7 @@ Deno.test("Turnstile: who comes back before others have had their turn waits beh
   const order: string[] = [];
   const steps = async (who: string) => {
     for (let step = 0; step < 3; step++) {
-      await crowd.turnstile.pass();
+      await crowd.startScheduler.pass();
       crowd.scheduler.now += 1;
       order.push(who);
     }
@@ -102,10 +102,10 @@ Deno.test("Turnstile: at its end nobody waits, nor later", async () => {
   using crowd = new Crowd(1);
   for (let who = 0; who < 2_000; who++) crowd.arrive(who);
   await promises();
-  assert.ok(crowd.turnstile.waiting > 0);
-  crowd.turnstile[Symbol.dispose]();
+  assert.ok(crowd.startScheduler.waiting > 0);
+  crowd.startScheduler[Symbol.dispose]();
   await promises();
-  assert.deepEqual([crowd.done.length, crowd.turnstile.waiting], [2_000, 0]);
+  assert.deepEqual([crowd.done.length, crowd.startScheduler.waiting], [2_000, 0]);
   crowd.scheduler.now += 1_000;
   crowd.arrive(2_000);
   await promises();

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { Wheel } from "../../../broker/streams/timing_wheel.ts";
+import { TimingWheel } from "../../../broker/streams/timing_wheel.ts";
 
 function wheel(periodSeconds: number) {
   const visited: string[] = [];
-  return { visited, wheel: new Wheel<string>(periodSeconds, (member) => visited.push(member)) };
+  return {
+    visited,
+    wheel: new TimingWheel<string>(periodSeconds, (member) => visited.push(member)),
+  };
 }
 
 Deno.test("Wheel: each member once a period, from a whole one after it came", () => {
@@ -31,7 +34,7 @@ Deno.test("Wheel: a period of one second visits at every turn", () => {
 
 Deno.test("Wheel: members may leave and come while they are visited", () => {
   const visited: string[] = [];
-  const w: Wheel<string> = new Wheel<string>(2, (member) => {
+  const w: TimingWheel<string> = new TimingWheel<string>(2, (member) => {
     visited.push(member);
     w.delete(member);
     if (member === "a") w.delete("b");
@@ -50,7 +53,7 @@ Deno.test("Wheel: members may leave and come while they are visited", () => {
 
 Deno.test("Wheel: who comes while others are visited waits a whole period too", () => {
   const visited: string[] = [];
-  const w: Wheel<string> = new Wheel<string>(2, (member) => {
+  const w: TimingWheel<string> = new TimingWheel<string>(2, (member) => {
     visited.push(member);
     if (member === "a") w.add("new");
   });
@@ -63,7 +66,7 @@ Deno.test("Wheel: who comes while others are visited waits a whole period too", 
 
 Deno.test("Wheel: a visit that throws keeps no other one from being made", () => {
   const visited: string[] = [];
-  const w = new Wheel<string>(1, (member) => {
+  const w = new TimingWheel<string>(1, (member) => {
     if (member === "broken") throw new TypeError("failed on purpose");
     visited.push(member);
   });
@@ -75,7 +78,7 @@ Deno.test("Wheel: a visit that throws keeps no other one from being made", () =>
 Deno.test("Wheel: many members of one second are visited in steps, and none that has left meanwhile", async () => {
   const visited: number[] = [];
   const goOn: (() => void)[] = [];
-  const w = new Wheel<number>(
+  const w = new TimingWheel<number>(
     1,
     (member) => visited.push(member),
     () => new Promise((resolve) => goOn.push(resolve)),

@@ -9,7 +9,7 @@ export interface Received {
   readonly key: string | undefined;
   readonly partition: number;
   readonly offset: number;
-  readonly mark: string;
+  readonly sourceOffset: string;
   readonly detail: string | undefined;
 }
 
@@ -37,18 +37,18 @@ export class FakeIntake implements Intake {
 
   readonly onState = (state: SourceState): void => void this.states.push(state);
 
-  receive(bytes: Uint8Array, origin: Origin, ack?: Ack, place = 0): void {
-    const { key, offset } = origin.mark!;
+  receive(bytes: Uint8Array, origin: Origin, ack?: Ack, position = 0): void {
+    const { key, offset } = origin.sourceOffset!;
     this.received.push({
       text: new TextDecoder().decode(bytes),
       topic: origin.topic,
       key: origin.key,
       partition: Number(key[3]),
       offset,
-      mark: key.join("|"),
+      sourceOffset: key.join("|"),
       detail: origin.detail,
     });
-    this.#waiting.push(() => ack!(place));
+    this.#waiting.push(() => ack!(position));
     if (this.#stores && this.#waiting.length === 1) setTimeout(() => this.#store(), 0);
   }
 
@@ -93,12 +93,12 @@ export class FakeIntake implements Intake {
     return this.states.flatMap((state) => state.state === "waiting" ? [state.reason] : []);
   }
 
-  /** Received without what a fanout would drop: a record at or below its mark is a repeat. */
+  /** Received without what a fanout would drop: a record at or below its source offset is a repeat. */
   get fresh(): Received[] {
-    const marks = new Map<string, number>();
-    return this.received.filter(({ mark, offset }) => {
-      if (offset <= (marks.get(mark) ?? -1)) return false;
-      marks.set(mark, offset);
+    const sourceOffsets = new Map<string, number>();
+    return this.received.filter(({ sourceOffset, offset }) => {
+      if (offset <= (sourceOffsets.get(sourceOffset) ?? -1)) return false;
+      sourceOffsets.set(sourceOffset, offset);
       return true;
     });
   }

@@ -41,7 +41,7 @@ Deno.test("Partitions.settle() takes the group's offset and incarnation over", (
   const partitions = latest();
   const settled = partitions.settle("t", 0, committed);
   assert.equal(settled.position, 40);
-  assert.deepEqual(settled.markKey, ["kafka", "g", "t", "0", "abc"]);
+  assert.deepEqual(settled.sourceOffsetKey, ["kafka", "g", "t", "0", "abc"]);
   assert.deepEqual(partitions.due(), []);
 });
 

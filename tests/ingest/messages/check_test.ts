@@ -107,10 +107,10 @@ Deno.test("MessageCheck gives the fingerprint of the payload as it goes on, wher
   for (const x of ["x", "ñ🚒", "\ufffd", "a\\nb"]) {
     for (const [head, tail] of [["", ""], ["\ufeff", ""], ["\r\n", "\n"]]) {
       const { message } = check(`${head}{"device_id":"d","uuid":"u","x":"${x}"}${tail}`);
-      assert.equal(message?.print, fingerprintOf(message!.payload));
+      assert.equal(message?.fingerprint, fingerprintOf(message!.payload));
     }
   }
-  assert.equal(check('{"device_id":"d"}').message?.print, undefined);
+  assert.equal(check('{"device_id":"d"}').message?.fingerprint, undefined);
 });
 
 Deno.test("MessageCheck survives a hundred thousand messages made at random", () => {

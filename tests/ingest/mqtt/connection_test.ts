@@ -126,7 +126,7 @@ Deno.test("MqttSource holds the connection alive while it holds the broker back"
   await using broker = await startBroker();
   await using source = probe(broker.url, {
     keepaliveSeconds: 1,
-    inflow: { holdMs: 60_000 },
+    ingressBuffer: { holdMs: 60_000 },
   });
   await source.connected();
   await using devices = await publisher(broker.url);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Inflow, type InflowOptions } from "../../../ingest/mqtt/ingress_buffer.ts";
+import { IngressBuffer, type IngressBufferOptions } from "../../../ingest/mqtt/ingress_buffer.ts";
 import type { Inbound } from "../../../ingest/mqtt/connection.ts";
 import type { Ack } from "../../../ingest/runtime/source.ts";
 import { eventually } from "../../kit/eventually.ts";
@@ -36,9 +36,9 @@ class Credits {
   };
 }
 
-function setup(options: Omit<InflowOptions, "intake"> = {}) {
+function setup(options: Omit<IngressBufferOptions, "intake"> = {}) {
   const credits = new Credits();
-  const inflow = new Inflow({ holdMs: 100, ...options, intake: credits.intake });
+  const ingressBuffer = new IngressBuffer({ holdMs: 100, ...options, intake: credits.intake });
   const acked: string[] = [];
   const abandoned: string[] = [];
   const done: string[] = [];
@@ -49,34 +49,34 @@ function setup(options: Omit<InflowOptions, "intake"> = {}) {
       ack: qos === 0 ? undefined : () => acked.push(name),
       abandon: qos === 2 ? () => abandoned.push(name) : undefined,
     };
-    inflow.take(message, () => done.push(name));
+    ingressBuffer.take(message, () => done.push(name));
   };
-  return { credits, inflow, acked, abandoned, done, take };
+  return { credits, ingressBuffer, acked, abandoned, done, take };
 }
 
 Deno.test("Inflow passes messages on at once while there is credit", () => {
-  const { credits, inflow, done, take } = setup();
+  const { credits, ingressBuffer, done, take } = setup();
   credits.give(2);
   take("a");
   take("b", 1);
   assert.deepEqual(credits.received, ["a", "b"]);
   assert.deepEqual(done, ["a", "b"]);
-  assert.equal(inflow.holding, false);
+  assert.equal(ingressBuffer.holding, false);
 });
 
 Deno.test("Inflow holds the parser without credit, and goes on in order with it", async () => {
-  const { credits, inflow, done, take } = setup({ holdMs: 60_000 });
+  const { credits, ingressBuffer, done, take } = setup({ holdMs: 60_000 });
   take("a");
-  assert.ok(inflow.holding);
+  assert.ok(ingressBuffer.holding);
   assert.deepEqual(done, []);
   credits.give(1);
   await eventually("a", () => done.length === 1);
   assert.deepEqual(credits.received, ["a"]);
-  assert.equal(inflow.holding, false);
+  assert.equal(ingressBuffer.holding, false);
 });
 
 Deno.test("Inflow lets the parser go after a while, keeps a backlog, then drops QoS 0 alone", async () => {
-  const { credits, inflow, done, take } = setup({ maxBacklog: 3 });
+  const { credits, ingressBuffer, done, take } = setup({ maxBacklog: 3 });
   take("a");
   await eventually("released", () => done.length === 1);
   for (const name of ["b", "c", "d", "e"]) take(name);
@@ -84,10 +84,10 @@ Deno.test("Inflow lets the parser go after a while, keeps a backlog, then drops 
   assert.equal(credits.dropped, 2);
   take("q1", 1);
   take("q2", 2);
-  assert.equal(inflow.backlog, 5);
-  assert.equal(inflow.holding, false, "there is room for what MQTT 5 may have in flight");
+  assert.equal(ingressBuffer.backlog, 5);
+  assert.equal(ingressBuffer.holding, false, "there is room for what MQTT 5 may have in flight");
   credits.give(10);
-  await eventually("drained", () => inflow.backlog === 0);
+  await eventually("drained", () => ingressBuffer.backlog === 0);
   assert.deepEqual(credits.received, ["a", "b", "c", "q1", "q2"]);
   take("f");
   assert.equal(credits.received.at(-1), "f");
@@ -103,29 +103,29 @@ Deno.test("Inflow bounds the backlog by bytes too", async () => {
 });
 
 Deno.test("Inflow never lets go of QoS 1: it holds a broker that knows no limit", async () => {
-  const { credits, inflow, done, take } = setup({ maxBacklog: 1, maxBacklogBytes: 10 });
+  const { credits, ingressBuffer, done, take } = setup({ maxBacklog: 1, maxBacklogBytes: 10 });
   take("a", 1);
   await eventually("released", () => done.length === 1);
   take("x".repeat(20), 1);
   take("b", 1);
   assert.deepEqual(done.at(-1), "x".repeat(20));
-  assert.ok(inflow.holding, "b is kept, and its parser waits");
+  assert.ok(ingressBuffer.holding, "b is kept, and its parser waits");
   await new Promise((resolve) => setTimeout(resolve, 250));
-  assert.ok(inflow.holding, "for longer than holdMs");
+  assert.ok(ingressBuffer.holding, "for longer than holdMs");
   credits.give(2);
   await eventually("b's parser", () => done.at(-1) === "b");
   credits.give(1);
-  await eventually("drained", () => inflow.backlog === 0);
+  await eventually("drained", () => ingressBuffer.backlog === 0);
   assert.equal(credits.dropped, 0);
   assert.deepEqual(credits.received, ["a", "x".repeat(20), "b"]);
 });
 
 Deno.test("Inflow goes on holding while there is progress, however slow", async () => {
-  const { credits, inflow, done, take } = setup({ holdMs: 300 });
+  const { credits, ingressBuffer, done, take } = setup({ holdMs: 300 });
   take("m0");
   for (let i = 0; i < 8; i++) {
     await new Promise((resolve) => setTimeout(resolve, 60));
-    assert.ok(inflow.holding);
+    assert.ok(ingressBuffer.holding);
     credits.give(1);
     await eventually("the next", () => done.length === i + 1, { intervalMs: 1 });
     take(`m${i + 1}`);
@@ -134,26 +134,26 @@ Deno.test("Inflow goes on holding while there is progress, however slow", async 
 });
 
 Deno.test("Inflow forgets what the broker will send again, and keeps QoS 0", async () => {
-  const { credits, inflow, abandoned, done, take } = setup();
+  const { credits, ingressBuffer, abandoned, done, take } = setup();
   take("a", 1);
   await eventually("released", () => done.length === 1);
   take("b");
   take("c", 2);
-  inflow.forgetUnacked();
+  ingressBuffer.forgetUnacked();
   assert.deepEqual(abandoned, ["c"]);
   credits.give(5);
-  await eventually("drained", () => inflow.backlog === 0);
+  await eventually("drained", () => ingressBuffer.backlog === 0);
   assert.deepEqual(credits.received, ["b"]);
 });
 
 Deno.test("Inflow.settled() waits for the acks of what was passed on", async () => {
-  const { credits, inflow, acked, take } = setup();
-  await inflow.settled(0);
+  const { credits, ingressBuffer, acked, take } = setup();
+  await ingressBuffer.settled(0);
   credits.give(2);
   take("a", 1);
   take("b", 1);
   let settled = false;
-  const settling = inflow.settled(10_000).then(() => settled = true);
+  const settling = ingressBuffer.settled(10_000).then(() => settled = true);
   credits.acks[0]!();
   await Promise.resolve();
   assert.equal(settled, false);
@@ -163,10 +163,10 @@ Deno.test("Inflow.settled() waits for the acks of what was passed on", async () 
 });
 
 Deno.test("Inflow.stop() takes nothing any more, lets parsers go and counts QoS 0 that waited", async () => {
-  const { credits, inflow, done, take } = setup({ holdMs: 60_000 });
+  const { credits, ingressBuffer, done, take } = setup({ holdMs: 60_000 });
   take("a");
   take("b", 1);
-  inflow.stop();
+  ingressBuffer.stop();
   assert.deepEqual(done, ["a", "b"]);
   assert.equal(credits.dropped, 1);
   credits.give(5);

@@ -168,7 +168,7 @@ Deno.test("MqttSource gets retained messages once, not after each reconnect", as
 
 Deno.test("MqttSource drops and counts QoS 0 alone while nothing can be stored", async () => {
   await using broker = await startBroker();
-  await using source = probe(broker.url, { inflow: { holdMs: 50, maxBacklog: 10 } });
+  await using source = probe(broker.url, { ingressBuffer: { holdMs: 50, maxBacklog: 10 } });
   await source.connected();
   await using devices = await publisher(broker.url);
   source.credit = false;

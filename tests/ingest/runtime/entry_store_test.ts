@@ -29,21 +29,21 @@ async function world(queue: Partial<DeliveryQueueOptions> = {}) {
   const fanout = new MemoryFanout({ retentionMs: HOUR_MS, recentMaxBytes: 64e6, work: kv, clock });
   let streamed = 0;
   await fanout.start({ onPublications: (batch) => streamed += batch.length, onReset: () => {} });
-  const backend = { away: true, tried: 0, lanes: new Set<string>(), done: [] as string[] };
+  const backend = { away: true, tried: 0, partitions: new Set<string>(), done: [] as string[] };
   const deliveries = new DeliveryQueue(kv, {
     instance: "one",
     clock,
-    handler: ({ lane, data }) => {
+    handler: ({ partition, data }) => {
       backend.tried++;
-      backend.lanes.add(lane);
+      backend.partitions.add(partition);
       if (backend.away) throw new DeliveryError("away", { away: true, retryAfterMs: 5_000 });
       const { message } = data as { message: { tipo_alarma: number } };
-      backend.done.push(`${lane} ${message.tipo_alarma}`);
+      backend.done.push(`${partition} ${message.tipo_alarma}`);
       return Promise.resolve(undefined);
     },
     ...queue,
   });
-  const inbox = new Inbox(kv, { clock, onQueued: () => deliveries.ring() });
+  const inbox = new Inbox(kv, { clock, onQueued: () => deliveries.notify() });
   const companies = new Companies(kv, clock);
   const store = new EntryStore({ fanout, companies, delivers: true, deliveries, inbox });
   deliveries.start();
@@ -143,7 +143,7 @@ Deno.test("a time that the other side names is kept to", async () => {
   assert.deepEqual(tries.map((at) => at - tries[0]!), [0, 42_000]);
 });
 
-Deno.test("lanes that wait for their next try do not keep others from being worked on", async () => {
+Deno.test("partitions that wait for their next try do not keep others from being worked on", async () => {
   await using rig = await world();
   const { clock, store, backend, companies } = rig;
   clock.now = 1_700_000_000_000;
@@ -153,7 +153,7 @@ Deno.test("lanes that wait for their next try do not keep others from being work
     await store.publish([alarm(name, 1, clock.now)], false);
   }
   for (let i = 0; i < 4; i++) await clock.pass(1_000);
-  assert.equal(backend.lanes.size, 100, "all were tried before the first was tried again");
+  assert.equal(backend.partitions.size, 100, "all were tried before the first was tried again");
 });
 
 Deno.test("more dead than are kept are let go, and counted", async () => {

@@ -53,21 +53,21 @@ Deno.test("BatchingIntake posts a full batch at once", () => {
   assert.deepEqual(posted.map(({ messages }) => messages.deviceIds.join("")), ["abc", "def"]);
 });
 
-Deno.test("BatchingIntake fills up fingerprints and jobs, and keeps runs of marks to the length of the batch", async () => {
+Deno.test("BatchingIntake fills up fingerprints and jobs, and keeps runs of source offsets to the length of the batch", async () => {
   const { posted, intake } = intakeWith();
-  const mark = { key: ["kafka", "g", "t", "0"], offset: 7 };
+  const sourceOffset = { key: ["kafka", "g", "t", "0"], offset: 7 };
   const bytes = (json: string) => new TextEncoder().encode(json);
   intake.receive(bytes('{"device_id":"a"}'), { topic: "t" });
-  intake.receive(bytes('{"device_id":"b","uuid":"u"}'), { topic: "t", mark });
+  intake.receive(bytes('{"device_id":"b","uuid":"u"}'), { topic: "t", sourceOffset });
   intake.receive(bytes('{"device_id":"c"}'), { topic: "t" });
   await eventually("the batch", () => posted.length === 1);
-  const { prints, marks, jobs } = posted[0]!.messages;
-  assert.deepEqual(prints, [
+  const { fingerprints, sourceOffsets, jobs } = posted[0]!.messages;
+  assert.deepEqual(fingerprints, [
     undefined,
     fingerprintOf('{"device_id":"b","uuid":"u"}'),
     undefined,
   ]);
-  assert.deepEqual(marks, [{ key: mark.key, from: 1, offsets: [7] }]);
+  assert.deepEqual(sourceOffsets, [{ key: sourceOffset.key, from: 1, offsets: [7] }]);
   assert.equal(jobs, undefined);
 });
 
@@ -94,11 +94,11 @@ Deno.test("BatchingIntake acks in the order of arrival, refused messages among t
 Deno.test("BatchingIntake calls an ack that messages have in common with the place of the last", () => {
   const { intake, posted } = intakeWith({ maxBatchMessages: 3 });
   const calls: string[] = [];
-  const [one, two] = ["one", "two"].map((name) => (place: number) =>
-    calls.push(`${name} ${place}`)
+  const [one, two] = ["one", "two"].map((name) => (position: number) =>
+    calls.push(`${name} ${position}`)
   );
-  const receive = (ack: typeof one, place: number, json = '{"device_id":"d"}') =>
-    intake.receive(new TextEncoder().encode(json), { topic: "t" }, ack, place);
+  const receive = (ack: typeof one, position: number, json = '{"device_id":"d"}') =>
+    intake.receive(new TextEncoder().encode(json), { topic: "t" }, ack, position);
   receive(one, 1);
   receive(one, 2);
   receive(two, 1);
@@ -191,7 +191,7 @@ Deno.test("BatchingIntake gives a panic button's message its work, and streams o
   await eventually("the batch", () => posted.length === 1);
   const { deviceIds, jobs } = posted[0]!.messages;
   assert.deepEqual(deviceIds, ["cota", "cota", "t"]);
-  assert.deepEqual(jobs?.map((job) => job?.lane), ["cota", undefined, undefined]);
+  assert.deepEqual(jobs?.map((job) => job?.partition), ["cota", undefined, undefined]);
   assert.deepEqual(noWork, [
     "fields missing or wrong: tipo_alarma",
     "tipo_mensaje is not known",

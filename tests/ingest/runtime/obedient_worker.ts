@@ -46,9 +46,9 @@ class ObedientSource implements Source {
         return Promise.resolve();
       case "marked":
         for (const [name, partition, offset] of payload.split(",").map((one) => one.split(":"))) {
-          const mark = partition && { key: keyOf(partition), offset: Number(offset) };
+          const sourceOffset = partition && { key: keyOf(partition), offset: Number(offset) };
           const bytes = new TextEncoder().encode(`{"device_id":"${name}"}`);
-          this.#intake.receive(bytes, { topic: "t", ...(mark && { mark }) });
+          this.#intake.receive(bytes, { topic: "t", ...(sourceOffset && { sourceOffset }) });
         }
         return Promise.resolve();
       case "subscribed":

@@ -77,17 +77,17 @@ Deno.test("Supervisor publishes a worker's messages and lets it ack them when th
   assert.deepEqual(supervisor.detail, { obedient: true });
 });
 
-Deno.test("Supervisor publishes messages with the marks that they came with", async () => {
+Deno.test("Supervisor publishes messages with the source offsets that they came with", async () => {
   const { supervisor, store, tell, connected } = supervise();
   await using _ = supervisor;
   supervisor.start();
   await connected();
   await tell("marked", "a:0:7,b:0:9,c:1:3,d,e:1:4,f:0:12");
   await eventually("the messages", () => store.entries.length === 6);
-  const marks = store.entries.map(({ deviceId, mark }) =>
-    mark ? `${deviceId}:${mark.key.at(-1)}:${mark.offset}` : deviceId
+  const sourceOffsets = store.entries.map(({ deviceId, sourceOffset }) =>
+    sourceOffset ? `${deviceId}:${sourceOffset.key.at(-1)}:${sourceOffset.offset}` : deviceId
   );
-  assert.equal(marks.join(), "a:0:7,b:0:9,c:1:3,d,e:1:4,f:0:12");
+  assert.equal(sourceOffsets.join(), "a:0:7,b:0:9,c:1:3,d,e:1:4,f:0:12");
 });
 
 for (

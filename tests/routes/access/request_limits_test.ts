@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { Place } from "../../../routes/access/admission.ts";
+import { ConnectionSlot } from "../../../routes/access/admission.ts";
 import { problem, ProblemError } from "../../../routes/http/problem.ts";
 import { writeLimits } from "../../../routes/access/request_limits.ts";
 import { configOf } from "../../kit/config.ts";
@@ -27,10 +27,10 @@ Deno.test("MAX_POSTS_PER_SECOND: of more than 10,000 clients the oldest is forgo
 
 Deno.test("Place counts once, and is left once, however often it is told", () => {
   const changes: number[] = [];
-  const place = new Place("a", undefined, (_place, change) => changes.push(change));
-  place.leave();
+  const slot = new ConnectionSlot("a", undefined, (_slot, change) => changes.push(change));
+  slot.leave();
   assert.deepEqual(changes, [], "it was never taken");
-  for (const _ of range(1, 2)) place.take();
-  for (const _ of range(1, 2)) place.leave();
+  for (const _ of range(1, 2)) slot.take();
+  for (const _ of range(1, 2)) slot.leave();
   assert.deepEqual(changes, [1, -1]);
 });

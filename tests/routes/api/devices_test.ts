@@ -58,10 +58,10 @@ Deno.test("devices: a page far behind others lets live messages pass while it is
   await using rig = await Rig.start();
   const entries = Array.from({ length: 20_000 }, (_, i) => ({ deviceId: `d${i}`, payload: "1" }));
   rig.fanout.publish(entries);
-  const { turnstile } = rig.hub;
-  const pass = turnstile.pass.bind(turnstile);
+  const { startScheduler } = rig.hub;
+  const pass = startScheduler.pass.bind(startScheduler);
   let passes = 0;
-  turnstile.pass = () => (passes++, pass());
+  startScheduler.pass = () => (passes++, pass());
   const { devices, next } = await rig.json("/api/v1/devices?limit=2&next=19997");
   assert.deepEqual(devices.map((one: { device_id: string }) => one.device_id), [
     "d19997",

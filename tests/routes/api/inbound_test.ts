@@ -33,7 +33,7 @@ const webhook = (...messages: unknown[]) => ({
   }],
 });
 
-/** Jobs in the queue, by lane, in their order. */
+/** Jobs in the queue, by partition, in their order. */
 async function jobs(kv: KvClient): Promise<StoredJob[]> {
   return (await kv.list({ prefix: DELIVERY_PREFIX }, { limit: 1000 })).map((entry) =>
     new StoredJob(entry)
@@ -64,7 +64,11 @@ everyServer.test("WS /ws acks a message once it is stored, as WhatsApp's webhook
   ]);
   const stored = await jobs(rig.work);
   const bodies = stored.map(({ value }) => (value.data as { message: unknown }).message);
-  assert.equal(new Set(stored.map(({ lane }) => lane)).size, 2, "one lane for each sender");
+  assert.equal(
+    new Set(stored.map(({ partition }) => partition)).size,
+    2,
+    "one partition for each sender",
+  );
   for (const body of [message("wamid.1"), webhook(message("wamid.2"))]) {
     assert.ok(bodies.some((other) => JSON.stringify(other) === JSON.stringify(body)));
   }
@@ -89,10 +93,12 @@ everyServer.test("WS /ws queues a message once, however often it comes, and in o
   const again = { event: "ack", data: { id: "2-150", status: "repeat" } };
   one.send(message("2-150", "2"));
   assert.deepEqual((await answers(one, 451)).at(-1), again);
-  const byLane = Map.groupBy(await jobs(rig.work), ({ lane }) => lane);
-  assert.equal(byLane.size, 3);
-  for (const lane of byLane.values()) {
-    const ids = lane.map(({ value }) => (value.data as { message: { id: string } }).message.id);
+  const byPartition = Map.groupBy(await jobs(rig.work), ({ partition }) => partition);
+  assert.equal(byPartition.size, 3);
+  for (const partition of byPartition.values()) {
+    const ids = partition.map(({ value }) =>
+      (value.data as { message: { id: string } }).message.id
+    );
     const mine = ids.map((id) => Number(id.split("-")[1]));
     if (ids[0]!.startsWith("1-")) assert.equal(new Set(mine).size, 150);
     else assert.deepEqual(mine, range(1, 150));

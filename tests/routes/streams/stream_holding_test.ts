@@ -14,9 +14,9 @@ const big = JSON.stringify({ device_id: "A", more: "x".repeat(50_000) });
 const isDenoSocket = (rig: Rig, transport: "ws" | "sse") =>
   rig.server === "fallback" && transport === "ws";
 
-/** Fails while the only place is taken. */
+/** Fails while the only slot is taken. */
 async function placeIsFree(rig: Rig): Promise<void> {
-  await eventually("its place is free", async () => {
+  await eventually("its slot is free", async () => {
     const response = await rig.fetch("/api/v1/stream");
     await response.body?.cancel();
     return response.status === 200;
@@ -47,7 +47,7 @@ onBoth(
   },
 );
 
-onBoth("a client that reads nothing leaves its place after goodbye", async (transport, start) => {
+onBoth("a client that reads nothing leaves its slot after goodbye", async (transport, start) => {
   await using rig = await start({ env: { ...PLACE.env, QUEUE_MAX_PER_DEVICE: "1000000" } });
   await using _stuck = await rig.slow(transport, "device_ids=A");
   for (const _ of range(1, 400)) rig.publish("A", big);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import { Passage } from "../../../server/guard/guarded_pipe.ts";
+import { GuardedPipe } from "../../../server/guard/guarded_pipe.ts";
 import type { Refusal } from "../../../server/guard/protocol.ts";
 import { idleMsOf } from "../../../server/listen.ts";
 import { configOf } from "../../kit/config.ts";
@@ -16,7 +16,7 @@ const CHECK_MS = 1_000;
 /** Between two comments of a stream, or two pings of a WebSocket. */
 const BEAT_SECONDS = 20;
 
-/** One side of a passage; what was written to it waits until it is read. */
+/** One side of a pipe; what was written to it waits until it is read. */
 class FakeSocket extends Duplex {
   #begun = 0;
   #reads = true;
@@ -63,7 +63,7 @@ class FakeSocket extends Duplex {
   }
 }
 
-/** A passage that somebody looks at every second. */
+/** A pipe that somebody looks at every second. */
 class Kit implements Disposable {
   readonly time = new VirtualTime();
   readonly client = new FakeSocket();
@@ -73,7 +73,7 @@ class Kit implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
 
   constructor() {
-    const passage = new Passage(this.client.socket, this.program.socket, {
+    const pipe = new GuardedPipe(this.client.socket, this.program.socket, {
       limits: {
         maxSockets: 1,
         maxSocketsPerAddress: undefined,
@@ -82,14 +82,14 @@ class Kit implements Disposable {
         writeMs: writeSeconds * 1000,
         maxUnreadBytes: 1_000_000,
       },
-      unread: { bytes: 0, passages: 1 },
+      unread: { bytes: 0, pipes: 1 },
       onAnswered: () => {},
       onClosed: (reason) => {
         this.isClosed = true;
         this.reason = reason;
       },
     });
-    this.#timer = setInterval(() => passage.check(performance.now()), CHECK_MS);
+    this.#timer = setInterval(() => pipe.check(performance.now()), CHECK_MS);
   }
 
   /** The program sends something. */

@@ -11,7 +11,7 @@ Deno.test("a job holds the message as it was sent, and fits into the store at an
   const payload = `{"tipo_mensaje":"configuracion","parametros":{"n":${numbers}}}`;
   const message = { deviceId: "empresas", payload };
   const job = botoneraJob(message, { type: "configuracion", company: undefined, notifies: false });
-  assert.deepEqual([job.lane, job.company], ["empresas", undefined]);
+  assert.deepEqual([job.partition, job.company], ["empresas", undefined]);
   assert.ok(job.body.includes(payload));
   const fanout = new KvFanout(kv.client, { retentionMs: 60_000, recentMaxBytes: 1e6 });
   await fanout.start({ onPublications: () => {}, onReset: () => {} });
