@@ -1,4 +1,4 @@
-/** Wakes one waiting loop; a ring while it is busy is kept, and several are one. */
+/** Wakes one waiting loop; a notification while it is busy is kept, and several count as one. */
 export class Notifier {
   #notified = false;
   #wake: (() => void) | undefined;
@@ -8,7 +8,7 @@ export class Notifier {
     this.#wake?.();
   }
 
-  /** Resolves at the next ring, or at once where one came since the last wait. */
+  /** Resolves at the next notification; at once if one came since the last wait. */
   async wait(): Promise<void> {
     if (!this.#notified) await new Promise<void>((resolve) => this.#wake = resolve);
     this.#notified = false;

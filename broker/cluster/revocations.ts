@@ -3,7 +3,7 @@
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { attempt } from "../../telemetry/fault.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
-import { BELL, REVOKED_PREFIX, revokedKey } from "../store/kv_keys.ts";
+import { REVOKED_PREFIX, revokedKey, WAKE_KEY } from "../store/kv_keys.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
 /** One token by its id, or all of a subject that were issued up to `at`. */
@@ -24,7 +24,7 @@ export interface TokenIdentity {
   readonly issuedAt: number | undefined;
 }
 
-/** How often the notifier is looked at. */
+/** How often the versionstamp is looked at. */
 const POLL_MS = 500;
 const PAGE = 500;
 /** A list that grows beyond this is not the way to take access from so many. */
@@ -38,7 +38,7 @@ export class TooManyRevocationsError extends Error {
 export class Revocations implements AsyncDisposable {
   #known = new Map<string, Revocation>();
   #listeners = new Set<() => void>();
-  #notifier: string | undefined;
+  #versionstamp: string | undefined;
   #run: Promise<void> = Promise.resolve();
   readonly #closed = new AbortController();
 
@@ -75,7 +75,7 @@ export class Revocations implements AsyncDisposable {
       checks: [],
       sets: [
         { key, value: encodeJson(revocation) },
-        { key: BELL, value: new TextEncoder().encode(crypto.randomUUID()) },
+        { key: WAKE_KEY, value: new TextEncoder().encode(crypto.randomUUID()) },
       ],
     });
     this.#known.set(nameOf(revocation), revocation);
@@ -104,8 +104,8 @@ export class Revocations implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const notifier = (await this.kv.get(BELL))?.versionstamp ?? "none";
-    if (notifier === this.#notifier) return;
+    const versionstamp = (await this.kv.get(WAKE_KEY))?.versionstamp ?? "none";
+    if (versionstamp === this.#versionstamp) return;
     const known = new Map<string, Revocation>();
     const expired: KvKey[] = [];
     let after: KvKey | undefined;
@@ -123,7 +123,7 @@ export class Revocations implements AsyncDisposable {
       after = page.at(-1)!.key;
     }
     this.#known = known;
-    this.#notifier = notifier;
+    this.#versionstamp = versionstamp;
     this.#tell();
     if (expired.length === 0) return;
     await this.kv.commit({ checks: [], sets: [], deletes: expired.slice(0, PAGE) });

@@ -4,7 +4,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { KvClient, KvCommit, KvKey } from "../store/kv_client.ts";
 import { DeliveryError, type DeliveryHandler, type DeliveryInfo } from "./delivery.ts";
 import type { PartitionClaim } from "./partition_claim.ts";
-import { judge, type Other, type RetryRules } from "./retry.ts";
+import { type Other, planRetry, type RetryRules } from "./retry.ts";
 import { DEAD_PREFIX, DELIVERY_PREFIX, StoredJob } from "./stored_job.ts";
 
 export interface PartitionWorkerOptions extends RetryRules {
@@ -67,7 +67,7 @@ export class PartitionWorker {
     const outcome = await this.#try(job, abandon);
     if (!outcome) return;
     if (!("error" in outcome)) return await this.#passed(job, outcome);
-    const { isHeldUp } = judge(job, outcome.error, this.options);
+    const { isHeldUp } = planRetry(job, outcome.error, this.options);
     const other = isHeldUp && !stop.aborted ? await this.#tryOther(job, abandon) : undefined;
     if (!this.claim.lost) await this.#failed(job, outcome.error, other);
   }
@@ -130,7 +130,7 @@ export class PartitionWorker {
   async #failed(job: StoredJob, error: unknown, other: Other | undefined): Promise<void> {
     const { onRetry, onDead, onFault, keepsDead } = this.options;
     const { key } = job.entry;
-    const { isDead, change } = judge(job, error, this.options, other);
+    const { isDead, change } = planRetry(job, error, this.options, other);
     const info = (state: DeliveryInfo["state"]) => ({ ...job.info(state), ...told(change) });
     if (!(error instanceof DeliveryError)) onFault?.(info("waiting"), error);
     if (!isDead) {

@@ -41,7 +41,7 @@ const MAX_REASON_CHARS = 500;
  * failed as well. Work that alone fails for long counts half of its tries at most: with nothing to
  * compare it with, it may be the service.
  */
-export function judge(
+export function planRetry(
   { value }: StoredJob,
   error: unknown,
   rules: RetryRules,

@@ -23,7 +23,7 @@ export interface LogWriterOptions {
   readonly view: LogView;
   readonly clock: Clock;
   readonly retentionMs: number;
-  /** Rung where there is something to do. */
+  /** Notified when there is something to do. */
   readonly notifier: Notifier;
   readonly signal: AbortSignal;
 }

@@ -37,7 +37,7 @@ export class WriterFairness {
     private readonly options: {
       readonly kv: KvClient;
       readonly clock: Clock;
-      /** Rung when a turn ends by time. */
+      /** Notified when a turn ends by time. */
       readonly notifier: Notifier;
       readonly signal: AbortSignal;
     },

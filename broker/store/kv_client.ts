@@ -1,4 +1,4 @@
-/** The store as the program uses it: bytes under keys, commits with checks, a doorbell. */
+/** The store as the program uses it: bytes under keys, commits with checks, and a watch. */
 
 export type KvKey = readonly (string | number)[];
 

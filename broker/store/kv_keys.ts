@@ -4,14 +4,14 @@ import type { KvKey } from "./kv_client.ts";
 
 /** A frame of messages, by the offset of its first. */
 export const logKey = (firstOffset: number): KvKey => ["log", firstOffset];
-/** State of the log; changed by every append: doorbell and fence. */
+/** State of the log. Every append changes it, which wakes readers and refuses writers that are behind. */
 export const HEAD: KvKey = ["head"];
 /** Which writer the others are to wait for. */
 export const TURN: KvKey = ["turn"];
 /** Written to find out whether the disk has room again. */
 export const ROOM: KvKey = ["room"];
-/** Rung for changes beside the log: companies, revocations, deliveries. */
-export const BELL: KvKey = ["bell"];
+/** Written after a change beside the log (companies, revocations, deliveries), to wake those who watch it. */
+export const WAKE_KEY: KvKey = ["bell"];
 /** Id of the deployment. */
 export const ID: KvKey = ["id"];
 /** The last message of a device. */

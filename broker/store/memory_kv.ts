@@ -57,9 +57,9 @@ export class MemoryKv implements KvClient {
     signal: AbortSignal,
   ): AsyncGenerator<(KvEntry | undefined)[]> {
     let wake = () => {};
-    const ring = () => wake();
-    this.#watchers.add(ring);
-    signal.addEventListener("abort", ring);
+    const wakeUp = () => wake();
+    this.#watchers.add(wakeUp);
+    signal.addEventListener("abort", wakeUp);
     try {
       while (!signal.aborted) {
         const changed = new Promise<void>((resolve) => wake = resolve);
@@ -67,8 +67,8 @@ export class MemoryKv implements KvClient {
         if (!signal.aborted) await changed;
       }
     } finally {
-      this.#watchers.delete(ring);
-      signal.removeEventListener("abort", ring);
+      this.#watchers.delete(wakeUp);
+      signal.removeEventListener("abort", wakeUp);
     }
   }
 

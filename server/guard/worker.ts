@@ -9,7 +9,7 @@ const port = globalThis as unknown as {
   onmessage: (event: MessageEvent<ToGuard>) => void;
 };
 
-let doorkeeper: GuardServer | undefined;
+let server: GuardServer | undefined;
 
 for (const type of ["error", "unhandledrejection"] as const) {
   addEventListener(type, (event) => {
@@ -23,8 +23,8 @@ for (const type of ["error", "unhandledrejection"] as const) {
 port.onmessage = async ({ data }) => {
   if (data.type === "start") {
     try {
-      doorkeeper = new GuardServer(data, (message) => port.postMessage(message));
-      port.postMessage({ type: "listening", port: await doorkeeper.listen() });
+      server = new GuardServer(data, (message) => port.postMessage(message));
+      port.postMessage({ type: "listening", port: await server.listen() });
     } catch (error) {
       const { code, name } = error as { code?: string; name: string };
       port.postMessage({ type: "failed", error: code ?? name });
@@ -32,13 +32,13 @@ port.onmessage = async ({ data }) => {
   } else if (data.type === "certificate") {
     let ok = true;
     try {
-      doorkeeper?.change(data.tls);
+      server?.change(data.tls);
     } catch {
       ok = false;
     }
     port.postMessage({ type: "changed", ok });
   } else {
-    await doorkeeper?.stop();
+    await server?.stop();
     port.postMessage({ type: "stopped" });
   }
 };

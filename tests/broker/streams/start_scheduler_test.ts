@@ -47,7 +47,7 @@ class Crowd implements Disposable {
 /** Lets every promise go on that can, without a turn of the timers. */
 const promises = () => new Promise((resolve) => setImmediate(resolve));
 
-Deno.test("Turnstile: who comes where there is time goes on at once, the next when its work is done", async () => {
+Deno.test("StartScheduler: who comes where there is time goes on at once, the next when its work is done", async () => {
   using crowd = new Crowd(1);
   assert.equal(crowd.startScheduler.pass(), undefined);
   crowd.arrive(1);
@@ -60,7 +60,7 @@ Deno.test("Turnstile: who comes where there is time goes on at once, the next wh
   assert.notEqual(crowd.startScheduler.pass(), undefined, "the time of this turn is over");
 });
 
-Deno.test("Turnstile: a crowd goes through in order, 4 ms of work in each turn", async () => {
+Deno.test("StartScheduler: a crowd goes through in order, 4 ms of work in each turn", async () => {
   using crowd = new Crowd(1);
   const turns = await crowd.turns(1_000);
   assert.deepEqual(crowd.done, Array.from({ length: 1_000 }, (_, who) => who));
@@ -69,19 +69,19 @@ Deno.test("Turnstile: a crowd goes through in order, 4 ms of work in each turn",
   assert.deepEqual(new Set(turns.slice(1, -1)), new Set([4]));
 });
 
-Deno.test("Turnstile: work that takes longer than a turn goes through one by one", async () => {
+Deno.test("StartScheduler: work that takes longer than a turn goes through one by one", async () => {
   using crowd = new Crowd(10);
   assert.deepEqual(new Set(await crowd.turns(20)), new Set([1]));
 });
 
-Deno.test("Turnstile: of those whose work comes later eight go through in a turn", async () => {
+Deno.test("StartScheduler: of those whose work comes later eight go through in a turn", async () => {
   using crowd = new Crowd(0);
   const turns = await crowd.turns(100);
   assert.equal(Math.max(...turns), 8);
   assert.deepEqual(crowd.done, Array.from({ length: 100 }, (_, who) => who));
 });
 
-Deno.test("Turnstile: who comes back before others have had their turn waits behind them", async () => {
+Deno.test("StartScheduler: who comes back before others have had their turn waits behind them", async () => {
   using crowd = new Crowd(1);
   const order: string[] = [];
   const steps = async (who: string) => {
@@ -98,7 +98,7 @@ Deno.test("Turnstile: who comes back before others have had their turn waits beh
   assert.equal(order.join(""), "abcabcabc");
 });
 
-Deno.test("Turnstile: at its end nobody waits, nor later", async () => {
+Deno.test("StartScheduler: at its end nobody waits, nor later", async () => {
   using crowd = new Crowd(1);
   for (let who = 0; who < 2_000; who++) crowd.arrive(who);
   await promises();
@@ -112,7 +112,7 @@ Deno.test("Turnstile: at its end nobody waits, nor later", async () => {
   assert.equal(crowd.done.at(-1), 2_000);
 });
 
-Deno.test("Turnstile: nothing runs while nobody comes", async () => {
+Deno.test("StartScheduler: nothing runs while nobody comes", async () => {
   using crowd = new Crowd(1);
   await crowd.turns(10);
   await crowd.scheduler.run(() => false, 100);

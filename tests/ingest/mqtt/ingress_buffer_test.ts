@@ -54,7 +54,7 @@ function setup(options: Omit<IngressBufferOptions, "intake"> = {}) {
   return { credits, ingressBuffer, acked, abandoned, done, take };
 }
 
-Deno.test("Inflow passes messages on at once while there is credit", () => {
+Deno.test("IngressBuffer passes messages on at once while there is credit", () => {
   const { credits, ingressBuffer, done, take } = setup();
   credits.give(2);
   take("a");
@@ -64,7 +64,7 @@ Deno.test("Inflow passes messages on at once while there is credit", () => {
   assert.equal(ingressBuffer.holding, false);
 });
 
-Deno.test("Inflow holds the parser without credit, and goes on in order with it", async () => {
+Deno.test("IngressBuffer holds the parser without credit, and goes on in order with it", async () => {
   const { credits, ingressBuffer, done, take } = setup({ holdMs: 60_000 });
   take("a");
   assert.ok(ingressBuffer.holding);
@@ -75,7 +75,7 @@ Deno.test("Inflow holds the parser without credit, and goes on in order with it"
   assert.equal(ingressBuffer.holding, false);
 });
 
-Deno.test("Inflow lets the parser go after a while, keeps a backlog, then drops QoS 0 alone", async () => {
+Deno.test("IngressBuffer lets the parser go after a while, keeps a backlog, then drops QoS 0 alone", async () => {
   const { credits, ingressBuffer, done, take } = setup({ maxBacklog: 3 });
   take("a");
   await eventually("released", () => done.length === 1);
@@ -93,7 +93,7 @@ Deno.test("Inflow lets the parser go after a while, keeps a backlog, then drops 
   assert.equal(credits.received.at(-1), "f");
 });
 
-Deno.test("Inflow bounds the backlog by bytes too", async () => {
+Deno.test("IngressBuffer bounds the backlog by bytes too", async () => {
   const { credits, done, take } = setup({ maxBacklogBytes: 100 });
   take("x".repeat(60));
   await eventually("released", () => done.length === 1);
@@ -102,7 +102,7 @@ Deno.test("Inflow bounds the backlog by bytes too", async () => {
   assert.equal(credits.dropped, 1);
 });
 
-Deno.test("Inflow never lets go of QoS 1: it holds a broker that knows no limit", async () => {
+Deno.test("IngressBuffer never lets go of QoS 1: it holds a broker that knows no limit", async () => {
   const { credits, ingressBuffer, done, take } = setup({ maxBacklog: 1, maxBacklogBytes: 10 });
   take("a", 1);
   await eventually("released", () => done.length === 1);
@@ -120,7 +120,7 @@ Deno.test("Inflow never lets go of QoS 1: it holds a broker that knows no limit"
   assert.deepEqual(credits.received, ["a", "x".repeat(20), "b"]);
 });
 
-Deno.test("Inflow goes on holding while there is progress, however slow", async () => {
+Deno.test("IngressBuffer goes on holding while there is progress, however slow", async () => {
   const { credits, ingressBuffer, done, take } = setup({ holdMs: 300 });
   take("m0");
   for (let i = 0; i < 8; i++) {
@@ -133,7 +133,7 @@ Deno.test("Inflow goes on holding while there is progress, however slow", async 
   assert.equal(credits.received.length, 8);
 });
 
-Deno.test("Inflow forgets what the broker will send again, and keeps QoS 0", async () => {
+Deno.test("IngressBuffer forgets what the broker will send again, and keeps QoS 0", async () => {
   const { credits, ingressBuffer, abandoned, done, take } = setup();
   take("a", 1);
   await eventually("released", () => done.length === 1);
@@ -146,7 +146,7 @@ Deno.test("Inflow forgets what the broker will send again, and keeps QoS 0", asy
   assert.deepEqual(credits.received, ["b"]);
 });
 
-Deno.test("Inflow.settled() waits for the acks of what was passed on", async () => {
+Deno.test("IngressBuffer.settled() waits for the acks of what was passed on", async () => {
   const { credits, ingressBuffer, acked, take } = setup();
   await ingressBuffer.settled(0);
   credits.give(2);
@@ -162,7 +162,7 @@ Deno.test("Inflow.settled() waits for the acks of what was passed on", async () 
   assert.deepEqual(acked, ["a", "b"]);
 });
 
-Deno.test("Inflow.stop() takes nothing any more, lets parsers go and counts QoS 0 that waited", async () => {
+Deno.test("IngressBuffer.stop() takes nothing any more, lets parsers go and counts QoS 0 that waited", async () => {
   const { credits, ingressBuffer, done, take } = setup({ holdMs: 60_000 });
   take("a");
   take("b", 1);

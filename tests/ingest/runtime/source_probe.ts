@@ -1,4 +1,4 @@
-/** Stands in for the harness: starts a source in this thread and records what it hands over. */
+/** Stands in for the worker runtime: starts a source in this thread and records what it hands over. */
 
 import type { InboundMessage } from "../../../broker/messages/inbound_message.ts";
 import type { Intake, Source, SourceContext, SourceState } from "../../../ingest/runtime/source.ts";

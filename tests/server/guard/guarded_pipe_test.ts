@@ -113,14 +113,14 @@ class Kit implements Disposable {
   }
 }
 
-Deno.test("Passage closes a client without an answer after 10 s, whatever it sends meanwhile", async () => {
+Deno.test("GuardedPipe closes a client without an answer after 10 s, whatever it sends meanwhile", async () => {
   using kit = new Kit();
   const drip = setInterval(() => kit.client.push(Buffer.from("a")), 500);
   assert.equal(await kit.closedAfter(handshakeSeconds * 1000), "handshake_timeout");
   clearInterval(drip);
 });
 
-Deno.test("Passage keeps a quiet stream whose only bytes are beats, for an hour", async () => {
+Deno.test("GuardedPipe keeps a quiet stream whose only bytes are beats, for an hour", async () => {
   // A WebSocket's or a stream's own beat, and the ping that a stream has at least.
   for (const seconds of [BEAT_SECONDS, keepaliveSeconds]) {
     using kit = new Kit();
@@ -132,14 +132,14 @@ Deno.test("Passage keeps a quiet stream whose only bytes are beats, for an hour"
   }
 });
 
-Deno.test("Passage closes a connection on which the program sends nothing for 75 s", async () => {
+Deno.test("GuardedPipe closes a connection on which the program sends nothing for 75 s", async () => {
   using kit = new Kit();
   kit.answer();
   assert.equal(idleMsOf(config), 75_000);
   assert.equal(await kit.closedAfter(75_000), "idle_timeout");
 });
 
-Deno.test("Passage closes a client that reads nothing after 60 s, though as often it is sent a ping", async () => {
+Deno.test("GuardedPipe closes a client that reads nothing after 60 s, though as often it is sent a ping", async () => {
   using kit = new Kit();
   kit.client.reads = false;
   kit.answer("x".repeat(50_000));
@@ -151,7 +151,7 @@ Deno.test("Passage closes a client that reads nothing after 60 s, though as ofte
   clearInterval(beats);
 });
 
-Deno.test("Passage keeps a client that reads a little within each minute, and one that catches up", async () => {
+Deno.test("GuardedPipe keeps a client that reads a little within each minute, and one that catches up", async () => {
   using kit = new Kit();
   kit.client.reads = false;
   const sending = setInterval(() => kit.answer("x".repeat(100)), BEAT_SECONDS * 1000);

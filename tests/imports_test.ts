@@ -1,0 +1,91 @@
+/** Imports between folders go down only; CONTRIBUTING.md shows the tree. */
+
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path/posix";
+import { walk } from "./docs/walk.ts";
+
+/** From the top down; folders on one line do not import each other. */
+const FLOORS = `
+  main.ts serve.ts
+  mod.ts
+  server
+  server/guard
+  program.ts
+  routes
+  routes/pages
+  routes/pages/docs
+  routes/openapi
+  routes/reports
+  routes/api
+  routes/streams
+  routes/access
+  routes/http
+  ingest
+  ingest/aws_iot
+  ingest/mqtt ingest/kafka ingest/websocket ingest/demo
+  ingest/runtime
+  ingest/messages
+  ingest/messages/botonera
+  broker/deliveries broker/cluster broker/streams
+  broker/log
+  broker/store
+  broker/messages
+  telemetry
+  config
+  routes/pages/live routes/pages/ops
+  routes/pages/shared
+  client
+  lib
+`.trim().split("\n").map((line) => line.trim().split(" "));
+
+const PROGRAMS = ["main.ts", "serve.ts", "mod.ts", "program.ts"];
+const FOLDERS = ["server", "routes", "ingest", "broker", "telemetry", "config", "client", "lib"];
+const MAX_LINES = 350;
+const MAX_FILES = 28;
+const IMPORT = /(?:\bfrom|\bimport|\bimport\()\s*"(\.{1,2}\/[^"]+\.ts)"/g;
+
+async function sources(): Promise<ReadonlyMap<string, string>> {
+  const paths = [...PROGRAMS];
+  for (const folder of FOLDERS) paths.push(...await walk(folder, ".ts"));
+  return new Map(
+    await Promise.all(
+      paths.map(async (path) =>
+        [path, await Deno.readTextFile(new URL(`../${path}`, import.meta.url))] as const
+      ),
+    ),
+  );
+}
+
+/** The floor's name: a folder, or a program in the root. */
+const roomOf = (path: string) => path.includes("/") ? dirname(path) : path;
+const floorOf = (room: string) => FLOORS.findIndex((rooms) => rooms.includes(room));
+
+Deno.test("imports go down: no folder imports one above it, or beside it on the same line", async () => {
+  const wrong: string[] = [];
+  for (const [path, text] of await sources()) {
+    for (const [, target] of text.matchAll(IMPORT)) {
+      const imported = join(dirname(path), target!);
+      const [from, to] = [roomOf(path), roomOf(imported)];
+      if (from !== to && floorOf(from) >= floorOf(to)) wrong.push(`${path} imports ${imported}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("every folder with code is on a floor, and the root has the four programs alone", async () => {
+  const rooms = new Set([...await sources()].map(([path]) => roomOf(path)));
+  assert.deepEqual([...rooms].filter((room) => floorOf(room) < 0), []);
+  const inRoot: string[] = [];
+  for await (const { name } of Deno.readDir(new URL("../", import.meta.url))) {
+    if (name.endsWith(".ts")) inRoot.push(name);
+  }
+  assert.deepEqual(inRoot.sort(), PROGRAMS.toSorted());
+});
+
+Deno.test(`no file is over ${MAX_LINES} lines, and no folder holds more than ${MAX_FILES} files`, async () => {
+  const files = await sources();
+  const long = [...files].filter(([, text]) => text.trimEnd().split("\n").length > MAX_LINES);
+  assert.deepEqual(long.map(([path]) => path), []);
+  const byRoom = Map.groupBy(files.keys(), roomOf);
+  assert.deepEqual([...byRoom].filter(([, paths]) => paths.length > MAX_FILES), []);
+});
