@@ -33,6 +33,7 @@ const FLOORS = `
   telemetry
   config
   routes/pages/live routes/pages/ops
+  routes/pages/live/map
   routes/pages/shared
   client
   lib

@@ -28,9 +28,9 @@ export function dashboardRoutes(options: DashboardOptions = {}): Hono {
     .get("/ops", (c) => site().ops.respond(c, pageHeaders(undefined)))
     .get("/client.js", (c) => site().script.respond(c, scriptHeaders))
     .get("/client.d.ts", (c) => site().types.respond(c, REVALIDATE))
-    .get("/assets/:version/:folder/:name", (c) => {
+    .get("/assets/:version/:path{.+}", (c) => {
       const { version, files } = pageFiles();
-      const file = files.get(`${c.req.param("folder")}/${c.req.param("name")}`);
+      const file = files.get(c.req.param("path"));
       if (!file) return c.notFound();
       // While a new version is rolled out, a page of the old one may ask here for its files.
       return file.respond(c, c.req.param("version") === version ? FOREVER : REVALIDATE);

@@ -1,7 +1,7 @@
 /** What the bench measures, by the names that `--only` takes. */
 
-import type { Mosquitto } from "../kit/mosquitto.ts";
-import { TestProcess } from "../kit/process.ts";
+import type { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 import { measureBusy, measureIdle, measureResume } from "./connections.ts";
 import { CLIENTS, DEVICES, measureGrowth, OTHER_IDS } from "./growth.ts";
 import { measureKafkaIngest } from "./kafka_ingest.ts";
@@ -137,7 +137,7 @@ export const CASES: readonly Case[] = [
   {
     name: "instances",
     run: async ({ print }) => {
-      const script = new URL("cluster.ts", import.meta.url).pathname;
+      const script = new URL("cluster/cluster.ts", import.meta.url).pathname;
       print(
         await TestProcess.run(Deno.execPath(), {
           args: ["run", "-A", script, "--short"],

@@ -1,7 +1,7 @@
 /** What connections cost: to open, to keep, to bring up to date. */
 
-import type { Mosquitto } from "../kit/mosquitto.ts";
-import { SseClient } from "../kit/sse_client.ts";
+import type { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
 import { Load, type LoadOptions } from "./load.ts";
 import type { Results } from "./results.ts";
 import { startTarget, startTelecast, type TargetName } from "./target.ts";

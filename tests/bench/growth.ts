@@ -1,6 +1,6 @@
 /** What a message costs as fleets, audiences and their interests grow; in time of the processor. */
 
-import type { Mosquitto } from "../kit/mosquitto.ts";
+import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { Load } from "./load.ts";
 import { cpuMicros } from "./noise.ts";
 import type { Results } from "./results.ts";

@@ -7,10 +7,10 @@
 
 import kafkajs from "kafkajs";
 import { clientOf, createTopic } from "../ingest/kafka/run_source.ts";
-import { Kafka } from "../kit/kafka.ts";
+import { Kafka } from "../kit/servers/kafka.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { TestProcess } from "../kit/process.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { cpuMicros } from "./noise.ts";
 import { Results } from "./results.ts";
 

@@ -1,7 +1,7 @@
 /** The load client: built once, then driven over its standard input. */
 
-import { buildGo, LineProcess } from "../kit/line_process.ts";
-import type { Mosquitto } from "../kit/mosquitto.ts";
+import { buildGo, LineProcess } from "../kit/servers/line_process.ts";
+import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 
 export interface LoadOptions {
   readonly transport: "ws" | "sse";

@@ -10,7 +10,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { Mosquitto } from "../kit/mosquitto.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { CASES } from "./cases.ts";
 import { buildLoad } from "./load.ts";
 import { comparison, figureTable, goalTable, save } from "./report.ts";

@@ -1,8 +1,8 @@
 /** MQTT alone: as fast as the broker sends, nobody subscribed, beside a bare mqtt.js worker. */
 
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { TestProcess } from "../kit/process.ts";
-import type { Telecast } from "../kit/telecast.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import type { Telecast } from "../kit/servers/telecast.ts";
 import { Load } from "./load.ts";
 import { cpuMicros } from "./noise.ts";
 import type { Results } from "./results.ts";

@@ -1,6 +1,6 @@
 /** The bench in a minute, for CI: what is lost, repeated or disordered fails, time does not. */
 
-import { Mosquitto } from "../kit/mosquitto.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { Load } from "./load.ts";
 import { measureMqttIngest } from "./mqtt_ingest.ts";
 import type { Results } from "./results.ts";

@@ -1,7 +1,7 @@
 /** From the start of the process until it answers, with an empty store. */
 
-import type { Mosquitto } from "../kit/mosquitto.ts";
-import { Telecast } from "../kit/telecast.ts";
+import type { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import type { Results } from "./results.ts";
 import { startTarget, type TargetName, telecastEnv } from "./target.ts";
 

@@ -1,9 +1,9 @@
 /** What the bench measures: Telecast, a peer in Python, and the limit. */
 
-import type { Mosquitto } from "../kit/mosquitto.ts";
+import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { freePort, isListening } from "../kit/ports.ts";
-import { TestProcess } from "../kit/process.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 
 export type TargetName = "telecast" | "fastapi" | "raw deno";
 

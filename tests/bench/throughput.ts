@@ -1,6 +1,6 @@
 /** Deliveries a second at the greatest rate that a target keeps up with; latencies below that. */
 
-import type { Mosquitto } from "../kit/mosquitto.ts";
+import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { Load, type StepResult } from "./load.ts";
 import { cpuMicros, withNoise } from "./noise.ts";
 import type { Results } from "./results.ts";

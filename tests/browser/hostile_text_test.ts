@@ -3,11 +3,11 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { BackendServer } from "../kit/backend.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { BackendServer } from "../kit/servers/backend.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { browserTest, shownIds, waitForIds, waitForText } from "./page_kit.ts";
 
 /** Sets `hacked` where it is taken for HTML or for an attribute; has not more than 128 characters. */

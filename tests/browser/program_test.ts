@@ -4,10 +4,10 @@
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
 import mqtt from "mqtt";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { browserTest, type BrowserTestOptions, waitForIds, waitForText } from "./page_kit.ts";
 
 const SECRET = "a secret of at least thirty-two bytes";

@@ -6,11 +6,11 @@ import type { Page } from "playwright-core";
 import type { TelecastConstructor } from "../../client/types.ts";
 import { Checker } from "../kit/checker.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { TcpProxy } from "../kit/tcp_proxy.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { TcpProxy } from "../kit/servers/tcp_proxy.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 import { launchChromium } from "./chromium.ts";
 

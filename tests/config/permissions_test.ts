@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { VARIABLE_NAMES } from "../kit/config.ts";
-import { taskCommand } from "../kit/telecast.ts";
+import { taskCommand } from "../kit/servers/telecast.ts";
 
 for (const task of ["start", "dev"]) {
   Deno.test(`deno task ${task} may read the program's variables and no others`, async () => {

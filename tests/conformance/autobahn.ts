@@ -1,6 +1,6 @@
 /** The Autobahn test suite: the public conformance cases of the WebSocket protocol. */
 
-import { TestProcess } from "../kit/process.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 
 const PACKAGE = "autobahntestsuite==25.10.1";

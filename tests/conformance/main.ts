@@ -13,7 +13,7 @@
  */
 
 import { say } from "../kit/say.ts";
-import { EchoServer } from "../kit/ws_echo.ts";
+import { EchoServer } from "../kit/servers/ws_echo.ts";
 import { findPython, runAutobahn } from "./autobahn.ts";
 
 /** The suite's cases send up to 16 MB. */

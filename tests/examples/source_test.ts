@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { trackingPayload } from "../kit/payload.ts";
 import { freePort } from "../kit/ports.ts";
-import { TestProcess } from "../kit/process.ts";
-import { SseClient } from "../kit/sse_client.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 
 const MAIN = new URL("../../examples/source/main.ts", import.meta.url).pathname;

@@ -1,12 +1,12 @@
 /** kill -9 of the instance that has the broker and the work, in the middle of its calls. */
 
 import assert from "node:assert/strict";
-import { BackendServer } from "../kit/backend.ts";
-import { isOwner, startAll } from "../kit/cluster.ts";
-import { DenoKv } from "../kit/denokv.ts";
+import { BackendServer } from "../kit/servers/backend.ts";
+import { isOwner, startAll } from "../kit/servers/cluster.ts";
+import { DenoKv } from "../kit/servers/denokv.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 
 const COMPANIES = ["cota", "funza", "madrid"];
 const TOTAL = 300;

@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { parseWsFrame, type Received } from "../kit/received.ts";
-import { ResumingClient } from "../kit/resuming_client.ts";
-import { SseClient } from "../kit/sse_client.ts";
+import { ResumingClient } from "../kit/clients/resuming_client.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
 import { System } from "../kit/system.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const DEVICES = ["A", "B", "C"];
 const BATCH = 300;

@@ -5,9 +5,9 @@ import { Checker } from "../kit/checker.ts";
 import { eventually } from "../kit/eventually.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { parseWsFrame, type Received } from "../kit/received.ts";
-import { SseClient } from "../kit/sse_client.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
 import { System } from "../kit/system.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const BURST = 1_000;
 const CLIENTS = 20;

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { SlowClient } from "../kit/slow_client.ts";
-import { SseClient } from "../kit/sse_client.ts";
+import { SlowClient } from "../kit/clients/slow_client.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
 import { System } from "../kit/system.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 /** Of each transport. */
 const CLIENTS = 1_000;

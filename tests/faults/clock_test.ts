@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { Fleet, pause } from "../kit/fleet.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { say } from "../kit/say.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 
 const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";

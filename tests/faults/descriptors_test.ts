@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { Fleet, pause } from "../kit/fleet.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { TestProcess } from "../kit/process.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 import { say } from "../kit/say.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 /** Left free when the limit is set. */
 const FREE = 5;

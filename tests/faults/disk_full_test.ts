@@ -2,16 +2,16 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { fileSizeLimit, type FullDisk, smallDisk } from "../kit/full_disk.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { fileSizeLimit, type FullDisk, smallDisk } from "../kit/servers/full_disk.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { freePort } from "../kit/ports.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { say } from "../kit/say.ts";
-import { SseClient } from "../kit/sse_client.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { TempDir } from "../kit/temp_dir.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const PATIENT = { timeoutMs: 60_000 };
 

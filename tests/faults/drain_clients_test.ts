@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { Telecast as Client } from "../../client/telecast.ts";
 import { Checker } from "../kit/checker.ts";
-import { Cluster } from "../kit/cluster.ts";
+import { Cluster } from "../kit/servers/cluster.ts";
 import { eventually } from "../kit/eventually.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 
 const CLIENTS = 1_000;

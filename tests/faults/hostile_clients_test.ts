@@ -8,7 +8,7 @@ import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { parseWsFrame } from "../kit/received.ts";
 import { say } from "../kit/say.ts";
 import { System } from "../kit/system.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 import type { CrowdDone, ToCrowd } from "./crowd_worker.ts";
 import type { BigFramesDone } from "./big_frames_worker.ts";
 

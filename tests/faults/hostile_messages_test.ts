@@ -5,7 +5,7 @@ import { Checker } from "../kit/checker.ts";
 import { eventually } from "../kit/eventually.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { System } from "../kit/system.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 import { parseWsFrame } from "../kit/received.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);

@@ -1,11 +1,11 @@
 /** kill -9 in the middle of a call to the backend. */
 
 import assert from "node:assert/strict";
-import { BackendServer } from "../kit/backend.ts";
+import { BackendServer } from "../kit/servers/backend.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
-import { WsUpstream } from "../kit/ws_upstream.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
+import { WsUpstream } from "../kit/servers/ws_upstream.ts";
 
 const person = (id: string, from: string) => ({ from, id, type: "text", text: { body: id } });
 

@@ -8,9 +8,9 @@ import { MemoryWatch } from "../kit/memory.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { parseWsFrame } from "../kit/received.ts";
 import { say } from "../kit/say.ts";
-import { SlowClient } from "../kit/slow_client.ts";
+import { SlowClient } from "../kit/clients/slow_client.ts";
 import { System } from "../kit/system.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const DEVICES = 1_000;
 const MESSAGES = 50_000;

@@ -1,11 +1,11 @@
 /** Each way that the program has is cut, stalled, slowed and torn, under load. */
 
-import { DenoKv } from "../kit/denokv.ts";
+import { DenoKv } from "../kit/servers/denokv.ts";
 import { Fleet, pause } from "../kit/fleet.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { say } from "../kit/say.ts";
-import { TcpProxy } from "../kit/tcp_proxy.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { TcpProxy } from "../kit/servers/tcp_proxy.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 
 const FLEET = { clients: 40, devices: 40, perSecond: 200 };
 const WAYS = ["broker", "denokv", "clients"] as const;

@@ -3,7 +3,7 @@
 /// <reference lib="deno.worker" />
 
 import { parseWsFrame } from "../kit/received.ts";
-import { FrameSplitter } from "../kit/slow_client.ts";
+import { FrameSplitter } from "../kit/clients/slow_client.ts";
 
 export interface CrowdOptions {
   readonly port: number;

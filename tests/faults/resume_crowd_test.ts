@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
 import { eventually, within } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { parseWsFrame } from "../kit/received.ts";
 import { say } from "../kit/say.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 import type { CrowdResult } from "./resume_crowd.ts";
 
 const CLIENTS = 5_000;

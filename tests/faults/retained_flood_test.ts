@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { MemoryWatch } from "../kit/memory.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { trackingPayload } from "../kit/payload.ts";
 import { say } from "../kit/say.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const DEVICES = 5_000;
 const CHARS = 50_000;

@@ -7,10 +7,10 @@ import { MemoryWatch } from "../kit/memory.ts";
 import { deviceAndSeq, trackingPayload } from "../kit/payload.ts";
 import { parseWsFrame, type Received } from "../kit/received.ts";
 import { say } from "../kit/say.ts";
-import { SlowClient } from "../kit/slow_client.ts";
-import { SseClient } from "../kit/sse_client.ts";
+import { SlowClient } from "../kit/clients/slow_client.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
 import { System } from "../kit/system.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const MESSAGES = 50_000;
 /** Before the slow client comes: after them the program has the memory that this rate takes. */

@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import { connect } from "node:tls";
 import { buildLoad, Load } from "../bench/load.ts";
 import { buildHolders, Holders } from "../holding/holders.ts";
-import { Certificates } from "../kit/certificates.ts";
+import { Certificates } from "../kit/servers/certificates.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { say } from "../kit/say.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 
 const CLIENTS = 50;
 const PER_SECOND = 200;

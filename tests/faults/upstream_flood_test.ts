@@ -1,12 +1,12 @@
 /** An upstream WebSocket that floods, sends garbage and large frames, and is killed again and again. */
 
 import assert from "node:assert/strict";
-import { BackendServer } from "../kit/backend.ts";
+import { BackendServer } from "../kit/servers/backend.ts";
 import { eventually } from "../kit/eventually.ts";
 import { MemoryWatch } from "../kit/memory.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsUpstream } from "../kit/ws_upstream.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsUpstream } from "../kit/servers/ws_upstream.ts";
 
 const MB = 1_048_576;
 /** What the server holds for a client before it waits. */

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
 import { eventually } from "../kit/eventually.ts";
 import { Fleet, pause } from "../kit/fleet.ts";
-import { Kafka } from "../kit/kafka.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
+import { Kafka } from "../kit/servers/kafka.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { ResumingClient } from "../kit/resuming_client.ts";
+import { ResumingClient } from "../kit/clients/resuming_client.ts";
 import { say } from "../kit/say.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 
 const PROBE = new URL("../kit/probe.ts", import.meta.url).pathname;
 const KILLS = 2;

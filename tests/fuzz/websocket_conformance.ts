@@ -3,7 +3,12 @@
  * what a client sends, what is echoed, and how the connection ends.
  */
 
-import { clientClose, clientFrame, concat, type FrameOptions } from "../kit/client_frames.ts";
+import {
+  clientClose,
+  clientFrame,
+  concat,
+  type FrameOptions,
+} from "../kit/clients/client_frames.ts";
 
 const CONTINUATION = 0;
 const TEXT = 1;

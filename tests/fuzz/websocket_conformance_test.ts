@@ -1,9 +1,9 @@
 /** The conformance cases on the production server, each in one write, frame by frame, and chopped. */
 
 import assert from "node:assert/strict";
-import { clientClose, concat } from "../kit/client_frames.ts";
+import { clientClose, concat } from "../kit/clients/client_frames.ts";
 import { eventually } from "../kit/eventually.ts";
-import { EchoServer } from "../kit/ws_echo.ts";
+import { EchoServer } from "../kit/servers/ws_echo.ts";
 import { HANDSHAKE, RawConnection } from "../routes/raw.ts";
 import { CONFORMANCE_CASES, type ConformanceCase, inPieces } from "./websocket_conformance.ts";
 

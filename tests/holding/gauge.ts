@@ -1,7 +1,7 @@
 /** What a process takes of the machine: memory, descriptors, processor time. */
 
 import { processTicks } from "../bench/noise.ts";
-import type { TestProcess } from "../kit/process.ts";
+import type { TestProcess } from "../kit/servers/process.ts";
 
 const EVERY_MS = 500;
 const TICKS_PER_SECOND = 100;

@@ -2,12 +2,12 @@
 
 import { buildLoad, Load, type StepResult } from "../bench/load.ts";
 import { withNoise } from "../bench/noise.ts";
-import { Certificates } from "../kit/certificates.ts";
+import { Certificates } from "../kit/servers/certificates.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { SseClient } from "../kit/sse_client.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
 
-import { Telecast } from "../kit/telecast.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { coresBetween, Gauge, type Sample } from "./gauge.ts";
 import { buildHolders, type HolderResult, Holders } from "./holders.ts";
 

@@ -1,6 +1,6 @@
 /** Clients that hold the server up, in a process of their own. */
 
-import { buildGo, LineProcess } from "../kit/line_process.ts";
+import { buildGo, LineProcess } from "../kit/servers/line_process.ts";
 
 export interface HolderOptions {
   readonly kind: string;

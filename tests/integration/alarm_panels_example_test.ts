@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { BackendServer } from "../kit/backend.ts";
+import { BackendServer } from "../kit/servers/backend.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { mosquittoPub } from "../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { mosquittoPub } from "../kit/clients/mqtt_publisher.ts";
 import { freePort } from "../kit/ports.ts";
-import { TestProcess } from "../kit/process.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 import { TempDir } from "../kit/temp_dir.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const EXAMPLE = new URL("../../examples/alarm_panels/main.ts", import.meta.url).pathname;
 

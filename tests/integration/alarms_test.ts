@@ -1,14 +1,14 @@
 /** Alarms through a real broker to a backend that misbehaves, and on to people. */
 
 import assert from "node:assert/strict";
-import { type BackendCall, BackendServer, type Behaviour } from "../kit/backend.ts";
-import { DenoKv } from "../kit/denokv.ts";
+import { type BackendCall, BackendServer, type Behaviour } from "../kit/servers/backend.ts";
+import { DenoKv } from "../kit/servers/denokv.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { mosquittoPub, MqttPublisher } from "../kit/mqtt_publisher.ts";
-import { startAll } from "../kit/cluster.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { mosquittoPub, MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
+import { startAll } from "../kit/servers/cluster.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const COMPANIES = ["cota", "funza", "madrid", "tocancipa"];
 const PROCESS = "/api/mqtt-alerts/process";

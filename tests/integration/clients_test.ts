@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { eventually } from "../kit/eventually.ts";
-import { TestProcess } from "../kit/process.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 import { System } from "../kit/system.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 

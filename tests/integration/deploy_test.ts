@@ -5,8 +5,8 @@ import { parse } from "yaml";
 import { walk } from "../docs/walk.ts";
 import { eventually } from "../kit/eventually.ts";
 import { freePort } from "../kit/ports.ts";
-import { TestProcess } from "../kit/process.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

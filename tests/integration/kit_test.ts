@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
-import { Certificates } from "../kit/certificates.ts";
-import { DenoKv } from "../kit/denokv.ts";
+import { Certificates } from "../kit/servers/certificates.ts";
+import { DenoKv } from "../kit/servers/denokv.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Haproxy } from "../kit/haproxy.ts";
-import { Kafka } from "../kit/kafka.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { mosquittoPub, MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { Haproxy } from "../kit/servers/haproxy.ts";
+import { Kafka } from "../kit/servers/kafka.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { mosquittoPub, MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { isListening } from "../kit/ports.ts";
-import { TestProcess } from "../kit/process.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 
 Deno.test("TestProcess.waitForOutput() fails with the output of a process that ended", async () => {
   await using process = TestProcess.start("sh", { args: ["-c", "echo first; echo last >&2"] });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { Ingest } from "../ingest/mqtt/ingest.ts";
-import { Certificates } from "../kit/certificates.ts";
+import { Certificates } from "../kit/servers/certificates.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { freePort } from "../kit/ports.ts";
-import { mosquittoPub, MqttPublisher } from "../kit/mqtt_publisher.ts";
-import { TcpProxy } from "../kit/tcp_proxy.ts";
+import { mosquittoPub, MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
+import { TcpProxy } from "../kit/servers/tcp_proxy.ts";
 
 const message = (id: string) => `{"device_id":"${id}"}`;
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { OPERATIONS } from "../../routes/openapi/document.ts";
 import { curlCommand, exampleRequest } from "../../routes/openapi/example_request.ts";
-import { TestProcess } from "../kit/process.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 import { Whole } from "./whole.ts";
 
 const SCHEMATHESIS = `${Deno.env.get("HOME")}/.cache/telecast/schemathesis/bin/st`;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { read } from "../docs/markdown.ts";
-import { TestProcess } from "../kit/process.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 import { Whole } from "./whole.ts";
 
 const RULES = "deploy/prometheus/telecast.rules.yml";

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { connect, type TLSSocket } from "node:tls";
 import { buildHolders, Holders } from "../holding/holders.ts";
-import { Certificates } from "../kit/certificates.ts";
+import { Certificates } from "../kit/servers/certificates.ts";
 import { Checker } from "../kit/checker.ts";
 import { eventually } from "../kit/eventually.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { ResumingClient } from "../kit/resuming_client.ts";
-import { type ProxyKind, ReverseProxy } from "../kit/reverse_proxy.ts";
+import { ResumingClient } from "../kit/clients/resuming_client.ts";
+import { type ProxyKind, ReverseProxy } from "../kit/servers/reverse_proxy.ts";
 import { say } from "../kit/say.ts";
 import { System } from "../kit/system.ts";
 

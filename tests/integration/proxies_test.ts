@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { connect } from "node:tls";
-import { Certificates } from "../kit/certificates.ts";
+import { Certificates } from "../kit/servers/certificates.ts";
 import { eventually } from "../kit/eventually.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { TestProcess } from "../kit/process.ts";
-import { type ProxyKind, ReverseProxy } from "../kit/reverse_proxy.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { type ProxyKind, ReverseProxy } from "../kit/servers/reverse_proxy.ts";
 import { System } from "../kit/system.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const KINDS: readonly ProxyKind[] = ["nginx", "haproxy", "caddy"];
 const STREAM = "/api/v1/stream?device_ids=A";

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { mosquittoPub } from "../kit/mqtt_publisher.ts";
-import { SseClient } from "../kit/sse_client.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { mosquittoPub } from "../kit/clients/mqtt_publisher.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 
 const SOURCE = "telecast-source";

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
 import { eventually } from "../kit/eventually.ts";
-import { HttpServer } from "../kit/http_server.ts";
-import { Kafka } from "../kit/kafka.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { MqttPublisher } from "../kit/mqtt_publisher.ts";
+import { HttpServer } from "../kit/servers/http_server.ts";
+import { Kafka } from "../kit/servers/kafka.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { TestProcess } from "../kit/process.ts";
-import { SseClient } from "../kit/sse_client.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 
 const CLIENT_ID = "siscom-api";
 const GROUP = "siscom-api-consumer";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { freePort } from "../kit/ports.ts";
-import { TestProcess } from "../kit/process.ts";
-import { startFlags } from "../kit/telecast.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { startFlags } from "../kit/servers/telecast.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const COLOR = "\x1b[";

@@ -3,8 +3,8 @@
 import { SignJWT } from "jose";
 import { AwsBroker, DEVICE } from "../ingest/aws_iot/aws_broker.ts";
 import { eventually } from "../kit/eventually.ts";
-import { Mosquitto } from "../kit/mosquitto.ts";
-import { Telecast } from "../kit/telecast.ts";
+import { Mosquitto } from "../kit/servers/mosquitto.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
 
 const SECRET = "a secret of the test, of 32 characters and more";
 const KNOWN_DEVICE = "0848086072";

@@ -1,7 +1,7 @@
 /** Waiting for a condition, in place of sleeping and hoping. */
 
 import { PATIENCE_MS } from "./patience.ts";
-import { lastOutputs } from "./process.ts";
+import { lastOutputs } from "./servers/process.ts";
 
 export interface EventuallyOptions {
   timeoutMs?: number;

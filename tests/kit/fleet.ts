@@ -2,9 +2,9 @@
 
 import { Checker } from "./checker.ts";
 import { eventually } from "./eventually.ts";
-import { MqttPublisher } from "./mqtt_publisher.ts";
+import { MqttPublisher } from "./clients/mqtt_publisher.ts";
 import { trackingPayload } from "./payload.ts";
-import { ResumingClient } from "./resuming_client.ts";
+import { ResumingClient } from "./clients/resuming_client.ts";
 
 export interface FleetOptions {
   readonly brokerUrl: string;

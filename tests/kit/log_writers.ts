@@ -3,7 +3,7 @@
 import { DenoKv as Client } from "../../broker/store/deno_kv.ts";
 import { LogReader } from "../../broker/log/log_reader.ts";
 import { openRemoteKv } from "../../broker/store/remote_kv.ts";
-import type { DenoKv } from "./denokv.ts";
+import type { DenoKv } from "./servers/denokv.ts";
 
 /** A stretch of the log that one instance wrote. */
 export interface Stretch {

@@ -1,6 +1,6 @@
 /** The greatest memory that a process has in use while something happens. */
 
-import type { TestProcess } from "./process.ts";
+import type { TestProcess } from "./servers/process.ts";
 
 const INTERVAL_MS = 100;
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { parseCursor } from "../../broker/messages/message.ts";
 import { deviceAndSeq } from "./payload.ts";
-import { SseClient } from "./sse_client.ts";
+import { SseClient } from "./clients/sse_client.ts";
 
 export class OrderProbe implements AsyncDisposable {
   /** `<cursor> <device> <number>` of each message. */

@@ -1,7 +1,7 @@
 /** Everything that a test client saw, in order, with a way to wait for more. */
 
 import { PATIENCE_MS } from "./patience.ts";
-import { lastOutputs } from "./process.ts";
+import { lastOutputs } from "./servers/process.ts";
 
 export interface WaitOptions {
   readonly timeoutMs?: number;

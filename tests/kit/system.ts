@@ -1,8 +1,8 @@
 /** A broker, Telecast reading from it, and a publisher: what most tests of the whole begin with. */
 
-import { Mosquitto, type MosquittoOptions } from "./mosquitto.ts";
-import { MqttPublisher } from "./mqtt_publisher.ts";
-import { Telecast } from "./telecast.ts";
+import { Mosquitto, type MosquittoOptions } from "./servers/mosquitto.ts";
+import { MqttPublisher } from "./clients/mqtt_publisher.ts";
+import { Telecast } from "./servers/telecast.ts";
 
 export class System implements AsyncDisposable {
   private constructor(

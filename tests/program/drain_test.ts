@@ -5,10 +5,10 @@ import mqtt from "mqtt";
 import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
 import { eventually } from "../kit/eventually.ts";
 import { trackingPayload } from "../kit/payload.ts";
-import { SlowClient } from "../kit/slow_client.ts";
-import { SseClient } from "../kit/sse_client.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { SlowClient } from "../kit/clients/slow_client.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 /** A broker, Telecast reading from it, and a device. */
 class Site implements AsyncDisposable {

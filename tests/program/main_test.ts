@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { freePort, isListening } from "../kit/ports.ts";
-import { SseClient } from "../kit/sse_client.ts";
-import { TestProcess } from "../kit/process.ts";
-import { startFlags, Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { SseClient } from "../kit/clients/sse_client.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { startFlags, Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const MEMORY = { DENO_KV_URL: "memory:" };

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ConfigError, InvalidTopicError, Telecast } from "../../mod.ts";
-import { TestProcess } from "../kit/process.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 
 const PROJECT = new URL("..", import.meta.url).pathname;
 

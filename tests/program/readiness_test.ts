@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { freePort } from "../kit/ports.ts";
-import { TestProcess } from "../kit/process.ts";
-import { startFlags, Telecast } from "../kit/telecast.ts";
+import { TestProcess } from "../kit/servers/process.ts";
+import { startFlags, Telecast } from "../kit/servers/telecast.ts";
 
 const PATIENT = { timeoutMs: 30_000, intervalMs: 20 };
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;

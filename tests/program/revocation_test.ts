@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { TempDir } from "../kit/temp_dir.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 import { bearer, posted, SECRET, sign } from "../routes/signed.ts";
 
 Deno.test("a token that one instance revokes ends streams of another, and is not good there", async () => {

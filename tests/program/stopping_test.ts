@@ -8,7 +8,7 @@ import { startProgram } from "../../program.ts";
 import { Threads } from "../../server/threads.ts";
 import { configOf } from "../kit/config.ts";
 import { eventually, within } from "../kit/eventually.ts";
-import { TestProcess } from "../kit/process.ts";
+import { TestProcess } from "../kit/servers/process.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 
 const MOD = new URL("../../mod.ts", import.meta.url).href;
@@ -65,7 +65,7 @@ Deno.test("Threads.stop(): a thread that dies meanwhile is not started again", a
   const told: string[] = [];
   const channel = new BroadcastChannel("dying thread");
   channel.onmessage = ({ data }) => void told.push(data);
-  const module = new URL("../kit/dying_thread.ts", import.meta.url);
+  const module = new URL("../kit/servers/dying_thread.ts", import.meta.url);
   const threads = new Threads(configOf(), 1, ConnectionCount.forThreads(2), module);
   await eventually("the thread is started", () => told.includes("start"));
   // Long enough for another one to be launched.

@@ -7,7 +7,7 @@ import { WsSink } from "../../broker/streams/ws_sink.ts";
 import { Connection } from "../../server/connection.ts";
 import { EventOutput } from "../../server/event_output.ts";
 import { ServerWebSocket } from "../../server/web_socket.ts";
-import { clientClose, clientFrame, concat } from "../kit/client_frames.ts";
+import { clientClose, clientFrame, concat } from "../kit/clients/client_frames.ts";
 import { FakeConn } from "../kit/fake_conn.ts";
 import { parseWsFrame } from "../kit/received.ts";
 import { EventReader, type Stamp, type Wire, type WireOptions } from "./wire.ts";

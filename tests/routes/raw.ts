@@ -1,6 +1,6 @@
 /** HTTP by hand, for what fetch() and WebSocket will not send or show. */
 
-import { type Address, connect } from "../kit/connect.ts";
+import { type Address, connect } from "../kit/clients/connect.ts";
 import { within } from "../kit/eventually.ts";
 
 /** A connection on which a test writes every byte itself. */

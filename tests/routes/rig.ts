@@ -17,10 +17,10 @@ import { createApp, handlerOf } from "../../routes/app.ts";
 import { ConnectionCount } from "../../routes/http/connection_count.ts";
 import type { AppDeps } from "../../routes/http/deps.ts";
 import { eventually } from "../kit/eventually.ts";
-import { SlowClient } from "../kit/slow_client.ts";
-import { SseClient, type SseClientOptions } from "../kit/sse_client.ts";
-import { WsClient, type WsClientOptions } from "../kit/ws_client.ts";
-import type { Address } from "../kit/connect.ts";
+import { SlowClient } from "../kit/clients/slow_client.ts";
+import { SseClient, type SseClientOptions } from "../kit/clients/sse_client.ts";
+import { WsClient, type WsClientOptions } from "../kit/clients/ws_client.ts";
+import type { Address } from "../kit/clients/connect.ts";
 import { RawConnection } from "./raw.ts";
 import { type RunningServer, SERVER_KINDS, ServerConfig, type ServerKind } from "./servers.ts";
 

@@ -4,7 +4,7 @@ import type { Config } from "../../config/read.ts";
 import { listen } from "../../server/listen.ts";
 import type { AppHandler } from "../../routes/app.ts";
 import { configOf } from "../kit/config.ts";
-import { ownCertificate } from "../kit/own_certificate.ts";
+import { ownCertificate } from "../kit/servers/own_certificate.ts";
 import { TempDir } from "../kit/temp_dir.ts";
 
 /**

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { configOf } from "../kit/config.ts";
-import { connect } from "../kit/connect.ts";
+import { connect } from "../kit/clients/connect.ts";
 import { PATIENCE_MS } from "../kit/patience.ts";
 import { frame, HANDSHAKE } from "../routes/raw.ts";
 import { Rig } from "../routes/rig.ts";

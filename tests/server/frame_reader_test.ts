@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FrameReader } from "../../server/frame_reader.ts";
-import { clientFrame as masked, concat } from "../kit/client_frames.ts";
+import { clientFrame as masked, concat } from "../kit/clients/client_frames.ts";
 
 const TEXT = 0x1;
 const CLOSE = 0x8;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Connection } from "../../server/connection.ts";
 import { PONG_BYTES, ServerWebSocket } from "../../server/web_socket.ts";
-import { clientClose, clientFrame, concat, serverFrames } from "../kit/client_frames.ts";
+import { clientClose, clientFrame, concat, serverFrames } from "../kit/clients/client_frames.ts";
 import { FakeConn } from "../kit/fake_conn.ts";
 import { VirtualTime } from "./virtual_time.ts";
 

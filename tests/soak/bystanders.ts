@@ -1,10 +1,10 @@
 /** Clients of a soak beside those that are counted: slow ones, and ones that command. */
 
-import type { Cluster } from "../kit/cluster.ts";
+import type { Cluster } from "../kit/servers/cluster.ts";
 import { type Fleet, pause } from "../kit/fleet.ts";
-import { SlowClient } from "../kit/slow_client.ts";
-import type { TcpProxy } from "../kit/tcp_proxy.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { SlowClient } from "../kit/clients/slow_client.ts";
+import type { TcpProxy } from "../kit/servers/tcp_proxy.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const SLOW = 4;
 const SLOW_STAY_MS = 8_000;

@@ -1,9 +1,9 @@
 /** What a soak does to the program, one after another, by chance. */
 
-import type { Cluster } from "../kit/cluster.ts";
+import type { Cluster } from "../kit/servers/cluster.ts";
 import { type Fleet, pause } from "../kit/fleet.ts";
-import type { TcpProxy } from "../kit/tcp_proxy.ts";
-import type { Telecast } from "../kit/telecast.ts";
+import type { TcpProxy } from "../kit/servers/tcp_proxy.ts";
+import type { Telecast } from "../kit/servers/telecast.ts";
 
 export interface Scene {
   readonly cluster: Cluster<TcpProxy>;

@@ -9,10 +9,10 @@
  * left alone.
  */
 
-import { Cluster } from "../kit/cluster.ts";
+import { Cluster } from "../kit/servers/cluster.ts";
 import { eventually } from "../kit/eventually.ts";
 import { Fleet, pause } from "../kit/fleet.ts";
-import { TcpProxy } from "../kit/tcp_proxy.ts";
+import { TcpProxy } from "../kit/servers/tcp_proxy.ts";
 import { Bystanders } from "./bystanders.ts";
 import { FAULTS, randomFrom, type Scene } from "./faults.ts";
 import { faultTable, figuresOf, figureTable, type Recoveries } from "./report.ts";

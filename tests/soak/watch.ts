@@ -1,7 +1,7 @@
 /** Samples a process, from outside and from the probe within it. */
 
 import type { Sample } from "../kit/probe.ts";
-import type { Telecast } from "../kit/telecast.ts";
+import type { Telecast } from "../kit/servers/telecast.ts";
 
 const EVERY_MS = 5_000;
 /** Of Linux, wherever Deno runs on it. */

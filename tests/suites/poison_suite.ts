@@ -7,7 +7,7 @@ import { DeliveryQueue, type DeliveryQueueOptions } from "../../broker/deliverie
 import type { KvClient } from "../../broker/store/kv_client.ts";
 import { deliveryKey } from "../../broker/store/kv_keys.ts";
 import { encodeJson } from "../../broker/store/stored_json.ts";
-import { BackendServer, type Behaviour } from "../kit/backend.ts";
+import { BackendServer, type Behaviour } from "../kit/servers/backend.ts";
 import { eventually } from "../kit/eventually.ts";
 import type { DeliveryKit } from "./delivery_suite.ts";
 

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
 import { eventually } from "../kit/eventually.ts";
-import { Telecast } from "../kit/telecast.ts";
-import { WsClient } from "../kit/ws_client.ts";
+import { Telecast } from "../kit/servers/telecast.ts";
+import { WsClient } from "../kit/clients/ws_client.ts";
 
 const SECRET = "a secret of the test, of 32 characters and more";
 

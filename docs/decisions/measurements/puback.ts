@@ -3,9 +3,9 @@
  * deno run -A docs/decisions/measurements/puback.ts
  */
 
-import { Mosquitto } from "../../../tests/kit/mosquitto.ts";
-import { MqttPublisher } from "../../../tests/kit/mqtt_publisher.ts";
-import { Telecast } from "../../../tests/kit/telecast.ts";
+import { Mosquitto } from "../../../tests/kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../../../tests/kit/clients/mqtt_publisher.ts";
+import { Telecast } from "../../../tests/kit/servers/telecast.ts";
 
 const MESSAGES = 60_000;
 const padding = "x".repeat(200);

@@ -11,7 +11,7 @@ import { Filters } from "./filters.ts";
 import { Fleet, type Order } from "./fleet.ts";
 import { prependHistory, readHistory } from "./history.ts";
 import { LiveStream } from "./live_stream.ts";
-import { MapView } from "./map_view.ts";
+import { MapView } from "./map/map_view.ts";
 import { startPageTools } from "../shared/page_tools.ts";
 import { storeChoice, storedChoice, storedLanguage } from "../shared/preferences.ts";
 import { StatusBar } from "./status_bar.ts";

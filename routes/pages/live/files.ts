@@ -6,7 +6,7 @@ import alarmFeed from "./alarm_feed.ts" with { type: "text" };
 import alarmSound from "./alarm_sound.ts" with { type: "text" };
 import alarms from "./alarms.ts" with { type: "text" };
 import app from "./app.ts" with { type: "text" };
-import canvasLayer from "./canvas_layer.ts" with { type: "text" };
+import canvasLayer from "./map/canvas_layer.ts" with { type: "text" };
 import commandForm from "./command_form.ts" with { type: "text" };
 import deviceList from "./device_list.ts" with { type: "text" };
 import devicePanel from "./device_panel.ts" with { type: "text" };
@@ -17,21 +17,21 @@ import history from "./history.ts" with { type: "text" };
 import historyList from "./history_list.ts" with { type: "text" };
 import html from "./index.html" with { type: "text" };
 import layout from "./layout.css" with { type: "text" };
-import leafletModule from "./leaflet_module.ts" with { type: "text" };
+import leafletModule from "./map/leaflet_module.ts" with { type: "text" };
 import lists from "./lists.css" with { type: "text" };
 import liveStream from "./live_stream.ts" with { type: "text" };
-import mapView from "./map_view.ts" with { type: "text" };
+import mapView from "./map/map_view.ts" with { type: "text" };
 import panel from "./panel.css" with { type: "text" };
 import plots from "./plots.ts" with { type: "text" };
 import reading from "./reading.ts" with { type: "text" };
-import sprites from "./sprites.ts" with { type: "text" };
+import sprites from "./map/sprites.ts" with { type: "text" };
 import statusBar from "./status_bar.ts" with { type: "text" };
 import tabs from "./tabs.ts" with { type: "text" };
 import texts from "./texts.ts" with { type: "text" };
-import track from "./track.ts" with { type: "text" };
-import trailLayer from "./trail_layer.ts" with { type: "text" };
+import track from "./map/track.ts" with { type: "text" };
+import trailLayer from "./map/trail_layer.ts" with { type: "text" };
 import vehicle from "./vehicle.ts" with { type: "text" };
-import vehicleLayer from "./vehicle_layer.ts" with { type: "text" };
+import vehicleLayer from "./map/vehicle_layer.ts" with { type: "text" };
 import viewState from "./view_state.ts" with { type: "text" };
 
 export const LIVE_HTML: string = html;
@@ -42,7 +42,7 @@ export const LIVE_FILES: Readonly<Record<string, string>> = {
   "alarm_sound.ts": alarmSound,
   "alarms.ts": alarms,
   "app.ts": app,
-  "canvas_layer.ts": canvasLayer,
+  "map/canvas_layer.ts": canvasLayer,
   "command_form.ts": commandForm,
   "device_list.ts": deviceList,
   "device_panel.ts": devicePanel,
@@ -51,22 +51,22 @@ export const LIVE_FILES: Readonly<Record<string, string>> = {
   "fleet.ts": fleet,
   "history.ts": history,
   "layout.css": layout,
-  "leaflet_module.ts": leafletModule,
+  "map/leaflet_module.ts": leafletModule,
   "history_list.ts": historyList,
   "lists.css": lists,
   "live_stream.ts": liveStream,
-  "map_view.ts": mapView,
+  "map/map_view.ts": mapView,
   "panel.css": panel,
   "plots.ts": plots,
   "reading.ts": reading,
-  "sprites.ts": sprites,
+  "map/sprites.ts": sprites,
   "status_bar.ts": statusBar,
   "tabs.ts": tabs,
   "texts.ts": texts,
-  "track.ts": track,
-  "trail_layer.ts": trailLayer,
+  "map/track.ts": track,
+  "map/trail_layer.ts": trailLayer,
   "vehicle.ts": vehicle,
-  "vehicle_layer.ts": vehicleLayer,
+  "map/vehicle_layer.ts": vehicleLayer,
   "view_state.ts": viewState,
   "leaflet.css": leafletStyle,
   "leaflet.js": leaflet.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n"),

@@ -1,6 +1,6 @@
 import type { Api } from "../shared/api.ts";
 import { readPayload } from "./reading.ts";
-import type { Point } from "./track.ts";
+import type { Point } from "./map/track.ts";
 import { mercator, type Vehicle } from "./vehicle.ts";
 
 /** So many pages of 1,000 messages are read at most. */

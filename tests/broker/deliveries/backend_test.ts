@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Backend } from "../../../broker/deliveries/backend.ts";
 import { DeliveryError } from "../../../broker/deliveries/delivery.ts";
 import { WhatsApp } from "../../../broker/deliveries/whatsapp.ts";
-import { BackendServer } from "../../kit/backend.ts";
+import { BackendServer } from "../../kit/servers/backend.ts";
 
 const never = new AbortController().signal;
 

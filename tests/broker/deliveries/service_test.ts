@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DeliveryError } from "../../../broker/deliveries/delivery.ts";
 import { Service } from "../../../broker/deliveries/service.ts";
-import { BackendServer } from "../../kit/backend.ts";
+import { BackendServer } from "../../kit/servers/backend.ts";
 import { eventually } from "../../kit/eventually.ts";
 
 Deno.test("Service says once that it is away, however often it is tried in vain, and once that it is back", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { KvFanout } from "../../../broker/log/kv_fanout.ts";
 import { MemoryKv } from "../../../broker/store/memory_kv.ts";
-import { DistantKv } from "../../kit/distant_kv.ts";
+import { DistantKv } from "../../kit/servers/distant_kv.ts";
 import { FakeClock } from "../../kit/fake_clock.ts";
 
 const DISTANCES = { readMs: 5, commitMs: 40 };

@@ -1,9 +1,9 @@
 /** A Mosquitto that asks for what AWS IoT Core asks for: certificates, and a policy. */
 
 import type { AwsIotServiceConfig } from "../../../ingest/aws_iot/service.ts";
-import { Certificates } from "../../kit/certificates.ts";
-import { Mosquitto } from "../../kit/mosquitto.ts";
-import { TestProcess } from "../../kit/process.ts";
+import { Certificates } from "../../kit/servers/certificates.ts";
+import { Mosquitto } from "../../kit/servers/mosquitto.ts";
+import { TestProcess } from "../../kit/servers/process.ts";
 import { TempDir } from "../../kit/temp_dir.ts";
 
 export const DEVICE = "bombercat-device-001";

@@ -1,6 +1,6 @@
 /** A TLS server before a plain broker, that sees what a client asks for and sends. */
 
-import type { KeyPair } from "../../kit/certificates.ts";
+import type { KeyPair } from "../../kit/servers/certificates.ts";
 import { freePort } from "../../kit/ports.ts";
 
 export class TlsFront implements AsyncDisposable {

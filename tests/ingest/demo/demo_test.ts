@@ -5,7 +5,7 @@ import { EmbeddedBroker } from "../../../ingest/demo/broker.ts";
 import { startDemo } from "../../../ingest/demo/demo.ts";
 import { getLogger } from "../../../telemetry/log.ts";
 import { eventually } from "../../kit/eventually.ts";
-import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { MqttPublisher } from "../../kit/clients/mqtt_publisher.ts";
 import { freePort, isListening } from "../../kit/ports.ts";
 
 async function listen(url: string, topic: string) {

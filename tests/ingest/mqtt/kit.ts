@@ -3,7 +3,7 @@
 import { EmbeddedBroker } from "../../../ingest/demo/broker.ts";
 import { MqttSource, type MqttSourceConfig } from "../../../ingest/mqtt/source.ts";
 import { eventually } from "../../kit/eventually.ts";
-import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { MqttPublisher } from "../../kit/clients/mqtt_publisher.ts";
 import { SourceProbe } from "../runtime/source_probe.ts";
 
 export const CLIENT_ID = "telecast-test";

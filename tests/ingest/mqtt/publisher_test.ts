@@ -13,7 +13,7 @@ function publisher(idleMs?: number) {
     const supervisor = new Supervisor({
       name: "mqtt-pub",
       kind: "mqtt",
-      worker: new URL("obedient_worker.ts", import.meta.url),
+      worker: new URL("../runtime/obedient_worker.ts", import.meta.url),
       config: { source: {}, check: { maxMessageBytes: 60_000, commandTopicPrefix: "c/" } },
       logger: getLogger("test"),
       publish: () => Promise.resolve(),

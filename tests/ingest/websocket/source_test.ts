@@ -4,7 +4,7 @@ import { SteadyPace } from "../../../ingest/websocket/pace.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { freePort } from "../../kit/ports.ts";
 import { trackingPayload } from "../../kit/payload.ts";
-import { WsUpstream } from "../../kit/ws_upstream.ts";
+import { WsUpstream } from "../../kit/servers/ws_upstream.ts";
 import { SourceProbe } from "../runtime/source_probe.ts";
 
 const QUICK = { tries: 5, quickMs: 20, slowMs: 40 };

@@ -1,13 +1,13 @@
 /** What instances know of each other: figures, devices, last messages. */
 
 import assert from "node:assert/strict";
-import { Cluster } from "../../kit/cluster.ts";
+import { Cluster } from "../../kit/servers/cluster.ts";
 import { eventually } from "../../kit/eventually.ts";
-import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { MqttPublisher } from "../../kit/clients/mqtt_publisher.ts";
 import { trackingPayload } from "../../kit/payload.ts";
-import { SseClient } from "../../kit/sse_client.ts";
-import type { Telecast } from "../../kit/telecast.ts";
-import { WsClient } from "../../kit/ws_client.ts";
+import { SseClient } from "../../kit/clients/sse_client.ts";
+import type { Telecast } from "../../kit/servers/telecast.ts";
+import { WsClient } from "../../kit/clients/ws_client.ts";
 
 const DEVICES = Array.from({ length: 20 }, (_, i) => `bus-${String(i).padStart(2, "0")}`);
 const EACH = 5;

@@ -1,7 +1,7 @@
 /** Three instances as one: what is published reaches the clients of all. */
 
 import assert from "node:assert/strict";
-import { Cluster } from "../../kit/cluster.ts";
+import { Cluster } from "../../kit/servers/cluster.ts";
 import { Fleet } from "../../kit/fleet.ts";
 import { say } from "../../kit/say.ts";
 

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
-import { Mosquitto } from "../../kit/mosquitto.ts";
-import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../../kit/clients/mqtt_publisher.ts";
 import { trackingPayload } from "../../kit/payload.ts";
 import { freePort } from "../../kit/ports.ts";
-import { TestProcess } from "../../kit/process.ts";
-import { startFlags } from "../../kit/telecast.ts";
+import { TestProcess } from "../../kit/servers/process.ts";
+import { startFlags } from "../../kit/servers/telecast.ts";
 import { TempDir } from "../../kit/temp_dir.ts";
-import { WsClient } from "../../kit/ws_client.ts";
+import { WsClient } from "../../kit/clients/ws_client.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 const CLIENTS = 20;

@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import { Checker } from "../../kit/checker.ts";
-import { isOwner, startAll } from "../../kit/cluster.ts";
+import { isOwner, startAll } from "../../kit/servers/cluster.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { Fleet, pause } from "../../kit/fleet.ts";
-import { Mosquitto } from "../../kit/mosquitto.ts";
-import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { Mosquitto } from "../../kit/servers/mosquitto.ts";
+import { MqttPublisher } from "../../kit/clients/mqtt_publisher.ts";
 import { assertOneOrder, OrderProbe } from "../../kit/order_probe.ts";
 import { trackingPayload } from "../../kit/payload.ts";
 import { say } from "../../kit/say.ts";
-import { Telecast } from "../../kit/telecast.ts";
+import { Telecast } from "../../kit/servers/telecast.ts";
 import { TempDir } from "../../kit/temp_dir.ts";
 
 const LOAD_MS = 4_000;

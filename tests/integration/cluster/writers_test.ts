@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { Checker } from "../../kit/checker.ts";
-import { Cluster } from "../../kit/cluster.ts";
+import { Cluster } from "../../kit/servers/cluster.ts";
 import { eventually } from "../../kit/eventually.ts";
-import { MqttPublisher } from "../../kit/mqtt_publisher.ts";
+import { MqttPublisher } from "../../kit/clients/mqtt_publisher.ts";
 import { assertOneOrder, OrderProbe } from "../../kit/order_probe.ts";
 import { trackingPayload } from "../../kit/payload.ts";
 import { say } from "../../kit/say.ts";

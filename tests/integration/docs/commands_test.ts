@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { blocksOf, commandsOf, documents, read, ROOT } from "../../docs/markdown.ts";
 import { CASES } from "../../bench/cases.ts";
-import { STAGES } from "../../bench/profile.ts";
+import { STAGES } from "../../bench/profile/profile.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { freePort, isListening } from "../../kit/ports.ts";
-import { TestProcess } from "../../kit/process.ts";
+import { TestProcess } from "../../kit/servers/process.ts";
 import { System } from "../../kit/system.ts";
 import { TempDir } from "../../kit/temp_dir.ts";
 

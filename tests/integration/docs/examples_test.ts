@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
-import { TestProcess } from "../../kit/process.ts";
+import { TestProcess } from "../../kit/servers/process.ts";
 import { System } from "../../kit/system.ts";
 import { TempDir } from "../../kit/temp_dir.ts";
 import { BrowserPage, browserTest } from "./page.ts";

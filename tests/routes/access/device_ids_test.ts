@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Received } from "../../kit/received.ts";
-import type { WsClient } from "../../kit/ws_client.ts";
+import type { WsClient } from "../../kit/clients/ws_client.ts";
 import { everyServer, numbered, Rig } from "../rig.ts";
 import { bearer, posted, SECRET, sign } from "../signed.ts";
 

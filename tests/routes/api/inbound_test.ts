@@ -7,7 +7,7 @@ import type { KvClient } from "../../../broker/store/kv_client.ts";
 import { MemoryKv } from "../../../broker/store/memory_kv.ts";
 import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../../../routes/api/inbound_schemas.ts";
 import { eventually } from "../../kit/eventually.ts";
-import { WsClient, type WsClientOptions } from "../../kit/ws_client.ts";
+import { WsClient, type WsClientOptions } from "../../kit/clients/ws_client.ts";
 import { HANDSHAKE } from "../raw.ts";
 import { everyServer, range, Rig } from "../rig.ts";
 

@@ -8,7 +8,7 @@ import type { Outgoing } from "../../../ingest/runtime/source.ts";
 import { startProgram } from "../../../program.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { Recorder } from "../../kit/recorder.ts";
-import { SseClient } from "../../kit/sse_client.ts";
+import { SseClient } from "../../kit/clients/sse_client.ts";
 import { Rig } from "../rig.ts";
 
 const post = (body: string): RequestInit => ({ method: "POST", body });

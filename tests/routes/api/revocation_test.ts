@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { MemoryKv } from "../../../broker/store/memory_kv.ts";
 import { Revocations } from "../../../broker/cluster/revocations.ts";
 import { eventually } from "../../kit/eventually.ts";
-import { WsClient } from "../../kit/ws_client.ts";
+import { WsClient } from "../../kit/clients/ws_client.ts";
 import { Rig } from "../rig.ts";
 import { bearer, posted, seconds, SECRET, sign } from "../signed.ts";
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
 import type { Received } from "../../kit/received.ts";
-import type { WsClient } from "../../kit/ws_client.ts";
+import type { WsClient } from "../../kit/clients/ws_client.ts";
 import { everyServer, Flow, numbered, numbersOf, range, Rig, seeded } from "../rig.ts";
 
 const names = (events: readonly Received[]) => events.map(({ event }) => event);

@@ -6,7 +6,7 @@ import { Checker } from "../../kit/checker.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { trackingPayload } from "../../kit/payload.ts";
 import type { Received } from "../../kit/received.ts";
-import { ResumingClient } from "../../kit/resuming_client.ts";
+import { ResumingClient } from "../../kit/clients/resuming_client.ts";
 import { everyServer, numbersOf, range, seeded } from "../rig.ts";
 
 const resumed = (events: readonly Received[]) => events.find(({ event }) => event === "resumed");

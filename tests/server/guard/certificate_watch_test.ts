@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CertificateWatch, readKeyPair } from "../../../server/guard/certificate_watch.ts";
-import { Certificates } from "../../kit/certificates.ts";
+import { Certificates } from "../../kit/servers/certificates.ts";
 import { eventually } from "../../kit/eventually.ts";
 
 Deno.test("CertificateWatch tells a new pair that fits, and what is wrong with others once", async () => {

@@ -8,7 +8,7 @@ import type { EventBody } from "../../../broker/streams/sse_sink.ts";
 import { listen } from "../../../server/listen.ts";
 import { StreamBody } from "../../../routes/streams/stream_body.ts";
 import type { RequestInfo } from "../../../routes/http/own_server.ts";
-import { Certificates, type KeyPair } from "../../kit/certificates.ts";
+import { Certificates, type KeyPair } from "../../kit/servers/certificates.ts";
 import { eventually, within } from "../../kit/eventually.ts";
 import { freePort } from "../../kit/ports.ts";
 import { concat, frame, HANDSHAKE, RawConnection } from "../../routes/raw.ts";
