@@ -34,6 +34,7 @@ const FLOORS = `
   config
   routes/pages/live routes/pages/ops
   routes/pages/live/map
+  routes/pages/live/fleet
   routes/pages/shared
   client
   lib

@@ -1,9 +1,9 @@
 /** Publishing to AWS IoT Core, and commands from it: by the program, or as a module. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
-import { logFault } from "../../telemetry/fault.ts";
 import { getLogger, reasonOf } from "../../telemetry/log.ts";
 import type { SourceState } from "../runtime/source.ts";
+import { type CommandHandler, CommandHandlers } from "./command_handlers.ts";
 import {
   type AwsIotStatus,
   ConnectionStatus,
@@ -46,7 +46,14 @@ export type { AwsIotStatus };
 export { AwsIotConfigError, type AwsIotServiceConfig } from "./service_config.ts";
 export { RefusedError, UndeliverableError } from "./outbox_item.ts";
 export { InvalidTopicError } from "../mqtt/topic_name.ts";
-export { type Command, InvalidPayloadError, type JsonObject, RawJson, type Receipt };
+export {
+  type Command,
+  type CommandHandler,
+  InvalidPayloadError,
+  type JsonObject,
+  RawJson,
+  type Receipt,
+};
 
 /** What the program, or a test, puts in the place of the usual parts. */
 export interface AwsIotParts {
@@ -57,8 +64,6 @@ export interface AwsIotParts {
   /** After the ack, before publishing resolves. */
   readonly onPublished?: ((message: Outbound) => Promise<void>) | undefined;
 }
-
-export type CommandHandler = (command: Command) => void | Promise<void>;
 
 const SETTLE_MS = 500;
 
@@ -76,7 +81,7 @@ export class AwsIotService implements AsyncDisposable {
   readonly #status: ConnectionStatus;
   readonly #commandPrefix: string;
   readonly #batcher: TelemetryBatcher | undefined;
-  readonly #handlers = new Set<CommandHandler>();
+  readonly #handlers = new CommandHandlers();
   readonly #log = getLogger("ingest", "aws_iot");
   #dropped = 0;
   #lastPublish: number | undefined;
@@ -171,7 +176,7 @@ export class AwsIotService implements AsyncDisposable {
     if (!this.#link.primary) this.#status.standby();
     this.#link.start({
       onState: (state) => this.#onState(state),
-      onCommand: (command) => this.#onCommand(command),
+      onCommand: (command) => this.#handlers.call(command),
       onLog: (level, text) => this.#log[level](text),
     });
     this.#keepAlive(this.#running.signal);
@@ -242,8 +247,7 @@ export class AwsIotService implements AsyncDisposable {
 
   /** Calls the handler with every command; acknowledged when it resolves. Returns how to end that. */
   onCommand(handler: CommandHandler): () => void {
-    this.#handlers.add(handler);
-    return () => this.#handlers.delete(handler);
+    return this.#handlers.add(handler);
   }
 
   status(): AwsIotStatus {
@@ -303,16 +307,6 @@ export class AwsIotService implements AsyncDisposable {
       this.#outbox.opened();
       this.#settled.resolve(true);
     } else if (state.state !== "connecting") this.#outbox.lost();
-  }
-
-  async #onCommand(command: Command): Promise<void> {
-    for (const handler of this.#handlers) {
-      try {
-        await handler(command);
-      } catch (error) {
-        logFault("a command handler failed", error);
-      }
-    }
   }
 
   #onBreaker(open: boolean, reason: string): void {

@@ -39,7 +39,7 @@ export const ROUTE_SCOPES: Readonly<Record<string, Scope | "none">> = {
   "GET /ops": "none",
   "GET /client.js": "none",
   "GET /client.d.ts": "none",
-  "GET /assets/:version/:folder/:name": "none",
+  "GET /assets/:version/:path{.+}": "none",
 };
 
 /** Whether a token with these scopes may do what asks for `scope`. */

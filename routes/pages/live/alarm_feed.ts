@@ -3,7 +3,7 @@ import { byId, element, setText } from "../shared/dom.ts";
 import { formatClock, onLanguage } from "../shared/language.ts";
 import type { AlarmEntry, Alarms } from "./alarms.ts";
 import { text } from "./texts.ts";
-import type { Vehicle } from "./vehicle.ts";
+import type { Vehicle } from "./fleet/vehicle.ts";
 
 /** The list of alarms, the count of those that nobody has seen, and the most urgent on the map. */
 export class AlarmFeed {

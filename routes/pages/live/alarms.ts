@@ -1,5 +1,5 @@
-import type { Alarm } from "./reading.ts";
-import type { Vehicle } from "./vehicle.ts";
+import type { Alarm } from "./fleet/reading.ts";
+import type { Vehicle } from "./fleet/vehicle.ts";
 
 const MAX_ALARMS = 200;
 

@@ -8,7 +8,7 @@ import { DeviceList } from "./device_list.ts";
 import { DevicePanel } from "./device_panel.ts";
 import { byId, metaContent, setText } from "../shared/dom.ts";
 import { Filters } from "./filters.ts";
-import { Fleet, type Order } from "./fleet.ts";
+import { Fleet, type Order } from "./fleet/fleet.ts";
 import { prependHistory, readHistory } from "./history.ts";
 import { LiveStream } from "./live_stream.ts";
 import { MapView } from "./map/map_view.ts";
@@ -18,7 +18,7 @@ import { StatusBar } from "./status_bar.ts";
 import { Tabs } from "./tabs.ts";
 import { text } from "./texts.ts";
 import { TokenDialog } from "../shared/token_dialog.ts";
-import type { Vehicle } from "./vehicle.ts";
+import type { Vehicle } from "./fleet/vehicle.ts";
 import { parseViewState, storeViewState } from "./view_state.ts";
 
 /** How often text is written; the map draws as often as it can. */
@@ -34,7 +34,7 @@ const api = new Api();
 /** Alarms up to then have been seen in this browser; those from before its first visit are past. */
 const seenUpTo = Number(storedChoice("seen_up_to") ?? Date.now());
 const fleet = new Fleet(metaContent("device-id-path").split(".").filter(Boolean));
-const map = new MapView(byId("map"), fleet, (vehicle) => select(vehicle));
+const map = new MapView(byId("map"), fleet, text, (vehicle) => select(vehicle));
 const list = new DeviceList(fleet, (vehicle) => select(vehicle, { center: true }));
 const first = parseViewState(location.search);
 /** Id of a vehicle to be opened. */

@@ -2,9 +2,9 @@
 import { formatNumber, formatSpan, onLanguage } from "../shared/language.ts";
 import { byId, element, setText } from "../shared/dom.ts";
 import { visible } from "../shared/unseen.ts";
-import type { Fleet, Order } from "./fleet.ts";
+import type { Fleet, Order } from "./fleet/fleet.ts";
 import { text } from "./texts.ts";
-import type { Vehicle } from "./vehicle.ts";
+import type { Vehicle } from "./fleet/vehicle.ts";
 
 /** Height of a row in rem; style sheet and list have to agree. */
 const ROW_REM = 3.5;

@@ -8,7 +8,7 @@ import { visible, visibleJson } from "../shared/unseen.ts";
 import { HistoryList } from "./history_list.ts";
 import { Plots } from "./plots.ts";
 import { text, type TextKey } from "./texts.ts";
-import type { Vehicle } from "./vehicle.ts";
+import type { Vehicle } from "./fleet/vehicle.ts";
 
 type Value = (vehicle: Vehicle) => string | undefined;
 

@@ -12,7 +12,7 @@ import deviceList from "./device_list.ts" with { type: "text" };
 import devicePanel from "./device_panel.ts" with { type: "text" };
 import filters from "./filters.ts" with { type: "text" };
 import finder from "./finder.css" with { type: "text" };
-import fleet from "./fleet.ts" with { type: "text" };
+import fleet from "./fleet/fleet.ts" with { type: "text" };
 import history from "./history.ts" with { type: "text" };
 import historyList from "./history_list.ts" with { type: "text" };
 import html from "./index.html" with { type: "text" };
@@ -23,14 +23,14 @@ import liveStream from "./live_stream.ts" with { type: "text" };
 import mapView from "./map/map_view.ts" with { type: "text" };
 import panel from "./panel.css" with { type: "text" };
 import plots from "./plots.ts" with { type: "text" };
-import reading from "./reading.ts" with { type: "text" };
+import reading from "./fleet/reading.ts" with { type: "text" };
 import sprites from "./map/sprites.ts" with { type: "text" };
 import statusBar from "./status_bar.ts" with { type: "text" };
 import tabs from "./tabs.ts" with { type: "text" };
 import texts from "./texts.ts" with { type: "text" };
-import track from "./map/track.ts" with { type: "text" };
+import track from "./fleet/track.ts" with { type: "text" };
 import trailLayer from "./map/trail_layer.ts" with { type: "text" };
-import vehicle from "./vehicle.ts" with { type: "text" };
+import vehicle from "./fleet/vehicle.ts" with { type: "text" };
 import vehicleLayer from "./map/vehicle_layer.ts" with { type: "text" };
 import viewState from "./view_state.ts" with { type: "text" };
 
@@ -48,7 +48,7 @@ export const LIVE_FILES: Readonly<Record<string, string>> = {
   "device_panel.ts": devicePanel,
   "filters.ts": filters,
   "finder.css": finder,
-  "fleet.ts": fleet,
+  "fleet/fleet.ts": fleet,
   "history.ts": history,
   "layout.css": layout,
   "map/leaflet_module.ts": leafletModule,
@@ -58,14 +58,14 @@ export const LIVE_FILES: Readonly<Record<string, string>> = {
   "map/map_view.ts": mapView,
   "panel.css": panel,
   "plots.ts": plots,
-  "reading.ts": reading,
+  "fleet/reading.ts": reading,
   "map/sprites.ts": sprites,
   "status_bar.ts": statusBar,
   "tabs.ts": tabs,
   "texts.ts": texts,
-  "map/track.ts": track,
+  "fleet/track.ts": track,
   "map/trail_layer.ts": trailLayer,
-  "vehicle.ts": vehicle,
+  "fleet/vehicle.ts": vehicle,
   "map/vehicle_layer.ts": vehicleLayer,
   "view_state.ts": viewState,
   "leaflet.css": leafletStyle,

@@ -2,7 +2,7 @@
 import { formatNumber, onLanguage } from "../shared/language.ts";
 import { byId, element, setText } from "../shared/dom.ts";
 import { visible } from "../shared/unseen.ts";
-import type { Filter, Fleet, Show } from "./fleet.ts";
+import type { Filter, Fleet, Show } from "./fleet/fleet.ts";
 import { text, type TextKey } from "./texts.ts";
 
 const SHOWS: [Show, TextKey][] = [

@@ -1,7 +1,7 @@
 import type { Api } from "../shared/api.ts";
-import { readPayload } from "./reading.ts";
-import type { Point } from "./map/track.ts";
-import { mercator, type Vehicle } from "./vehicle.ts";
+import { readPayload } from "./fleet/reading.ts";
+import type { Point } from "./fleet/track.ts";
+import { mercator, type Vehicle } from "./fleet/vehicle.ts";
 
 /** So many pages of 1,000 messages are read at most. */
 const MAX_PAGES = 3;

@@ -3,7 +3,7 @@ import { element } from "../shared/dom.ts";
 import { formatClock, formatNumber } from "../shared/language.ts";
 import { visibleJson } from "../shared/unseen.ts";
 import { parseDeviceTime } from "./history.ts";
-import { readPayload } from "./reading.ts";
+import { readPayload } from "./fleet/reading.ts";
 import { text } from "./texts.ts";
 
 const MAX_MESSAGES = 100;

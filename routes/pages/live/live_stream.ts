@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import { Telecast } from "../../../client/telecast.ts";
 import type { TelecastState } from "../../../client/types.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Fleet } from "./fleet/fleet.ts";
 import type { Api } from "../shared/api.ts";
-import type { Alarm, Reading } from "./reading.ts";
-import type { Vehicle } from "./vehicle.ts";
+import type { Alarm, Reading } from "./fleet/reading.ts";
+import type { Vehicle } from "./fleet/vehicle.ts";
 
 /** Messages of so long come in one frame: the eye does not see it, and 1,000/s cost a tenth. */
 const BATCH_MS = 50;

@@ -3,7 +3,7 @@ import { element } from "../shared/dom.ts";
 import { formatNumber } from "../shared/language.ts";
 import { TimePlot } from "../shared/time_plot.ts";
 import { text, type TextKey } from "./texts.ts";
-import type { Vehicle } from "./vehicle.ts";
+import type { Vehicle } from "./fleet/vehicle.ts";
 
 interface Series {
   readonly label: TextKey;

@@ -2,7 +2,7 @@
 import { formatNumber, onLanguage } from "../shared/language.ts";
 import type { TelecastState } from "../../../client/types.ts";
 import { byId, element, setText } from "../shared/dom.ts";
-import type { Fleet } from "./fleet.ts";
+import type { Fleet } from "./fleet/fleet.ts";
 import type { LiveStream } from "./live_stream.ts";
 import { text, type TextKey } from "./texts.ts";
 

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import type { Order, Show } from "./fleet.ts";
+import type { Order, Show } from "./fleet/fleet.ts";
 
 /** What is looked at; it stands in the address, so that it can be kept and passed on. */
 export interface ViewState {

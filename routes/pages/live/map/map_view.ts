@@ -1,12 +1,11 @@
 /// <reference lib="dom" />
 import { onLanguage } from "../../shared/language.ts";
 import { icon, metaContent } from "../../shared/dom.ts";
-import type { Fleet } from "../fleet.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { L, type leaflet } from "./leaflet_module.ts";
 import { onTheme } from "../../shared/preferences.ts";
-import { text } from "../texts.ts";
 import { TrailLayer } from "./trail_layer.ts";
-import { geographic, type Vehicle } from "../vehicle.ts";
+import { geographic, type Vehicle } from "../fleet/vehicle.ts";
 import { VehicleLayer } from "./vehicle_layer.ts";
 
 /** Where the map looks before it knows of any vehicle. */
@@ -18,10 +17,13 @@ const REACH_PX = 20;
 /** Drawing takes at most a third of the time, so that the page stays responsive. */
 const IDLE_PER_DRAWN = 2;
 
+export type MapButton = "zoomIn" | "zoomOut" | "fitAll";
+
 /** The map with all that is on it. */
 export class MapView {
   readonly #map: leaflet.Map;
   readonly #fleet: Fleet;
+  readonly #titleOf: (button: MapButton) => string;
   readonly #trails: TrailLayer;
   readonly #vehicles: VehicleLayer;
   #follow = false;
@@ -31,8 +33,14 @@ export class MapView {
   #fittedAt = -Infinity;
   #nextDrawAt = 0;
 
-  constructor(node: HTMLElement, fleet: Fleet, onSelect: (vehicle: Vehicle | undefined) => void) {
+  constructor(
+    node: HTMLElement,
+    fleet: Fleet,
+    titleOf: (button: MapButton) => string,
+    onSelect: (vehicle: Vehicle | undefined) => void,
+  ) {
     this.#fleet = fleet;
+    this.#titleOf = titleOf;
     const tiles = metaContent("map-tiles");
     const map = this.#map = L.map(node, {
       ...FIRST_VIEW,
@@ -166,15 +174,15 @@ export class MapView {
     control.addTo(this.#map);
   }
 
-  #button(label: "zoomIn" | "zoomOut" | "fitAll", path: string, act: () => void): HTMLElement {
+  #button(name: MapButton, path: string, act: () => void): HTMLElement {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "map-button";
     button.append(icon(path));
     button.addEventListener("click", act);
     onLanguage(() => {
-      button.title = text(label);
-      button.setAttribute("aria-label", text(label));
+      button.title = this.#titleOf(name);
+      button.setAttribute("aria-label", this.#titleOf(name));
     });
     return button;
   }

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import { palette, rootScale } from "../../shared/palette.ts";
-import type { Motion } from "../vehicle.ts";
+import type { Motion } from "../fleet/vehicle.ts";
 
 const HEADINGS = 72;
 const CELL_PX = 30;

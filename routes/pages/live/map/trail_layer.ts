@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 import { CanvasLayer, type Projection } from "./canvas_layer.ts";
-import type { Fleet } from "../fleet.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { palette, rootScale } from "../../shared/palette.ts";
-import { geographic, mercator, type Vehicle } from "../vehicle.ts";
+import { geographic, mercator, type Vehicle } from "../fleet/vehicle.ts";
 
 /** Points that a full drawing may take: some 60 ms without a graphics card. */
 const MAX_POINTS = 20_000;

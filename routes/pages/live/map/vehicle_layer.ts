@@ -1,11 +1,11 @@
 /// <reference lib="dom" />
 import { CanvasLayer, type Projection } from "./canvas_layer.ts";
-import type { Fleet } from "../fleet.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { palette, rootScale } from "../../shared/palette.ts";
 import { onTheme } from "../../shared/preferences.ts";
 import { Sprites, type SpriteStyle } from "./sprites.ts";
 import { joined } from "./trail_layer.ts";
-import type { Vehicle } from "../vehicle.ts";
+import type { Vehicle } from "../fleet/vehicle.ts";
 
 /** From so many vehicles in the fleet on, markers do not glide. */
 const MAX_GLIDING = 1_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Alarms } from "../../../../routes/pages/live/alarms.ts";
-import { Vehicle } from "../../../../routes/pages/live/vehicle.ts";
+import { Vehicle } from "../../../../routes/pages/live/fleet/vehicle.ts";
 
 const alarm = (level: "critical" | "warning" | "info", kind: string = level) => ({
   kind,

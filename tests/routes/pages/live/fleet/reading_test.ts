@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mergeReadings, readPayload } from "../../../../routes/pages/live/reading.ts";
+import { mergeReadings, readPayload } from "../../../../../routes/pages/live/fleet/reading.ts";
 
 Deno.test("readPayload() reads the tracking payload, whose numbers are texts", () => {
   assert.deepEqual(

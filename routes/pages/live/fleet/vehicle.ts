@@ -1,6 +1,6 @@
-import { shortened, visible } from "../shared/unseen.ts";
+import { shortened, visible } from "../../shared/unseen.ts";
 import { mergeReadings, type Reading } from "./reading.ts";
-import { Track } from "./map/track.ts";
+import { Track } from "./track.ts";
 
 /** How a vehicle is shown. */
 export type Motion = "moving" | "idling" | "parked" | "unknown" | "stale";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Fleet } from "../../../../routes/pages/live/fleet.ts";
-import { parseDeviceTime } from "../../../../routes/pages/live/history.ts";
-import { geographic, mercator } from "../../../../routes/pages/live/vehicle.ts";
+import { Fleet } from "../../../../../routes/pages/live/fleet/fleet.ts";
+import { parseDeviceTime } from "../../../../../routes/pages/live/history.ts";
+import { geographic, mercator } from "../../../../../routes/pages/live/fleet/vehicle.ts";
 
 const message = (id: string, data: Record<string, unknown> = {}) => ({ device_id: id, data });
 const ids = (fleet: Fleet, order: "id" | "recent" | "speed" = "id") =>

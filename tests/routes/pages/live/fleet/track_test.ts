@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Track } from "../../../../../routes/pages/live/map/track.ts";
+import { Track } from "../../../../../routes/pages/live/fleet/track.ts";
 
 const point = (time: number) => ({ time, x: time / 1e6, y: 0.5, speed: time, satellites: NaN });
 const times = (track: Track) => Array.from({ length: track.length }, (_, i) => track.time(i));
