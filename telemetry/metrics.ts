@@ -4,7 +4,7 @@
  */
 
 import { type Histogram as OtelHistogram, metrics } from "@opentelemetry/api";
-import { Counter, Histogram, type Metric } from "prom-client";
+import { Counter, Histogram, type Metric } from "@prometheus-io/client";
 
 /** A message's way, and what each part of it took; in the order of the way. */
 const STAGES = {
@@ -59,7 +59,7 @@ class Timer {
 
 /** Counts by one label. */
 class Tally {
-  readonly counter: Counter;
+  readonly counter: Counter<string>;
   readonly #known: Set<string>;
 
   constructor(

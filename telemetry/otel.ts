@@ -1,7 +1,7 @@
 /** The figures of /metrics for OpenTelemetry, which Deno exports where OTEL_DENO=true. */
 
 import { metrics } from "@opentelemetry/api";
-import type { Registry } from "prom-client";
+import type { Registry } from "@prometheus-io/client";
 
 /** Histograms are left out: they are recorded where they are observed. */
 export function exportFigures(registry: Registry): void {

@@ -12,7 +12,7 @@ import type { AwsIotService } from "../../ingest/aws_iot/service.ts";
 import type { SourceStatus } from "../../ingest/ingest.ts";
 import type { Outgoing } from "../../ingest/runtime/source.ts";
 import type { Health } from "../../telemetry/health.ts";
-import type { Registry } from "prom-client";
+import type { Registry } from "@prometheus-io/client";
 import type { ConnectionCount } from "./connection_count.ts";
 
 export interface AppDeps {

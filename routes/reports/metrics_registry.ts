@@ -1,7 +1,7 @@
 /** Every figure of the program, for Prometheus, StatsD and OpenTelemetry. */
 
 import process from "node:process";
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "@prometheus-io/client";
 import { KEPT_METRICS } from "../../telemetry/metrics.ts";
 import type { AppDeps } from "../http/deps.ts";
 

@@ -1,7 +1,7 @@
 /** The figures of /metrics for StatsD: gauges as they are, counters as they grow. */
 
 import { StatsD } from "hot-shots";
-import type { MetricObjectWithValues, MetricValueWithName, Registry } from "prom-client";
+import type { MetricObjectWithValues, MetricValueWithName, Registry } from "@prometheus-io/client";
 import { logFault } from "../../telemetry/fault.ts";
 import { getLogger } from "../../telemetry/log.ts";
 
@@ -68,7 +68,7 @@ export function figuresOf(metrics: readonly MetricObjectWithValues<Value>[]) {
     const base = name.replace(/^telecast_/, "").replace(/_total$/, "");
     for (const { labels, value, metricName } of values) {
       const path = [base, ...Object.values(labels).map((text) => part(String(text)))].join(".");
-      // The types of prom-client and what it returns disagree on how kinds are named.
+      // The types of this package and what it returns disagree on how kinds are named.
       const kind = String(type);
       if (kind === "gauge") gauges.push([path, value]);
       else if (kind === "counter") counters.push([path, value]);

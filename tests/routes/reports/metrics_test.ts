@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
 import { closed } from "../../../telemetry/metrics.ts";
 import { asyncapi } from "../../../routes/openapi/asyncapi.ts";
 import { figuresOf } from "../../../routes/reports/statsd.ts";
