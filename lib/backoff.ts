@@ -1,8 +1,16 @@
 /** Longer waits after each failure, spread so that clients do not come back together. */
 
-import { backoffMs } from "./clock.ts";
-
-export { sleep } from "./clock.ts";
+/**
+ * Exponential back-off with equal jitter: at random between half and the whole of
+ * `baseMs * 2^tries`, or of `maxMs` where that is less. The half keeps a retry from coming at once.
+ */
+export function backoffMs(
+  tries: number,
+  { baseMs, maxMs, random }: { baseMs: number; maxMs: number; random: () => number },
+): number {
+  const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(tries, 30));
+  return ceiling / 2 + random() * ceiling / 2;
+}
 
 export interface BackoffOptions {
   readonly minMs: number;

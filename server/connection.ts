@@ -1,5 +1,6 @@
 /** One TCP connection, with writes that never wait. */
 
+import { concat } from "../lib/bytes.ts";
 import { LINGER_MS } from "../broker/streams/sink.ts";
 import type { ReadPace } from "./read_pace.ts";
 
@@ -183,13 +184,7 @@ export class Connection {
       count++;
     }
     if (count === 1) return waiting.shift()!;
-    const joined = new Uint8Array(length);
-    let at = 0;
-    for (const bytes of waiting.splice(0, count)) {
-      joined.set(bytes, at);
-      at += bytes.length;
-    }
-    return joined;
+    return concat(waiting.splice(0, count));
   }
 }
 

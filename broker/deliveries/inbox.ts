@@ -1,7 +1,8 @@
 /** Takes in messages from people: each becomes a job of its sender's partition, once, and durably. */
 
 import { createHash } from "node:crypto";
-import { backoffMs, type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
+import { backoffMs } from "../../lib/backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { deliveryKey, INBOUND_PREFIX, inboundKey } from "../store/kv_keys.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";

@@ -1,7 +1,8 @@
 /** What a failed try means for the work: another one, when, and whether it counts. */
 
 import { reasonOf } from "../../telemetry/log.ts";
-import { backoffMs, type Clock } from "../../lib/clock.ts";
+import { backoffMs } from "../../lib/backoff.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { DeliveryError } from "./delivery.ts";
 import type { JobValue, StoredJob } from "./stored_job.ts";
 

@@ -1,7 +1,8 @@
 /** A fanout over a key-value store: one log, one order, any number of instances. */
 
 import { reasonOf } from "../../telemetry/log.ts";
-import { backoffMs, type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
+import { backoffMs } from "../../lib/backoff.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { Notifier } from "../../lib/notifier.ts";
 import type { Fanout, FanoutListener, FanoutState, PublishOptions, Replay } from "./fanout.ts";
 import { guarded } from "./guarded_listener.ts";

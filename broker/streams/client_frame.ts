@@ -1,5 +1,6 @@
 /** Messages and events as clients read them, on WebSocket and as Server-Sent Events. */
 
+import { concat } from "../../lib/bytes.ts";
 import { utf8 } from "../../lib/utf8.ts";
 import { textFrame } from "./websocket_frame.ts";
 import type { Publication } from "../messages/message.ts";
@@ -29,7 +30,7 @@ export function wsEvent(event: string, data: string, id?: string): string {
 
 /** Events of one name, as the bytes of a text frame each, one after another. */
 export function wsEventFrames(event: string, data: readonly string[]): Uint8Array {
-  return join(data.map((text) => textFrame(wsEvent(event, text))));
+  return concat(data.map((text) => textFrame(wsEvent(event, text))));
 }
 
 /** Messages with their positions in one WebSocket text frame. */
@@ -81,14 +82,14 @@ export class JoinedEvents {
   of(publications: readonly Publication[]): Uint8Array {
     if (publications.length === 1) return sseMessage(publications[0]!);
     const joined = this.#same(publications);
-    return joined.events ??= join(publications.map(sseMessage));
+    return joined.events ??= concat(publications.map(sseMessage));
   }
 
   /** Text frames, one after another. */
   framesOf(publications: readonly Publication[]): Uint8Array {
     if (publications.length === 1) return wsMessageFrame(publications[0]!);
     const joined = this.#same(publications);
-    return joined.frames ??= join(publications.map(wsMessageFrame));
+    return joined.frames ??= concat(publications.map(wsMessageFrame));
   }
 
   /** A `batch` frame. */
@@ -155,14 +156,4 @@ function equal<T>(a: readonly T[], b: readonly T[]): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
-}
-
-export function join(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }

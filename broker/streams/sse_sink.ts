@@ -1,7 +1,7 @@
 /** Writes a session's messages as Server-Sent Events. */
 
+import { concat } from "../../lib/bytes.ts";
 import {
-  join,
   type JoinedEvents,
   SSE_COMMENT,
   SSE_RETRY,
@@ -52,7 +52,9 @@ export class SseSink implements Sink {
   }
 
   open(position: string | undefined): void {
-    this.body.write(position === undefined ? SSE_RETRY : join([SSE_RETRY, ssePosition(position)]));
+    this.body.write(
+      position === undefined ? SSE_RETRY : concat([SSE_RETRY, ssePosition(position)]),
+    );
   }
 
   write(publications: readonly Publication[], joined: JoinedEvents): number {
@@ -66,7 +68,7 @@ export class SseSink implements Sink {
   }
 
   items(items: readonly { payload: string; id: string }[]): void {
-    this.body.write(join(items.map(({ payload, id }) => sseEvent("message", payload, id))));
+    this.body.write(concat(items.map(({ payload, id }) => sseEvent("message", payload, id))));
   }
 
   event(name: string, data: string, id?: string): void {

@@ -1,6 +1,7 @@
 /** Lines of JSON over TCP. The server gets `ok` for each line that is stored, and may forget it. */
 
-import { Backoff, sleep } from "../../lib/backoff.ts";
+import { Backoff } from "../../lib/backoff.ts";
+import { sleep } from "../../lib/clock.ts";
 import type { LinesConfig } from "./kind.ts";
 import type { Intake, Source, SourceState } from "../../ingest/runtime/source.ts";
 

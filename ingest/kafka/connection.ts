@@ -9,7 +9,7 @@ import type {
   Kafka,
 } from "kafkajs";
 import { Buffer } from "node:buffer";
-import { sleep } from "../../lib/backoff.ts";
+import { sleep } from "../../lib/clock.ts";
 import type { Intake } from "../runtime/source.ts";
 import { fetchOffsets } from "./offsets.ts";
 import { KafkaOrigin } from "./origin.ts";

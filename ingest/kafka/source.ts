@@ -1,6 +1,7 @@
 /** Kafka, or what speaks its protocol, as a source. */
 
-import { Backoff, type BackoffOptions, sleep } from "../../lib/backoff.ts";
+import { Backoff, type BackoffOptions } from "../../lib/backoff.ts";
+import { sleep } from "../../lib/clock.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../runtime/source.ts";
 import { kafkaClient, type KafkaSourceConfig } from "./client.ts";
 import { KafkaConnection } from "./connection.ts";

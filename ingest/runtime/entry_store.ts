@@ -7,7 +7,7 @@ import type { DeliveryQueue } from "../../broker/deliveries/queue.ts";
 import type { Fanout } from "../../broker/log/fanout.ts";
 import type { Entry } from "../../broker/messages/message.ts";
 import { getLogger } from "../../telemetry/log.ts";
-import { sleep } from "../../lib/backoff.ts";
+import { sleep } from "../../lib/clock.ts";
 
 const log = getLogger("ingest");
 const FULL_RETRY_MS = 1_000;

@@ -2,7 +2,7 @@
 
 import { NO_BACKEND } from "../../broker/deliveries/inbound_peer.ts";
 import { BoundedLines } from "../runtime/bounded_lines.ts";
-import { sleep } from "../../lib/backoff.ts";
+import { sleep } from "../../lib/clock.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../runtime/source.ts";
 import { Connection } from "./connection.ts";
 import { type Part, partsOf } from "./frame.ts";

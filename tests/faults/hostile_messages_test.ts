@@ -1,5 +1,6 @@
 /** What devices should never send, between what they should. */
 
+import { concat } from "../routes/raw.ts";
 import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
 import { eventually } from "../kit/eventually.ts";
@@ -76,7 +77,3 @@ Deno.test("hostile messages are counted, told of in a bounded log, and hold noth
   assert.ok(lines.length < bad / 2, `${lines.length} lines of ${bad} messages`);
   assert.ok(telecast.output.length < 200_000, `${telecast.output.length} characters of log`);
 });
-
-function concat(...parts: Uint8Array[]): Uint8Array {
-  return new Uint8Array(parts.flatMap((part) => [...part]));
-}

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Backoff, sleep } from "../../lib/backoff.ts";
+import { Backoff } from "../../lib/backoff.ts";
+import { sleep } from "../../lib/clock.ts";
 
 Deno.test("Backoff grows from half of minMs to at most maxMs, and starts again after a reset", () => {
   const backoff = new Backoff({ minMs: 100, maxMs: 1_000 });

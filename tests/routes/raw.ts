@@ -1,5 +1,6 @@
 /** HTTP by hand, for what fetch() and WebSocket will not send or show. */
 
+import { concat as concatAll } from "../../lib/bytes.ts";
 import { type Address, connect } from "../kit/clients/connect.ts";
 import { within } from "../kit/eventually.ts";
 
@@ -165,12 +166,4 @@ export function closeFrame(code: number, reason = ""): Uint8Array {
   return frame(concat(payload, new TextEncoder().encode(reason)), { opcode: 8 });
 }
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
-}
+export const concat = (...parts: readonly Uint8Array[]) => concatAll(parts);

@@ -1,17 +1,18 @@
-/** A client on a bare socket, which reads only when it is told to. */
+/** A client on a raw socket that reads only when `read()` is called. */
 
+import { concat } from "../../routes/raw.ts";
 import { type Address, connect } from "./connect.ts";
 import { parseWsFrame, type Received, SseParser } from "../received.ts";
 
 export interface SlowClientOptions extends Address {
   readonly transport: "ws" | "sse";
-  /** Without its question mark. */
+  /** Without the question mark. */
   readonly query: string;
 }
 
 export class SlowClient implements AsyncDisposable {
+  /** Includes events that arrived together with the answer's head. */
   readonly events: Received[] = [];
-  /** Events of the stream that came before `read()` was called are in here too. */
   #closed = false;
   readonly #chunks: (bytes: Uint8Array) => Uint8Array[];
   readonly #sse = new SseParser();
@@ -28,7 +29,7 @@ export class SlowClient implements AsyncDisposable {
     this.#take(rest);
   }
 
-  /** Connects, takes the answer's head, and reads no further. */
+  /** Connects, reads the answer's head, and then stops reading. */
   static async open(options: SlowClientOptions): Promise<SlowClient> {
     const { port, transport, query } = options;
     const conn = await connect(options);
@@ -56,12 +57,12 @@ export class SlowClient implements AsyncDisposable {
         return new SlowClient(conn, transport, head.subarray(end + 4));
       }
       const bytes = await readSome(conn);
-      if (!bytes) throw new Error("The stream ended before its answer's head did");
+      if (!bytes) throw new Error("The stream ended within the answer's head");
       head = concat(head, bytes);
     }
   }
 
-  /** Reads until `done` says so, or nothing came for `quietMs`, or the server closed. */
+  /** Reads until `done` returns true or the server closes; fails after `quietMs` of silence. */
   async read(done: (events: readonly Received[]) => boolean, quietMs = 10_000): Promise<void> {
     while (!done(this.events)) {
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -76,7 +77,7 @@ export class SlowClient implements AsyncDisposable {
     }
   }
 
-  /** Lets the server find out by a reset, not by an orderly end, where bytes are still unread. */
+  /** If bytes are still unread, the server sees a reset instead of an orderly end. */
   [Symbol.asyncDispose](): Promise<void> {
     if (!this.#closed) this.conn.close();
     this.#closed = true;
@@ -94,11 +95,11 @@ export class SlowClient implements AsyncDisposable {
   }
 }
 
-/** Takes a server's frames apart: unmasked, not fragmented. */
+/** Parses a server's frames: unmasked, not fragmented. */
 export class FrameSplitter {
   #rest: Uint8Array = new Uint8Array();
 
-  /** The text frames that `bytes` completes; control frames are passed over. */
+  /** The text frames that `bytes` completes; control frames are skipped. */
   push(bytes: Uint8Array): string[] {
     let rest = concat(this.#rest, bytes);
     const texts: string[] = [];
@@ -124,7 +125,7 @@ function firstFrame(bytes: Uint8Array) {
   return { opcode: bytes[0]! & 0x0f, payload: bytes.subarray(start, end), bytes: end };
 }
 
-/** Takes HTTP's chunked encoding off. */
+/** Decodes HTTP's chunked encoding. */
 class ChunkSplitter {
   #rest: Uint8Array = new Uint8Array();
 
@@ -158,11 +159,4 @@ function indexOfHeadEnd(bytes: Uint8Array): number {
     }
   }
   return -1;
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
-  return joined;
 }
