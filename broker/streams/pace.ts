@@ -13,10 +13,15 @@ export function isGone(session: Session, signal: AbortSignal): boolean {
   return session.closed || signal.aborted;
 }
 
+/** A session that is not live gets one step at a time, so that a client that reads nothing holds no more. */
+function mustWait({ sink, live }: Session): boolean {
+  return sink.full || !live && sink.buffered > 0;
+}
+
 /** Resolves once the socket takes more, or the client is gone. */
 export async function writable(session: Session, signal: AbortSignal): Promise<void> {
   const { sink } = session;
-  while (sink.full && !isGone(session, signal)) {
+  while (mustWait(session) && !isGone(session, signal)) {
     await new Promise<void>((resolve) => {
       const tells = sink.buffered > 0 && sink.whenTaken(resolve);
       if (!tells) setTimeout(resolve, LOOK_MS);
@@ -33,6 +38,6 @@ export async function nextStep(
     await writable(session, signal);
     // Last, since the sockets of many may have room again in the same moment.
     await startScheduler.pass();
-  } while (session.sink.full && !isGone(session, signal));
+  } while (mustWait(session) && !isGone(session, signal));
   return !isGone(session, signal);
 }

@@ -73,9 +73,9 @@ for (const path of ["/", "/ops"]) {
 
 Deno.test("every file of the pages is served, without types", async () => {
   const { version, files } = pageFiles();
-  for (const folder of ["shared", "live", "ops"]) {
-    for await (const { name } of Deno.readDir(`routes/dashboard/${folder}`)) {
-      if (name.endsWith(".html") || name === "files.ts") continue;
+  for (const folder of ["shared", "live", "live/map", "live/fleet", "ops"]) {
+    for await (const { name } of Deno.readDir(`routes/pages/${folder}`)) {
+      if (!/\.(ts|css|svg)$/.test(name) || name === "files.ts") continue;
       const served = `${folder}/${name.replace(/\.ts$/, ".js")}`;
       assert(files.has(served), `${served} is not served`);
     }

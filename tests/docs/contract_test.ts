@@ -9,7 +9,7 @@ const COMPOSED = ["bad_max_rate", "bad_snapshot", "bad_presence", "bad_limit", "
 async function codes(): Promise<Set<string>> {
   const found = new Set(COMPOSED);
   const paths = [...await walk("routes", ".ts"), "broker/messages/interest.ts"]
-    .filter((path) => !path.startsWith("routes/dashboard/"));
+    .filter((path) => !path.startsWith("routes/pages/"));
   for (const path of paths) {
     const text = await read(path);
     const places = [

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { ConfigError, InvalidTopicError, Telecast } from "../../mod.ts";
 import { TestProcess } from "../kit/servers/process.ts";
 
-const PROJECT = new URL("..", import.meta.url).pathname;
+const PROJECT = new URL("../../", import.meta.url).pathname;
 
 Deno.test("Telecast.start() names whatever of its configuration cannot be used", async () => {
   const named = async (env: Record<string, string>, ...flags: string[]) => {
