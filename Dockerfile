@@ -2,21 +2,21 @@ FROM denoland/deno:2.9.6
 
 RUN mkdir -p /app/data && chown deno:deno /app/data
 WORKDIR /app
-# deno's number: Kubernetes tells by it that this is not root.
+# The uid of user deno: Kubernetes needs a number to verify that it is not root.
 USER 1993
 
-# Dependencies change less often than the program: they have a layer of their own.
+# Dependencies change less often than the program, so they have their own layer.
 COPY deno.json deno.lock ./
 RUN deno install --frozen
 
-# Workers are not found by looking at main.ts, so each is named.
+# Deno does not find the workers through main.ts, so each one is listed.
 COPY . .
 RUN deno cache --frozen main.ts server/thread.ts server/guard/worker.ts ingest/*/worker.ts deploy/healthcheck.ts
 
 ENV HOST=0.0.0.0
 EXPOSE 8000
 VOLUME /app/data
-# The certificate names this server's public name, not 127.0.0.1.
+# The certificate is for this server's public name, not for 127.0.0.1.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["deno", "run", "--cached-only", "--allow-net=127.0.0.1", "--allow-env=PORT,TLS_CERT_PATH", "--unsafely-ignore-certificate-errors=127.0.0.1", "deploy/healthcheck.ts"]
 

@@ -1,4 +1,4 @@
-/** The command line: reads the configuration, runs the program, ends it on a signal. */
+/** The command line: reads the configuration, runs the program, stops it on a signal. */
 
 import { StoreDamagedError } from "./broker/store/kv_client.ts";
 import { StoreError } from "./broker/log/open.ts";
@@ -21,36 +21,36 @@ const log = getLogger("main");
 const EXIT_CONFIG = 2;
 /** The first vehicle of the demo fleet. */
 const DEMO_DEVICE = "0848086072";
-/** Ctrl-C in a `deno task` arrives twice at once; only a later one means «now». */
+/** Ctrl-C in a `deno task` arrives twice at once; only a later signal forces the end. */
 const IMPATIENT_MS = 300;
-/** What the last bytes to the clients get to arrive. */
+/** Time for the last bytes to reach the clients. */
 const CLOSE_MS = 500;
-/** What a thread gets to end, beyond the time that clients get. */
+/** Time for a thread to end, in addition to the time that clients get. */
 const THREAD_STOP_MS = 2000;
 
 async function main(): Promise<number> {
-  // Who asks for help may have it whatever the configuration is.
+  // Help is available even if the configuration is bad.
   if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) return print(helpOf(SOURCES));
   const env = (name: string) => Deno.env.get(name);
   const result = readConfig(env, { sources: SOURCES, args: Deno.args });
   const slips = unknownVariables(environmentNames(), SOURCES)
-    .map(({ name, like }) => `${name} is no variable of this program: did you mean ${like}?`);
+    .map(({ name, like }) => `Unknown variable ${name}: did you mean ${like}?`);
   if (!result.ok) {
     for (const { name, message } of result.problems) say(`${name} ${message}`);
     for (const slip of slips) say(slip);
-    say("The configuration was not used: mend the above, see --help for every variable.");
+    say("Fix these problems and start again; --help lists every variable.");
     return EXIT_CONFIG;
   }
   const { config } = result;
   const hints = [
     ...slips,
     ...unusedVariables(result.set, SOURCES)
-      .map(({ name, without }) => `${name} is not used, since ${without} is not set`),
+      .map(({ name, without }) => `${name} is ignored, because ${without} is not set`),
   ];
   if (config.check) {
     for (const hint of hints) say(hint);
     return print([
-      `The configuration is good: ${result.set.join(", ") || "defaults"}`,
+      `The configuration is valid: ${result.set.join(", ") || "defaults"}`,
       "",
       configTable(env, { sources: SOURCES, args: Deno.args }),
       "",
@@ -60,7 +60,7 @@ async function main(): Promise<number> {
   try {
     await configureLog(config.log);
   } catch {
-    say("LOG_FILE cannot be opened: `deno task start` may write under ./data only");
+    say("LOG_FILE cannot be opened: `deno task start` may write only under ./data");
     return EXIT_CONFIG;
   }
   logCrashes();
@@ -103,9 +103,9 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   program.ready.then(() => demo && invite(config, demo), () => {});
   try {
     const signal = await Promise.race([stopped, failed]);
-    log.info("{signal}: stopping", { signal });
+    log.info("received {signal}, stopping", { signal });
   } finally {
-    // Where the start failed too: another instance need not wait for this one's lease.
+    // After a failed start too: another instance need not wait for this one's lease.
     const stopping = threads?.stop(config.drainSeconds * 1000 + THREAD_STOP_MS);
     await program.stop();
     await stopping;
@@ -115,7 +115,7 @@ async function run(given: Config, stopped: Promise<string>): Promise<number> {
   return 0;
 }
 
-/** A client that does not read its stream would keep the server from closing for ever. */
+/** Waits only for a limited time: a client that does not read would block the shutdown forever. */
 async function closed(server: Listening | undefined): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_MS));
@@ -123,7 +123,7 @@ async function closed(server: Listening | undefined): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Loaded only here: production has no use for an embedded broker. */
+/** Loaded only here: production does not need an embedded broker. */
 async function openDemo(): Promise<Demo> {
   const { startDemo } = await import("./ingest/demo/demo.ts");
   return await startDemo({ logger: getLogger("demo") });

@@ -1,5 +1,5 @@
 /**
- * Telecast as a part of your own program:
+ * Telecast as part of your own program:
  *
  *     import { Telecast } from "@telecast/telecast";
  *
@@ -28,22 +28,22 @@ export { defineSource } from "./ingest/runtime/source_kind.ts";
 export type { HandlingContext, MessageHandler, OwnSource, Problem, SourceKind };
 
 export interface TelecastOptions {
-  /** Variables as README.md lists them; those of the process unless given. */
+  /** Variables as README.md lists them; by default, those of the process. */
   readonly env?: Readonly<Record<string, string>>;
   /** As on the command line, e.g. `["--mqtt"]`. */
   readonly flags?: readonly string[];
   /** A module that calls registerMessageType(); this thread and every source's worker import it. */
   readonly messageTypes?: URL;
   /**
-   * Sources of your own. A {@linkcode SourceKind} is configured by its variables and flags, as the
-   * program's own are; an {@linkcode OwnSource} always runs, whatever the flags are.
+   * Your own sources. A {@linkcode SourceKind} is configured by its variables and flags, like the
+   * built-in ones; an {@linkcode OwnSource} always runs, whatever the flags are.
    */
   readonly sources?: readonly (OwnSource | SourceKind)[];
-  /** Takes messages from people in the backend's place; called again later where it throws. */
+  /** Handles messages from people instead of the backend; called again later if it throws. */
   readonly onInbound?: MessageHandler;
 }
 
-/** The configuration cannot be used; `problems` has every variable or flag that is wrong. */
+/** The configuration is invalid; `problems` lists every variable or flag that is wrong. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
@@ -55,14 +55,14 @@ export class ConfigError extends Error {
 const isKind = (source: OwnSource | SourceKind): source is SourceKind => "variables" in source;
 const isOwn = (source: OwnSource | SourceKind): source is OwnSource => !isKind(source);
 
-/** The program without its command line: sources, streams, deliveries. It serves where you do. */
+/** The program without its command line: sources, streams, deliveries. You serve its `fetch`. */
 export class Telecast implements AsyncDisposable {
   private constructor(private readonly program: Program) {}
 
   /**
    * Resolves once messages flow; sources connect in the background.
    * @throws {ConfigError}
-   * @throws {StoreError} where the store cannot be opened.
+   * @throws {StoreError} if the store cannot be opened.
    */
   static async start(options: TelecastOptions = {}): Promise<Telecast> {
     const { env, flags = [], messageTypes, onInbound, sources = [] } = options;
@@ -86,37 +86,37 @@ export class Telecast implements AsyncDisposable {
     return new Telecast(program);
   }
 
-  /** Answers every route, streams too: for `Deno.serve`, or as a part of another server. */
+  /** Answers every route, including streams: for `Deno.serve`, or as part of another server. */
   get fetch(): Program["fetch"] {
     return this.program.fetch;
   }
 
-  /** The client of BACKEND_URL; undefined where that is not set. */
+  /** The client of BACKEND_URL; undefined if that is not set. */
   get backend(): Backend | undefined {
     return this.program.work.backend;
   }
 
-  /** The client of WHATSAPP_API_URL; undefined where that is not set. */
+  /** The client of WHATSAPP_API_URL; undefined if that is not set. */
   get whatsapp(): WhatsApp | undefined {
     return this.program.work.whatsapp;
   }
 
-  /** On every instance, within a second. Rejects while the store is away. */
+  /** Applies on every instance within a second. Rejects while the store is unavailable. */
   async addCompany(id: string, name: string): Promise<void> {
     await this.program.companies.add({ id, name });
   }
 
   /**
-   * An answer to devices: a text as it is, anything else as JSON, at the MQTT broker with QoS 1.
+   * Publishes to devices: text as is, anything else as JSON, to the MQTT broker with QoS 1.
    * Resolves after the broker's ack.
-   * @throws {InvalidTopicError} where MQTT has no such topic.
-   * @throws {Error} where there is no broker, or no ack within 5 s.
+   * @throws {InvalidTopicError} if the topic is not valid in MQTT.
+   * @throws {Error} if there is no broker, or no ack within 5 s.
    */
   publish(topic: string, payload: unknown): Promise<void> {
     return this.program.publish(topic, payload);
   }
 
-  /** Leaves the brokers, says goodbye to the clients, closes the store. */
+  /** Disconnects from the brokers, sends goodbye to the clients, closes the store. */
   async stop(): Promise<void> {
     await this.program.stop();
     await closeLog();

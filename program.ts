@@ -31,42 +31,42 @@ const log = getLogger("program");
 export interface Program {
   /** Answers a request; until `ready` the streams and the API answer 503. */
   readonly fetch: AppHandler;
-  /** Resolves once messages flow; rejects where the store holds what is not Telecast's. */
+  /** Resolves once messages flow; rejects if the store contains data that is not Telecast's. */
   readonly ready: Promise<void>;
   /**
-   * Leaves the brokers, says goodbye to the clients, closes the store. Where no client is behind,
-   * all goodbyes are written before it returns.
+   * Disconnects from the brokers, sends goodbye to the clients, closes the store. If no client is
+   * behind, all goodbyes are written before it returns.
    */
   stop(): Promise<void>;
   readonly companies: Companies;
   readonly work: Work;
-  /** Text as it is, anything else as JSON, at the MQTT broker; rejects without its ack. */
+  /** Publishes text as is, anything else as JSON, to the MQTT broker; rejects without its ack. */
   publish(topic: string, payload: unknown): Promise<void>;
 }
 
 export interface ProgramOptions {
-  /** The platform's own store, unless DENO_KV_URL names another. */
+  /** Use the platform's own store, unless DENO_KV_URL names another. */
   readonly platformStore?: boolean;
   /** Shared by the threads of a process. */
   readonly connections?: ConnectionCount;
-  /** What is called for messages in the place of the backend and of people. */
+  /** Custom handlers, called instead of the backend and of notifying people. */
   readonly handlers?: WorkHandlers;
-  /** Modules that every source's worker imports: they register types of messages. */
+  /** Modules that every source's worker imports, to register message types. */
   readonly modules?: readonly string[];
-  /** Every kind of source that the configuration may name; the program's own unless given. */
+  /** Every kind of source that the configuration may name; by default, the built-in ones. */
   readonly kinds?: readonly SourceKind[];
-  /** Sources beside those of the configuration. */
+  /** Sources in addition to those of the configuration. */
   readonly sources?: readonly OwnSource[];
-  /** Resolves once clients can connect. Sources start after that; where it rejects, nothing does. */
+  /** Resolves once clients can connect. Sources start after that; if it rejects, nothing starts. */
   readonly listen?: (fetch: Program["fetch"]) => Promise<void>;
 }
 
-/** How long clients wait at least before they come back after a drain. */
+/** Minimum delay before clients reconnect after a drain. */
 const RECONNECT_MS = 1000;
-/** What the broker has to acknowledge a message. */
+/** Time for the broker to acknowledge a message. */
 const ACK_MS = 5000;
 
-/** @throws {StoreError} where the store cannot be opened; and what `listen` throws. */
+/** @throws {StoreError} if the store cannot be opened; also what `listen` throws. */
 export async function startProgram(
   config: Config,
   options: ProgramOptions = {},
@@ -162,7 +162,7 @@ export async function startProgram(
   }
   return { fetch, ready: start(), stop: stopOnce, companies, work, publish };
 
-  /** A stop can come in the middle: nothing is started after it. */
+  /** A stop can come in the middle: nothing starts after it. */
   async function start(): Promise<void> {
     const steps = [
       () => fanout.start(hub),
@@ -188,7 +188,7 @@ export async function startProgram(
 
   async function stop(): Promise<void> {
     health.phase = "draining";
-    // Side by side: `deno serve` closes WebSockets at the signal, and goodbyes must be out before.
+    // In parallel: `deno serve` closes WebSockets on the signal; goodbyes must be sent before that.
     await Promise.all([
       drain(hub, config.drainSeconds),
       inbound?.drain(config.drainSeconds),
@@ -207,7 +207,7 @@ export async function startProgram(
   }
 }
 
-/** Tells every client to come back, spread over time, and ends the streams within `seconds`. */
+/** Tells every client to reconnect, spread over time, and ends the streams within `seconds`. */
 async function drain(hub: Hub, seconds: number): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   const spreadMs = Math.max(RECONNECT_MS, seconds * 1000);
@@ -222,9 +222,9 @@ async function drain(hub: Hub, seconds: number): Promise<void> {
 function reportStore(health: Health, state: FanoutState): void {
   if (state.state === "away") {
     health.report("store", state.reason);
-    log.error("the store is away, messages wait: {reason}", { reason: state.reason });
+    log.error("the store is unavailable, messages wait: {reason}", { reason: state.reason });
   } else if (state.state === "memory") {
-    const reason = `the log goes on in memory, and would not survive a restart: ${state.reason}`;
+    const reason = `the log continues in memory, and would not survive a restart: ${state.reason}`;
     health.report("store", reason);
     log.error("the store fails: {reason}", { reason });
   } else if (state.state === "ready") {

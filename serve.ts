@@ -19,7 +19,7 @@ const config = onDeploy ? endingInTime(result.config) : result.config;
 const program = await startProgram(config, { platformStore: onDeploy });
 
 let stopping = false;
-// An open watch of the store keeps `deno serve` from ending at the first signal.
+// An open watch of the store keeps `deno serve` from ending on the first signal.
 onStopSignal(() => {
   stopping = true;
   program.stop();
@@ -34,7 +34,7 @@ export default {
   fetch: (request: Request, info: Deno.ServeHandlerInfo) => program.fetch(request, info),
 } satisfies Deno.ServeDefaultExport;
 
-/** Deploy kills a program 5 s after its SIGINT: by then every goodbye has to be out. */
+/** Deploy kills a program 5 s after its SIGINT: all goodbyes must be sent by then. */
 function endingInTime(config: Config): Config {
   return { ...config, drainSeconds: Math.min(config.drainSeconds, 3) };
 }

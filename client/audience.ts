@@ -3,13 +3,13 @@ import type { TelecastEvents, TelecastMessage } from "./types.ts";
 import { AllWaiting, NewestWaiting } from "./waiting.ts";
 
 export interface AudienceOptions<T> {
-  /** Messages that one iterator holds. */
+  /** Maximum number of messages that one iterator holds. */
   readonly maxItems: number;
-  /** Where it is given, an iterator holds the newest message of each device alone. */
+  /** If given, an iterator holds only the newest message of each device. */
   readonly deviceOf?: ((data: T) => unknown) | undefined;
 }
 
-/** Those who listen to a client: its event listeners and its iterators. */
+/** The event listeners and the iterators of a client. */
 export class Audience<T> {
   readonly #options: AudienceOptions<T>;
   readonly #listeners = new Map<string, Set<(event: never) => void>>();
@@ -36,7 +36,7 @@ export class Audience<T> {
       try {
         (listener as (event: TelecastEvents<T>[K]) => void)(event);
       } catch (error) {
-        // A listener's fault is shown as uncaught, but does not stop the stream.
+        // A listener's error is reported as uncaught, but does not stop the stream.
         setTimeout(() => {
           throw error;
         });
@@ -63,7 +63,7 @@ export class Audience<T> {
     return mailbox;
   }
 
-  /** Ends all iterators, present and to come. */
+  /** Ends all iterators, including future ones. */
   end(error: Error | undefined): void {
     this.#end = { error };
     for (const mailbox of this.#mailboxes) mailbox.end(error);

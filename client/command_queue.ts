@@ -1,4 +1,4 @@
-/** A change of the subscription, on its way to the server. */
+/** A change of the subscription, to be sent to the server. */
 export interface Command {
   readonly action: "subscribe" | "unsubscribe";
   readonly device_ids: readonly string[];
@@ -10,28 +10,28 @@ interface Entry {
   readonly command: Command;
   resolve(): void;
   reject(error: Error): void;
-  /** Waiting for `subscribed`, then for the end of its replay. */
+  /** `sent` waits for `subscribed`, `replaying` for the end of the replay. */
   stage: "queued" | "sent" | "replaying";
 }
 
-/** The commands of one client: one at a time is with the server, since answers name no command. */
+/** The commands of one client. Only one at a time is sent, since answers do not name a command. */
 export class CommandQueue {
   readonly #entries: Entry[] = [];
 
-  /** Resolves when the server has taken the command. */
+  /** Resolves when the server has accepted the command. */
   add(command: Command): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#entries.push({ command, resolve, reject, stage: "queued" });
     });
   }
 
-  /** Sends the next command, if none is with the server. */
+  /** Sends the next command, unless one is still unanswered. */
   flush(send: (command: Command) => boolean): void {
     const head = this.#entries[0];
     if (head?.stage === "queued" && send(head.command)) head.stage = "sent";
   }
 
-  /** The server has taken the head. */
+  /** The server has accepted the first command. */
   accepted(): void {
     const head = this.#entries[0];
     if (head?.stage !== "sent") return;
@@ -40,12 +40,12 @@ export class CommandQueue {
     else head.stage = "replaying";
   }
 
-  /** The replay that the head asked for is over. */
+  /** The replay of the first command is over. */
   replayed(): void {
     if (this.#entries[0]?.stage === "replaying") this.#entries.shift();
   }
 
-  /** The server has refused the head; false where there is none that it could mean. */
+  /** The server has refused the first command; false if none was sent. */
   refused(error: Error): boolean {
     if (this.#entries[0]?.stage !== "sent") return false;
     this.#entries.shift()!.reject(error);
@@ -53,8 +53,8 @@ export class CommandQueue {
   }
 
   /**
-   * The connection is gone. Takes out the `plain` commands, which the next one can follow from its
-   * start; those with a cursor of their own stay, to be sent again. `unfinished` are the devices
+   * The connection is gone. Removes the `plain` commands, which the next connection can apply from
+   * its start; commands with their own cursor stay, to be sent again. `unfinished` are the devices
    * whose replay had begun.
    */
   interrupted(): { plain: Entry[]; unfinished: string[] } {
@@ -69,12 +69,14 @@ export class CommandQueue {
     return { plain, unfinished };
   }
 
-  /** What `ids` will be once all commands are taken. */
+  /** What `ids` will be once all commands are accepted. */
   outcome(ids: ReadonlySet<string>): ReadonlySet<string> {
     return this.#entries.reduce((set, { command }) => applied(command, set), ids);
   }
 
-  /** Settles all commands: by `error`, or as done where the client was closed on purpose. */
+  /**
+   * Settles all commands: rejects with `error`, or resolves if the client was closed on purpose.
+   */
   end(error: Error | undefined): void {
     for (const { resolve, reject } of this.#entries.splice(0)) error ? reject(error) : resolve();
   }

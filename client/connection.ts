@@ -8,7 +8,7 @@ import type { Transport, WebSocketClass } from "./types.ts";
 export interface ConnectionOptions {
   readonly url: URL;
   readonly transport: Transport;
-  /** Asks over HTTP why a WebSocket was refused, and ends as soon as there is a stream. */
+  /** Asks over HTTP why a WebSocket was refused, and ends as soon as a stream opens. */
   readonly probe: boolean;
   readonly token: string | undefined;
   readonly WebSocket: WebSocketClass | undefined;
@@ -19,7 +19,7 @@ export interface ConnectionOptions {
   onGarbage(text: string): void;
 }
 
-/** One connection of a client: its link, its life signs, and how it came to its end. */
+/** One connection of a client: its link, its liveness, and how it ended. */
 export class Connection {
   readonly transport: Transport;
   readonly #link: Link;
@@ -38,16 +38,16 @@ export class Connection {
     this.transport = options.transport;
     this.#watchdog = new Watchdog(options.deadAfterMs, {
       probe: () => this.#open && this.send({ action: "ping" }),
-      giveUp: (quietMs) => this.#link.close(`nothing was heard for ${Math.round(quietMs)} ms`),
+      giveUp: (quietMs) => this.#link.close(`nothing was received for ${Math.round(quietMs)} ms`),
     });
     const { url, token } = options;
     const handlers = {
       onOpen: () => {
         this.#open = true;
         if (options.probe) {
-          return this.close("the WebSocket was refused, though the server answers over HTTP");
+          return this.close("the WebSocket was refused, although the server answers over HTTP");
         }
-        // Its answer brings a cursor, and proves that frames get through.
+        // The answer carries a cursor, and proves that frames get through.
         this.send({ action: "ping" });
         options.onOpen();
       },
@@ -71,7 +71,7 @@ export class Connection {
     return this.#link.send(command);
   }
 
-  /** Milliseconds to the answer; undefined where none can come. */
+  /** Milliseconds to the answer; undefined if none can arrive. */
   async ping(): Promise<number | undefined> {
     const sentAt = performance.now();
     if (!this.isOpen || !this.send({ action: "ping" })) return undefined;
@@ -81,7 +81,7 @@ export class Connection {
     return answeredAt && answeredAt - sentAt;
   }
 
-  /** Ends it in order to open another at once. */
+  /** Ends it to open another one at once. */
   replace(reason: string): void {
     this.#planned = true;
     this.close(reason);
@@ -91,7 +91,7 @@ export class Connection {
     this.#link.close(reason);
   }
 
-  /** Resolves at its end, with all that decides what comes next. */
+  /** Resolves at its end, with everything that decides what comes next. */
   async ended(): Promise<Attempt> {
     const ending: Ending = await this.#link.ended;
     this.#over = true;
@@ -120,7 +120,7 @@ export class Connection {
     } else if (event === "goodbye") {
       const waitMs = Number((data as { reconnect_ms?: unknown })?.reconnect_ms) || 0;
       this.#goodbyeAt ??= performance.now() + waitMs;
-      // What the server still has queued comes until then, if it has not closed before.
+      // Until then the server sends what it still has queued, unless it closes before.
       this.#goodbyeTimer ??= setTimeout(() => this.close("the server said goodbye"), waitMs);
     }
   }

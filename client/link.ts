@@ -1,20 +1,20 @@
 import type { Transport } from "./types.ts";
 
-/** One event of the stream, whatever carried it. */
+/** One event of the stream, over either transport. */
 export interface Frame {
   readonly event: string;
   readonly data: unknown;
   readonly id: string | undefined;
 }
 
-/** What a connection tells its owner. */
+/** What a connection reports to its owner. */
 export interface LinkHandlers {
-  /** The server has accepted. */
+  /** The server has accepted the connection. */
   onOpen(): void;
   onFrame(frame: Frame): void;
-  /** Anything at all arrived: the connection lives. */
+  /** Anything arrived: the connection is alive. */
   onHeard(): void;
-  /** Something arrived that is no frame. */
+  /** Something arrived that is not a frame. */
   onGarbage(text: string): void;
 }
 
@@ -22,7 +22,7 @@ export interface LinkHandlers {
 export interface Ending {
   readonly opened: boolean;
   readonly reason: string;
-  /** Status of the HTTP answer that was no stream. */
+  /** Status of an HTTP answer that was not a stream. */
   readonly status?: number | undefined;
   /** Close code of a WebSocket. */
   readonly closeCode?: number | undefined;
@@ -31,12 +31,12 @@ export interface Ending {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** One connection, from its first try to its end. */
+/** One connection, from its first attempt to its end. */
 export interface Link {
   readonly transport: Transport;
   /** Resolves once, never rejects. */
   readonly ended: Promise<Ending>;
-  /** Sends a command; false where this transport takes none, or it is not open. */
+  /** Sends a command; false if this transport takes none, or it is not open. */
   send(command: object): boolean;
   close(reason: string): void;
 }

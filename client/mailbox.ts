@@ -5,7 +5,7 @@ export interface MailboxOptions<T> {
   readonly onReturn: () => void;
 }
 
-/** What one iterator has yet to read. */
+/** The items that one iterator has not read yet. */
 export class Mailbox<T> implements AsyncIterableIterator<T> {
   readonly #options: MailboxOptions<T>;
   #readers: (() => void)[] = [];

@@ -1,18 +1,18 @@
 import type { Ending } from "./link.ts";
 import type { TelecastOptions, Transport } from "./types.ts";
 
-/** A connection that lived so long counts as a success: the back-off starts again. */
+/** A connection that lived this long counts as a success: the back-off starts again. */
 const STABLE_MS = 5_000;
 
-/** What is known of a connection that has ended. */
+/** What is known about a connection that has ended. */
 export interface Attempt {
   readonly transport: Transport;
   readonly ending: Ending;
   readonly livedMs: number;
   readonly gotFrames: boolean;
-  /** Ended by this client, in order to open another. */
+  /** Ended by this client to open another one. */
   readonly planned: boolean;
-  /** What is left of the time that the server's `goodbye` named. */
+  /** What is left of the time in the server's `goodbye`. */
   readonly goodbyeMs: number | undefined;
   /** The last error frame. */
   readonly error: { readonly code: string; readonly message: string } | undefined;
@@ -26,7 +26,7 @@ export interface Refusal {
 
 export interface Retry {
   readonly retryInMs: number;
-  /** Nothing went wrong, or nothing that is not mended by trying again at once. */
+  /** Nothing went wrong, or only what an immediate retry fixes. */
   readonly expected: boolean;
 }
 
@@ -42,9 +42,9 @@ export class RetryPolicy {
   readonly #hasWebSocket: boolean;
   #failures = 0;
   #unauthorized = 0;
-  /** The WebSocket was refused: SSE is tried, or in WebSocket-only mode asked for the reason. */
+  /** The WebSocket was refused: SSE is tried or, in WebSocket-only mode, asked for the reason. */
   #probing = false;
-  /** How often SSE got through where the WebSocket had just been refused. */
+  /** How often SSE got through after the WebSocket had just been refused. */
   #onlySse = 0;
 
   constructor(options: TelecastOptions, hasWebSocket: boolean) {
@@ -68,7 +68,7 @@ export class RetryPolicy {
     return { transport: sse ? "sse" : "ws", probe: false };
   }
 
-  /** The wait after an attempt that did not come as far as a connection. */
+  /** The wait after an attempt that failed before a connection. */
   afterFailure(): Retry {
     return { retryInMs: this.#backoff(), expected: false };
   }
@@ -82,7 +82,7 @@ export class RetryPolicy {
 
     if (attempt.planned) return AT_ONCE;
     if (goodbyeMs !== undefined) {
-      // A server that says goodbye to each newcomer must not be asked again at once.
+      // A server that says goodbye to every new client must not be asked again at once.
       const waitMs = attempt.livedMs < STABLE_MS ? this.#backoff() : 0;
       return { retryInMs: Math.max(goodbyeMs, waitMs), expected: true };
     }
@@ -111,7 +111,7 @@ export class RetryPolicy {
     return { code: problem?.code ?? `http_${status}`, message: reason, status };
   }
 
-  /** Exponential, with full jitter: clients that lost one server do not come back as one. */
+  /** Exponential, with full jitter: clients that lost a server do not all return at once. */
   #backoff(): number {
     const { baseMs, maxMs } = this.#options.backoff ?? { baseMs: 500, maxMs: 30_000 };
     const random = this.#options.random ?? Math.random;

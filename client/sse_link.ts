@@ -1,6 +1,6 @@
 import type { Ending, Frame, Link, LinkHandlers } from "./link.ts";
 
-/** Opens the stream as Server-Sent Events, read with fetch: it can send headers, and see a 401. */
+/** Opens the stream as Server-Sent Events, using fetch: it can send headers, and see a 401. */
 export function openSse(
   url: URL,
   options: { fetch: typeof fetch; token: string | undefined; handlers: LinkHandlers },
@@ -68,7 +68,7 @@ async function refusal(response: Response): Promise<Ending> {
     const { code, detail, title } = JSON.parse(body);
     if (typeof code === "string") problem = { code, message: String(detail ?? title ?? code) };
   } catch {
-    // A proxy's page, not the server's answer: the status has to do.
+    // A proxy's page, not the server's answer: only the status is known.
   }
   return {
     opened: false,
@@ -79,7 +79,7 @@ async function refusal(response: Response): Promise<Ending> {
   };
 }
 
-/** Of a body that may be of any size: a problem document is small. */
+/** The start of a body of any size: a problem document is small. */
 async function startOf(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   if (!reader) return "";
@@ -94,7 +94,7 @@ async function startOf(response: Response): Promise<string> {
   return text;
 }
 
-/** Splits text into events, as the HTML standard says (Server-sent events, 9.2.6). */
+/** Splits text into events, as the HTML standard defines (Server-sent events, 9.2.6). */
 export class SseParser {
   readonly #onFrame: (frame: Frame) => void;
   readonly #onGarbage: (text: string) => void;
@@ -132,7 +132,7 @@ export class SseParser {
     this.#event = "";
     this.#data = this.#id = undefined;
     if (data === undefined) {
-      // An id alone tells the position of a stream that has had no message yet.
+      // An id alone gives the position of a stream that has had no message yet.
       if (id) this.#onFrame({ event: "ping", data: undefined, id });
       return;
     }

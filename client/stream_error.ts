@@ -1,6 +1,6 @@
 import type { TelecastError } from "./types.ts";
 
-/** What the client reports, and what ends its iterators where it is fatal. */
+/** What the client reports; a fatal one ends its iterators. */
 export class StreamError extends Error implements TelecastError {
   override readonly name = "TelecastError";
   readonly code: string;

@@ -1,14 +1,14 @@
-/** Prints the messages of devices as they come: `deno task tail 0848086072 0848086073`. */
+/** Prints the messages of devices as they arrive: `deno task tail 0848086072 0848086073`. */
 
 import { Telecast } from "./telecast.ts";
 
 const USAGE = `Usage: deno task tail [--url=URL] [--token=TOKEN] [--snapshot] DEVICE_ID...
 
 Prints one line of JSON for each message of the devices; a prefix ends in *, and * is every device.
-The URL is http://127.0.0.1:8000 unless given.
+The default URL is http://127.0.0.1:8000.
 `;
 
-/** Ends with 0 at Ctrl-C, with 1 where the server refuses, with 2 where the words are wrong. */
+/** Returns 0 after Ctrl-C, 1 if the server refuses, 2 if the arguments are wrong. */
 async function tail(words: string[]): Promise<number> {
   const ids = words.filter((word) => !word.startsWith("--"));
   const flags = new Map(

@@ -8,14 +8,14 @@ import { TokenKeeper } from "./token_keeper.ts";
 import { connectionAddress, deviceIdList, deviceIdOf, streamAddress } from "./values.ts";
 import type * as api from "./types.ts";
 
-/** A change of the subscription that comes with the next connection, or is undone. */
+/** A change of the subscription that the next connection makes, or that is undone. */
 interface Change {
   readonly before: ReadonlySet<string>;
   resolve(): void;
   reject(error: Error): void;
 }
 
-/** What it promises stands at {@linkcode api.Telecast}. */
+/** Documented at {@linkcode api.Telecast}. */
 export class Telecast<T = unknown> implements api.Telecast<T> {
   readonly #url: URL;
   readonly #options: api.TelecastOptions;
@@ -32,7 +32,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
   #wantsSnapshot: boolean;
   #state: api.TelecastState = { state: "idle" };
   #connection: Connection | undefined;
-  /** The connection began with a cursor, and is not yet past what it replays. */
+  /** The connection began with a cursor, and its replay is not over yet. */
   #resuming = false;
   #wake: (() => void) | undefined;
 
@@ -52,7 +52,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     const found = (globalThis as { WebSocket?: api.WebSocketClass }).WebSocket;
     this.#WebSocket = options.WebSocket ?? found;
     if (options.transport === "ws" && !this.#WebSocket) {
-      throw new TypeError("Cannot use WebSocket: there is no such class, and none is given");
+      throw new TypeError("Cannot use WebSocket: there is no global class, and none is given");
     }
     this.#retry = new RetryPolicy(options, this.#WebSocket !== undefined);
     options.signal?.addEventListener("abort", () => void this.close(), { once: true });
@@ -158,7 +158,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     this.#audience.end(error);
   }
 
-  /** One connection, from asking for its token to what follows from its end. */
+  /** One connection, from requesting its token to deciding what follows its end. */
   async #connect(): Promise<Verdict> {
     const { transport, probe } = this.#retry.plan();
     this.#setState({ state: "connecting", transport, attempt: this.#retry.failures + 1 });
@@ -178,7 +178,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
       onOpen: () => this.#opened(transport),
       onFrame: (frame) => this.#receive(frame),
       onGarbage: (text) => {
-        const message = `The server sent what is no frame: ${text.slice(0, 100)}`;
+        const message = `The server sent something that is not a frame: ${text.slice(0, 100)}`;
         this.#audience.emit("error", new StreamError({ code: "bad_frame", message }));
       },
     });
@@ -196,7 +196,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     return this.#wait(verdict, new StreamError({ code, message: reason, status }));
   }
 
-  /** Tells of a failed attempt, and of the wait after it. */
+  /** Reports a failed attempt, and the wait after it. */
   #wait(retry: Retry, error: StreamError): Retry {
     if (!retry.expected) this.#audience.emit("error", error);
     const { retryInMs } = retry;
@@ -226,7 +226,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
 
   #opened(transport: api.Transport): void {
     this.#setState({ state: "open", transport });
-    // An SSE stream's parameters are judged before it opens, a WebSocket's after.
+    // An SSE stream's parameters are checked before it opens, a WebSocket's after.
     if (transport === "sse") this.#settleChanges();
     this.#flushCommands();
   }
@@ -234,7 +234,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
   #receive({ event, data, id }: Frame): void {
     if (event !== "error") this.#settleChanges();
     if (id !== undefined) this.#cursor = id;
-    // deno-lint-ignore no-explicit-any -- the server's word, by the contract of each event
+    // deno-lint-ignore no-explicit-any -- its shape is in the contract of each event
     const body = data as any;
     switch (event) {
       case "message":
@@ -273,7 +273,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     }
   }
 
-  /** Changes the subscription through the connection that there is, or will be. */
+  /** Changes the subscription through the current or the next connection. */
   #command(command: Command): Promise<void> {
     const done = this.#commands.add(command);
     this.#flushCommands();
@@ -287,7 +287,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
       const message = "Cannot subscribe with a cursor: the stream is not over a WebSocket";
       return this.#commands.end(new StreamError({ code: "since_unsupported", message }));
     }
-    // While the connection's own `resumed` is to come, nobody could tell whose it is.
+    // Until the connection's own `resumed` has arrived, it could not be told from a command's.
     if (!this.#resuming) this.#commands.flush((command) => connection.send(command));
   }
 
@@ -302,7 +302,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     });
   }
 
-  /** Lets the next connection do what the commands of the last one had not done. */
+  /** Leaves to the next connection what commands of the last one had not done. */
   #keepCommands(): void {
     const { plain, unfinished } = this.#commands.interrupted();
     for (const { command, resolve, reject } of plain) {
@@ -317,7 +317,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     for (const { resolve } of this.#changes.splice(0)) resolve();
   }
 
-  /** True if it was a change that the server refused: the stream goes on as it was before. */
+  /** True if the server refused a change: the stream continues as it was before. */
   #undoChanges(refusal: Refusal): boolean {
     const first = this.#changes[0];
     if (!first) return false;
@@ -335,7 +335,7 @@ export class Telecast<T = unknown> implements api.Telecast<T> {
     if (this.#stop.signal.aborted) throw new Error(`Cannot ${verb}: the client is closed`);
   }
 
-  /** Waits, until the time is over, the network is back, or something has changed. */
+  /** Waits until the time is over, the network is back, or something has changed. */
   async #pause(ms: number | undefined): Promise<void> {
     if (this.#stop.signal.aborted) return;
     let timer: ReturnType<typeof setTimeout> | undefined;

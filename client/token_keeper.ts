@@ -1,11 +1,11 @@
 import type { TelecastOptions } from "./types.ts";
 import { expiryMs } from "./values.ts";
 
-/** Before its expiry a token is renewed by so much. */
+/** How long before its expiry a token is renewed. */
 const RENEW_BEFORE_MS = 10_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Has the token that connections use, and asks for others. */
+/** Holds the token that connections use, and requests new ones. */
 export class TokenKeeper {
   readonly #source: TelecastOptions["token"];
   #current: string | undefined;
@@ -19,7 +19,7 @@ export class TokenKeeper {
     return this.#current;
   }
 
-  /** Asks for the token of the next connection. */
+  /** Requests the token of the next connection. */
   async ask(): Promise<void> {
     const unauthorized = this.#unauthorized;
     this.#unauthorized = false;
@@ -34,8 +34,8 @@ export class TokenKeeper {
   }
 
   /**
-   * Asks for another token shortly before this one expires, and calls `onRenewed` if there is one:
-   * the stream then moves over without a pause. Returns the function that calls it off.
+   * Requests another token shortly before this one expires, and calls `onRenewed` if there is one:
+   * the stream then moves over without a pause. Returns a function that cancels this.
    */
   renewInTime(onRenewed: () => void): () => void {
     const dueMs = (expiryMs(this.#current) ?? Infinity) - Date.now() - RENEW_BEFORE_MS;

@@ -2,13 +2,13 @@ import type { TelecastOptions, Transport } from "./types.ts";
 
 const STREAM_PATH = "/api/v1/stream";
 
-/** The stream's address as http or https; where only a host is given, the path is added. */
+/** The stream's address as http or https; if only a host is given, the path is added. */
 export function streamAddress(url: string | URL): URL {
   const { location } = globalThis as { location?: { href: string } };
   const address = new URL(url, location?.href);
   if (!/^(https?|wss?):$/.test(address.protocol)) {
     throw new TypeError(
-      `Cannot open a stream at ${address.protocol}: it takes http, https, ws, wss`,
+      `Cannot open a stream at ${address.protocol}: use http, https, ws or wss`,
     );
   }
   address.protocol = address.protocol.replace("ws", "http");
@@ -16,7 +16,7 @@ export function streamAddress(url: string | URL): URL {
   return address;
 }
 
-/** The address of one connection, with everything that it asks for. */
+/** The address of one connection, with all its parameters. */
 export function connectionAddress(
   address: URL,
   { deviceIds, since, snapshot, transport, options }: {
@@ -31,8 +31,8 @@ export function connectionAddress(
   const set = (name: string, value: string | number | undefined) => {
     if (value !== undefined) url.searchParams.set(name, String(value));
   };
-  // In `device_ids` a comma separates ids; `device_id` takes one id, which cannot be a prefix. Only a
-  // token's own list has prefixes with commas, and `*` is all of that list.
+  // In `device_ids` a comma separates ids; `device_id` takes one id, which cannot be a prefix. Only
+  // a token's own list can have prefixes with commas, and `*` asks for all of that list.
   const ids = [...deviceIds].map((id) => isPrefixWithComma(id) ? "*" : id);
   const listed = ids.filter((id) => !id.includes(","));
   if (listed.length > 0) set("device_ids", [...new Set(listed)].join(","));
@@ -47,7 +47,7 @@ export function connectionAddress(
 }
 
 /**
- * Ids, trimmed, each once: of text that commas separate, or of a list.
+ * Trimmed ids without repeats, from text separated by commas or from a list.
  * @throws {TypeError} for a prefix with a comma, which no connection could ask for.
  */
 export function deviceIdList(ids: string | readonly string[]): string[] {
@@ -55,14 +55,14 @@ export function deviceIdList(ids: string | readonly string[]): string[] {
   const found = [...new Set(list.map((id) => id.trim()).filter(Boolean))];
   const wrong = found.find(isPrefixWithComma);
   if (wrong !== undefined) {
-    throw new TypeError(`Cannot ask for ${wrong}: a prefix may not contain a comma`);
+    throw new TypeError(`Cannot ask for ${wrong}: a prefix must not contain a comma`);
   }
   return found;
 }
 
 const isPrefixWithComma = (id: string) => id.endsWith("*") && id.includes(",");
 
-/** When a JWT expires, in milliseconds since 1970; undefined where the token does not say. */
+/** When a JWT expires, in milliseconds since 1970; undefined if the token does not say. */
 export function expiryMs(token: string | undefined): number | undefined {
   try {
     const body = token!.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/");
@@ -73,7 +73,7 @@ export function expiryMs(token: string | undefined): number | undefined {
   }
 }
 
-/** The device id of a payload of a known shape, as the server finds it; else undefined. */
+/** The device id of a payload of a known shape, found as the server does it; else undefined. */
 export function deviceIdOf(payload: unknown): unknown {
   // deno-lint-ignore no-explicit-any -- a payload may be anything
   const { data, device_id, empresa } = (payload ?? {}) as any;

@@ -1,15 +1,15 @@
-/** What waits for a reader: bounded. */
+/** A bounded queue of items for a reader. */
 export interface Waiting<T> {
   readonly size: number;
   push(item: T): void;
-  /** Removes the next one; there has to be one. */
+  /** Removes the next item; there must be one. */
   take(): T;
   clear(): void;
 }
 
 export interface WaitingOptions {
   readonly maxItems: number;
-  /** The oldest was lost, since there were too many. */
+  /** The oldest item was lost, since there were too many. */
   readonly onOverflow: () => void;
 }
 
@@ -17,7 +17,7 @@ export interface WaitingOptions {
 export class AllWaiting<T> implements Waiting<T> {
   readonly #options: WaitingOptions;
   readonly #items: T[] = [];
-  /** Items before this index were read; they are cut off in blocks, since `shift()` is linear. */
+  /** Items before this index were read; they are removed in blocks, since `shift()` is linear. */
   #read = 0;
 
   constructor(options: WaitingOptions) {
@@ -50,7 +50,7 @@ export class AllWaiting<T> implements Waiting<T> {
   }
 }
 
-/** The newest item of each key, in the order in which keys began to wait: none waits for ever. */
+/** The newest item of each key, in the order in which keys began to wait: none waits forever. */
 export class NewestWaiting<T> implements Waiting<T> {
   readonly #options: WaitingOptions & { readonly keyOf: (item: T) => unknown };
   readonly #items = new Map<unknown, T>();
@@ -64,7 +64,7 @@ export class NewestWaiting<T> implements Waiting<T> {
   }
 
   push(item: T): void {
-    // An item that names no key replaces no other.
+    // An item without a key replaces no other.
     const key = this.#options.keyOf(item) ?? {};
     if (!this.#items.has(key) && this.size >= this.#options.maxItems) {
       this.take();

@@ -1,12 +1,12 @@
-/** Notices that a connection is dead, though nothing has said so. */
+/** Detects a dead connection that has not been closed. */
 export class Watchdog {
   #heardAt = performance.now();
   #probedAt: number | undefined;
   readonly #timer: ReturnType<typeof setInterval>;
 
   /**
-   * @param deadAfterMs silence that means death; after a third of it `probe` is called.
-   * @param act `probe` makes the peer say something, and is false where it cannot be asked.
+   * @param deadAfterMs The silence of a dead connection; `probe` is called after a third of it.
+   * @param act `probe` makes the peer send something, and returns false if it cannot be asked.
    */
   constructor(
     deadAfterMs: number,

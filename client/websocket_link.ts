@@ -3,10 +3,10 @@ import type { WebSocketClass } from "./types.ts";
 
 const OPEN = 1;
 
-/** Characters that a subprotocol may hold (RFC 9110, token): those of every JWT are among them. */
+/** Characters that a subprotocol may contain (RFC 9110, token): they include those of every JWT. */
 const SUBPROTOCOL = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** Opens the stream over a WebSocket; the token travels as a subprotocol, where it can. */
+/** Opens the stream over a WebSocket; the token is sent as a subprotocol, if possible. */
 export function openWebSocket(
   url: URL,
   { WebSocket, token, handlers }: {
@@ -58,7 +58,7 @@ export function openWebSocket(
       return true;
     },
     close(reason) {
-      // A dead peer answers no close frame, so the end is not waited for.
+      // A dead peer does not answer a close frame, so the answer is not awaited.
       finish({ opened, reason });
       socket.onmessage = socket.onopen = null;
       socket.close(1000);

@@ -1,4 +1,4 @@
-/** The certificate files, checked when the program starts. */
+/** Checks the certificate files when the program starts. */
 
 import { authorityProblem, certificateProblem, keyProblem, readProblem } from "./pem.ts";
 
@@ -8,7 +8,7 @@ export interface CertificatePaths {
   readonly caPath: string;
 }
 
-/** What is wrong with the files, each by the variable that names it, never with its path. */
+/** The problems of the files, each with the name of its variable, never with its path. */
 export function certificateProblems(
   { certPath, keyPath, caPath }: CertificatePaths,
   now: number = Date.now(),

@@ -4,12 +4,12 @@ import type { SourceDeclaration } from "./source_declaration.ts";
 
 const FLAGS = ["--no-http", "--check", "--shadow", "--dev", "--help", "-h"];
 
-/** Every flag, those that select sources too. */
+/** Every flag, including those that select sources. */
 export function flagsOf(sources: readonly SourceDeclaration[]): ReadonlySet<string> {
   return new Set([...sources.flatMap(({ flags }) => flags), ...FLAGS]);
 }
 
-/** The sources that the flags select; all of them where no flag selects any. */
+/** The sources that the flags select; all of them if no flag selects any. */
 export function selectedBy(
   args: ReadonlySet<string>,
   sources: readonly SourceDeclaration[],

@@ -1,4 +1,4 @@
-/** Forms of values in the environment, as zod schemas. Messages follow the variable's name. */
+/** Zod schemas for values in the environment. Messages follow the variable's name. */
 
 import { z } from "zod";
 
@@ -6,9 +6,9 @@ const words = (value: string) => value.split(",").map((word) => word.trim()).fil
 
 export const text = () => z.string().trim();
 
-/** At least one word, joined by commas. */
+/** At least one word, separated by commas. */
 export const list = () =>
-  text().transform(words).refine((all) => all.length > 0, "holds nothing but commas");
+  text().transform(words).refine((all) => all.length > 0, "contains only commas");
 
 export function whole(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;
@@ -23,7 +23,7 @@ export const flag = () =>
     z.enum(["true", "false", "1", "0", "yes", "no"], { error: "must be true or false" }),
   ).transform((word) => word === "true" || word === "1" || word === "yes");
 
-/** One of some words, in any case. */
+/** One of several words, in any case. */
 export function choice<const T extends readonly [string, ...string[]]>(...allowed: T) {
   const error = `must be ${allowed.slice(0, -1).join(", ")} or ${allowed.at(-1)}`;
   return text().toLowerCase().pipe(z.enum(allowed, { error }));

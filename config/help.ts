@@ -12,46 +12,47 @@ Usage: deno task start [flags]         configured by the environment
 Flags
   ${
     sources.map(({ flags }) => flags[0]).join(" ").padEnd(36)
-  } start these sources only; without any, all that are set
+  } start only these sources; without a flag, all that are set
   --both                               --mqtt and --websocket
   --no-http                            do not listen
   --check                              validate the configuration, print it and exit
-  --shadow                             run beside the system that this one will replace
-  --help, -h                           this text
+  --shadow                             run beside the system that Telecast will replace
+  --help, -h                           print this text
 
 Server
   HOST, PORT                           where to listen: 127.0.0.1, 8000
   TLS_CERT_PATH, TLS_KEY_PATH          serve https and wss
-  CORS_ORIGINS                         pages that may connect: *
+  CORS_ORIGINS                         origins of pages that may connect: *
   TRUST_PROXY                          true behind a proxy that sets X-Forwarded-For
   WEB_CONCURRENCY                      threads that serve clients: 1
   MAP_TILES_URL                        map tiles of the live page: none
 
-Access; open to everyone unless one of the first two is set
+Access: open to everyone unless one of the first two is set
   AUTH_JWT_SECRET                      secret of HS256 tokens
   AUTH_JWKS_URL                        or the URL of an identity provider's keys (JWKS)
-  AUTH_AUDIENCE, AUTH_ISSUER           what a token's aud and iss must be
-  AUTH_CLOCK_SKEW_SECONDS              5
+  AUTH_AUDIENCE, AUTH_ISSUER           required aud and iss of a token
+  AUTH_CLOCK_SKEW_SECONDS              allowed clock skew of a token's times: 5
 
 ${sources.map(({ help }) => help).join("\n\n")}
 
 Messages
-  DEVICE_ID_PATH, MAX_MESSAGE_BYTES    path of the device id in a message; 60000
-  COMMAND_TOPIC_PREFIX                 topics of commands, before the id: bombercat/commands/
+  DEVICE_ID_PATH                       path of the device id in a message
+  MAX_MESSAGE_BYTES                    longer messages are skipped: 60000
+  COMMAND_TOPIC_PREFIX                 command topics, without the id: bombercat/commands/
 
 Alarm panels
   BACKEND_URL                          where alarms are posted
   WHATSAPP_API_URL, WHATSAPP_TOKEN, WHATSAPP_RECIPIENTS
 
-Store, and several instances
-  DENO_KV_URL                          a path below ./data, a denokv URL, or memory:
+Store and several instances
+  DENO_KV_URL                          a path under ./data, a denokv URL, or memory:
   DENO_KV_ACCESS_TOKEN                 for a denokv server
-  INGEST_MODE                          who reads the sources: lease (one), shared, all
+  INGEST_MODE                          instances that read the sources: lease (one), shared, all
   RETENTION_SECONDS                    how long messages are kept for clients that reconnect: 300
 
 Streams
-  KEEPALIVE_SECONDS, STALE_SECONDS     60 between pings; a device is stale after 300
-  DRAIN_SECONDS                        how long clients have to read what waits at a stop: 5
+  KEEPALIVE_SECONDS, STALE_SECONDS     between pings: 60; silence that makes a device stale: 300
+  DRAIN_SECONDS                        time for clients to read waiting messages at a stop: 5
   WS_REQUIRE_DEVICE_IDS                false: a WebSocket without device_ids gets every device
 
 Limits
@@ -62,11 +63,11 @@ Limits
   CONNECTION_GUARD, CONNECTION_HANDSHAKE_SECONDS, CONNECTION_IDLE_SECONDS, CONNECTION_WRITE_SECONDS
 
 Logs and metrics
-  LOG_LEVEL, LOG_FORMAT, LOG_FILE      info; text on a terminal, json elsewhere; below ./data
+  LOG_LEVEL, LOG_FORMAT, LOG_FILE      info; text on a terminal, json elsewhere; under ./data
   STATSD_HOST                          metrics over UDP; /metrics serves them to Prometheus
-  NO_COLOR                             no colors, on a terminal too
+  NO_COLOR                             no colors, even on a terminal
 
-Exit codes: 0 after a signal, 2 for a configuration that cannot be used, 1 for any other failure.
-README.md and .env.example describe each variable. A running server has pages at /, /ops and /docs.
+Exit codes: 0 after a signal, 2 for an invalid configuration, 1 for any other failure.
+README.md and .env.example describe every variable. A running server has pages at /, /ops and /docs.
 `;
 }

@@ -1,12 +1,12 @@
-/** Text as MQTT has it: in topics, client ids, user names (MQTT 5, 1.5.4). */
+/** Rules for text in MQTT: in topics, client ids, user names (MQTT 5, 1.5.4). */
 
 import { z } from "zod";
 
-/** A string of MQTT has its length in two bytes. */
+/** MQTT encodes the length of a string in two bytes. */
 export const MAX_MQTT_BYTES = 65_535;
 /**
- * Control characters, surrogates without their other half, non-characters. A broker may close the
- * connection over any of them, and Mosquitto does.
+ * Control characters, unpaired surrogates, non-characters. A broker may close the connection
+ * because of any of them, and Mosquitto does.
  */
 const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
 const encoder = new TextEncoder();
@@ -25,6 +25,6 @@ export function isMqttText(text: string): boolean {
   return !hasForbiddenCharacters(text) && bytesOf(text) <= MAX_MQTT_BYTES;
 }
 
-/** A variable that MQTT carries. */
+/** A variable whose value is sent over MQTT. */
 export const mqttText = (form = z.string()) =>
-  form.refine(isMqttText, "must not hold control characters");
+  form.refine(isMqttText, "must not contain control characters");

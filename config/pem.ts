@@ -1,8 +1,8 @@
-/** PEM files, checked before TLS sees them: it ignores in silence what it cannot use. */
+/** Checks PEM files before TLS reads them, because TLS silently ignores what it cannot use. */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 
-/** What is wrong, to be put behind the name of a setting; undefined where nothing is. */
+/** A problem, worded to follow the name of a setting; undefined if there is none. */
 export type PemProblem = string | undefined;
 
 /** The certificates of a file, as text. */
@@ -10,7 +10,7 @@ export function certificatesIn(pem: string): string[] {
   return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
 }
 
-/** Of a client certificate, and what follows it in its file; `now` in ms since 1970. */
+/** Checks a certificate and those that follow it in its file; `now` in ms since 1970. */
 export function certificateProblem(pem: string, now: number): PemProblem {
   const [own, ...chain] = certificatesIn(pem);
   if (own === undefined) return "names a file without a PEM certificate";
@@ -19,22 +19,22 @@ export function certificateProblem(pem: string, now: number): PemProblem {
   return validityProblem(certificate, now);
 }
 
-/** Of a private key, and of how it fits its certificate's file where that holds one. */
+/** Checks a private key, and that it belongs to its certificate, if there is one. */
 export function keyProblem(pem: string, certificatePem: string | undefined): PemProblem {
   if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) return "names a file without a PEM key";
-  if (/ENCRYPTED/.test(pem)) return "names a key that is locked by a password: unlock it first";
+  if (/ENCRYPTED/.test(pem)) return "names a key that is encrypted: remove its password first";
   const [own] = certificatesIn(certificatePem ?? "");
   let matches: boolean;
   try {
     const key = createPrivateKey(pem);
     matches = own === undefined || (parse(own)?.checkPrivateKey(key) ?? true);
   } catch {
-    return "names a key that is damaged, or of a kind that is not known";
+    return "names a key that is damaged, or of an unsupported kind";
   }
   return matches ? undefined : "names a key that does not belong to the certificate";
 }
 
-/** Of a file with the certificates that are trusted; one that is valid is enough. */
+/** Checks a file with trusted certificates; one valid certificate is enough. */
 export function authorityProblem(pem: string, now: number): PemProblem {
   const all = certificatesIn(pem).map(parse);
   if (all.length === 0) return "names a file without a PEM certificate";
@@ -50,11 +50,11 @@ function validityProblem({ validFrom, validTo }: X509Certificate, now: number): 
   return undefined;
 }
 
-/** What keeps a file from being read, to be put behind the name of a setting. */
+/** Why a file cannot be read, worded to follow the name of a setting. */
 export function readProblem(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "names a file that does not exist";
   if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-    return "names a file that may not be read: check its owner and rights";
+    return "names a file without read permission: check its owner and permissions";
   }
   return `names a file that cannot be read (${error instanceof Error ? error.name : "unknown"})`;
 }

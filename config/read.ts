@@ -1,4 +1,4 @@
-/** The configuration: read once, from the environment and the command line, whole. */
+/** Reads the whole configuration once, from the environment and the command line. */
 
 import { z } from "zod";
 import { flagsOf, selectedBy } from "./flags.ts";
@@ -22,10 +22,10 @@ import { tlsProblems } from "./tls_files.ts";
 
 export type { AuthConfig, LogLevel };
 
-/** Reads one environment variable; undefined where it is not set. */
+/** Reads one environment variable; undefined if it is not set. */
 export type Env = (name: string) => string | undefined;
 
-/** One thing that is wrong, named by its variable or flag, never with its value. */
+/** One problem, with the name of its variable or flag, never with the value. */
 export interface Problem {
   readonly name: string;
   readonly message: string;
@@ -42,7 +42,7 @@ export interface Config {
   readonly dev: boolean;
   readonly check: boolean;
   readonly shadow: boolean;
-  /** Sections of the sources that are to be started, by their names; see `sectionOf()`. */
+  /** Sections of the sources to start, by name; see `sectionOf()`. */
   readonly sources: ReadonlyMap<string, unknown>;
   readonly backendUrl: string | undefined;
   readonly whatsapp: WhatsAppConfig | undefined;
@@ -81,13 +81,13 @@ export interface Config {
 }
 
 export interface ReadOptions {
-  /** Every kind of source that there is. */
+  /** All kinds of sources. */
   readonly sources: readonly SourceDeclaration[];
   /** The command line. */
   readonly args?: readonly string[];
 }
 
-/** Reads the whole configuration; every problem is found, not just the first. */
+/** Reads the whole configuration; reports every problem, not just the first. */
 export function readConfig(env: Env, { sources, args = [] }: ReadOptions): ConfigResult {
   const variables = variablesOf(sources);
   const schema = z.object(variables);
@@ -102,13 +102,13 @@ export function readConfig(env: Env, { sources, args = [] }: ReadOptions): Confi
     if (!known.has(arg)) {
       problems.push({
         name: arg.startsWith("-") ? arg.split("=")[0]! : "an argument",
-        message: "is not a flag of this program; see --help",
+        message: "is not a known flag; see --help",
       });
     }
   }
   const parsed = schema.safeParse(values);
   for (const { path: [name], message } of parsed.error?.issues ?? []) {
-    // Two entries of one list may have the same fault.
+    // Two entries of one list may have the same problem.
     if (problems.some((known) => known.name === name && known.message === message)) continue;
     problems.push({ name: String(name), message });
   }
@@ -133,7 +133,7 @@ interface Given {
   problem(name: string, message: string): void;
 }
 
-/** Joins the variables into the parts of a Config; reports what does not fit together. */
+/** Builds a Config from the variables; reports combinations that do not fit together. */
 function assemble(
   vars: Variables & Record<string, unknown>,
   { sources: declared, args, given, problem }: Given,

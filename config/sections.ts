@@ -1,4 +1,4 @@
-/** The parts of the configuration, each made of its variables, with what does not fit together. */
+/** Builds the parts of the configuration from variables, and reports what does not fit together. */
 
 import type { SectionContext } from "./source_declaration.ts";
 import type { Variables } from "./variables.ts";
@@ -15,7 +15,7 @@ export interface AuthConfig {
 export interface WhatsAppConfig {
   readonly url: string;
   readonly token: string;
-  /** Numbers by company; `*` is every other one. */
+  /** Numbers by company; `*` is every other company. */
   readonly recipients: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -24,13 +24,13 @@ export interface TlsConfig {
   readonly keyPath: string;
 }
 
-/** What one client, or all together, may take. */
+/** Limits for one client, or for all together. */
 export interface Limits {
   readonly connectionsPerToken: number | undefined;
   readonly newConnectionsPerSecond: number;
-  /** Of one WebSocket. */
+  /** Per WebSocket. */
   readonly commandsPerSecond: number;
-  /** Of one token, or of one address where no tokens are used. */
+  /** Per token, or per address if no tokens are used. */
   readonly postsPerSecond: number;
   readonly bodyBytes: number;
   readonly urlBytes: number;
@@ -45,13 +45,13 @@ export interface Assembly extends SectionContext {
   readonly vars: Variables;
 }
 
-/** Names and addresses by which a machine reaches itself, as a URL has them. */
+/** Names and addresses of the local machine, as they appear in a URL. */
 const LOOPBACK = /^(localhost\.?|127(\.\d+){3}|0\.0\.0\.0|\[::1?\])$/;
 
 export function backendUrl({ vars, problem, isOwnAddress }: Assembly): string | undefined {
   const url = vars.BACKEND_URL;
   if (url !== undefined && isOwnAddress(url)) {
-    problem("BACKEND_URL", "is the address of this program itself: change PORT or BACKEND_URL");
+    problem("BACKEND_URL", "is this program's own address: change PORT or BACKEND_URL");
   }
   return url;
 }
@@ -75,7 +75,7 @@ export function whatsapp({ vars, given, problem }: Assembly): WhatsAppConfig | u
   return { url: api ?? "", token: token ?? "", recipients: vars.WHATSAPP_RECIPIENTS ?? {} };
 }
 
-/** As long as the hash (RFC 7518, 3.2): a short secret can be found offline from one token. */
+/** As long as the hash (RFC 7518, 3.2): a short secret can be guessed offline from one token. */
 const MIN_SECRET_BYTES = 32;
 
 export function authConfig({ vars, given, problem }: Assembly): AuthConfig | undefined {
@@ -83,13 +83,13 @@ export function authConfig({ vars, given, problem }: Assembly): AuthConfig | und
   if (!given.has("AUTH_JWT_SECRET") && !given.has("AUTH_JWKS_URL")) {
     for (const name of ["AUTH_AUDIENCE", "AUTH_ISSUER"] as const) {
       if (vars[name] === undefined) continue;
-      // Somebody who sets these believes that tokens are asked for.
+      // Whoever sets these expects that tokens are required.
       problem(name, "is set, but neither AUTH_JWT_SECRET nor AUTH_JWKS_URL is");
     }
     return undefined;
   }
   if (secret !== undefined && jwksUrl !== undefined) {
-    problem("AUTH_JWKS_URL", "and AUTH_JWT_SECRET are set: use one of the two");
+    problem("AUTH_JWKS_URL", "and AUTH_JWT_SECRET are both set: use only one");
   } else if (secret !== undefined && new TextEncoder().encode(secret).length < MIN_SECRET_BYTES) {
     problem(
       "AUTH_JWT_SECRET",
@@ -115,7 +115,7 @@ export function tlsConfig({ vars, problem }: Assembly): TlsConfig | undefined {
 
 export function threads({ vars, problem }: Assembly): number {
   if (vars.WEB_CONCURRENCY > 1 && vars.DENO_KV_URL === "memory:") {
-    problem("WEB_CONCURRENCY", "needs a store that threads share: DENO_KV_URL must not be memory:");
+    problem("WEB_CONCURRENCY", "needs a store for all threads: DENO_KV_URL must not be memory:");
   }
   return vars.WEB_CONCURRENCY;
 }

@@ -3,7 +3,7 @@
 import type { z } from "zod";
 import type { Config, Problem } from "./read.ts";
 
-/** What a source's variables are read with. */
+/** The context in which a source's variables are read. */
 export interface SectionContext {
   /** Names of all variables that are set. */
   readonly given: ReadonlySet<string>;
@@ -15,32 +15,32 @@ export interface SectionContext {
 
 /** A kind of source; `Section` is its part of the configuration. */
 export interface SourceDeclaration<Section = unknown> {
-  /** Names it in the configuration, logs, stats and metrics: `mqtt`. */
+  /** Its name in the configuration, logs, stats and metrics, e.g. `mqtt`. */
   readonly name: string;
-  /** Flags that select it; the first is its own. */
+  /** Flags that select it; the first one selects it alone. */
   readonly flags: readonly [string, ...string[]];
-  /** Its variables and their forms. */
+  /** Its variables and their schemas. */
   readonly variables: z.ZodRawShape;
-  /** It is configured where one of these is set. */
+  /** It is configured if one of these is set. */
   readonly addresses: readonly string[];
   /** Variables that do nothing without an address. */
   readonly unusedWithoutAddress?: readonly string[];
-  /** True where a WebSocket without `device_ids` gets every device, if this is the only source. */
+  /** True if a WebSocket without `device_ids` gets every device when this is the only source. */
   readonly streamsEveryDevice?: boolean;
   /** Its block of `--help`. */
   readonly help: string;
-  /** Undefined where it is not configured; reports what does not fit together. */
+  /** Undefined if it is not configured; reports combinations that do not fit together. */
   section(
     variables: Readonly<Record<string, unknown>>,
     context: SectionContext,
   ): Section | undefined;
-  /** What can only be checked once the source is to be started, such as its files. */
+  /** Checks that are made only if the source is started, such as those of its files. */
   check?(section: Section): readonly Problem[];
   /** One line without secrets: what it connects to. */
   summary(section: Section, config: Config): string;
 }
 
-/** Checks that `section` reads the declared variables. */
+/** Lets the compiler check that `section` reads the declared variables. */
 export function declareSource<Section, Shape extends z.ZodRawShape>(
   declaration: Omit<SourceDeclaration<Section>, "variables" | "section"> & {
     readonly variables: Shape;
@@ -53,7 +53,7 @@ export function declareSource<Section, Shape extends z.ZodRawShape>(
   return declaration as unknown as SourceDeclaration<Section>;
 }
 
-/** The section of a source; undefined where it is not configured, or was left out by a flag. */
+/** The section of a source; undefined if it is not configured, or excluded by a flag. */
 export function sectionOf<Section>(
   { sources }: Pick<Config, "sources">,
   { name }: SourceDeclaration<Section>,

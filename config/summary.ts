@@ -3,7 +3,7 @@
 import type { Config } from "./read.ts";
 import type { SourceDeclaration } from "./source_declaration.ts";
 
-/** One line a subject; none holds a secret. */
+/** One line per subject, without secrets. */
 export function configSummary(
   config: Config,
   declared: readonly SourceDeclaration[],
@@ -12,7 +12,7 @@ export function configSummary(
   const address = `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
   return [
     `sources: ${
-      sources(config, declared).join("; ") || "none, it serves what other instances take in"
+      sources(config, declared).join("; ") || "none, it serves what other instances receive"
     }`,
     `store: ${store(config)}, messages are kept for ${config.retentionSeconds} s`,
     http
@@ -20,11 +20,11 @@ export function configSummary(
         `${perAddress(config)}, origins ${corsOrigins.join(" ")}${
           threads > 1 ? `, ${threads} threads` : ""
         }`
-      : "clients: none are served",
+      : "clients: not served",
     `access: ${
       auth
         ? `by token, ${auth.jwksUrl ? "keys of an identity provider" : "a shared secret (HS256)"}`
-        : "open, no token is asked for"
+        : "open, no token required"
     }`,
     ...(work(config).length > 0 ? [`deliveries: ${work(config).join(", ")}`] : []),
   ];
@@ -42,12 +42,12 @@ function sources(config: Config, declared: readonly SourceDeclaration[]): string
 
 function store({ kv: { url } }: Config): string {
   if (url === undefined) return "data/telecast.sqlite";
-  if (url === "memory:") return "memory, nothing outlives this process";
+  if (url === "memory:") return "memory, lost when this process ends";
   return /^https?:\/\//.test(url) ? new URL(url).origin : url;
 }
 
 function perAddress({ maxConnectionsPerIp: limit }: Config): string {
-  return limit === undefined ? "" : ` and ${limit.toLocaleString("en")} an address`;
+  return limit === undefined ? "" : ` and ${limit.toLocaleString("en")} per address`;
 }
 
 function work({ backendUrl, whatsapp, shadow }: Config): string[] {

@@ -1,4 +1,4 @@
-/** The configuration as a table: each variable that has a value, the value, and where it is from. */
+/** The configuration as a table: each variable with a value, and where the value comes from. */
 
 import type { z } from "zod";
 import type { Env } from "./read.ts";
@@ -9,7 +9,7 @@ import { variablesOf } from "./variables.ts";
 const SECRET = /PASSWORD|TOKEN|SECRET|RECIPIENTS/;
 const MAX_CHARS = 60;
 
-/** Lines of text. Secrets are shown as set, and addresses without credentials and queries. */
+/** Lines of text. Secrets are shown as `set`, addresses without credentials and queries. */
 export function configTable(
   env: Env,
   { sources, args }: {
@@ -40,7 +40,7 @@ export function configTable(
 
 function shown(value: string): string {
   const plain = value.trim()
-    // deno-lint-ignore no-control-regex -- those are what must not reach a terminal
+    // deno-lint-ignore no-control-regex -- these must not reach a terminal
     .replace(/[\x00-\x1f\x7f-\x9f]/g, "?")
     .replace(/^([a-z]+:\/\/)?\S*@/i, "$1…@")
     .replace(/\?.*$/, "?…");

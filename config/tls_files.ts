@@ -1,8 +1,8 @@
-/** The files of the program's own TLS, checked when it starts. */
+/** Checks the files of the program's own TLS when it starts. */
 
 import { certificateProblem, keyProblem, type PemProblem, readProblem } from "./pem.ts";
 
-/** What is wrong with them, each by the variable that names it, never with its path. */
+/** The problems of the files, each with the name of its variable, never with its path. */
 export function tlsProblems(
   { certPath, keyPath }: { readonly certPath: string; readonly keyPath: string },
 ): { name: string; message: string }[] {

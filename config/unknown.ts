@@ -1,15 +1,15 @@
-/** Variables that somebody has set, believing that this program reads them. */
+/** Variables that are set, but that the program does not read. */
 
 import type { SourceDeclaration } from "./source_declaration.ts";
 import { variablesOf } from "./variables.ts";
 
 export interface UnknownVariable {
   readonly name: string;
-  /** What was meant, most likely. */
+  /** The variable that was most likely meant. */
   readonly like: string;
 }
 
-/** Names that differ from one of ours in a letter or two, as a slip of the hand makes them. */
+/** Names that differ from a known one in one or two letters: likely typing errors. */
 export function unknownVariables(
   names: Iterable<string>,
   sources: readonly SourceDeclaration[],
@@ -37,7 +37,7 @@ export function unusedVariables(
   );
 }
 
-/** All names in the environment that may be read; none where Deno does not let them be listed. */
+/** All names in the environment that may be read; none if Deno does not allow the list. */
 export function environmentNames(): string[] {
   try {
     return Object.keys(Deno.env.toObject());
@@ -46,7 +46,7 @@ export function environmentNames(): string[] {
   }
 }
 
-/** How many letters have to be put in, taken out or changed. */
+/** How many letters have to be inserted, deleted or changed. */
 function distance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 2) return Infinity;
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);

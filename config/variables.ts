@@ -1,4 +1,4 @@
-/** The variables of the program itself, and their forms. Sources declare their own. */
+/** The variables of the program itself, and their schemas. Sources declare their own. */
 
 import { z } from "zod";
 import { choice, flag, hostAndPort, list, seconds, text, url, whole } from "./forms.ts";
@@ -9,7 +9,7 @@ import type { SourceDeclaration } from "./source_declaration.ts";
 const host = () =>
   text().regex(
     /^([^\s:/@[\]]+|[0-9a-fA-F]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*|\[[0-9a-fA-F:.]+\])$/,
-    "must be a host name or an IP address, without a port: that is PORT",
+    "must be a host name or an IP address, without a port: use PORT for that",
   ).transform((value) => value.replace(/^\[(.*)\]$/, "$1"));
 
 const LEVELS = ["debug", "info", "warning", "error", "fatal"] as const;
@@ -41,7 +41,7 @@ const origins = () =>
 const recipients = () =>
   text().transform((value, context) => {
     try {
-      // By entries, as zod's records leave out a company that is named `__proto__`.
+      // As entries, because zod's records omit a company that is named `__proto__`.
       const entries = z.array(z.tuple([z.string(), z.array(z.string().regex(/^\+?\d{6,15}$/))]));
       const given: unknown = JSON.parse(value);
       if (typeof given !== "object" || given === null || Array.isArray(given)) throw new Error();
@@ -52,12 +52,12 @@ const recipients = () =>
     }
   });
 
-/** A variable that is empty counts as unset. */
+/** An empty variable counts as unset. */
 export const VARIABLES = {
   HOST: host().default("127.0.0.1"),
   PORT: whole(0, 65_535).default(8000),
   COMMAND_TOPIC_PREFIX: mqttText(text().regex(/^[^#+]{1,200}$/, "must be a topic without # and +"))
-    // An id is a level of its own, also where the slash was left out.
+    // The id is its own level, even if the slash was left out.
     .transform((prefix) => prefix.endsWith("/") ? prefix : `${prefix}/`)
     .default("bombercat/commands/"),
   BACKEND_URL: url("http", "https").optional(),
@@ -115,7 +115,7 @@ export const VARIABLES = {
 
 export type Variables = z.infer<z.ZodObject<typeof VARIABLES>>;
 
-/** Every variable with its form, those of the sources too. */
+/** Every variable with its schema, including those of the sources. */
 export function variablesOf(sources: readonly SourceDeclaration[]): z.ZodRawShape {
   return Object.assign({ ...VARIABLES }, ...sources.map(({ variables }) => variables));
 }

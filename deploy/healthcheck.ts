@@ -1,4 +1,4 @@
-/** Exits 0 where this container's server may get traffic: the health check of the image. */
+/** The health check of the image: exits 0 if this container's server may get traffic. */
 
 const scheme = Deno.env.get("TLS_CERT_PATH") ? "https" : "http";
 const url = `${scheme}://127.0.0.1:${Deno.env.get("PORT") || 8000}/readyz`;

@@ -1,11 +1,11 @@
-/** Prints what the program is built of, from deno.lock, as CycloneDX 1.6: deno task sbom > sbom.json */
+/** Prints the packages of deno.lock as a CycloneDX 1.6 document: deno task sbom > sbom.json */
 
 interface LockedPackage {
   /** `sha512-` and base64. */
   readonly integrity: string;
   readonly dependencies?: readonly string[];
   readonly optionalDependencies?: readonly string[];
-  /** Packages for one system only have this. */
+  /** Set only for packages that are for certain systems. */
   readonly os?: readonly string[];
 }
 
@@ -15,7 +15,7 @@ interface Lock {
   readonly npm: Readonly<Record<string, LockedPackage>>;
 }
 
-/** `@scope/name@1.2.3` and, where peers matter, `_peer@4.5.6` behind it. */
+/** `@scope/name@1.2.3`, followed by `_peer@4.5.6` if peers matter. */
 function partsOf(id: string): { name: string; version: string } {
   const at = id.indexOf("@", 1);
   return { name: id.slice(0, at), version: id.slice(at + 1).split("_")[0]! };
@@ -36,7 +36,7 @@ export async function billOfMaterials(lockText: string, app: { name: string; ver
   const { npm, specifiers } = JSON.parse(lockText) as Lock;
   const ids = Object.keys(npm).sort();
   const byName = Map.groupBy(ids, (id) => partsOf(id).name);
-  // A dependency stands there by its name alone where the lock file has one version of it.
+  // A dependency is listed by its name alone if the lock file has only one version of it.
   const idOf = (dependency: string) =>
     Object.hasOwn(npm, dependency) ? dependency : byName.get(dependency)![0]!;
   const root = `pkg:generic/${app.name.split("/").at(-1)}@${app.version}`;

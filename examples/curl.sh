@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What curl can do with Telecast: bash curl.sh [server] [device id] [token]
+# Telecast with curl: bash curl.sh [server] [device id] [token]
 set -euo pipefail
 
 server="${1:-http://127.0.0.1:8000}"
@@ -11,7 +11,7 @@ echo "# The last message of the device"
 ask "$server/api/v1/devices/$device"
 echo
 
-echo "# What the stream is like now"
+echo "# Stream statistics"
 ask "$server/api/v1/stream/stats"
 echo
 
@@ -20,10 +20,10 @@ stream="$(ask -N --max-time 2 "$server/api/v1/stream?device_ids=$device&snapshot
 echo "$stream"
 cursor="$(grep '^id: ' <<<"$stream" | tail -n 1 | cut -d ' ' -f 2)"
 
-echo "# Publishing a message of the device while nobody listens"
+echo "# Publish a message as the device while no client is connected"
 ask -X POST "$server/api/v1/publish" --data \
   "{\"topic\":\"example/$device\",\"payload\":{\"data\":{\"DEVICE_ID\":\"$device\",\"NOTE\":\"from curl\"}}}"
 echo
 
-echo "# Resuming from $cursor: what was missed, and whether that is all"
+echo "# Resume from $cursor: the missed messages, and whether they are complete"
 ask -N --max-time 2 "$server/api/v1/stream?device_ids=$device&since=$cursor" 2>/dev/null || true

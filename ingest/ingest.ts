@@ -1,4 +1,4 @@
-/** All sources of this instance, made from the configuration. */
+/** Makes and runs all sources of this instance. */
 
 import type { Companies } from "../broker/cluster/companies.ts";
 import type { Inbox } from "../broker/deliveries/inbox.ts";
@@ -30,7 +30,7 @@ import { Supervisor } from "./runtime/supervisor.ts";
 const log = getLogger("ingest");
 const STORE_RETRY = { minMs: 100, maxMs: 2_000 };
 
-/** A source as stats show it. */
+/** The status of a source, as shown in the stats. */
 export interface SourceStatus {
   readonly name: string;
   readonly kind: string;
@@ -40,9 +40,9 @@ export interface SourceStatus {
   readonly malformed: number;
   readonly dropped: number;
   readonly reconnects: number;
-  /** Messages still to be read upstream; null where the source cannot know. */
+  /** Messages still to be read upstream; null if the source cannot know. */
   readonly lag?: number | null;
-  /** More that the kind of source knows of itself, e.g. lag by partition. */
+  /** Details of this kind of source, e.g. lag by partition. */
   readonly detail?: unknown;
 }
 
@@ -50,27 +50,27 @@ export interface IngestOptions {
   readonly config: Config;
   readonly store: OpenStore;
   readonly health: Health;
-  /** Names this instance, where several share a deployment. */
+  /** Identifies this instance in a deployment of several. */
   readonly instance: string;
-  /** Messages that name another company are refused. */
+  /** Messages that name an unknown company are refused. */
   readonly companies: Companies;
-  /** Does the work that is stored; undefined beside a system that does it. */
+  /** Runs stored jobs; undefined in shadow mode, where another system runs them. */
   readonly deliveries: DeliveryQueue | undefined;
-  /** Takes messages from people; undefined like the deliveries. */
+  /** Accepts messages from people; undefined in shadow mode. */
   readonly inbox: Inbox | undefined;
-  /** Whether there is somebody who takes them. */
+  /** Whether anything handles messages from people. */
   readonly takesInbound: boolean;
-  /** Whether there is somebody that panic buttons' messages are delivered to. */
+  /** Whether there is anything that panic button messages are delivered to. */
   readonly delivers: boolean;
-  /** URLs of modules that every source's worker imports: they register types of messages. */
+  /** URLs of modules that every source's worker imports: they register message types. */
   readonly modules: readonly string[];
   /** Every kind of source that the configuration may name. */
   readonly kinds: readonly SourceKind[];
-  /** Sources beside those of the configuration. */
+  /** Sources in addition to the configured ones. */
   readonly sources: readonly OwnSource[];
 }
 
-/** One source to be supervised. */
+/** A source to be supervised. */
 interface SourceRun {
   readonly name: string;
   readonly worker: URL;
@@ -80,19 +80,19 @@ interface SourceRun {
 }
 
 /**
- * Runs the sources: under the ingest lease those of one instance at a time, else those of all.
- * Publishes at the MQTT broker from every instance, over a connection of its own.
+ * Runs the sources: those under the ingest lease on one instance at a time, others on all
+ * instances. Every instance publishes to the MQTT broker, over a separate connection.
  */
 export class Ingest {
   readonly #sources: Supervisor[] = [];
-  /** Those that one instance at a time runs. */
+  /** The sources that only one instance at a time runs. */
   readonly #leased = new Set<Supervisor>();
   readonly #fanout: Fanout;
   readonly #store: EntryStore;
   #lease: Lease | undefined;
   readonly #mqttPublisher: Publisher | undefined;
   readonly #awsIot: ProgramService | undefined;
-  /** Starts and stops follow each other in the order in which the lease moved. */
+  /** Runs starts and stops in the order in which the lease came and went. */
   #moves: Promise<void> = Promise.resolve();
   #starting: Promise<void> = Promise.resolve();
   readonly #stopped = new AbortController();
@@ -117,17 +117,17 @@ export class Ingest {
       );
   }
 
-  /** Publishes at AWS IoT Core; undefined where it is not configured. */
+  /** Publishes to AWS IoT Core; undefined if it is not configured. */
   get awsIot(): AwsIotService | undefined {
     return this.#awsIot?.service;
   }
 
-  /** Who has the ingest lease; undefined where none is used. */
+  /** The instance that has the ingest lease; undefined if no lease is used. */
   get leaseOwner(): string | undefined {
     return this.#lease?.owner;
   }
 
-  /** Starts what is configured, once this instance may; each source connects in the background. */
+  /** Starts the sources, leased ones once this instance has the lease, without waiting for them. */
   start(): Promise<void> {
     return this.#starting = this.#start();
   }
@@ -146,7 +146,7 @@ export class Ingest {
       await this.#addSource({ name, worker, source, isLeased: config.ingestMode === "lease" });
     }
     if (this.#sources.length === 0) {
-      log.info("no source is configured: this instance serves what others take in");
+      log.info("no source is configured: this instance serves what other instances receive");
       return;
     }
     if (signal.aborted) return;
@@ -173,7 +173,7 @@ export class Ingest {
   }
 
   async stop(): Promise<void> {
-    // From here on a lease that is acquired starts nothing.
+    // From here on, acquiring the lease starts nothing.
     this.#stopped.abort();
     await this.#starting.catch(() => {});
     const lease = this.#lease;
@@ -186,9 +186,9 @@ export class Ingest {
   }
 
   /**
-   * Publishes at the MQTT broker; resolves after its ack.
-   * @throws {InvalidTopicError} where MQTT has no such topic: nothing is sent then.
-   * @throws {Error} where there is no broker, no ack within `timeoutMs`, or after stop().
+   * Publishes to the MQTT broker; resolves after its ack.
+   * @throws {InvalidTopicError} if MQTT does not allow the topic; then nothing is sent.
+   * @throws {Error} if there is no broker or no ack within `timeoutMs`, and after stop().
    */
   async publish(message: Outgoing, timeoutMs: number): Promise<void> {
     checkTopic(message.topic);
@@ -196,7 +196,7 @@ export class Ingest {
     try {
       await this.#mqttPublisher.publish(message, timeoutMs);
     } catch (error) {
-      // Clients are not told what the broker says, and may not ask the broker.
+      // Logged here because clients do not get the broker's reason.
       log.warning("a message was not published: {reason}", { reason: reasonOf(error) });
       throw error;
     }
@@ -249,13 +249,13 @@ export class Ingest {
     const previousTopics = await this.#storedTopics(topicsSetting(run.name));
     const supervisor = this.#supervise(run, { onState, previousTopics });
     this.#sources.push(supervisor);
-    // In a store that nobody shares there is nobody to take the lease from.
+    // In a store that is not shared, no other instance could hold the lease.
     const { kv } = this.options.store;
     if (run.isLeased && kv && this.#fanout instanceof KvFanout) this.#leased.add(supervisor);
     return supervisor;
   }
 
-  /** Idle. A name that ends in `-pub` is of a connection that only publishes. */
+  /** Does not start it. A name that ends in `-pub` is that of a connection that only publishes. */
   #supervise(
     { name, worker, source }: SourceRun,
     { onState, previousTopics }: {
@@ -286,7 +286,7 @@ export class Ingest {
         return this.#store.publish(entries, this.#leased.has(supervisor));
       },
       onState: (state) => {
-        // Another try changes nothing yet: the reason stays until it succeeds.
+        // A new try changes nothing yet: the reason stays until a try succeeds.
         if (state.state === "waiting") health.report(name, state.reason);
         else if (state.state !== "connecting") health.report(name, undefined);
         onState?.(state);
@@ -304,7 +304,7 @@ export class Ingest {
     return supervisor;
   }
 
-  /** What the kept session may be subscribed to; a store that is away is waited for. */
+  /** Topics that the kept session may be subscribed to. Waits while the store is unavailable. */
   async #storedTopics(setting: string): Promise<string[]> {
     const backoff = new Backoff(STORE_RETRY);
     const { signal } = this.#stopped;

@@ -1,4 +1,4 @@
-/** Every kind of source. A new one is added here, and nowhere else outside its folder. */
+/** Every kind of source. Outside its own folder, a new one is added only here. */
 
 import { AWS_IOT } from "./aws_iot/kind.ts";
 import { KAFKA } from "./kafka/kind.ts";

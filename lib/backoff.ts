@@ -1,8 +1,8 @@
-/** Longer waits after each failure, spread so that clients do not come back together. */
+/** Longer delays after each failure, with jitter so that clients do not return all at once. */
 
 /**
- * Exponential back-off with equal jitter: at random between half and the whole of
- * `baseMs * 2^tries`, or of `maxMs` where that is less. The half keeps a retry from coming at once.
+ * Exponential backoff with equal jitter: random between half and all of `baseMs * 2^tries`, or of
+ * `maxMs` if that is less. The lower half prevents an immediate retry.
  */
 export function backoffMs(
   tries: number,
@@ -17,7 +17,7 @@ export interface BackoffOptions {
   readonly maxMs: number;
 }
 
-/** Counts failures, and waits for each as {@linkcode backoffMs} says. */
+/** Counts failures, and computes the delay for each with {@linkcode backoffMs}. */
 export class Backoff {
   #failures = 0;
 

@@ -1,4 +1,4 @@
-/** Bytes in one piece. */
+/** Joins byte arrays. */
 
 export function concat(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));

@@ -1,7 +1,7 @@
 /** Time as the broker uses it; replaced in tests. */
 
 export interface Clock {
-  /** Milliseconds that only rise; differences are durations. */
+  /** Milliseconds that never decrease; only differences are meaningful. */
   monotonic(): number;
   /** Milliseconds since 1970. */
   wall(): number;

@@ -1,4 +1,4 @@
-/** Wakes one waiting loop; a notification while it is busy is kept, and several count as one. */
+/** Wakes one waiting loop. A notification while the loop is busy is kept; several count as one. */
 export class Notifier {
   #notified = false;
   #wake: (() => void) | undefined;

@@ -1,13 +1,13 @@
-/** A bound on how many things happen in a second. */
+/** Limits how many things happen per second. */
 
 export interface RateOptions {
   readonly perSecond: number;
-  /** How many may go at once after a pause. */
+  /** How many may pass at once after a pause. */
   readonly burst: number;
   monotonic(): number;
 }
 
-/** A token bucket: no second sees more than the rate and one burst. */
+/** A token bucket: any second sees at most the rate plus one burst. */
 export class RateLimit {
   #tokens: number;
   #at: number;
@@ -17,7 +17,7 @@ export class RateLimit {
     this.#at = options.monotonic();
   }
 
-  /** Takes one token and returns 0, or returns how many ms it takes until there is one. */
+  /** Takes one token and returns 0, or returns the ms until there is one. */
   take(): number {
     const { perSecond, burst } = this.options;
     const now = this.options.monotonic();

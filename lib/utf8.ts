@@ -1,8 +1,8 @@
 /** Text as bytes. */
 
-/** Room that may be asked for in front. */
+/** Free bytes that a caller may ask for in front. */
 const MAX_ROOM = 16;
-/** Longer texts are rare, and cost their copy. */
+/** Longer texts are rare; they take an extra copy. */
 const MAX_CHARS = 16_384;
 
 const encoder = new TextEncoder();
@@ -10,7 +10,7 @@ const scratch = new Uint8Array(MAX_ROOM + 3 * MAX_CHARS);
 const body = scratch.subarray(MAX_ROOM);
 
 /**
- * The text in UTF-8, behind `room` bytes that are free. For short texts `TextEncoder.encode()` takes
+ * The text in UTF-8, preceded by `room` free bytes. For short texts `TextEncoder.encode()` takes
  * twice as long.
  */
 export function utf8(text: string, room = 0): Uint8Array<ArrayBuffer> {

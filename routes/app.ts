@@ -1,4 +1,4 @@
-/** The HTTP application: every route, made of what the program hands in. */
+/** The HTTP application: all routes, built from what the program passes in. */
 
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
@@ -43,7 +43,7 @@ export function handlerOf(app: Hono): AppHandler {
   return (request, info) => app.fetch(request, { info });
 }
 
-/** Testable with `app.request()`, but for WebSockets. */
+/** Can be tested with `app.request()`, except for WebSockets. */
 export function createApp(deps: AppDeps): Hono {
   const app = new Hono();
   const { corsOrigins } = deps.config;
@@ -102,7 +102,7 @@ export function createApp(deps: AppDeps): Hono {
   return app;
 }
 
-/** A WebSocket's response has no headers to change, and its Origin is checked by the route. */
+/** The headers of a WebSocket's response cannot be changed, and the route checks its Origin. */
 function crossOrigin(origins: readonly string[]) {
   const handler = cors({
     origin: origins.includes("*") ? "*" : [...origins],
@@ -113,7 +113,7 @@ function crossOrigin(origins: readonly string[]) {
     c.req.header("upgrade") ? next() : handler(c, next);
 }
 
-/** Answers 405, with what is allowed, on every path that exists. */
+/** Answers 405, with the allowed methods, on every existing path. */
 function refuseOtherMethods(app: Hono): void {
   const methods = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
@@ -129,7 +129,7 @@ function refuseOtherMethods(app: Hono): void {
       problem({
         status: 405,
         code: "method_not_allowed",
-        detail: `This route takes ${allow}`,
+        detail: `This route allows ${allow}`,
         headers: { allow },
       }));
   }
@@ -156,6 +156,6 @@ function failed(error: Error, c: Context): Response {
   return problem({
     status: 500,
     code: "internal_error",
-    detail: "The request failed; the log of the server says why",
+    detail: "The request failed; see the server's log",
   });
 }

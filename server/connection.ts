@@ -4,16 +4,16 @@ import { concat } from "../lib/bytes.ts";
 import { LINGER_MS } from "../broker/streams/sink.ts";
 import type { ReadPace } from "./read_pace.ts";
 
-/** What waits is joined up to here: one system call, and a bound for the copy. */
+/** Waiting writes are joined up to this size: one system call, and a bounded copy. */
 const JOIN_BYTES = 262_144;
-/** It is closed after so many of these, even where the client takes a little each time. */
+/** Closed after this many linger periods, even if the client reads a little in each. */
 const MAX_LINGERS = 30;
-/** Discards what a client still sends while its connection ends. */
+/** Size of the buffer for what a client still sends while its connection ends. */
 const DISCARD_BYTES = 1_024;
 
 /**
- * What is written goes out in order, at once where the system takes it. What it does not take waits
- * here; the writer looks at {@linkcode Connection.buffered}.
+ * Writes go out in order, immediately if the system accepts them. The rest waits here; writers
+ * check {@linkcode Connection.buffered}.
  */
 export class Connection {
   readonly #conn: Deno.TcpConn;
@@ -25,9 +25,9 @@ export class Connection {
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #whenClosed: PromiseWithResolvers<void> | undefined;
-  /** To be called when the system takes bytes; few connections ever have one. */
+  /** Called when the system has taken bytes; most connections never have any. */
   #whenTaken: (() => void)[] | undefined;
-  /** Holds back a client that sends more than its share; requests are read as they come. */
+  /** Throttles a client that sends more than its share; unset while requests are read. */
   pace: ReadPace | undefined;
   /** Bytes that the system has not taken yet. */
   buffered = 0;
@@ -52,7 +52,7 @@ export class Connection {
     return this.#whenClosed.promise;
   }
 
-  /** The bytes must not change from now on. */
+  /** The caller must not change the bytes afterwards. */
   write(bytes: Uint8Array): void {
     if (this.over) return;
     this.buffered += bytes.length;
@@ -67,8 +67,8 @@ export class Connection {
   }
 
   /**
-   * How many bytes came, at the client's pace; undefined when there are no more: the
-   * client has closed its sending side, or the connection is closed. One read at a time.
+   * Reads at the client's pace and returns the number of bytes, or undefined at the end: the client
+   * has closed its sending side, or the connection is closed. One read at a time.
    */
   async read(into: Uint8Array): Promise<number | undefined> {
     this.#reading = true;
@@ -92,7 +92,9 @@ export class Connection {
     }
   }
 
-  /** Takes no more, and closes when the client has taken what was written, and gone. */
+  /**
+   * Accepts no more writes, and closes once everything is sent and the client has closed its side.
+   */
   end(): void {
     if (this.over) return;
     this.#ending = true;
@@ -106,7 +108,7 @@ export class Connection {
     if (!this.#closed) this.#lingerOn(MAX_LINGERS);
   }
 
-  /** Closes it now, and throws away what waits. */
+  /** Closes it now and discards waiting writes. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -146,14 +148,14 @@ export class Connection {
   }
 
   /**
-   * Closes the sending side, and reads until the client closes its own: where a socket is closed
-   * with bytes of the client unread, the system resets it, and the client may lose the end.
+   * Closes the sending side, then reads until the client closes its own. If a socket is closed with
+   * unread bytes, the system resets the connection and the client may lose the last data.
    */
   async #finish(): Promise<void> {
     try {
       await this.#conn.closeWrite();
     } catch {
-      // The client was faster.
+      // The client closed first.
       return this.close();
     }
     if (this.#reading) return;
@@ -188,11 +190,11 @@ export class Connection {
   }
 }
 
-/** Closes what may be closed already. */
+/** Closes a connection that may already be closed. */
 export function closeConn(conn: Deno.TcpConn): void {
   try {
     conn.close();
   } catch {
-    // It is closed.
+    // Already closed.
   }
 }

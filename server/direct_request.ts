@@ -16,21 +16,21 @@ const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 const encoder = new TextEncoder();
 
-/** The handler may take one of both, once; or it answers with a response as any. */
+/** The handler may open one of the two, once, or return an ordinary response. */
 export class DirectRequest implements OwnConnection {
   events: EventOutput | undefined;
   socket: ServerWebSocket | undefined;
 
   constructor(private readonly connection: Connection, private readonly head: RequestHead) {}
 
-  /** A stream of events: the handler's response gives its head. */
+  /** Opens an event stream; the handler's response supplies its head. */
   openEvents(onGone: () => void): EventOutput {
     const { takesChunks } = this.head;
     this.connection.pace = new ReadPace();
     return this.events = new EventOutput(this.connection, onGone, { chunked: takesChunks });
   }
 
-  /** Answers the handshake (RFC 6455, 4.2); undefined where the request is none. */
+  /** Answers the handshake (RFC 6455, 4.2); undefined if the request is not a valid one. */
   upgrade(
     handlers: WebSocketHandlers,
     { protocol, maxMessageBytes, isBulk = false }: UpgradeOptions,
@@ -38,7 +38,7 @@ export class DirectRequest implements OwnConnection {
     const { headers, body } = this.head;
     const key = headers.get("sec-websocket-key") ?? "";
     if (!KEY.test(key) || !connectionHas(headers, "upgrade")) return undefined;
-    // Frames would begin behind it.
+    // A request body would come before the frames.
     if (body !== 0) return undefined;
     const accept = createHash("sha1").update(key + GUID).digest("base64");
     if (!isBulk) this.connection.pace = new ReadPace();

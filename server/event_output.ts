@@ -3,12 +3,15 @@
 import { SSE_COMMENT } from "../broker/streams/client_frame.ts";
 import type { Connection } from "./connection.ts";
 
-/** Between comments that find out whether a client is gone, behind the guard too; later the usual ones do. */
+/**
+ * Waits after comments that detect a client that is gone, also behind the guard. Later, the regular
+ * comments do that.
+ */
 const PROBE_MS = [50, 500, 500, 1_000, 1_000, 0];
 const LAST_CHUNK = new Uint8Array([48, 13, 10, 13, 10]);
 const encoder = new TextEncoder();
 
-/** What clients that get the same have in common is made into a chunk once. */
+/** The last chunk made: clients that get the same bytes share it. */
 let made: { readonly bytes: Uint8Array; readonly chunk: Uint8Array } | undefined;
 
 function chunkOf(bytes: Uint8Array): Uint8Array {
@@ -24,7 +27,7 @@ function chunkOf(bytes: Uint8Array): Uint8Array {
 }
 
 export class EventOutput {
-  /** What is written before the head of the answer is. */
+  /** Chunks written before the response head. */
   #held: Uint8Array[] | undefined = [];
   #heldBytes = 0;
   #ended = false;
@@ -32,7 +35,7 @@ export class EventOutput {
   constructor(
     private readonly connection: Connection,
     onGone: () => void,
-    /** HTTP/1.0 does not know chunks: there the end of the connection is that of the stream. */
+    /** False for HTTP/1.0, which has no chunks: the end of the connection ends the stream. */
     private readonly options: { readonly chunked: boolean } = { chunked: true },
   ) {
     connection.onClosed = onGone;
@@ -63,7 +66,7 @@ export class EventOutput {
     this.#heldBytes += chunk.length;
   }
 
-  /** Ends the stream when what was written before is out. */
+  /** Ends the stream after everything written before is sent. */
   end(): void {
     if (!this.isOpen) return;
     this.#ended = true;
@@ -71,9 +74,9 @@ export class EventOutput {
   }
 
   /**
-   * The client has closed its sending side: it still reads, or it is gone. The system tells only a
-   * writer, and after a round trip; so comments are written until it has told, or has had the time.
-   * Resolves when the connection is closed.
+   * To be called when the client has closed its sending side: it still reads, or it is gone. The
+   * system reports that only to a writer, after a round trip. So comments are written until it has
+   * reported, or has had time to. Resolves when the connection is closed.
    */
   async outlivePeer(): Promise<void> {
     for (const waitMs of PROBE_MS) {
@@ -84,12 +87,12 @@ export class EventOutput {
     await this.connection.closed;
   }
 
-  /** Throws away what waits, so that the client can tell that this is no end. */
+  /** Discards what waits, without a last chunk: the client can tell that the stream was cut off. */
   abandon(): void {
     this.connection.close();
   }
 
-  /** Writes the head of the answer; what was written so far follows. */
+  /** Writes the response head, then what was written so far. */
   start(head: Uint8Array): void {
     this.connection.write(head);
     for (const chunk of this.#held ?? []) this.connection.write(chunk);

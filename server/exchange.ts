@@ -13,19 +13,19 @@ import { responseBody } from "./response_body.ts";
 import { responseHead } from "./response_head.ts";
 import type { ServerWebSocket } from "./web_socket.ts";
 
-/** The body of a response is read whole, so one that does not end is never answered with. */
+/** The whole response body is read before it is sent, so it must end. */
 export type Handler = (request: Request, info: RequestInfo) => Response | Promise<Response>;
 
 export interface ExchangeOptions {
   readonly handler: Handler;
   readonly onError: (error: unknown) => Response;
-  /** How long a client may take nothing of an answer. */
+  /** How long a client may read nothing of an answer. */
   readonly writeMs: number;
   /** Whether this answer is the last on its connection. */
   readonly isStopping: () => boolean;
 }
 
-/** What has a connection for as long as it lives. */
+/** What owns a connection for the rest of its life. */
 export type Stream = EventOutput | ServerWebSocket;
 
 export interface ExchangeClient {
@@ -36,17 +36,22 @@ export interface ExchangeClient {
 }
 
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
-/** What is read of a body that the handler did not want, so that the next request can follow. */
+/**
+ * At most this much of a body that the handler did not read is discarded before the next request.
+ */
 const MAX_DISCARDED_BYTES = 65_536;
 const DISCARD_MS = 2_000;
-/** Small enough to be copied behind its head, for one packet in place of two. */
+/** A body up to this size is copied behind its head, for one packet instead of two. */
 const SMALL_BYTES = 16_384;
 const INTERNAL_ERROR = 1011;
 
 export class Exchange {
   constructor(private readonly client: ExchangeClient, private readonly options: ExchangeOptions) {}
 
-  /** Answers a request whose head has been read: whether the connection ends, or who has it now. */
+  /**
+   * Answers a request whose head has been read. Returns what comes next on the connection: another
+   * request, its end, or the stream that owns it now.
+   */
   async answer(head: RequestHead): Promise<"next" | "end" | Stream> {
     const { connection, info } = this.client;
     const { handler, onError, isStopping } = this.options;
@@ -74,7 +79,7 @@ export class Exchange {
     return close || connection.over || body && !await this.#discard(body) ? "end" : "next";
   }
 
-  /** Answers what could not be read as a request. */
+  /** Answers input that is not a valid request. */
   async refuse(response: Response): Promise<void> {
     await this.#write(response, undefined, true);
   }
@@ -96,21 +101,21 @@ export class Exchange {
     });
   }
 
-  /** Reads the rest of a body, if that is little; false where no request can follow. */
+  /** Discards the rest of a body if it is small; false if no request can follow. */
   async #discard(body: RequestBody): Promise<boolean> {
     const timer = setTimeout(() => this.client.connection.close(), DISCARD_MS);
     const most = body.received + MAX_DISCARDED_BYTES;
     try {
       while (body.received <= most) if (!await body.next()) return true;
     } catch {
-      // It is broken.
+      // The body is broken.
     } finally {
       clearTimeout(timer);
     }
     return false;
   }
 
-  /** Resolves when the client has taken the answer, or is gone. */
+  /** Resolves when the whole answer is sent, or the client is gone. */
   async #write(
     response: Response,
     request: RequestHead | undefined,
@@ -134,7 +139,7 @@ export class Exchange {
     while (connection.buffered > 0) await this.#someTaken();
   }
 
-  /** The answer waits in memory until the client reads it, so that may not take for ever. */
+  /** The answer stays in memory until the client reads it, so the wait is limited. */
   async #someTaken(): Promise<void> {
     const { connection } = this.client;
     const timer = setTimeout(() => {
@@ -147,12 +152,12 @@ export class Exchange {
 }
 
 function requestOf({ method, url, headers }: RequestHead, body: RequestBody | undefined): Request {
-  // In a GET it means nothing (RFC 9110, 9.3.1), and no `Request` takes it.
+  // A body has no meaning in a GET (RFC 9110, 9.3.1), and `Request` rejects it.
   if (!body || method === "GET" || method === "HEAD") return new Request(url, { method, headers });
   return new Request(url, { method, headers, body: body.stream() });
 }
 
-/** Whether the next request can be found behind the body. */
+/** Whether the next request can be found after the body. */
 function mayFollow(body: RequestBody | undefined, { expectsContinue }: RequestHead): boolean {
   if (!body || body.isComplete) return true;
   return !body.isBroken && !expectsContinue && body.left <= MAX_DISCARDED_BYTES;

@@ -4,12 +4,12 @@ import { BINARY, CLOSE, PING, PONG, TEXT } from "../broker/streams/websocket_fra
 import { Utf8Check } from "./utf8_check.ts";
 
 export interface FrameHandler {
-  /** A whole message, however many frames it came in. */
+  /** A complete message, in one frame or several. */
   onMessage(data: string | ArrayBuffer): void;
   onPing(payload: Uint8Array): void;
-  /** The client ends the connection; `code` is 1005 where it named none. */
+  /** The client closes the connection; `code` is 1005 if it sent none. */
   onClose(code: number): void;
-  /** The client broke the protocol: the connection has to be closed with `code`. */
+  /** The client violated the protocol: the connection must be closed with `code`. */
   onViolation(code: number, reason: string): void;
 }
 
@@ -17,29 +17,31 @@ const PROTOCOL_ERROR = 1002;
 const NOT_UTF8 = 1007;
 const TOO_BIG = 1009;
 const NO_CODE = 1005;
-/** Frames without content take time, though no memory. */
+/** Frames of one message: empty ones take no memory, but time. */
 const MAX_FRAMES = 1_024;
-/** A message that does not come whole gets this much memory first, and twice as much each time. */
+/** The first buffer for a message that arrives in pieces; it doubles each time it is full. */
 const FIRST_BYTES = 512;
 /** Two bytes, a length of eight, a mask of four. */
 const MAX_HEADER = 14;
 const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Takes bytes as they come, and tells of what is whole; after a close or a violation, nothing. */
+/**
+ * Takes bytes as they arrive and reports what is complete; after a close or a violation, nothing.
+ */
 export class FrameReader {
-  /** The beginning of a header that is not whole. */
+  /** The start of an incomplete header. */
   #header: Uint8Array = NOTHING;
   /** The frame that is being read, once its header is known. */
   #isWithinFrame = false;
   #frameOpcode = 0;
   #isLast = false;
-  /** Bytes of its payload that are still to come, and its mask, turned to the next of them. */
+  /** Bytes of its payload still to come, and its mask, rotated to the next byte. */
   #left = 0;
   #mask = 0;
-  /** The payload of a ping or a close, as far as it came. */
+  /** The payload of a ping or a close received so far. */
   #control: Uint8Array = NOTHING;
-  /** The message that is not whole: its opcode, 0 where there is none, its bytes and its frames. */
+  /** The incomplete message: its opcode (0 if there is none), its bytes and its frames. */
   #opcode = 0;
   #message: Uint8Array<ArrayBuffer> = NOTHING;
   #filled = 0;
@@ -49,12 +51,12 @@ export class FrameReader {
 
   constructor(private readonly handler: FrameHandler, private readonly maxMessageBytes: number) {}
 
-  /** A frame or a message has begun and is not whole. */
+  /** Whether a frame or a message has begun and is incomplete. */
   get isWithin(): boolean {
     return this.#header.length > 0 || this.#isWithinFrame || this.#opcode !== 0;
   }
 
-  /** The bytes may be used for something else afterwards. */
+  /** The caller may reuse the bytes afterwards. */
   push(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && !this.#isOver;) {
       at += this.#isWithinFrame ? this.#readPayload(bytes, at) : this.#readHeader(bytes, at);
@@ -63,7 +65,7 @@ export class FrameReader {
 
   // ---- headers
 
-  /** Reads a header, or the part of it that is there; returns how many bytes that took. */
+  /** Reads a header, or the available part of it; returns the number of bytes read. */
   #readHeader(bytes: Uint8Array, at: number): number {
     const before = this.#header.length;
     if (before === 0) {
@@ -79,7 +81,9 @@ export class FrameReader {
     return (length ?? joined.length) - before;
   }
 
-  /** Begins the frame whose header is at `at`; returns its length, or undefined where it is cut. */
+  /**
+   * Begins the frame whose header is at `at`; returns the header's length, undefined if incomplete.
+   */
   #takeHeader(bytes: Uint8Array, at: number): number | undefined {
     const there = bytes.length - at;
     if (there < 2) return undefined;
@@ -105,26 +109,26 @@ export class FrameReader {
     return 2 + extended + 4;
   }
 
-  /** What the first two bytes tell. */
+  /** Checks the first two bytes. */
   #isSound(first: number, second: number): boolean {
     const opcode = first & 0x0f;
     const isControl = opcode >= CLOSE;
     const isWhole = (first & 0x80) !== 0;
-    if (first & 0x70) return this.#violation(PROTOCOL_ERROR, "no extension was agreed");
-    if (!(second & 0x80)) return this.#violation(PROTOCOL_ERROR, "a client's frames are masked");
+    if (first & 0x70) return this.#violation(PROTOCOL_ERROR, "no extension was negotiated");
+    if (!(second & 0x80)) return this.#violation(PROTOCOL_ERROR, "client frames must be masked");
     if (isControl ? opcode > PONG : opcode > BINARY) {
       return this.#violation(PROTOCOL_ERROR, "unknown opcode");
     }
     if (isControl && ((second & 0x7f) > 125 || !isWhole)) {
-      return this.#violation(PROTOCOL_ERROR, "a control frame is short and whole");
+      return this.#violation(PROTOCOL_ERROR, "control frames must be short and unfragmented");
     }
     if (!isControl && (opcode === 0) !== (this.#opcode !== 0)) {
-      return this.#violation(PROTOCOL_ERROR, "a message begins within another, or nowhere");
+      return this.#violation(PROTOCOL_ERROR, "unexpected continuation or new message");
     }
     return true;
   }
 
-  /** What the length tells, of which `extended` bytes follow the first two. */
+  /** Checks the length; `extended` bytes of it follow the first two. */
   #isFitting(
     opcode: number,
     length: number,
@@ -132,7 +136,7 @@ export class FrameReader {
   ): boolean {
     const fewest = extended === 0 ? 0 : extended === 2 ? 126 : 65_536;
     if (length < fewest || (extended === 8 && top >= 0x80)) {
-      return this.#violation(PROTOCOL_ERROR, "a length takes no more bytes than it needs");
+      return this.#violation(PROTOCOL_ERROR, "length is not minimally encoded");
     }
     if (opcode >= CLOSE) return true;
     if (this.#filled + length > this.maxMessageBytes) {
@@ -143,7 +147,7 @@ export class FrameReader {
 
   // ---- payloads
 
-  /** Takes what there is of the frame's payload; returns how many bytes. */
+  /** Reads the available part of the frame's payload; returns its length. */
   #readPayload(bytes: Uint8Array, at: number): number {
     const taken = Math.min(this.#left, bytes.length - at);
     if (this.#frameOpcode !== PONG) this.#keep(bytes, at, taken);
@@ -167,12 +171,12 @@ export class FrameReader {
     this.#unmask(bytes, at, kept);
     this.#filled += count;
     if (this.#opcode !== TEXT || (isWhole && this.#filled === count)) return;
-    // Text that does not come at once is judged as it comes.
+    // Text that arrives in pieces is checked as it arrives.
     this.#utf8 ??= new Utf8Check();
-    if (!this.#utf8.push(kept)) this.#violation(NOT_UTF8, "a text is UTF-8");
+    if (!this.#utf8.push(kept)) this.#violation(NOT_UTF8, "text is not valid UTF-8");
   }
 
-  /** Takes the mask off as many bytes as go `into`. */
+  /** Unmasks as many bytes as fill `into`. */
   #unmask(bytes: Uint8Array, at: number, into: Uint8Array): void {
     let mask = this.#mask;
     for (let i = 0; i < into.length; i++) {
@@ -212,16 +216,16 @@ export class FrameReader {
     this.#forget();
     if (opcode === BINARY) return this.handler.onMessage(bytes.buffer);
     const text = textOf(bytes);
-    if (text === undefined) this.#violation(NOT_UTF8, "a text is UTF-8");
+    if (text === undefined) this.#violation(NOT_UTF8, "text is not valid UTF-8");
     else this.handler.onMessage(text);
   }
 
   #close(payload: Uint8Array): void {
     const code = payload.length < 2 ? NO_CODE : payload[0]! * 256 + payload[1]!;
     if (payload.length > 0 && !mayBeSent(code)) {
-      this.#violation(PROTOCOL_ERROR, "no code to close with");
+      this.#violation(PROTOCOL_ERROR, "invalid close code");
     } else if (textOf(payload.subarray(2)) === undefined) {
-      this.#violation(NOT_UTF8, "a reason is UTF-8");
+      this.#violation(NOT_UTF8, "close reason is not valid UTF-8");
     } else {
       this.#isOver = true;
       this.handler.onClose(code);
@@ -244,7 +248,7 @@ export class FrameReader {
   }
 }
 
-/** RFC 6455, 7.4: codes that may stand in a frame. */
+/** Codes that a close frame may carry (RFC 6455, 7.4). */
 function mayBeSent(code: number): boolean {
   return code >= 3000
     ? code < 5000

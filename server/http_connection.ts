@@ -1,4 +1,4 @@
-/** A client's connection over HTTP/1: requests, one after another, until a stream takes it. */
+/** A client's HTTP/1 connection: requests, one after another, until a stream takes it over. */
 
 import { closed } from "../telemetry/metrics.ts";
 import { problem } from "../routes/http/problem.ts";
@@ -9,23 +9,26 @@ import { ReadPace } from "./read_pace.ts";
 import { BadRequestError, endOfHead, parseHead } from "./request_head.ts";
 
 export interface HttpOptions extends ExchangeOptions {
-  /** What a client gets to send the head of a request, from its first byte. */
+  /** Time for the head of a request, from its first byte. */
   readonly headMs: number;
-  /** What it gets between two requests. */
+  /** Time between two requests. */
   readonly idleMs: number;
   readonly maxHeadBytes: number;
 }
 
 export interface HttpClient extends Omit<ExchangeClient, "input"> {
-  /** The host of a request that names none, as HTTP/1.0 may. */
+  /** The host of a request that names none, as HTTP/1.0 allows. */
   readonly host: string;
 }
 
-/** What became of a connection; `first` are bytes that came behind what has been read. */
+/**
+ * How the connection ended or who takes it over; `first` is what arrived after the part read so
+ * far.
+ */
 export type Outcome =
   | { readonly kind: "over" }
   | { readonly kind: "stream"; readonly stream: Stream; readonly first: Uint8Array }
-  /** The client speaks HTTP/2, and has got no answer. */
+  /** The client speaks HTTP/2 and has not been answered. */
   | { readonly kind: "http2"; readonly first: Uint8Array };
 
 /** RFC 9113, 3.4. */
@@ -40,7 +43,7 @@ export class HttpConnection {
     this.#exchange = new Exchange({ ...client, input: this.#input }, options);
   }
 
-  /** Resolves when the connection ends, or is somebody else's. */
+  /** Resolves when the connection ends or is handed over. */
   async serve(): Promise<Outcome> {
     const input = this.#input;
     const { connection, socket } = this.client;
@@ -70,7 +73,7 @@ export class HttpConnection {
     return { kind: "over" };
   }
 
-  /** Resolves with its length when it is whole; with undefined where none comes. */
+  /** Resolves with the head's length when it is complete; with undefined if none arrives. */
   async #nextHead(isFirst: boolean): Promise<number | "http2" | undefined> {
     const { headMs, idleMs, maxHeadBytes } = this.options;
     const { connection, socket } = this.client;
@@ -108,7 +111,7 @@ export class HttpConnection {
     }
   }
 
-  /** RFC 9112, 2.2: some clients send one behind a body. */
+  /** Some clients send an empty line after a body (RFC 9112, 2.2). */
   #skipEmptyLines(): void {
     const { bytes } = this.#input;
     let count = 0;
@@ -117,7 +120,7 @@ export class HttpConnection {
   }
 }
 
-/** Unless the timer is cleared; counted by its reason. */
+/** Closes and counts the connection, unless the timer is cleared before. */
 export function closeAfter(
   ms: number,
   connection: Connection,
@@ -139,7 +142,7 @@ function brokenOff(): BadRequestError {
   return new BadRequestError({
     status: 400,
     code: "bad_request",
-    detail: "The request ends before its headers do",
+    detail: "The request ended before its headers were complete",
   });
 }
 

@@ -1,10 +1,10 @@
-/** What a client sends, read as it is needed. */
+/** Input from a client, read on demand. */
 
 import type { Connection } from "./connection.ts";
 
 const FIRST_BYTES = 2_048;
 
-/** Bytes of one connection that have been read, and not been taken yet. */
+/** Bytes of one connection that were read but not consumed yet. */
 export class Input {
   #bytes = new Uint8Array(FIRST_BYTES);
   #start = 0;
@@ -13,12 +13,12 @@ export class Input {
 
   constructor(private readonly connection: Connection) {}
 
-  /** Good until more is read. */
+  /** Valid until more is read. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(this.#start, this.#end);
   }
 
-  /** Bytes of memory beyond what every connection has. */
+  /** Bytes of memory beyond the first buffer, which every connection has. */
   get held(): number {
     return this.#bytes.length - FIRST_BYTES;
   }
@@ -28,11 +28,11 @@ export class Input {
     this.#start += length;
     if (this.#start < this.#end) return;
     this.#start = this.#end = 0;
-    // One long request does not cost memory for as long as its connection lives.
+    // One long request must not hold memory for the life of its connection.
     if (this.held > 0 && !this.#reading) this.#bytes = new Uint8Array(FIRST_BYTES);
   }
 
-  /** Reads more, up to `room` bytes or what there is room for; false where no more comes. */
+  /** Reads more, into at least `room` bytes; false at the end of the input. */
   more(room = 1): Promise<boolean> {
     return this.#reading ??= this.#more(room).finally(() => this.#reading = undefined);
   }

@@ -10,32 +10,32 @@ import { UNREAD_STREAM } from "../routes/streams/stream_body.ts";
 import { type Handler, StreamServer, type StreamServerOptions } from "./stream_server.ts";
 
 const log = getLogger("http");
-/** Beside streams there are short requests: pages, health, publishing. */
+/** Sockets besides streams, for short requests: pages, health, publishing. */
 const SPARE_SOCKETS = 1_000;
-/** In handshakes, and those for which the server closes others. */
+/** Sockets in handshakes, and those for which the server closes others. */
 const SPARE_SOCKETS_OF_GUARD = 1_000;
-/** Of one address: what a browser loads beside its streams. */
+/** Sockets per address for what a browser loads besides its streams. */
 const SPARE_SOCKETS_PER_ADDRESS = 100;
-/** Beside the largest body, of all clients behind the guard together. */
+/** Unread bytes beyond the largest body, of all clients behind the guard together. */
 const SPARE_UNREAD_BYTES = 16_777_216;
-/** The words of the request line, and the ends of lines. */
+/** Method and version in the request line, and line ends. */
 const SPARE_HEAD_BYTES = 4_096;
-/** A stream that lives has had a ping since, however late it came. */
+/** How late a ping may be: a live stream has sent one by then. */
 const PING_GRACE_SECONDS = 15;
 
-/** The program cannot listen; the message names the variable that is to be changed. */
+/** The program cannot listen; the message names the variable to change. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
 export interface Listening {
-  /** Where clients connect: the configured one, or the system's choice where that is 0. */
+  /** The port that clients connect to: the configured one, or the system's choice if that is 0. */
   readonly port: number;
-  /** Takes no new connections, and resolves when those that are open have ended. */
+  /** Accepts no new connections, and resolves when all open ones have ended. */
   shutdown(): Promise<void>;
 }
 
-/** @throws {ListenError} where the machine, or what else runs on it, does not let it. */
+/** @throws {ListenError} if the machine, or another program on it, does not allow it. */
 export async function listen(
   config: Config,
   fetch: Handler,
@@ -80,19 +80,19 @@ function maxSocketsPerAddress({ maxConnectionsPerIp, trustProxy }: Config): numb
   return maxConnectionsPerIp + SPARE_SOCKETS_PER_ADDRESS;
 }
 
-/** What a connection may be quiet for: a stream that lives has had a ping in less. */
+/** How long a connection may be silent: a live stream sends a ping sooner. */
 export function idleMsOf({ limits, keepaliveSeconds }: Config): number {
   return Math.max(limits.idleSeconds, keepaliveSeconds + PING_GRACE_SECONDS) * 1000;
 }
 
-/** What the routes themselves did not answer. */
+/** Answers errors that the routes did not handle. */
 export function requestFailed(error: unknown): Response {
-  // The sink has closed a stream whose client does not read, and counted it.
+  // The sink has already closed and counted this stream, whose client does not read.
   if (error !== UNREAD_STREAM) logFault("a request failed", error);
   return problem({
     status: 500,
     code: "internal_error",
-    detail: "The request failed; the log of the server says why",
+    detail: "The request failed; see the server's log",
   });
 }
 
@@ -133,13 +133,13 @@ async function guarded(
       used: tls,
       onChange: (changed) => guard.change(changed),
       onProblem: (name, message) =>
-        log.error("{name} {message}: the certificate of before stays in use", { name, message }),
+        log.error("{name} {message}: the previous certificate stays in use", { name, message }),
     });
   return {
     port: guard.port,
     async shutdown() {
       watch?.[Symbol.dispose]();
-      // What clients were sent last is on its way through the guard.
+      // The last bytes for clients still pass through the guard.
       await server.shutdown();
       await guard.stop();
     },
@@ -149,7 +149,7 @@ async function guarded(
 function announce({ host, tls, auth }: Config, port: number): void {
   log.info("listening on {scheme}://{host}:{port}", { scheme: tls ? "https" : "http", host, port });
   if (!auth && host !== "127.0.0.1" && host !== "::1" && host !== "localhost") {
-    log.warning("open to everyone who reaches {host}: no token is asked for", { host });
+    log.warning("open to everyone who can reach {host}: no token is required", { host });
   }
 }
 
@@ -159,13 +159,13 @@ function reasonOf(error: unknown, { host, port, tls }: Config): string {
       ? error.code === code
       : error instanceof Error && error.name === name;
   if (is("AddrInUse", "EADDRINUSE")) {
-    return `PORT ${port} is taken on ${host}: stop what uses it, or set PORT`;
+    return `PORT ${port} is taken on ${host}: stop the program that uses it, or set PORT`;
   }
   if (is("PermissionDenied", "EACCES")) {
-    return `PORT ${port} may not be listened on: set PORT to one above 1023`;
+    return `PORT ${port} is not permitted: set PORT to one above 1023`;
   }
   if (tls && !is("AddrNotAvailable", "EADDRNOTAVAIL") && !is("Error", "ENOTFOUND")) {
     return "TLS_CERT_PATH and TLS_KEY_PATH cannot be used: check that they are PEM files";
   }
-  return `HOST ${host} is no address of this machine: set HOST`;
+  return `HOST ${host} is not an address of this machine: set HOST`;
 }

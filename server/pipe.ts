@@ -1,4 +1,4 @@
-/** One connection, passed on byte for byte. */
+/** One connection, forwarded byte for byte. */
 
 import { closeConn } from "./connection.ts";
 import { ReadPace } from "./read_pace.ts";
@@ -6,17 +6,17 @@ import { ReadPace } from "./read_pace.ts";
 const CHUNK_BYTES = 16_384;
 
 export interface GuardedPipeOptions {
-  /** Bytes of the client that have been read. */
+  /** Bytes from the client that were read already. */
   readonly first: Uint8Array;
-  /** How long nothing may come from either side. */
+  /** How long both sides may be silent. */
   readonly idleMs: number;
-  /** How long the client may take nothing of what waits for it. */
+  /** How long the client may read nothing of what waits for it. */
   readonly writeMs: number;
-  /** Told before it is closed for one of both. */
+  /** Called before it is closed for one of these reasons. */
   onTimeout(reason: "idle_timeout" | "not_read"): void;
 }
 
-/** Resolves when the server has answered all, or either side is gone; both are closed then. */
+/** Resolves when the server has sent everything or either side is gone; both are closed then. */
 export async function pipe(
   client: Deno.TcpConn,
   server: Deno.TcpConn,
@@ -30,9 +30,9 @@ export async function pipe(
 
 class GuardedPipe {
   #movedAt = performance.now();
-  /** Deno's server reads whatever it gets. */
+  /** Deno's server reads without a limit. */
   readonly #pace = new ReadPace();
-  /** Since when the client takes nothing. */
+  /** Since when the client reads nothing. */
   #blockedAt: number | undefined;
   #timer: ReturnType<typeof setTimeout>;
 

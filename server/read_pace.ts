@@ -1,38 +1,38 @@
-/** How fast clients that send a lot are read, so that reading never takes the time of others. */
+/** Limits how fast clients that send a lot are read, so that others are not delayed. */
 
-/** What a client may send; beyond it, it has to wait for its turn. */
+/** What a client may send; beyond this it waits for its turn. */
 export interface ReadShare {
-  /** At once. */
+  /** In one burst. */
   readonly burstBytes: number;
-  /** And each second, whatever others send. */
+  /** Per second, whatever others send. */
   readonly bytesPerSecond: number;
 }
 
-/** Clients of streams send little: two of the largest commands, and some small ones. */
+/** Stream clients send little: this allows two of the largest commands, and some small ones. */
 export const STREAM_SHARE: ReadShare = { burstBytes: 147_456, bytesPerSecond: 4_096 };
-/** Peers that hand in messages. */
+/** Peers that send inbound messages. */
 export const INBOUND_SHARE: ReadShare = { burstBytes: 2_097_152, bytesPerSecond: 1_048_576 };
 
-/** What is read at once of every client, however busy the thread is: answers to PINGs, a command. */
+/** Read immediately from every client, however busy the thread is: pongs, a command. */
 const LITTLE: ReadShare = { burstBytes: 2_048, bytesPerSecond: 512 };
-/** Part of the thread's time that what clients send may take beyond that, and how much at once. */
+/** Share of the thread's time for client input beyond that, and how much of it at once. */
 const TIME_SHARE = 0.25;
 const MAX_TIME_MS = 40;
-/** The read itself, with its promise and its system call. */
+/** Cost of the read itself: a promise and a system call. */
 const READ_MS = 0.015;
-/** How far a large read may overdraw. */
+/** How far a large read may overdraw the credit. */
 const MAX_DEBT_BYTES = 4_096;
 /**
- * All clients beyond their share have this many turns together, of so many bytes: 4 MB a second. One
- * while what they sent takes too long.
+ * Each turn reads this many clients that are beyond their share, this many bytes each: 4 MB a
+ * second in total. Only one client if the thread has no time left for input.
  */
 const TURN_MS = 10;
 const CLIENTS_PER_TURN = 10;
 const BYTES_PER_TURN = 4_096;
 
 /**
- * What clients of a thread share: the time that it has for what they send, and their turns. Those who
- * sent more than their share, or for whom no time is left, wait here and are read one after another.
+ * What the clients of a thread share: the time for their input, and their turns. Clients that sent
+ * more than their share, or for which no time is left, wait here and are read one after another.
  */
 export class ReadQueue {
   readonly #waiting = new Set<() => void>();
@@ -81,7 +81,7 @@ export class ReadQueue {
   }
 }
 
-/** Of this thread. */
+/** The queue of this thread. */
 const THREAD = new ReadQueue();
 
 /** What is left of a share. */
@@ -106,17 +106,17 @@ class ReadCredit {
     this.#bytes = Math.max(-MAX_DEBT_BYTES, this.#bytes - bytes);
   }
 
-  /** Lends it so much, if it has less. */
+  /** Raises the credit to `bytes` if it is lower. */
   lend(bytes: number): void {
     this.#bytes = Math.max(this.#bytes, bytes);
   }
 }
 
-/** Holds one client to its share, and all of them to their share of time. */
+/** Limits one client to its share, and all of them to their share of time. */
 export class ReadPace {
   readonly #little = new ReadCredit(LITTLE);
   readonly #credit: ReadCredit;
-  /** When the last bytes were handed over; what they cost is known at the next read. */
+  /** When the last bytes were handed over; their cost is known at the next read. */
   #handedAt: number | undefined;
   #resume: (() => void) | undefined;
 
@@ -124,7 +124,7 @@ export class ReadPace {
     this.#credit = new ReadCredit(share);
   }
 
-  /** Before a read: undefined where it may begin now, else resolves when it may. */
+  /** To be called before a read: undefined if it may begin now, else resolves when it may. */
   wait(): Promise<void> | undefined {
     const now = performance.now();
     if (this.#handedAt !== undefined) this.queue.spend(now - this.#handedAt + READ_MS);
@@ -140,7 +140,7 @@ export class ReadPace {
     });
   }
 
-  /** After a read. */
+  /** To be called after a read. */
   count(bytes: number): void {
     this.#little.count(bytes);
     this.#credit.count(bytes);

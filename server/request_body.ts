@@ -8,23 +8,23 @@ const MAX_TRAILER_LINES = 100;
 const SIZE = /^([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?$/;
 const latin1 = new TextDecoder("latin1");
 
-/** The client left before the end of its body, or sent none that can be read. */
+/** The client left before the end of its body, or its body is malformed. */
 export class BrokenBodyError extends Error {
   override readonly name = "BrokenBodyError";
 }
 
 export interface BodyListener {
-  /** Called before more is waited for; with the bytes that have come. */
+  /** Called before waiting for more, with the number of bytes received. */
   onWait(received: number): void;
-  /** All of it has come. */
+  /** The whole body has been received. */
   onEnd(): void;
 }
 
-/** Read once, by whoever comes first: the handler, or the server that looks for the next request. */
+/** Read once: by the handler, or by the server that looks for the next request. */
 export class RequestBody {
-  /** Bytes of it, or of this chunk, that are still to come. */
+  /** Bytes of the body, or of the current chunk, still to come. */
   left: number;
-  /** Bytes of it that have come. */
+  /** Bytes of the body received so far. */
   received = 0;
   isComplete = false;
   isBroken = false;
@@ -41,7 +41,7 @@ export class RequestBody {
   }
 
   /**
-   * The next bytes, undefined behind the last.
+   * The next bytes; undefined after the last.
    * @throws {BrokenBodyError}
    */
   async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
@@ -58,7 +58,7 @@ export class RequestBody {
     return bytes;
   }
 
-  /** For a `Request`: nothing is read before somebody reads it. */
+  /** For a `Request`: reads only on demand. */
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return new ReadableStream({
       pull: async (controller) => {

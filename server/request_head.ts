@@ -9,9 +9,9 @@ export interface RequestHead {
   /** Absolute; path and query as the client wrote them. */
   readonly url: string;
   readonly headers: Headers;
-  /** Bytes of the body, where their number is known. */
+  /** Length of the body, unless it is chunked. */
   readonly body: number | "chunked";
-  /** The client knows the chunked coding: HTTP/1.1. */
+  /** The client supports the chunked coding: HTTP/1.1. */
   readonly takesChunks: boolean;
   /** The client may send another request on the same connection. */
   readonly keepAlive: boolean;
@@ -19,7 +19,7 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
 }
 
-/** A request that cannot be read; the connection ends with the answer. */
+/** An invalid request; the connection ends with the answer. */
 export class BadRequestError extends Error {
   override readonly name = "BadRequestError";
   constructor(readonly problem: ProblemOptions) {
@@ -32,13 +32,13 @@ const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t -~\x80-\xff]*$/;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
 const LENGTH = /^[0-9]{1,15}$/;
-/** `Headers` looks through all lines for each that it takes. */
+/** `Headers` searches all lines for each one that it adds. */
 const MAX_LINES = 100;
-/** No `Request` can have them. */
+/** Methods that `Request` rejects. */
 const FORBIDDEN = ["CONNECT", "TRACE", "TRACK"];
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Where the head ends in `bytes`, with its empty line; undefined where it does not yet. */
+/** Where the head ends in `bytes`, after its empty line; undefined if it is incomplete. */
 export function endOfHead(bytes: Uint8Array, from = 0): number | undefined {
   // A line may end without CR (RFC 9112, 2.2).
   for (let at = bytes.indexOf(10, from); at >= 0; at = bytes.indexOf(10, at + 1)) {
@@ -49,19 +49,19 @@ export function endOfHead(bytes: Uint8Array, from = 0): number | undefined {
 }
 
 /**
- * Reads a whole head. `host` takes the place of the `Host` that HTTP/1.0 may leave out.
+ * Parses a complete head. `host` replaces the `Host` that HTTP/1.0 may omit.
  * @throws {BadRequestError}
  */
 export function parseHead(bytes: Uint8Array, host: string): RequestHead {
   const [line, ...fields] = linesOf(bytes);
   const [, method, target, major, minor] = LINE.exec(line!) ?? [];
-  if (!method || !target) throw bad("The request line is not: method, path, HTTP/1.1");
-  if (major !== "1") throw bad("The request line names a version other than HTTP/1.1");
+  if (!method || !target) throw bad("The request line must be: method, path, HTTP/1.1");
+  if (major !== "1") throw bad("The HTTP version must be HTTP/1.1");
   if (FORBIDDEN.includes(method.toUpperCase())) {
     throw new BadRequestError({
       status: 405,
       code: "method_not_allowed",
-      detail: `No route takes ${method}`,
+      detail: `The method ${method} is not supported`,
       headers: { allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" },
     });
   }
@@ -79,10 +79,10 @@ export function parseHead(bytes: Uint8Array, host: string): RequestHead {
   };
 }
 
-/** What `Connection` can list. */
+/** Options in a `Connection` header. */
 const LISTED = { close: listed("close"), upgrade: listed("upgrade") };
 
-/** Whether `Connection` has it in its list. */
+/** Whether the `Connection` header lists this option. */
 export function connectionHas(headers: Headers, option: keyof typeof LISTED): boolean {
   return LISTED[option].test(headers.get("connection") ?? "");
 }
@@ -94,7 +94,7 @@ function listed(option: string): RegExp {
 function linesOf(bytes: Uint8Array): string[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   const lines = text.split("\n").map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
-  // The empty line, and what would be behind it.
+  // The empty line, and the empty string after it.
   lines.length -= 2;
   return lines;
 }
@@ -104,7 +104,7 @@ function headersOf(fields: readonly string[]): Headers {
     throw new BadRequestError({
       status: 431,
       code: "headers_too_large",
-      detail: `A request may have ${MAX_LINES} headers`,
+      detail: `A request may have at most ${MAX_LINES} headers`,
     });
   }
   const headers = new Headers();
@@ -113,17 +113,17 @@ function headersOf(fields: readonly string[]): Headers {
     const name = field.slice(0, colon);
     const value = trimmed(field, colon + 1);
     if (colon < 0 || !NAME.test(name) || !VALUE.test(value)) {
-      throw bad("A header is not of the form name: value");
+      throw bad("A header does not have the form name: value");
     }
     if (name.length === 4 && name.toLowerCase() === "host" && headers.has("host")) {
-      throw bad("There is more than one Host");
+      throw bad("There is more than one Host header");
     }
     headers.append(name, value);
   }
   return headers;
 }
 
-/** An expression that finds both ends takes time with the square of the spaces within. */
+/** A regular expression for both ends would take time quadratic in the spaces within. */
 function trimmed(text: string, start: number): string {
   let end = text.length;
   while (start < end && isSpace(text.charCodeAt(start))) start++;
@@ -138,7 +138,7 @@ function urlOf(target: string, headers: Headers, otherHost: string | undefined):
   let path = target;
   const absolute = ABSOLUTE.exec(target);
   if (absolute) {
-    // It wins over Host (RFC 9112, 3.2.2).
+    // The absolute URL takes precedence over Host (RFC 9112, 3.2.2).
     [, host, path] = absolute as unknown as [string, string, string];
     if (!path.startsWith("/")) path = `/${path}`;
     headers.set("host", host);
@@ -151,7 +151,7 @@ function urlOf(target: string, headers: Headers, otherHost: string | undefined):
   return `http://${host}${asText(path)}`;
 }
 
-/** Some clients send UTF-8 as it is in place of encoding it. */
+/** Some clients send UTF-8 without encoding it. */
 function asText(path: string): string {
   if (!/[\x80-\xff]/.test(path)) return path;
   try {
@@ -161,18 +161,18 @@ function asText(path: string): string {
   }
 }
 
-/** RFC 9112, 6.3: whoever is before us must see the same end of the body. */
+/** A proxy in front must see the same end of the body (RFC 9112, 6.3). */
 function bodyOf(headers: Headers, takesChunks: boolean): number | "chunked" {
   const length = headers.get("content-length");
   const coding = headers.get("transfer-encoding");
   if (coding !== null) {
-    if (length !== null) throw bad("Content-Length and Transfer-Encoding exclude each other");
+    if (length !== null) throw bad("Content-Length and Transfer-Encoding cannot be combined");
     if (!takesChunks || coding.toLowerCase() !== "chunked") {
-      throw bad("Transfer-Encoding may be chunked, over HTTP/1.1");
+      throw bad("Transfer-Encoding must be chunked, and needs HTTP/1.1");
     }
     return "chunked";
   }
-  if (length !== null && !LENGTH.test(length)) throw bad("Content-Length is not one number");
+  if (length !== null && !LENGTH.test(length)) throw bad("Content-Length must be one number");
   return Number(length ?? 0);
 }
 
@@ -183,7 +183,7 @@ function expectation(headers: Headers): boolean {
   throw new BadRequestError({
     status: 417,
     code: "bad_expectation",
-    detail: "Expect may be 100-continue",
+    detail: "Expect must be 100-continue",
   });
 }
 

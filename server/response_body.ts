@@ -1,17 +1,20 @@
-/** The body of an answer: whole, and compressed where that pays and the client can read it. */
+/**
+ * The body of an answer: read completely, and compressed if that pays off and the client accepts
+ * it.
+ */
 
 import { promisify } from "node:util";
 import { constants, gzip } from "node:zlib";
 
-/** Less fits into a packet as it is. */
+/** A smaller body fits into one packet uncompressed. */
 const MIN_BYTES = 1_024;
 const TEXT =
   /^(?:text\/(?!event-stream)|application\/(?:[\w.+-]+\+)?(?:json|xml|javascript)|image\/svg)/;
 const packed = promisify(gzip);
 
 /**
- * Reads the body whole: what is sent as it comes to be goes through a `DirectRequest`. Adds the
- * headers that a compressed one needs.
+ * Reads the whole body; output that is streamed goes through a `DirectRequest`. Adds the headers
+ * that a compressed body needs.
  */
 export async function responseBody(
   response: Response,

@@ -1,4 +1,4 @@
-/** The head of an answer, as it goes over the wire (RFC 9112). */
+/** The head of an answer, as sent over the wire (RFC 9112). */
 
 import { Buffer } from "node:buffer";
 
@@ -25,11 +25,11 @@ const REASONS: Readonly<Record<number, string>> = {
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
-/** The server alone decides these. */
+/** Only the server sets these. */
 const FRAMING = ["connection", "content-length", "transfer-encoding", "keep-alive"];
 
 export interface ResponseFraming {
-  /** Undefined where the status or the method allows no body. */
+  /** Undefined if the status or the method allows no body. */
   readonly length?: number | "chunked" | undefined;
   /** The connection ends with the answer. */
   readonly close: boolean;

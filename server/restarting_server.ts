@@ -1,18 +1,18 @@
-/** A server of HTTP that outlives its listener. */
+/** An HTTP server that restarts when its listener fails. */
 
 const AGAIN_MS = 250;
 
 export interface LastingServerOptions extends Deno.ServeTcpOptions {
   readonly onError: (error: unknown) => Response;
-  /** The listener failed, and is made anew. */
+  /** The listener failed and will be restarted. */
   readonly onFailed: (error: unknown) => void;
 }
 
 type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>;
 
 /**
- * `Deno.serve` ends, and with it the process, where no file descriptor is left for a connection.
- * What is open lives on: so that failure is taken, and the port listened on again.
+ * If no file descriptor is left for a connection, `Deno.serve` fails, and the process ends with it.
+ * Open connections survive, so the failure is caught and the port is listened on again.
  */
 export class RestartingServer {
   readonly addr: Deno.NetAddr;
@@ -20,7 +20,7 @@ export class RestartingServer {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopping = false;
 
-  /** @throws where the port may not be listened on now. */
+  /** @throws if the port cannot be listened on now. */
   constructor(
     private readonly options: LastingServerOptions,
     private readonly handler: Handler,
@@ -28,7 +28,7 @@ export class RestartingServer {
     this.addr = this.#listen(options).addr;
   }
 
-  /** Takes no new connections, and resolves when those that are open have ended. */
+  /** Accepts no new connections, and resolves when all open ones have ended. */
   async shutdown(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);

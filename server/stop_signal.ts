@@ -1,4 +1,4 @@
-/** The first signal to end. Imported before all else: none is missed while the rest is loaded. */
+/** The first stop signal. Imported before all else, so that none is missed while the rest loads. */
 
 let told = false;
 let listener: (() => void) | undefined;
@@ -12,8 +12,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 /**
- * Calls `stop` in the turn in which the signal comes, before the runtime itself closes sockets, or
- * at once where it has come already.
+ * Calls `stop` in the turn of the event loop in which the signal arrives, before the runtime closes
+ * sockets, or now if it has arrived already.
  */
 export function onStopSignal(stop: () => void): void {
   listener = stop;

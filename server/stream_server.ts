@@ -1,4 +1,4 @@
-/** The server: HTTP/1 and the streams on it; HTTP/2 it leaves to Deno's. */
+/** The server: HTTP/1 and its streams. HTTP/2 is left to Deno's server. */
 
 import { logFault } from "../telemetry/fault.ts";
 import { TimingWheel } from "../broker/streams/timing_wheel.ts";
@@ -23,21 +23,21 @@ export interface StreamServerOptions {
   /** Several threads listen on the same port. */
   readonly reusePort?: boolean;
   readonly onError: (error: unknown) => Response;
-  /** The client behind a connection from a port of loopback, where a proxy of ours is before this. */
+  /** The client's address behind a loopback port, if the guard is in front of this server. */
   readonly peer?: (port: number) => string | undefined;
   readonly limits?: Partial<ServerLimits>;
 }
 
 export interface ServerLimits {
-  /** What a client gets to send the head of a request. */
+  /** Time for the head of a request. */
   readonly headMs: number;
-  /** What it gets between two requests. */
+  /** Time between two requests. */
   readonly idleMs: number;
-  /** How long it may take nothing of an answer; streams see to that themselves. */
+  /** How long a client may read nothing of an answer; streams have their own check. */
   readonly writeMs: number;
   /** Request line and headers together. */
   readonly maxHeadBytes: number;
-  /** Connections, whatever is asked for on them. */
+  /** Connections of any kind. */
   readonly maxSockets: number;
   /** No limit unless given. */
   readonly maxSocketsPerAddress: number | undefined;
@@ -51,18 +51,18 @@ const DEFAULTS: ServerLimits = {
   maxSockets: 21_000,
   maxSocketsPerAddress: undefined,
 };
-/** Heads and bodies, until they are answered: of 20,000 clients each may hold a usual one. */
+/** Heads and bodies until they are answered: room for a typical one from each of 20,000 clients. */
 const MAX_HELD_BYTES = 134_217_728;
 const READ_BYTES = 1_024;
 const BULK_READ_BYTES = 16_384;
 const PING_SECONDS = 20;
-/** How long nobody is accepted where no file descriptor is left. */
+/** Pause before the next accept if no file descriptor is left. */
 const AGAIN_MS = 250;
 
 /**
- * Deno's server takes a system call for each frame of a WebSocket, and memory for each stream; its
- * WebSocket takes messages of 64 MiB into memory, and nothing limits its connections. So requests
- * over HTTP/1 are read and answered here. A connection that begins with HTTP/2 is passed on to
+ * Deno's server needs a system call for each WebSocket frame and memory for each stream; its
+ * WebSocket buffers messages of up to 64 MiB, and its connections are not limited. So HTTP/1
+ * requests are read and answered here. A connection that begins with HTTP/2 is forwarded to
  * `Deno.serve`, which listens on loopback and opens no WebSockets.
  */
 export class StreamServer {
@@ -72,13 +72,13 @@ export class StreamServer {
   readonly #http: HttpOptions;
   readonly #limits: ServerLimits;
   readonly #sockets: OpenSockets;
-  /** Clients by the port from which they are passed on. */
+  /** Client addresses by the port from which their connections are forwarded. */
   readonly #passedOn = new Map<number, string>();
   readonly #beats = new TimingWheel<ServerWebSocket>(PING_SECONDS, (socket) => socket.beat());
   readonly #ticker: ReturnType<typeof setInterval>;
   #stopping: PromiseWithResolvers<void> | undefined;
 
-  /** @throws where the port may not be listened on. */
+  /** @throws if the port cannot be listened on. */
   constructor(private readonly options: StreamServerOptions, private readonly handler: Handler) {
     const { hostname, port, reusePort = false, onError } = options;
     const limits = this.#limits = { ...DEFAULTS, ...options.limits };
@@ -104,7 +104,7 @@ export class StreamServer {
     this.#accept();
   }
 
-  /** Takes no new connections, and resolves when those that are open have ended. */
+  /** Accepts no new connections, and resolves when all open ones have ended. */
   async shutdown(): Promise<void> {
     this.#stopping = Promise.withResolvers();
     this.#listener.close();
@@ -136,10 +136,10 @@ export class StreamServer {
     try {
       conn.setNoDelay(true);
     } catch {
-      // The client has left already, as the first read will tell.
+      // The client has left already; the first read will show it.
     }
     const client = { conn, connection, socket };
-    // What belongs to the requests alone is let go of before a stream begins.
+    // Memory that only requests need is released before a stream begins.
     this.#serve(client)
       .then((outcome) => this.#goOn(client, outcome))
       .catch((error) => {
@@ -157,7 +157,7 @@ export class StreamServer {
     const host = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
     const clientOf = () => this.#clientOf(conn);
     const info = {
-      // The guard tells before the first byte of a request.
+      // The guard reports the address before the first byte of a request.
       get remoteAddr() {
         return clientOf();
       },
@@ -172,7 +172,7 @@ export class StreamServer {
     return connection.closed;
   }
 
-  /** Reads what the client of a stream sends, until one of both ends it. */
+  /** Reads what the client of a stream sends, until either side ends it. */
   async #follow(connection: Connection, stream: Stream, first: Uint8Array): Promise<void> {
     const socket = stream instanceof ServerWebSocket ? stream : undefined;
     if (socket) this.#beats.add(socket);
@@ -181,7 +181,7 @@ export class StreamServer {
     for (let length; (length = await connection.read(bytes)) !== undefined;) {
       socket?.receive(bytes.subarray(0, length));
     }
-    // The client has closed its sending side: of events it may still be a reader.
+    // The client has closed its sending side, but it may still read events.
     if (stream instanceof ServerWebSocket) connection.end();
     else await stream.outlivePeer();
     await connection.closed;
@@ -215,12 +215,12 @@ export class StreamServer {
       return problem({
         status: 421,
         code: "wrong_port",
-        detail: "This port is for the program's own connections",
+        detail: "This port is only for the program's own connections",
       });
     }
     return this.handler(request, {
       remoteAddr: { ...from, hostname },
-      // Once looked at, it rejects where a client leaves early.
+      // Once read, it rejects if a client leaves early.
       get completed() {
         return info.completed;
       },

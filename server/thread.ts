@@ -9,7 +9,7 @@ import type { FromThread, ToThread } from "./threads.ts";
 
 interface Serving {
   readonly program: Program;
-  /** It listens once it can serve: until then the other threads get every connection. */
+  /** Listens once the program is ready; until then the other threads get every connection. */
   readonly server: Promise<Listening>;
 }
 
@@ -32,7 +32,8 @@ port.onmessage = ({ data }) => {
       const server = program.ready.then(() => listen(data.config, program.fetch, { shared: true }));
       server.catch(async (error) => {
         if (stopping) return;
-        // The thread is ended and made anew: the next one need not wait for this one's lease.
+        // This thread will be replaced. Stopping releases its lease, so that the next one need not
+        // wait.
         await program.stop();
         throw error;
       });
@@ -46,7 +47,7 @@ port.postMessage({ type: "loaded" });
 
 async function stop(): Promise<void> {
   stopping = true;
-  // Nothing is there yet where the stop comes before the start.
+  // Undefined if the stop arrives before the start.
   const { program, server } = await serving ?? {};
   await program?.stop();
   await server?.then((listening) => listening.shutdown(), () => {});

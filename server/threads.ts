@@ -23,8 +23,8 @@ export type FromThread =
 const RESTART_MS = 1000;
 
 /**
- * Each thread is an instance of its own on the shared store, and listens on the same port: the
- * system spreads the connections. The ingest lease decides which of them consumes the sources.
+ * Each thread is a separate instance on the shared store, and listens on the same port: the system
+ * distributes the connections. The ingest lease decides which thread consumes the sources.
  */
 export class Threads {
   readonly #threads = new Set<Thread>();
@@ -47,7 +47,7 @@ export class Threads {
   }
 }
 
-/** One thread, started again where it fails. */
+/** One thread, restarted if it fails. */
 class Thread {
   #worker: Worker | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -99,10 +99,10 @@ class Thread {
     this.options.connections.clear(this.options.slot);
     const { name } = this;
     if (this.#stopping) {
-      log.warning("{name} failed while it stopped: {reason}", { name, reason });
+      log.warning("{name} failed while stopping: {reason}", { name, reason });
       this.#stopped.resolve();
     } else {
-      log.error("{name} failed and starts again: {reason}", { name, reason });
+      log.error("{name} failed and restarts: {reason}", { name, reason });
       this.#timer = setTimeout(() => this.#launch(), RESTART_MS);
     }
   }

@@ -1,6 +1,6 @@
-/** Tells of bytes that come in pieces whether they are still UTF-8 (RFC 3629, 4). */
+/** Checks whether bytes that arrive in pieces are still valid UTF-8 (RFC 3629, 4). */
 
-/** Bytes that begin a character, with the range of the second byte where it is narrower. */
+/** First bytes of a character whose second byte has a narrower range, with that range. */
 const SECOND: Readonly<Record<number, readonly [min: number, max: number]>> = {
   0xe0: [0xa0, 0xbf],
   0xed: [0x80, 0x9f],
@@ -9,12 +9,12 @@ const SECOND: Readonly<Record<number, readonly [min: number, max: number]>> = {
 };
 
 export class Utf8Check {
-  /** Bytes that the character still needs, and what the next of them may be. */
+  /** Bytes that the character still needs, and the range of the next one. */
   #left = 0;
   #min = 0x80;
   #max = 0xbf;
 
-  /** False at the first byte that no UTF-8 text can have there; then this is of no more use. */
+  /** False at the first invalid byte; the check cannot be used afterwards. */
   push(bytes: Uint8Array): boolean {
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes[i]!;

@@ -1,4 +1,4 @@
-/** A WebSocket of a client, on the server's side (RFC 6455). */
+/** The server side of a WebSocket (RFC 6455). */
 
 import type { WebSocketHandlers } from "../routes/http/own_server.ts";
 import type { Connection } from "./connection.ts";
@@ -6,9 +6,9 @@ import { type FrameHandler, FrameReader } from "./frame_reader.ts";
 import { closeFrame, frame, PING, PONG, textFrame } from "../broker/streams/websocket_frame.ts";
 import { closed } from "../telemetry/metrics.ts";
 
-/** Pongs that may wait for a client; of the pings beyond, only the newest is answered. */
+/** Bytes of pongs that may wait for a client; beyond this only the newest ping is answered. */
 export const PONG_BYTES = 4_096;
-/** A message has to be whole after so many beats, a minute, however slow the network is. */
+/** A message must be complete after this many beats, a minute, however slow the network is. */
 const MESSAGE_BEATS = 3;
 const TOO_BIG = 1009;
 const POLICY_VIOLATION = 1008;
@@ -16,17 +16,17 @@ const NO_CODE = 1005;
 const NOTHING = new Uint8Array(0);
 
 /**
- * Unlike Deno's it takes several frames in one write, so a client that watches many devices costs
- * one system call for all that came in a turn; and it judges a frame by its header, before its bytes
- * are in memory.
+ * Unlike Deno's WebSocket, it takes several frames in one write, so a client that watches many
+ * devices costs one system call per turn of the event loop. It checks a frame by its header, before
+ * its bytes are in memory.
  */
 export class ServerWebSocket implements FrameHandler {
   #reader: FrameReader | undefined;
   #closing = false;
   #heard = true;
-  /** Beats since the message that is not whole began. */
+  /** Beats since the incomplete message began. */
   #messageBeats = 0;
-  /** Pongs that wait, and where the last of them ends in what was written. */
+  /** Bytes of waiting pongs, and the position in the output where the last one ends. */
   #pongBytes = 0;
   #pongsEnd = 0;
   /** The newest ping, while too many pongs wait. */
@@ -61,12 +61,12 @@ export class ServerWebSocket implements FrameHandler {
     if (this.isOpen) this.connection.write(textFrame(text));
   }
 
-  /** Sends what {@linkcode textFrame} made, one or several joined. */
+  /** Sends frames made by {@linkcode textFrame}, one or several joined. */
   sendFrames(frames: Uint8Array): void {
     if (this.isOpen) this.connection.write(frames);
   }
 
-  /** Closes it when what was sent before is out; the client gets a while to answer. */
+  /** Closes it after everything sent before; the client has some time to answer. */
   close(code: number, reason: string): void {
     if (!this.isOpen) return;
     this.connection.write(closeFrame(code, reason));
@@ -74,12 +74,12 @@ export class ServerWebSocket implements FrameHandler {
     this.connection.linger();
   }
 
-  /** Throws away what waits to be sent. */
+  /** Closes it now and discards what waits to be sent. */
   abandon(): void {
     this.connection.close();
   }
 
-  /** To be called every 20 s: a client that answered nothing since the last time is gone. */
+  /** To be called every 20 s: a client that sent nothing since the last call is gone. */
   beat(): void {
     if (!this.isOpen) return;
     if (!this.#heard) return this.connection.close();
@@ -92,15 +92,15 @@ export class ServerWebSocket implements FrameHandler {
     this.connection.write(frame(PING, NOTHING));
   }
 
-  /** Bytes of the client. */
+  /** Takes bytes from the client. */
   receive(bytes: Uint8Array): void {
     this.#heard = true;
-    // Most clients never send anything but pongs, and then once in 20 s.
+    // Created late: most clients only send a pong every 20 s.
     this.#reader ??= new FrameReader(this, this.maxMessageBytes);
     this.#reader.push(bytes);
   }
 
-  // ---- what the reader tells
+  // ---- callbacks of the frame reader
 
   onMessage(data: string | ArrayBuffer): void {
     this.#messageBeats = 0;
@@ -122,7 +122,7 @@ export class ServerWebSocket implements FrameHandler {
     this.connection.end();
   }
 
-  /** RFC 6455, 7.1.7: what follows is not read, an answer to the close neither. */
+  /** Nothing that follows is read, not even the answer to the close (RFC 6455, 7.1.7). */
   onViolation(code: number, reason: string): void {
     if (code === TOO_BIG && this.isOpen) this.handlers.onTooBig();
     this.close(code, reason);
@@ -137,8 +137,8 @@ export class ServerWebSocket implements FrameHandler {
   }
 
   /**
-   * Answers the newest ping once the pongs before it are out: it stands for those between (RFC 6455,
-   * 5.5.3).
+   * Answers the newest ping once the pongs before it are sent; it also answers the pings in between
+   * (RFC 6455, 5.5.3).
    */
   #answerNewest(): void {
     if (!this.isOpen) return;

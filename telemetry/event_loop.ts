@@ -1,10 +1,10 @@
-/** Watches how late the main thread comes to what is due. */
+/** Measures how late the timers of the main thread are. */
 
 import { eventLoopWasLate } from "./metrics.ts";
 
 const INTERVAL_MS = 250;
 
-/** Deno's `monitorEventLoopDelay` of node:perf_hooks sees no delay, so a timer of our own does. */
+/** Uses its own timer: Deno's `monitorEventLoopDelay` of node:perf_hooks sees no delay. */
 export class EventLoopWatch implements Disposable {
   #due = performance.now() + INTERVAL_MS;
   readonly #timer = setInterval(() => {

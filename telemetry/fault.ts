@@ -1,4 +1,4 @@
-/** Errors that only a mistake in our own code can cause: logged, and kept from everything else. */
+/** Errors that only a bug in our own code can cause: logged and contained. */
 
 import { getLogger } from "./log.ts";
 import { Fault } from "./log_text.ts";
@@ -6,14 +6,14 @@ import { Fault } from "./log_text.ts";
 const log = getLogger("fault");
 
 /**
- * Logs an error with its stack and causes; `what` says what failed, in words of the code. For
- * failures that are expected there is `reasonOf()`.
+ * Logs an error with its stack and causes; `what` says what failed, as a fixed text. For expected
+ * failures, use `reasonOf()`.
  */
 export function logFault(what: string, error: unknown): void {
   log.error(`${what}: {fault}`, { fault: Fault.of(error) });
 }
 
-/** Calls `work`; where it throws, logs that and returns false. */
+/** Calls `work`; if it throws, logs the error and returns false. */
 export function attempt(what: string, work: () => void): boolean {
   try {
     work();
@@ -24,22 +24,22 @@ export function attempt(what: string, work: () => void): boolean {
   }
 }
 
-/** The thread or program ends by an error that is in the log already. */
+/** Ends the thread or program because of an error that is already in the log. */
 class CrashError extends Error {
   override readonly name = "CrashError";
 }
 
 /**
- * Logs what nothing catches in this thread, which then ends as it would: left alone, Deno prints it
- * past the log, URLs and all.
+ * Logs the uncaught errors of this thread, which then ends as usual. Otherwise Deno would print
+ * them outside of the log, including URLs.
  */
 export function logCrashes(): void {
   const report = (event: Event, error: unknown) => {
     if (error instanceof CrashError) return;
     event.preventDefault();
-    logFault("an error that nothing caught", error);
+    logFault("uncaught error", error);
     setTimeout(() => {
-      throw new CrashError("ended by an error that nothing caught; the log has it");
+      throw new CrashError("ended by an uncaught error, see the log");
     });
   };
   addEventListener("error", (event) => report(event, event.error));

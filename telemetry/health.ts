@@ -1,4 +1,4 @@
-/** Whether the program may get traffic, and what it lacks. */
+/** Whether the program may get traffic, and which of its parts do not work. */
 
 export type Phase = "starting" | "serving" | "draining";
 
@@ -6,7 +6,7 @@ export class Health {
   phase: Phase = "starting";
   readonly #reasons = new Map<string, string>();
 
-  /** Says that a part works, or for which `reason` it does not; true where it works again. */
+  /** Reports that a part works, or the `reason` why it does not; true if it works again. */
   report(part: string, reason: string | undefined): boolean {
     if (reason === undefined) return this.#reasons.delete(part);
     this.#reasons.set(part, reason);

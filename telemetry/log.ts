@@ -33,18 +33,18 @@ const json = getTextFormatter({
     escaped(JSON.stringify({ timestamp, level: level.toLowerCase(), module: category, message })),
 });
 
-/** How a record is written, where no terminal shows it in colors. */
+/** How a record is written, except to a terminal with colors. */
 export const FORMATS: Readonly<Record<"json" | "text", (record: LogRecord) => string>> = {
   json,
   text: plain,
 };
 
-/** Of one kind of line: enough to see what happens, and too little to fill a disk. */
+/** Limit for one kind of line: enough to see what happens, and too little to fill a disk. */
 export const LOG_LIMIT = { maxLines: 20, intervalMs: 10_000 };
 
 /**
- * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` says which.
- * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} where LOG_FILE cannot be opened.
+ * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` is set.
+ * @throws {Deno.errors.NotFound | Deno.errors.PermissionDenied} if LOG_FILE cannot be opened.
  */
 export async function configureLog(config: Config["log"]): Promise<void> {
   const terminal = Deno.stdout.isTerminal();
@@ -84,13 +84,13 @@ function writeTo(stream: { writeSync(bytes: Uint8Array): number }, format: Forma
       let bytes = encoder.encode(format(record));
       while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
     } catch {
-      // A closed pipe or a full disk must not end the stream that the line tells of.
+      // A closed pipe or a full disk must not break the code that logs.
     }
   };
 }
 
 function openLogFile(path: string, format: Format) {
-  // The log is opened before the store, which else makes the folder.
+  // The log is opened before the store, which would otherwise create the folder.
   Deno.mkdirSync(dirname(path), { recursive: true });
   const file = Deno.openSync(path, { append: true, create: true });
   return { write: writeTo(file, format), close: () => file.close() };

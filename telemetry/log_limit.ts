@@ -1,28 +1,28 @@
-/** Keeps the log bounded, whatever clients and devices cause. */
+/** Limits the size of the log, whatever clients and devices cause. */
 
 import type { LogRecord } from "@logtape/logtape";
 
 export interface LogLimitOptions {
-  /** Lines of one template in an interval. */
+  /** Maximum lines of one template in an interval. */
   readonly maxLines: number;
   readonly intervalMs: number;
   readonly now?: () => number;
 }
 
-/** Templates stand in the code, and are few; one that is made at run time must not fill memory. */
+/** Templates are part of the code, and few; those made at run time must not fill the memory. */
 const MAX_TEMPLATES = 1_000;
 
 interface Template {
   endsAt: number;
   lines: number;
-  /** What was held back, and the last record of it. */
+  /** Number of lines held back, and the last one of them. */
   held: number;
   last: LogRecord;
 }
 
 /**
- * Lets through a number of lines a template and interval, and then tells how many were held back.
- * Every line goes through it, so no new log call can forget to be bounded.
+ * Passes a limited number of lines per template and interval, then logs how many were held back.
+ * Every line goes through it, so the limit applies to every new log call.
  */
 export class LogLimit implements Disposable {
   readonly #templates = new Map<string, Template>();
@@ -50,7 +50,7 @@ export class LogLimit implements Disposable {
     this.#timer ??= this.#tellLater();
   };
 
-  /** Tells what was held back in intervals that are over, or in all. */
+  /** Logs how many lines were held back in the intervals that are over, or in all. */
   flush(all = true): void {
     const now = this.#now();
     for (const template of this.#templates.values()) {
@@ -90,7 +90,7 @@ export class LogLimit implements Disposable {
       this.#timer = undefined;
       this.flush(false);
     }, this.options.intervalMs);
-    // It keeps no program alive; what is held back at the end is told by dispose.
+    // It does not keep the program alive; dispose logs what is held back at the end.
     Deno.unrefTimer(timer);
     return timer;
   }

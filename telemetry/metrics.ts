@@ -1,28 +1,28 @@
 /**
- * What the program counts and times as it works. What it keeps anyway is read at each scrape: see
- * routes/reports/metrics_registry.ts. Labels are of few values: never a device, never a client.
+ * What the program counts and times as it works. Values that it keeps anyway are read at each
+ * scrape: see routes/reports/metrics_registry.ts. Labels have few values: never a device or client.
  */
 
 import { type Histogram as OtelHistogram, metrics } from "@opentelemetry/api";
 import { Counter, Histogram, type Metric } from "@prometheus-io/client";
 
-/** A message's way, and what each part of it took; in the order of the way. */
+/** The stages that a message passes, in order. */
 const STAGES = {
   receive: "from the first message of a batch to its hand-over, in the source's worker",
   handover: "from the worker to the main thread",
-  queue: "until the commit that takes it begins",
+  queue: "waiting for its commit to start",
   append: "the commit to the log",
-  wake: "from the commit of another instance to its arrival here, by the clocks of both",
+  wake: "from the commit on another instance to its arrival here, by the clocks of both",
   send: "writing to all clients of this instance",
 } as const;
 
 export type Stage = keyof typeof STAGES;
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** Beyond so many values of a label, further ones count as `other`. */
+/** If a label has this many values, further ones count as `other`. */
 const MAX_VALUES = 60;
 
-/** Times something, for Prometheus and for OpenTelemetry: by batch, never for each message. */
+/** A histogram for Prometheus and OpenTelemetry, observed per batch, never per message. */
 class Timer {
   readonly histogram: Histogram<"stage">;
   readonly #exported: OtelHistogram;
@@ -44,7 +44,7 @@ class Timer {
     });
   }
 
-  /** Takes seconds. */
+  /** Returns a function that takes seconds. */
   observer(labels: { stage?: Stage } = {}): (seconds: number) => void {
     const ours = labels.stage ? this.histogram.labels(labels) : this.histogram;
     if (labels.stage) this.histogram.zero(labels);
@@ -66,7 +66,7 @@ class Tally {
     name: string,
     help: string,
     private readonly label: string,
-    /** Shown from the start, so that the first of them is seen as an increase. */
+    /** Exported from the start, so that the first count is seen as an increase. */
     known: readonly string[] = [],
   ) {
     this.counter = new Counter({
@@ -89,17 +89,17 @@ class Tally {
 }
 
 const stageHelp = Object.entries(STAGES).map(([name, text]) => `${name}: ${text}`).join("; ");
-const stageTimer = new Timer("stage", `Time that a batch of messages took, ${stageHelp}`, [
+const stageTimer = new Timer("stage", `Time per batch in each stage; ${stageHelp}`, [
   "stage",
 ]);
 const stageObservers = Object.fromEntries(
   Object.keys(STAGES).map((stage) => [stage, stageTimer.observer({ stage: stage as Stage })]),
 ) as Record<Stage, (seconds: number) => void>;
 
-const loopTimer = new Timer("event_loop_delay", "How late timers of the main thread are");
+const loopTimer = new Timer("event_loop_delay", "Delay of timers on the main thread");
 const observeLoop = loopTimer.observer();
 
-/** How long a stage took, for a batch. */
+/** Records how long a stage took for a batch. */
 export function stageTook(stage: Stage, ms: number): void {
   stageObservers[stage](ms / 1000);
 }
@@ -125,7 +125,7 @@ export const drops = new Tally("drops", "Messages dropped for slow clients, by l
   "queue_max_bytes",
 ]);
 
-/** Cursors that clients came back with. */
+/** Cursors that clients reconnected with. */
 export const resumes = new Tally("resumes", "Resumes by what could be replayed", "status", [
   "full",
   "partial",
@@ -134,17 +134,17 @@ export const resumes = new Tally("resumes", "Resumes by what could be replayed",
 
 const requests = new Counter({
   name: "telecast_http_requests_total",
-  help: "Requests by route and status; of a stream, its beginning",
+  help: "Requests by route and status; streams count when they start",
   registers: [],
   labelNames: ["route", "status"],
 });
 
-/** Counts an answer; `route` is a pattern of few, never a path. */
+/** Counts a response; `route` is one of few patterns, never a path. */
 export function answered(route: string, status: number): void {
   requests.inc({ route, status });
 }
 
-/** All of the above, for a registry. */
+/** All metrics above, for a registry. */
 export const KEPT_METRICS: readonly Metric[] = [
   stageTimer.histogram,
   loopTimer.histogram,

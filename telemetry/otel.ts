@@ -1,9 +1,9 @@
-/** The figures of /metrics for OpenTelemetry, which Deno exports where OTEL_DENO=true. */
+/** The metrics of /metrics for OpenTelemetry, which Deno exports if OTEL_DENO=true. */
 
 import { metrics } from "@opentelemetry/api";
 import type { Registry } from "@prometheus-io/client";
 
-/** Histograms are left out: they are recorded where they are observed. */
+/** Histograms are left out: they are recorded when they are observed. */
 export function exportFigures(registry: Registry): void {
   const meter = metrics.getMeter("telecast");
   for (const metric of registry.getMetricsAsArray()) {

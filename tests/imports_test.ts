@@ -1,4 +1,4 @@
-/** Imports between folders go down only; CONTRIBUTING.md shows the tree. */
+/** Imports between folders only go down; CONTRIBUTING.md shows the tree. */
 
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path/posix";
@@ -58,11 +58,11 @@ async function sources(): Promise<ReadonlyMap<string, string>> {
   );
 }
 
-/** The floor's name: a folder, or a program in the root. */
+/** A file's folder, or the file itself if it is a program in the root. */
 const roomOf = (path: string) => path.includes("/") ? dirname(path) : path;
 const floorOf = (room: string) => FLOORS.findIndex((rooms) => rooms.includes(room));
 
-Deno.test("imports go down: no folder imports one above it, or beside it on the same line", async () => {
+Deno.test("imports go down: no folder imports one above it, or one on the same line", async () => {
   const wrong: string[] = [];
   for (const [path, text] of await sources()) {
     for (const [, target] of text.matchAll(IMPORT)) {
@@ -74,7 +74,7 @@ Deno.test("imports go down: no folder imports one above it, or beside it on the 
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("every folder with code is on a floor, and the root has the four programs alone", async () => {
+Deno.test("every folder with code has a floor, and the root has only the four programs", async () => {
   const rooms = new Set([...await sources()].map(([path]) => roomOf(path)));
   assert.deepEqual([...rooms].filter((room) => floorOf(room) < 0), []);
   const inRoot: string[] = [];

@@ -1,4 +1,4 @@
-/** The companies whose devices send messages: kept in the store, the same on every instance. */
+/** The companies whose devices send messages, kept in the store and shared by all instances. */
 
 import { logFault } from "../../telemetry/fault.ts";
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
@@ -8,9 +8,9 @@ import { decodeJson, encodeJson } from "../store/stored_json.ts";
 import { asStore, isStoreFailure } from "../store/store_failure.ts";
 
 export interface Company {
-  /** As messages name it. */
+  /** The id that messages use. */
   readonly id: string;
-  /** As people read it. */
+  /** The name that people see. */
   readonly name: string;
 }
 
@@ -23,12 +23,12 @@ const FIRST: readonly Company[] = [
 const REFRESH_MS = 1_000;
 const MAX_COMPANIES = 10_000;
 const PAGE = 500;
-/** Names that were refused are kept for operators, but a flood of them is not. */
+/** Maximum number of refused names that are kept for operators. */
 const MAX_REFUSED = 100;
 
 export class Companies implements AsyncDisposable {
   #known = new Map<string, Company>(FIRST.map((company) => [company.id, company]));
-  /** Messages that named a company which is not known, by the name. */
+  /** Number of messages that named an unknown company, by that name. */
   readonly refused = new Map<string, number>();
   refusedCount = 0;
   #run: Promise<void> = Promise.resolve();
@@ -40,7 +40,7 @@ export class Companies implements AsyncDisposable {
     this.#kv = asStore(kv);
   }
 
-  /** Reads them, and goes on reading what other instances add. */
+  /** Reads the companies, and keeps reading what other instances add. */
   async start(): Promise<void> {
     await this.#read();
     this.#run = this.#refresh();
@@ -55,7 +55,7 @@ export class Companies implements AsyncDisposable {
   }
 
   /**
-   * Adds one, or names it anew; on this instance at once, on the others within a second.
+   * Adds or renames a company: on this instance at once, on the others within a second.
    * @throws {StoreFailure}
    */
   async add(company: Company): Promise<void> {
@@ -64,7 +64,7 @@ export class Companies implements AsyncDisposable {
     this.#known.set(company.id, company);
   }
 
-  /** Counts a message that named a company which is not known. */
+  /** Counts a message that named an unknown company. */
   refuse(id: string): void {
     this.refusedCount++;
     if (this.refused.size < MAX_REFUSED || this.refused.has(id)) {
@@ -89,7 +89,7 @@ export class Companies implements AsyncDisposable {
     try {
       this.#known = await this.#stored();
     } catch (error) {
-      // While the store is away what is known stays as it is.
+      // While the store is unavailable, the known companies stay.
       if (!isStoreFailure(error)) logFault("companies could not be read", error);
     }
   }

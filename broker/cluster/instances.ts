@@ -5,14 +5,14 @@ import type { KvClient } from "../store/kv_client.ts";
 import { INSTANCE_PREFIX, instanceKey } from "../store/kv_keys.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
-/** What an instance counts. */
+/** Counters of an instance. */
 export interface InstanceFigures {
   readonly messages: number;
   readonly subscribers: number;
   readonly devices: number;
 }
 
-/** A source as its instance sees it. */
+/** A source, as its instance reports it. */
 export interface InstanceSource {
   readonly name: string;
   readonly state: string;
@@ -21,11 +21,11 @@ export interface InstanceSource {
   readonly malformed: number;
   readonly dropped: number;
   readonly reconnects: number;
-  /** Messages that it has still to read, where it knows. */
+  /** Messages that it still has to read, if known. */
   readonly lag?: number | null | undefined;
 }
 
-/** What an instance tells of itself; of an older version, it may not tell what is optional. */
+/** What an instance reports about itself; an older version may omit the optional fields. */
 export interface InstanceReport extends InstanceFigures {
   /** Messages that wait to be stored. */
   readonly pending?: number;
@@ -43,7 +43,7 @@ export interface InstanceInfo extends InstanceReport {
 interface Seen {
   readonly info: InstanceInfo;
   readonly versionstamp: string;
-  /** When it changed last, by this instance's clock. */
+  /** When it last changed, by this instance's clock. */
   readonly at: number;
 }
 
@@ -53,7 +53,7 @@ const GONE_MS = 8_000;
 const REMOVE_MS = 60_000;
 const MAX_INSTANCES = 1_000;
 
-/** Writes this instance's figures every two seconds, and reads the others'. */
+/** Writes this instance's report every two seconds, and reads those of the others. */
 export class Instances implements AsyncDisposable {
   #seen = new Map<string, Seen>();
   #run: Promise<void> = Promise.resolve();
@@ -69,7 +69,7 @@ export class Instances implements AsyncDisposable {
     if (this.kv) this.#run = this.#keep(this.kv);
   }
 
-  /** This instance, with figures of now, and the others that are alive, with their newest. */
+  /** This instance with its current values, and the other live ones with their latest report. */
   get live(): InstanceInfo[] {
     const now = this.clock.monotonic();
     const others = [...this.#seen.values()].filter(({ info, at }) =>
@@ -78,7 +78,7 @@ export class Instances implements AsyncDisposable {
     return [{ id: this.self.id, ...this.self.figures() }, ...others.map(({ info }) => info)];
   }
 
-  /** How long each other instance has said nothing, in ms; those that crashed are among them. */
+  /** Milliseconds since the last report of each other instance, including crashed ones. */
   get silence(): Map<string, number> {
     const now = this.clock.monotonic();
     const others = [...this.#seen].filter(([id]) => id !== this.self.id);
@@ -100,7 +100,7 @@ export class Instances implements AsyncDisposable {
         await kv.commit({ checks: [], sets: [{ key: instanceKey(this.self.id), value }] });
         await this.#readAll(kv);
       } catch {
-        // The store is away; the fanout says so, and this is tried again.
+        // The store is unavailable: the fanout reports it, and the next round tries again.
       }
       await this.clock.sleep(BEAT_MS, signal);
     }
@@ -113,7 +113,7 @@ export class Instances implements AsyncDisposable {
       const info = decodeJson(entry.value) as InstanceInfo;
       const before = this.#seen.get(info.id);
       const same = before?.versionstamp === entry.versionstamp;
-      // An entry that was there before this instance began may be of one that is long gone.
+      // An entry from before this instance started may belong to one that is long gone.
       const at = same
         ? before.at
         : before || this.#seen.size > 0

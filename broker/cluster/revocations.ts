@@ -1,4 +1,4 @@
-/** Tokens that are no longer good: kept in the store until they would have expired. */
+/** Revoked tokens, kept in the store until they would have expired. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { attempt } from "../../telemetry/fault.ts";
@@ -6,31 +6,31 @@ import type { KvClient, KvKey } from "../store/kv_client.ts";
 import { REVOKED_PREFIX, revokedKey, WAKE_KEY } from "../store/kv_keys.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
-/** One token by its id, or all of a subject that were issued up to `at`. */
+/** Revokes one token by its id, or all tokens of a subject that were issued up to `at`. */
 export interface Revocation {
   readonly kind: "jti" | "sub";
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Forgotten from then on: the token has expired by itself. */
+  /** Forgotten after this time: the token has expired by then. */
   readonly until: number;
 }
 
-/** What of a token tells whether it is revoked. */
+/** The claims of a token that decide whether it is revoked. */
 export interface TokenIdentity {
   readonly tokenId: string | undefined;
   readonly subject: string | undefined;
-  /** Milliseconds since 1970; undefined where the token does not say. */
+  /** Milliseconds since 1970; undefined if the token does not say. */
   readonly issuedAt: number | undefined;
 }
 
-/** How often the versionstamp is looked at. */
+/** How often the versionstamp is checked. */
 const POLL_MS = 500;
 const PAGE = 500;
-/** A list that grows beyond this is not the way to take access from so many. */
+/** Maximum size of the list: it is not the way to revoke the access of more clients. */
 const MAX_REVOCATIONS = 50_000;
 
-/** There are as many revocations as may be: change the secret, or the provider's keys. */
+/** The maximum number of revocations is reached: change the secret, or the provider's keys. */
 export class TooManyRevocationsError extends Error {
   override readonly name = "TooManyRevocationsError";
 }
@@ -44,7 +44,7 @@ export class Revocations implements AsyncDisposable {
 
   constructor(private readonly kv: KvClient, private readonly clock: Clock = SYSTEM_CLOCK) {}
 
-  /** Reads them, and goes on reading what other instances add. */
+  /** Reads the revocations, and keeps reading what other instances add. */
   async start(): Promise<void> {
     await this.#look().catch(() => {});
     this.#run = this.#follow();
@@ -65,7 +65,7 @@ export class Revocations implements AsyncDisposable {
     return bySubject !== undefined && bySubject.until > now && (issuedAt ?? 0) <= bySubject.at;
   }
 
-  /** Here at once, on the other instances within a second. Rejects where the store is away. */
+  /** Applies here at once, elsewhere within a second. Rejects if the store is unavailable. */
   async revoke({ kind, id, until }: Omit<Revocation, "at">): Promise<Revocation> {
     const revocation: Revocation = { kind, id, at: this.clock.wall(), until };
     const known = this.#known.has(nameOf(revocation));
@@ -83,7 +83,7 @@ export class Revocations implements AsyncDisposable {
     return revocation;
   }
 
-  /** Calls back whenever there may be new ones; returns how to end that. */
+  /** Calls back whenever there may be new revocations; returns a function that unsubscribes. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -98,7 +98,7 @@ export class Revocations implements AsyncDisposable {
     const { signal } = this.#closed;
     while (!signal.aborted) {
       await this.clock.sleep(POLL_MS, signal);
-      // While the store is away what is known stays as it is.
+      // While the store is unavailable, the known revocations stay.
       if (!signal.aborted) await this.#look().catch(() => {});
     }
   }
@@ -131,14 +131,14 @@ export class Revocations implements AsyncDisposable {
 
   #tell(): void {
     for (const listener of [...this.#listeners]) {
-      attempt("a revocation could not be told", listener);
+      attempt("a revocation listener failed", listener);
     }
   }
 }
 
 const nameOf = ({ kind, id }: Pick<Revocation, "kind" | "id">) => `${kind} ${id}`;
 
-/** An id may be longer than a key. */
+/** Hashed, because an id may be longer than a key allows. */
 async function digest(id: string): Promise<string> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(id));
   return new Uint8Array(hash).toHex();

@@ -1,4 +1,4 @@
-/** What is done with a message: a panic button's goes to the backend and then to people. */
+/** Handles messages: those of panic buttons go to the backend and then to people. */
 
 import { alarmText } from "./alarm_text.ts";
 import type { Backend } from "./backend.ts";
@@ -17,29 +17,29 @@ export interface InboundStep {
   readonly message: Readonly<Record<string, unknown>>;
 }
 
-/** People who have not been told yet. */
+/** People who have not been notified yet. */
 export interface NotifyStep {
   readonly text: string;
   readonly recipients: readonly string[];
-  /** Why some cannot be told at all, a reason each. */
+  /** For each person who could not be notified, the reason. */
   readonly failed?: readonly string[];
 }
 
-/** What a handler of a program's own has at hand. */
+/** What a custom handler can use. */
 export interface HandlingContext {
-  /** Stable over retries: what tells a repeat. */
+  /** Stable across retries, so that repeats can be detected. */
   readonly id: string;
-  /** Tries so far; 0 at the first. */
+  /** Attempts so far; 0 on the first. */
   readonly attempts: number;
-  /** Aborts where the program stops, or another instance has taken the work over. */
+  /** Aborts if the program stops, or if another instance has taken over the work. */
   readonly signal: AbortSignal;
-  /** An answer to devices: text as it is, anything else as JSON; rejects without the broker's ack. */
+  /** Publishes to devices: text as is, anything else as JSON; rejects without the broker's ack. */
   publish(topic: string, payload: unknown): Promise<void>;
   readonly backend: Backend | undefined;
   readonly whatsapp: WhatsApp | undefined;
 }
 
-/** What a program does with a message itself; where it throws, it is called again later. */
+/** A custom handler for a message; if it throws, it is called again later. */
 export type MessageHandler = (
   message: Readonly<Record<string, unknown>>,
   context: HandlingContext,
@@ -48,29 +48,29 @@ export type MessageHandler = (
 export interface AlarmHandlerOptions {
   readonly backend: Backend | undefined;
   readonly whatsapp: WhatsApp | undefined;
-  /** Numbers by company, where the backend names none; `*` is every other company. */
+  /** Numbers by company, used if the backend names none; `*` is every other company. */
   readonly recipients: Readonly<Record<string, readonly string[]>>;
-  /** Publishes for handlers of a program's own. */
+  /** Publishes for custom handlers. */
   readonly publish?: HandlingContext["publish"] | undefined;
-  /** In the place of the backend and of people, by `tipo_mensaje`. */
+  /** Custom handlers by `tipo_mensaje`: called instead of the backend and of notifying people. */
   readonly handlerOf?: ((type: string) => MessageHandler | undefined) | undefined;
-  /** In the place of the backend, for messages from people. */
+  /** Called instead of the backend for messages from people. */
   readonly onInbound?: MessageHandler | undefined;
 }
 
 export const PROCESS = "process";
 export const NOTIFY = "notify";
 export const INBOUND = "inbound";
-/** How often work looks whether somebody is there to do it, where nobody is configured. */
+/** Retry interval for work that no backend is configured for. */
 const UNCONFIGURED_MS = 10_000;
 
-/** Each step is noted before the next begins, so that a retry does not repeat what was done. */
+/** Each step is stored before the next one starts, so that a retry does not repeat it. */
 export function alarmHandler(options: AlarmHandlerOptions): DeliveryHandler {
   return async (delivery, signal) => {
     if (delivery.kind === PROCESS) return await process(delivery, options, signal);
     if (delivery.kind === NOTIFY) return await notify(delivery, options, signal);
     if (delivery.kind === INBOUND) return await receive(delivery, options, signal);
-    throw new DeliveryError(`nothing is known of work of kind ${delivery.kind}`, {
+    throw new DeliveryError(`unknown kind of delivery: ${delivery.kind}`, {
       permanent: true,
     });
   };
@@ -106,7 +106,7 @@ async function process(
   return { kind: NOTIFY, data: step };
 }
 
-/** Of the company, else of all others; a company may have any name, `constructor` too. */
+/** The numbers of the company, or else of `*`; a company may have any name, even `constructor`. */
 function peopleOf(
   recipients: AlarmHandlerOptions["recipients"],
   company: string | undefined,
@@ -125,7 +125,7 @@ async function receive(
   const { message } = data as InboundStep;
   if (onInbound) return void await onInbound(message, contextOf(delivery, options, signal));
   if (!backend) {
-    throw new DeliveryError("there is nobody to hand it to: set BACKEND_URL", {
+    throw new DeliveryError("no backend is configured: set BACKEND_URL", {
       away: true,
       retryAfterMs: UNCONFIGURED_MS,
     });
@@ -144,7 +144,7 @@ async function notify(
   if (next === undefined || !whatsapp) {
     if (failed.length === 0) return undefined;
     const reasons = [...new Set(failed)].join(", ");
-    throw new DeliveryError(`${failed.length} people could not be told: ${reasons}`, {
+    throw new DeliveryError(`could not notify ${failed.length} recipient(s): ${reasons}`, {
       permanent: true,
     });
   }
@@ -156,7 +156,7 @@ async function notify(
     await whatsapp.send(next, { type: "text", text }, signal);
   } catch (error) {
     if (!(error instanceof DeliveryError)) throw error;
-    // One number that is refused, or fails again and again, must not keep the others from being told.
+    // One number that is refused, or that keeps failing, must not block the others.
     if (!error.permanent) throw error.with({ next: step([...others, next]) });
     return step(others, [error.message]);
   }

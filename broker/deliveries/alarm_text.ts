@@ -1,13 +1,13 @@
-/** What people read of an alarm, over WhatsApp. */
+/** The text of an alarm, as people get it over WhatsApp. */
 
 import { cut, oneLine } from "./plain_text.ts";
 
-/** So much of a name is shown, so that a long one leaves room for the rest. */
+/** Names are cut here, so that a long one leaves room for the rest. */
 const MAX_NAME_CHARS = 200;
-/** A line that begins like one of ours. */
+/** A line that starts like one of our own. */
 const LIKE_OURS = /^(alarma\b|empresa\s*:)/i;
 
-/** One line each for the alarm, its company and its description; what devices give adds none. */
+/** One line each for alarm, company and description; text from devices cannot add lines. */
 export function alarmText(message: Readonly<Record<string, unknown>>): string {
   const alarm = fieldOf(message.tipo_alarma, MAX_NAME_CHARS);
   const company = fieldOf(message.empresa, MAX_NAME_CHARS);
@@ -21,7 +21,7 @@ export function alarmText(message: Readonly<Record<string, unknown>>): string {
   return lines.join("\n");
 }
 
-/** Empty where there is nothing to show: devices that know no value send null, or nothing. */
+/** Empty if there is nothing to show: devices without a value send null, or nothing. */
 function fieldOf(value: unknown, maxChars = Infinity): string {
   const shown = typeof value === "string" || typeof value === "number" ||
     typeof value === "boolean";

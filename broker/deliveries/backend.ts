@@ -1,4 +1,4 @@
-/** The backend that alarms, and messages from people, are handed to. */
+/** The backend that gets alarms and messages from people. */
 
 import { addressOf } from "./http_call.ts";
 import { Service } from "./service.ts";
@@ -7,15 +7,15 @@ export interface BackendOptions {
   /** May have a query, which every call keeps. */
   readonly url: string;
   readonly timeoutMs?: number;
-  /** How long it is left alone while it is away. */
+  /** Pause between two probes while it is unavailable. */
   readonly restMs?: number;
-  /** Called once when the backend is found to be away, and once when it is back. */
+  /** Called once when the backend becomes unavailable, and once when it recovers. */
   readonly onAway?: (away: boolean) => void;
 }
 
 const TIMEOUT_MS = 10_000;
 const PATH = "/api/mqtt-alerts";
-/** More numbers than a stored step has room for are a mistake of the backend's. */
+/** What a stored step has room for; more numbers are a bug of the backend. */
 const MAX_RECIPIENTS = 500;
 
 /** All methods throw a DeliveryError. */
@@ -28,7 +28,7 @@ export class Backend {
     this.#service = new Service({ name: "the backend", timeoutMs, restMs, onAway });
   }
 
-  /** Hands a message over; `id` tells repeats. Returns the recipients that it names. */
+  /** Sends a message; `id` identifies repeats. Returns the recipients that the backend names. */
   async process(message: unknown, id: string, signal: AbortSignal): Promise<string[]> {
     const answer = await this.#service.call({
       method: "POST",
@@ -40,7 +40,7 @@ export class Backend {
     return recipientsOf(answer);
   }
 
-  /** What the backend says of a company (`empresa`) and its site (`sede`). */
+  /** Asks the backend about a company (`empresa`) and its site (`sede`). */
   verifyCompanySite(company: string, site: string): Promise<unknown> {
     return this.#get("/verify-empresa-sede", { empresa: company, sede: site });
   }

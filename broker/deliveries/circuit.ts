@@ -1,12 +1,12 @@
-/** Tells a service that is away from a message that the service cannot take. */
+/** Distinguishes an unavailable service from a message that the service cannot process. */
 
 import type { Clock } from "../../lib/clock.ts";
 
 export interface CircuitOptions {
-  /** How long the service is left alone while it is away. */
+  /** Pause between two probes while the service is unavailable. */
   readonly restMs: number;
   readonly clock: Clock;
-  /** Called once when the service is found to be away, and once when it is back. */
+  /** Called once when the service becomes unavailable, and once when it recovers. */
   readonly onAway?: ((away: boolean) => void) | undefined;
 }
 
@@ -17,36 +17,36 @@ export interface Call {
 }
 
 export interface Failure {
-  /** False where nothing of the message got to the service: a connection was refused. */
+  /** False if nothing of the message reached the service: the connection was refused. */
   readonly reached: boolean;
 }
 
-/** Failures in a row, of so many messages, after which the service counts as away. */
+/** Failures in a row, and distinct messages among them, that open the circuit. */
 const FAILURES = 5;
 const MESSAGES = 3;
-/** A message that has not failed yet may ask more often than the others. */
+/** How many times more often a message that has not failed yet may probe. */
 const FIRST_SHARE = 5;
 const MAX_KNOWN = 10_000;
 
-/** When a message failed, by the number of messages that had passed until then. */
+/** When a message failed, as the number of messages that had passed by then. */
 interface Known {
   readonly first: number;
   readonly last: number;
 }
 
 /**
- * - It opens once calls of several messages fail in a row: one message alone never opens it.
- * - A message that failed before another passed, and fails after, fails by itself: it does not
- *   open the circuit either.
- * - While it is open one call a `restMs` asks whether the service is back. A message that has not
- *   failed yet may ask sooner, so that messages which always fail do not keep the others out.
+ * - The circuit opens if calls for several messages fail in a row. A single one never opens it.
+ * - A message that failed before another one passed, and fails again after it, is at fault itself.
+ *   It does not open the circuit either.
+ * - While the circuit is open, one call per `restMs` probes whether the service is back. A message
+ *   that has not failed yet may probe sooner, so that messages that always fail do not block it.
  */
 export class Circuit {
   /** Messages that passed. */
   #passed = 0;
   /** Messages that failed and have not passed since, oldest failure first. */
   readonly #failing = new Map<string, Known>();
-  /** Since the last call that passed: calls, messages, and those of them that speak for an outage. */
+  /** Failures since the last success: calls, messages, and the messages that suggest an outage. */
   #failuresInRow = 0;
   readonly #failedInRow = new Set<string>();
   readonly #doubts = new Set<string>();
@@ -63,7 +63,7 @@ export class Circuit {
     return this.#open;
   }
 
-  /** Undefined where the service is to be left alone; a call that was begun has to be ended. */
+  /** Undefined if the service must not be called now. Every call that was begun must be ended. */
   begin(key?: string): Call | undefined {
     if (!this.#open) return { key, kind: "usual" };
     const { restMs, clock } = this.options;
@@ -81,13 +81,13 @@ export class Circuit {
     return { key, kind: "probe" };
   }
 
-  /** Whatever became of it. */
+  /** Call it whatever the outcome was. */
   end({ kind }: Call): void {
     if (kind === "probe") this.#probing = false;
     if (kind === "first") this.#firstProbing = false;
   }
 
-  /** The service did what it was asked for. */
+  /** The service processed the call. */
   passed({ key }: Call): void {
     if (key !== undefined) {
       this.#passed++;
@@ -96,7 +96,7 @@ export class Circuit {
     this.answered();
   }
 
-  /** The service is there, though it refused the message. */
+  /** The service is available, although it refused the message. */
   answered(): void {
     this.#failuresInRow = 0;
     this.#failedInRow.clear();
@@ -104,9 +104,9 @@ export class Circuit {
     this.#turn(false);
   }
 
-  /** True where the message fails by itself: others passed meanwhile, and few others fail. */
+  /** True if the message itself is at fault: others passed meanwhile, and few others fail. */
   failed({ key }: Call, { reached }: Failure): boolean {
-    // A refused connection tells of the service, whatever it was made for.
+    // A refused connection says something about the service, not about the message.
     const message = reached ? key : undefined;
     const name = message ?? `call ${++this.#unnamed}`;
     const known = key === undefined ? undefined : this.#failing.get(key);
@@ -133,7 +133,7 @@ export class Circuit {
   #turn(open: boolean): void {
     if (this.#open === open) return;
     this.#open = open;
-    // What found it away was a call just now: the next one comes after the rest.
+    // A call was made just now, so the next probe comes after the pause.
     this.#probeAt = this.options.clock.monotonic() + this.options.restMs;
     this.options.onAway?.(open);
   }

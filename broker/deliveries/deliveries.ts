@@ -1,4 +1,4 @@
-/** Work that messages cause: who it is done for, and what waits. Undefined parts are not set. */
+/** Services and queues for the work that messages cause; undefined if they are not configured. */
 
 import { alarmHandler, type HandlingContext, type MessageHandler } from "./alarm_handler.ts";
 import { Backend } from "./backend.ts";
@@ -16,22 +16,22 @@ const log = getLogger("delivery");
 const POLL_MS = 1_000;
 const IDLE_POLL_MS = 10_000;
 
-/** What is called in the place of the backend and of people. */
+/** Custom handlers, called instead of the backend and of notifying people. */
 export interface WorkHandlers {
-  /** By `tipo_mensaje`; undefined where the usual is done. */
+  /** The handler for a `tipo_mensaje`; undefined for the default. */
   handlerOf?(type: string): MessageHandler | undefined;
-  /** Takes messages from people. */
+  /** Handles messages from people. */
   readonly onInbound?: MessageHandler | undefined;
 }
 
 export interface Work extends AsyncDisposable {
   readonly backend: Backend | undefined;
   readonly whatsapp: WhatsApp | undefined;
-  /** The three are undefined beside a system that delivers itself. */
+  /** These three are undefined with `--shadow`: the other system delivers. */
   readonly deliveries: DeliveryQueue | undefined;
   readonly inbox: Inbox | undefined;
   readonly inbound: InboundServer | undefined;
-  /** Whether there is somebody who takes messages from people. */
+  /** Whether messages from people have a handler. */
   readonly takesInbound: boolean;
 }
 
@@ -87,12 +87,12 @@ function openQueues(
 ) {
   const onError = (error: unknown) =>
     isStoreFailure(error)
-      ? log.debug("deliveries wait for the store: {reason}", { reason: reasonOf(error) })
-      : logFault("deliveries are held up", error);
+      ? log.debug("deliveries are waiting for the store: {reason}", { reason: reasonOf(error) })
+      : logFault("deliveries are blocked", error);
   const deliveries = new DeliveryQueue(kv, {
     ...options,
     onError,
-    // Where nobody is configured there is little to look for, and reads may cost money.
+    // Without a backend and WhatsApp there is little to find, and reads may cost money.
     pollMs: backendUrl === undefined && !whatsapp ? IDLE_POLL_MS : POLL_MS,
     onDead: ({ id, kind, attempts, reason }, kept) =>
       log.error(
@@ -112,6 +112,6 @@ function openQueues(
 function onAway(name: string, variable: string): (away: boolean) => void {
   return (away) =>
     away
-      ? log.warning("{name} is away: what is for it waits; check {variable}", { name, variable })
+      ? log.warning("{name} is unavailable, deliveries wait: check {variable}", { name, variable })
       : log.info("{name} is back", { name });
 }

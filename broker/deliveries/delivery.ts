@@ -1,27 +1,27 @@
-/** Work that has to be done once because of a message: what it is, and how it ends. */
+/** Work that has to be done once because of a message, and its outcomes. */
 
 /** A piece of work, as its handler sees it. */
 export interface Delivery {
-  /** Stable over retries and takeovers: sent along, so that the other side can tell a repeat. */
+  /** Stable across retries and takeovers; sent along, so that the other side can detect repeats. */
   readonly id: string;
   readonly partition: string;
   readonly kind: string;
-  /** What has to be done, as JSON has it. */
+  /** What has to be done, as a JSON value. */
   readonly data: unknown;
-  /** Tries so far; 0 at the first. */
+  /** Attempts so far; 0 on the first. */
   readonly attempts: number;
 }
 
-/** What is left to do after a step; nothing where the work is done. */
+/** What is left to do after a step. */
 export interface NextStep {
   readonly kind: string;
   readonly data: unknown;
 }
 
 /**
- * Does the work, or a step of it. At least once: where the process dies after the work and before
- * it is noted, it is done again.
- * @throws {DeliveryError} where it failed; any other error counts as one that may pass.
+ * Does the work, or a step of it. At least once: if the process dies after the work and before the
+ * result is stored, the work is done again. Returns the next step, if any.
+ * @throws {DeliveryError} if it failed; any other error counts as temporary.
  */
 export type DeliveryHandler = (
   delivery: Delivery,
@@ -29,26 +29,26 @@ export type DeliveryHandler = (
 ) => Promise<NextStep | undefined>;
 
 export interface DeliveryErrorOptions {
-  /** Trying again cannot help. */
+  /** A retry cannot help. */
   readonly permanent?: boolean;
-  /** The other side seems to be away: it says nothing of this work, and is no try of it. */
+  /** The other side seems unavailable: the failure does not count as an attempt of this work. */
   readonly away?: boolean;
-  /** The other side does other work of this kind: it is this work that it cannot do. */
+  /** The other side does other work of this kind, so this work itself is at fault. */
   readonly own?: boolean;
-  /** The other side asks to be left alone for a while. */
+  /** The other side asks for a pause. */
   readonly busy?: boolean;
   /**
-   * How far it got: `none`, nothing was sent; `silent`, no answer came in time. Unless given `none`
-   * where the other side is away: then it is sure that it is not this work.
+   * How far it got: `none`, nothing was sent; `silent`, no answer came in time. The default is
+   * `none` if `away` is set, because this work is then not the cause, otherwise `answered`.
    */
   readonly contact?: "none" | "silent" | "answered";
-  /** The other side named a time, in ms from now. */
+  /** The delay that the other side asked for, in ms. */
   readonly retryAfterMs?: number | undefined;
-  /** What is to be tried next in the place of the same again. */
+  /** The step to try next, instead of the same one. */
   readonly next?: NextStep | undefined;
 }
 
-/** The work failed; the message is shown to operators and holds no secret. */
+/** The work failed; the message is shown to operators and contains no secret. */
 export class DeliveryError extends Error {
   override readonly name = "DeliveryError";
   readonly permanent: boolean;
@@ -70,7 +70,7 @@ export class DeliveryError extends Error {
     this.next = options.next;
   }
 
-  /** The same failure, of which more is known. */
+  /** A copy of this failure with more details. */
   with(more: DeliveryErrorOptions): DeliveryError {
     return new DeliveryError(this.message, { ...this, ...more });
   }

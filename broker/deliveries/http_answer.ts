@@ -1,17 +1,17 @@
-/** Answers of other services, which may be of any size. */
+/** Reads the responses of other services, which may be of any size. */
 
 const EMPTY = new Uint8Array();
 
-/** The start of an answer's body. */
+/** The start of a response body. */
 export interface BodyStart {
   readonly text: string;
-  /** False where the body is longer: the rest was not read. */
+  /** False if the body is longer; the rest was not read. */
   readonly whole: boolean;
 }
 
 /**
  * Reads at most `maxBytes` of a body, after any decompression, and cancels the rest.
- * @throws what reading throws, e.g. where the connection breaks off.
+ * @throws what reading throws, e.g. if the connection breaks.
  */
 export async function readStart(response: Response, maxBytes: number): Promise<BodyStart> {
   const reader = response.body?.getReader();
@@ -30,7 +30,7 @@ export async function readStart(response: Response, maxBytes: number): Promise<B
   }
 }
 
-/** Lets an answer go whose body nobody reads: its connection would stay open. */
+/** Discards a response body that nobody reads, because its connection would stay open. */
 export async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {});
 }

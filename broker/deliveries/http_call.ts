@@ -9,24 +9,25 @@ export interface HttpCall {
   readonly headers?: Record<string, string>;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Of the whole call, from its connection to the end of the answer. */
+  /** Limit for the whole call, from connecting to the end of the response. */
   readonly timeoutMs: number;
-  /** Names the service in errors: `the backend`. */
+  /** The name of the service in errors, e.g. `the backend`. */
   readonly service: string;
-  /** What the answer's body is for: `none` where its status says all. */
+  /** How the response body is used: `none` if the status is enough. */
   readonly answer?: "json" | "none" | undefined;
 }
 
-/** Said by what stands before a service that is down. */
+/** Statuses of a gateway whose service is down. */
 const GATEWAY_STATUS = new Set([502, 503, 504]);
-/** An hour would be too long for an alarm, and the service may be back sooner than it thinks. */
+/** An hour would be too long for an alarm, and the service may recover sooner than it says. */
 const MAX_RETRY_AFTER_MS = 300_000;
 const MAX_ANSWER_BYTES = 1_048_576;
 
 /**
- * The answer's JSON; undefined where it has none, or more than 1 MB. Redirects are not followed.
- * @throws {DeliveryError} permanent for 4xx but 408 and 429; with the time that the service named.
- * No error names the URL.
+ * Returns the JSON of the response; undefined if it has none, or more than 1 MB. Redirects are not
+ * followed.
+ * @throws {DeliveryError} permanent for 4xx except 408 and 429; with the delay of Retry-After. No
+ * error contains the URL.
  */
 export async function callJson(call: HttpCall, signal?: AbortSignal): Promise<unknown> {
   const { timeoutMs, service, answer = "json" } = call;
@@ -40,13 +41,13 @@ export async function callJson(call: HttpCall, signal?: AbortSignal): Promise<un
     const { text, whole } = await readStart(response, MAX_ANSWER_BYTES);
     return answer === "json" && whole ? parse(text) : undefined;
   } catch {
-    // It is done, and doing it again because of the answer's body would do it twice.
+    // The work is done; a retry because of the response body would do it twice.
     if (answer === "none") return undefined;
-    throw brokenOff("its answer", { limit, timeoutMs, service });
+    throw brokenOff("its response", { limit, timeoutMs, service });
   }
 }
 
-/** The address of a path below `base`, whose query it keeps. */
+/** The URL of a path below `base`; keeps the query of `base`. */
 export function addressOf(
   base: string,
   path: string,
@@ -63,7 +64,7 @@ async function answerOf(
   limit: AbortSignal,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
-  // Outside the try: what cannot be written as JSON is the caller's mistake.
+  // Outside the try: a body that cannot be written as JSON is a bug of the caller.
   const text = body === undefined ? null : JSON.stringify(body);
   try {
     return await fetch(url, {
@@ -74,7 +75,7 @@ async function answerOf(
       redirect: "manual",
     });
   } catch (error) {
-    // The error of fetch names the URL, which may hold what is not for logs.
+    // The error of fetch contains the URL, which may hold secrets.
     if (limit.aborted || !isUnreachable(error)) {
       throw brokenOff("the connection", { limit, timeoutMs, service });
     }
@@ -91,10 +92,10 @@ function brokenOff(
       away: true,
       contact: "silent",
     })
-    : new DeliveryError(`${service} broke off ${what}`, { away: true, contact: "answered" });
+    : new DeliveryError(`${service} aborted ${what}`, { away: true, contact: "answered" });
 }
 
-/** Whether the connection failed before anything was sent; Deno tells by the cause's text alone. */
+/** Whether the connection failed before anything was sent; only the cause's text shows it. */
 function isUnreachable(error: unknown): boolean {
   const { cause } = error as { cause?: unknown };
   return !(cause instanceof Error) || cause.message.includes("client error (Connect)");
@@ -128,7 +129,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Seconds or a date, as HTTP has it. */
+/** Reads `Retry-After`: seconds, or an HTTP date. */
 function retryAfterMs(header: string | null): number | undefined {
   if (header === null) return undefined;
   const ms = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now();

@@ -1,31 +1,31 @@
-/** One connection that hands messages in: each is answered once it is durable, in their order. */
+/** One connection that sends messages in. Each is answered once it is durable, in order. */
 
 import { checkInbound, type InboundMessage } from "../messages/inbound_message.ts";
 import type { Inbox } from "./inbox.ts";
 
 export interface InboundTotals {
-  /** Frames, good or bad. */
+  /** All frames, valid or not. */
   received: number;
-  /** Messages that became work. */
+  /** Messages that were queued as work. */
   queued: number;
-  /** Messages that were known by their ids. */
+  /** Messages whose ids were already known. */
   repeat: number;
-  /** Frames that were no message, or too large; messages that nobody would take. */
+  /** Frames that were not a message or too large, and messages without a handler. */
   refused: number;
-  /** Connections that were closed as they did not wait for answers. */
+  /** Connections that were closed because they did not wait for answers. */
   overflowed: number;
 }
 
-/** What the peers of one server share. */
+/** State that the peers of one server share. */
 export interface InboundHost {
   readonly totals: InboundTotals;
   readonly inbox: Inbox;
   readonly maxMessageBytes: number;
-  /** False where nobody would do the work: every message is refused. */
+  /** False if nothing handles the messages: every one is refused. */
   readonly isTaken: boolean;
-  /** Bytes of the messages of all peers that wait for their answer. */
+  /** Bytes of the unanswered messages of all peers. */
   waitingBytes: number;
-  /** Asked for each message: false where too much work waits. */
+  /** Called for each message: false if too much work waits. */
   admit(): boolean;
 }
 
@@ -38,14 +38,14 @@ export interface PeerSocket {
 
 export const MAX_FRAME_BYTES = 65_536;
 const MAX_ERRORS_A_MINUTE = 100;
-/** Messages, and their bytes, that may wait for their answer. */
+/** Maximum number and bytes of unanswered messages of one peer. */
 const MAX_UNANSWERED = 10_000;
 const MAX_UNANSWERED_BYTES = 8_388_608;
-/** The same of all peers together: each waits in memory while the store is away. */
+/** Maximum for all peers together: messages wait in memory while the store is unavailable. */
 const MAX_WAITING_BYTES = 67_108_864;
-/** What one answer takes, about. */
+/** Approximate size of one answer. */
 const ANSWER_BYTES = 300;
-/** Answers that the peer has not read. */
+/** Maximum bytes of answers that the peer has not read. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 
 const POLICY_VIOLATION = 1008;
@@ -58,12 +58,12 @@ interface Refusal {
   readonly id?: string | undefined;
 }
 
-/** What a peer is told whose messages nobody would take. */
+/** The refusal if messages from people have no handler. */
 export const NO_BACKEND = {
   code: "no_backend",
-  message: "nobody here takes messages from people: BACKEND_URL is not set",
+  message: "this server accepts no messages from people: BACKEND_URL is not set",
 } as const;
-/** Refusals that are no fault of the peer, and end no connection. */
+/** Refusals that are not the peer's fault, and never close its connection. */
 const OURS: ReadonlySet<string> = new Set([NO_BACKEND.code, "queue_full"]);
 
 export class InboundPeer {
@@ -77,7 +77,7 @@ export class InboundPeer {
 
   constructor(private readonly socket: PeerSocket, private readonly host: InboundHost) {}
 
-  /** Takes a frame; never throws. */
+  /** Handles a frame; never throws. */
   receive(data: unknown): void {
     if (this.#gone.signal.aborted || this.#leaving) return;
     const bytes = bytesOf(data);
@@ -91,18 +91,18 @@ export class InboundPeer {
     if (messages.length === 0) return this.#answer(Promise.resolve({ id: null }), bytes);
     for (const message of messages) {
       const refusal = this.#refusalOf(message);
-      // Of what is refused nothing is held but its answer.
+      // A refused message holds no memory but that of its answer.
       if (refusal) this.#answer(Promise.resolve(refusal), ANSWER_BYTES);
       else this.#answer(this.#store(message), message.body.length);
     }
   }
 
-  /** A frame came that is longer than {@linkcode MAX_FRAME_BYTES}. */
+  /** Handles a frame that is longer than {@linkcode MAX_FRAME_BYTES}. */
   receiveTooBig(): void {
     this.close(TOO_BIG, "frame too big");
   }
 
-  /** Ends the connection when what was received is answered, or when the signal aborts. */
+  /** Closes the connection once everything received is answered, or when the signal aborts. */
   async leave(reason: string, reconnectMs: number, signal: AbortSignal): Promise<void> {
     this.#leaving = true;
     const stop = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
@@ -117,7 +117,7 @@ export class InboundPeer {
     this.socket.close(code, reason);
   }
 
-  /** The connection is gone: what is not durable yet will not be answered. */
+  /** The connection is gone: messages that are not durable yet will not be answered. */
   end(): void {
     this.#gone.abort(new Error("the peer is gone"));
   }
@@ -126,7 +126,7 @@ export class InboundPeer {
     if (bytes > this.host.maxMessageBytes) {
       return {
         code: "too_large",
-        message: `a message may have ${this.host.maxMessageBytes} bytes`,
+        message: `a message may have at most ${this.host.maxMessageBytes} bytes`,
       };
     }
     let text: string;
@@ -137,13 +137,13 @@ export class InboundPeer {
       );
       value = JSON.parse(text);
     } catch {
-      return { code: "bad_json", message: "a message is JSON text" };
+      return { code: "bad_json", message: "a message must be JSON text" };
     }
     const checked = checkInbound(value, text);
     if (checked.kind === "messages") return checked.messages;
     return {
       code: "bad_message",
-      message: `${checked.field} is missing or wrong: a message has id, from and its content`,
+      message: `${checked.field} is missing or invalid: a message needs id, from and its content`,
       id: checked.id,
     };
   }
@@ -155,7 +155,7 @@ export class InboundPeer {
       return { ...NO_BACKEND, id };
     }
     if (host.waitingBytes <= MAX_WAITING_BYTES && host.admit()) return undefined;
-    return { code: "queue_full", message: "too much work waits: send it again later", id };
+    return { code: "queue_full", message: "the queue is full: send it again later", id };
   }
 
   async #store(message: InboundMessage): Promise<{ id: string | null; status: string }> {
@@ -164,7 +164,7 @@ export class InboundPeer {
     return { id: message.id ?? null, status };
   }
 
-  /** Says what became of a message, after those before it. */
+  /** Answers with the outcome of a message, after the answers to those before it. */
   #answer(outcome: Promise<Refusal | { readonly id: string | null }>, bytes: number): void {
     const { host } = this;
     this.#unanswered++;
@@ -181,7 +181,7 @@ export class InboundPeer {
       if ("code" in said) this.#error(said);
       else this.#send("ack", said);
     }).catch(() => {
-      // The peer is gone, or the program ends: it sends again what was not answered.
+      // The peer is gone, or the program stops: the peer resends what was not answered.
     }).finally(() => host.waitingBytes -= bytes);
   }
 

@@ -1,4 +1,4 @@
-/** Connections of peers that hand in messages from people. */
+/** Connections of peers that send in messages from people. */
 
 import {
   type InboundHost,
@@ -11,13 +11,13 @@ import type { Inbox } from "./inbox.ts";
 export interface InboundServerOptions {
   readonly inbox: Inbox;
   readonly maxMessageBytes: number;
-  /** False where nobody would do the work; true unless given. */
+  /** False if nothing handles the messages; true by default. */
   readonly isTaken?: boolean;
-  /** Asked for each message: false where too much work waits. */
+  /** Called for each message: false if too much work waits. */
   admit(): boolean;
 }
 
-/** How long peers wait at least before they come back after a drain. */
+/** Minimum delay before peers reconnect after a drain. */
 const RECONNECT_MS = 1_000;
 
 export class InboundServer implements InboundHost {
@@ -43,7 +43,7 @@ export class InboundServer implements InboundHost {
     return this.options.admit();
   }
 
-  /** A connection that is open; {@linkcode InboundServer.close} when it is gone. */
+  /** Adds an open connection; call {@linkcode InboundServer.close} when it is gone. */
   open(socket: PeerSocket): InboundPeer {
     const peer = new InboundPeer(socket, this);
     this.peers.add(peer);
@@ -55,7 +55,7 @@ export class InboundServer implements InboundHost {
     this.peers.delete(peer);
   }
 
-  /** Answers what was received, within `seconds`, and tells every peer when to come back. */
+  /** Answers what was received, within `seconds`, and tells every peer when to reconnect. */
   async drain(seconds: number): Promise<void> {
     const late = AbortSignal.timeout(seconds * 1000);
     const spreadMs = Math.max(RECONNECT_MS, seconds * 1000);

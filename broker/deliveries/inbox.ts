@@ -1,4 +1,4 @@
-/** Takes in messages from people: each becomes a job of its sender's partition, once, and durably. */
+/** Stores messages from people: each becomes one durable job of its sender's partition. */
 
 import { createHash } from "node:crypto";
 import { backoffMs } from "../../lib/backoff.ts";
@@ -15,18 +15,18 @@ export type InboundOutcome = "queued" | "repeat";
 export interface InboxOptions {
   /** Called when jobs were stored. */
   readonly onQueued?: () => void;
-  /** What keeps messages waiting: a {@linkcode StoreFailure}, or a mistake of ours. */
+  /** Gets the error that keeps messages waiting: a {@linkcode StoreFailure}, or a bug. */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
 }
 
-/** What is remembered of a sender. */
+/** What is stored about a sender. */
 interface Sender {
   /** Digests of the ids of its last messages. */
   readonly ids: readonly string[];
-  /** Place of its last job. */
+  /** Offset of its last job. */
   readonly last: number;
-  /** When it wrote last, in ms since 1970. */
+  /** When it last wrote, in ms since 1970. */
   readonly time: number;
 }
 
@@ -43,11 +43,11 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Ids by which a sender's repeats are known. */
+/** Number of ids kept per sender to detect repeats. */
 const REMEMBERED = 200;
-/** Fewer than are remembered: a commit of unknown fate is found again by the ids it wrote. */
+/** Less than {@linkcode REMEMBERED}: the ids show whether a commit of unknown outcome landed. */
 const MAX_OF_SENDER = 100;
-/** Each is a check, and denokv takes 10 of them in a commit. */
+/** Each sender is a check, and denokv takes 10 of them per commit. */
 const MAX_SENDERS = 10;
 const MAX_CHARS = 200_000;
 const MAX_CACHED = 1_000;
@@ -58,8 +58,9 @@ const RETRY = { baseMs: 50, maxMs: 2_000 };
 
 /**
  * - Order: messages of one sender are queued in the order of their store() calls.
- * - Repeats: an id that is among the sender's last 200, on any instance, is queued no second time.
- * - While the store is away store() waits. One commit is in flight, and takes all that waits.
+ * - Repeats: an id that is among the sender's last 200, on any instance, is not queued again.
+ * - While the store is unavailable, store() waits. One commit is in flight at a time, with as many
+ *   waiting messages as fit.
  */
 export class Inbox implements AsyncDisposable {
   #waiting: Waiting[] = [];
@@ -78,7 +79,7 @@ export class Inbox implements AsyncDisposable {
     this.#sweptAt = this.#clock.monotonic();
   }
 
-  /** Resolves when the message is durable; rejects only where the signal aborts before. */
+  /** Resolves once the message is durable; rejects if the signal aborts or the inbox closes. */
   store(message: InboundMessage, signal: AbortSignal): Promise<InboundOutcome> {
     return new Promise((resolve, reject) => {
       const partition = partitionOf(message.sender);
@@ -89,12 +90,12 @@ export class Inbox implements AsyncDisposable {
     });
   }
 
-  /** Messages that wait to be durable. */
+  /** Number of messages that are not durable yet. */
   get pending(): number {
     return this.#waiting.length;
   }
 
-  /** What is not durable yet is let go. */
+  /** Rejects the messages that are not durable yet. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(new Error("Cannot store: the inbox is closed"));
     await this.#run;
@@ -111,7 +112,7 @@ export class Inbox implements AsyncDisposable {
         failures = 0;
       } catch (error) {
         this.options.onError?.(error);
-        // The store is away; whether the commit landed is found out by the ids, at the next try.
+        // The store is unavailable; the next try finds out by the ids whether the commit landed.
         for (const partition of partitions) this.#known.delete(partition);
         await this.#pause(failures++);
       }
@@ -120,7 +121,7 @@ export class Inbox implements AsyncDisposable {
     await this.#sweep().catch((error) => this.options.onError?.(error));
   }
 
-  /** What one commit takes of what waits, from its start. */
+  /** The first waiting messages that fit in one commit, and their partitions. */
   #take(): [readonly Waiting[], ReadonlySet<string>] {
     const counts = new Map<string, number>();
     let chars = 0;
@@ -199,7 +200,7 @@ export class Inbox implements AsyncDisposable {
     if (this.#known.size > MAX_CACHED) this.#known.delete(this.#known.keys().next().value!);
   }
 
-  /** Between two tries; who gave up meanwhile is let go. */
+  /** Waits between two tries, and rejects callers that gave up meanwhile. */
   async #pause(failures: number): Promise<void> {
     const closed = this.#closed.signal;
     const wait = backoffMs(failures, { ...RETRY, random: () => this.#clock.random() });
@@ -228,14 +229,14 @@ export class Inbox implements AsyncDisposable {
   }
 }
 
-/** The body stays the text that it is: parsed and written again it could grow. */
+/** Keeps the text of the body: parsing and writing it again could make it larger. */
 function jobOf({ body }: InboundMessage, time: number): Uint8Array {
   return new TextEncoder().encode(
     `{"kind":${JSON.stringify(INBOUND)},"time":${time},"data":{"message":${body}}}`,
   );
 }
 
-/** Names no number: partitions stand in the ids of deliveries, and those in logs. */
+/** Hides the phone number: partitions are part of delivery ids, which appear in logs. */
 function partitionOf(sender: string): string {
   return `inbound:${digestOf(sender)}`;
 }

@@ -1,4 +1,4 @@
-/** The right to work on a partition: one instance at a time has it. */
+/** The right to work on a partition, which one instance at a time holds. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { KvClient, KvKey } from "../store/kv_client.ts";
@@ -7,21 +7,21 @@ import { encodeJson } from "../store/stored_json.ts";
 export const claimKey = (partition: string): KvKey => ["delivery_claim", partition];
 
 export interface ClaimTiming {
-  /** Silence of the holder after which another takes the partition. */
+  /** Silence of the holder after which another instance takes the partition. */
   readonly claimMs: number;
   readonly clock: Clock;
 }
 
-/** Partitions of others that are watched; more than this, and the watch begins anew. */
+/** Maximum number of watched partitions of others; beyond it, the watch starts over. */
 const MAX_SEEN = 10_000;
 
 interface Sighting {
   readonly versionstamp: string;
-  /** When it was seen first, by this instance's clock. */
+  /** When it was first seen, by this instance's clock. */
   readonly since: number;
 }
 
-/** Watches the claims of others, so that their silence is measured by one clock. */
+/** Watches the claims of others, to measure their silence with a single clock. */
 export class PartitionClaims {
   readonly #seen = new Map<string, Sighting>();
 
@@ -31,7 +31,7 @@ export class PartitionClaims {
     private readonly timing: ClaimTiming,
   ) {}
 
-  /** Takes a partition that nobody holds, or whose holder fell silent. */
+  /** Takes a partition that nobody holds, or whose holder went silent. */
   async take(partition: string): Promise<PartitionClaim | undefined> {
     const key = claimKey(partition);
     const held = await this.kv.get(key);
@@ -55,7 +55,7 @@ export class PartitionClaims {
   }
 }
 
-/** A partition that is held. Every change of its jobs checks the claim, so that a lost one does nothing. */
+/** A held partition. Every change of its jobs checks the claim, so a lost claim changes nothing. */
 export class PartitionClaim {
   lost = false;
 
@@ -70,7 +70,7 @@ export class PartitionClaim {
     return { key: this.key, versionstamp: this.versionstamp };
   }
 
-  /** Shows that the holder lives. */
+  /** Shows that the holder is alive. */
   async renew(): Promise<void> {
     const result = await this.kv.commit({
       checks: [this.check],

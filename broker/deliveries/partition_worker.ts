@@ -15,22 +15,22 @@ export interface PartitionWorkerOptions extends RetryRules {
   readonly renewMs: number;
   readonly onDone: () => void;
   readonly onRetry: (info: DeliveryInfo) => void;
-  /** It failed for good; `kept` is false where it is not listed, as too many are. */
+  /** A job failed for good; `kept` is false if it is not listed, because too many are. */
   readonly onDead: (info: DeliveryInfo, kept: boolean) => void;
-  /** The handler failed in a way that is a mistake in it. */
+  /** The handler failed because of a bug in it. */
   readonly onFault?: ((info: DeliveryInfo, error: unknown) => void) | undefined;
-  /** Asked for each job that failed for good: false where too many are kept already. */
+  /** Called for each job that failed for good: false if too many are kept already. */
   readonly keepsDead: () => boolean;
 }
 
-/** Of a partition that stands still, how far is looked for a job that may pass. */
+/** How many jobs of a blocked partition are searched for one that may pass. */
 const MAX_LOOK_AHEAD = 20;
 
 type Outcome = { readonly next: Awaited<ReturnType<DeliveryHandler>> } | {
   readonly error: unknown;
 };
 
-/** Runs until no job of the partition is due, the claim is lost, or it is to stop. */
+/** Runs until no job of the partition is due, the claim is lost, or it is told to stop. */
 export class PartitionWorker {
   constructor(
     private readonly partition: string,
@@ -38,7 +38,7 @@ export class PartitionWorker {
     private readonly options: PartitionWorkerOptions,
   ) {}
 
-  /** `stop` lets the job end that is under way; `abandon` does not. */
+  /** `stop` lets the current job finish; `abandon` does not. */
   async run(stop: AbortSignal, abandon: AbortSignal): Promise<void> {
     const { claim } = this;
     while (!stop.aborted && !claim.lost) {
@@ -73,8 +73,8 @@ export class PartitionWorker {
   }
 
   /**
-   * The partition has stood still for long because of `job`: where a later one passes, the service is
-   * there, and it is `job` that it cannot take. Tries one that has not failed yet, if there is any.
+   * `job` has blocked the partition for a long time. If a later job passes, the service is
+   * available, and `job` itself is at fault. Tries one that has not failed yet, if there is any.
    */
   async #tryOther(job: StoredJob, abandon: AbortSignal): Promise<Other | undefined> {
     const later = await this.#jobs({ limit: MAX_LOOK_AHEAD, after: job.entry.key });
@@ -83,13 +83,13 @@ export class PartitionWorker {
     const outcome = await this.#try(other, abandon);
     if (!outcome) return undefined;
     if (!("error" in outcome)) await this.#passed(other, outcome);
-    // Where it was not even asked, it stays the next to be tried: the order of the partition is kept.
+    // The service was not called: the job stays next in line, and the order is kept.
     else if (isUnasked(outcome.error)) return undefined;
     else await this.#failed(other, outcome.error, "failed");
     return "error" in outcome ? "failed" : "passed";
   }
 
-  /** Undefined where what came of it is not ours to write: the claim is lost, or it was cut off. */
+  /** Undefined if the outcome must not be stored: the claim is lost, or the job was cut off. */
   async #try(job: StoredJob, abandon: AbortSignal): Promise<Outcome | undefined> {
     const working = new AbortController();
     const stop = () => working.abort();
@@ -105,7 +105,7 @@ export class PartitionWorker {
       working.abort();
       await renewing;
     }
-    // Stopped in the middle: it is done again by whoever takes the partition.
+    // Stopped in the middle: the next holder of the partition does it again.
     if (this.claim.lost || ("error" in outcome && abandon.aborted)) return undefined;
     return outcome;
   }
@@ -115,7 +115,7 @@ export class PartitionWorker {
     for (;;) {
       await clock.sleep(renewMs, signal);
       if (signal.aborted) return;
-      // A renewal that fails for now is tried again; the work goes on, and its end checks the claim.
+      // A failed renewal is retried; the work continues, and its commit checks the claim.
       await this.claim.renew().catch(() => {});
     }
   }
@@ -144,23 +144,23 @@ export class PartitionWorker {
     if (await this.#commit(job, { sets, deletes: [key] })) onDead(info("dead"), kept);
   }
 
-  /** Whether the change was made, as far as the store tells; @throws where the store is away. */
+  /** Whether the change was made, as far as the store tells; @throws if it is unavailable. */
   async #commit(job: StoredJob, change: Partial<KvCommit>): Promise<boolean> {
     const { kv } = this.options;
     const checks = [job.check, this.claim.check];
     try {
       const result = await kv.commit({ sets: [], ...change, checks });
       if (result.ok) return true;
-      // Another holds the partition, or an operator took the job away; or the client under it tried twice.
+      // Another holds the partition, an operator removed the job, or the KV client tried twice.
       return await this.#isChanged(job);
     } catch (error) {
-      // The answer was lost; where the change is there, it is ours, as it checked the claim.
+      // The answer was lost. If the change is there, it is ours, because it checked the claim.
       if (await this.#isChanged(job)) return true;
       throw error;
     }
   }
 
-  /** Whether the job is no longer what it was, while the partition is still ours. */
+  /** Whether the job has changed while the partition is still ours. */
   async #isChanged({ check, entry }: StoredJob): Promise<boolean> {
     const { kv } = this.options;
     const [job, claim] = await Promise.all([kv.get(entry.key), kv.get(this.claim.check.key)]);

@@ -1,4 +1,4 @@
-/** Work that is done once, whichever instance does it: in order in a partition, partitions in parallel. */
+/** The queue of work for all instances: in order within a partition, partitions in parallel. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { Notifier } from "../../lib/notifier.ts";
@@ -14,28 +14,28 @@ export interface DeliveryQueueOptions {
   readonly instance: string;
   readonly handler: DeliveryHandler;
   readonly onRetry?: (info: DeliveryInfo) => void;
-  /** `kept` is false where it is not listed, as too many are. */
+  /** `kept` is false if it is not listed, because too many are. */
   readonly onDead?: (info: DeliveryInfo, kept: boolean) => void;
-  /** The handler failed in a way that is a mistake in it, and is called again. */
+  /** The handler failed because of a bug in it, and is called again. */
   readonly onFault?: (info: DeliveryInfo, error: unknown) => void;
-  /** What keeps this instance from its work: a {@linkcode StoreFailure}, or a mistake of ours. */
+  /** Gets the error that keeps this instance from working: a {@linkcode StoreFailure} or a bug. */
   readonly onError?: (error: unknown) => void;
   readonly maxAttempts?: number;
-  /** Age at which work is given up that waits for a service which is away; a day unless given. */
+  /** Age at which work for an unavailable service is given up; a day by default. */
   readonly maxAgeMs?: number;
   readonly retry?: { readonly baseMs: number; readonly maxMs: number };
-  /** After that long a failing job's partition tries the next one too; a minute unless given. */
+  /** After this time, a failing job's partition tries a later one too; a minute by default. */
   readonly heldUpMs?: number;
-  /** The same where the service does not answer at all; ten minutes unless given. */
+  /** The same if the service does not answer at all; ten minutes by default. */
   readonly silentMs?: number;
-  /** Jobs that may wait; more are refused. */
+  /** Maximum number of waiting jobs; more are refused. */
   readonly maxWaiting?: number;
-  /** Jobs that failed for good and are kept; more are let go. */
+  /** Maximum number of kept jobs that failed for good; more are discarded. */
   readonly maxDead?: number;
-  /** How often partitions are looked for where nothing rang. */
+  /** Poll interval for partitions, if no notification comes. */
   readonly pollMs?: number;
   readonly claimMs?: number;
-  /** What calls that are under way get to end, when the queue is closed. */
+  /** Time for calls in flight to finish when the queue is closed. */
   readonly graceMs?: number;
   readonly clock?: Clock;
 }
@@ -44,18 +44,18 @@ export interface DeliveryTotals {
   done: number;
   retried: number;
   dead: number;
-  /** Refused, as too much waited. */
+  /** Refused, because too much was waiting. */
   refused: number;
-  /** Failed for good and not kept, as too many were. */
+  /** Failed for good and not kept, because too many were. */
   lost: number;
 }
 
 const MAX_PARTITIONS = 32;
 const MAX_LISTED = 1_000;
 const MAX_PAGE = 64;
-/** So many are counted at every look, more of them once a second. */
+/** Up to this many are counted every time, more than this only once a second. */
 const FEW = 50;
-/** Where more than {@linkcode MAX_LISTED} wait they are counted no more often than this. */
+/** If more than {@linkcode MAX_LISTED} wait, they are counted no more often than this. */
 const COUNT_MS = 10_000;
 const GRACE_MS = 2_000;
 const HELD_UP_MS = 60_000;
@@ -63,17 +63,17 @@ const SILENT_MS = 600_000;
 const DAY_MS = 86_400_000;
 
 /**
- * Jobs come into the store in the commit of the messages that caused them. A partition belongs to the
- * instance that claimed it; where that falls silent, another goes on with its first job. A partition
- * whose first job waits for its next try belongs to nobody.
+ * Jobs are stored in the same commit as the messages that caused them. A partition belongs to the
+ * instance that claimed it; if that instance goes silent, another continues with the first job. A
+ * partition whose first job waits for its next attempt belongs to nobody.
  */
 export class DeliveryQueue implements AsyncDisposable {
   readonly totals: DeliveryTotals = { done: 0, retried: 0, dead: 0, refused: 0, lost: 0 };
-  /** Jobs that wait, on all instances together, as of the last count. */
+  /** Waiting jobs of all instances together, as of the last count. */
   depth = 0;
   /** Jobs that failed for good, as of the last count. */
   deadDepth = 0;
-  /** Age of the oldest that waits, in ms, as of the last look. */
+  /** Age of the oldest waiting job, in ms, as of the last look. */
   oldestMs = 0;
   readonly #kv: KvClient;
   readonly #options: DeliveryQueueOptions;
@@ -83,10 +83,10 @@ export class DeliveryQueue implements AsyncDisposable {
   readonly #working = new Map<string, Promise<void>>();
   readonly #notifier = new Notifier();
   readonly #closed = new AbortController();
-  /** Aborts after {@linkcode DeliveryQueueOptions.graceMs}: what is under way is left to others. */
+  /** Aborts after {@linkcode DeliveryQueueOptions.graceMs}: unfinished work is left to others. */
   readonly #abandoned = new AbortController();
   #alarm = new AbortController();
-  /** Jobs that were let in since the last count. */
+  /** Jobs admitted since the last count. */
   #admitted = 0;
   #countedAt = -Infinity;
   #run: Promise<unknown> = Promise.resolve();
@@ -127,12 +127,12 @@ export class DeliveryQueue implements AsyncDisposable {
     this.#run = Promise.all([this.#lookForPartitions(), this.#poll()]);
   }
 
-  /** Something was stored that has to be done. */
+  /** Call it when a job was stored. */
   notify(): void {
     this.#notifier.notify();
   }
 
-  /** Asked before a job is stored: false, and counted, where as many wait as may. */
+  /** Call it before a job is stored: false, and counted as refused, if the queue is full. */
   admit(): boolean {
     if (this.isFull) {
       this.totals.refused++;
@@ -152,7 +152,7 @@ export class DeliveryQueue implements AsyncDisposable {
     return entries.map((entry) => new StoredJob(entry).info(state));
   }
 
-  /** Puts a dead delivery back to its place in its partition; false where there is none of that id. */
+  /** Returns a dead delivery to its place in its partition; false if there is none with that id. */
   async retry(id: string): Promise<boolean> {
     const place = parseDeliveryId(id);
     if (!place) return false;
@@ -182,7 +182,7 @@ export class DeliveryQueue implements AsyncDisposable {
     this.#notifier.notify();
     await this.#run;
     const idle = Promise.allSettled(this.#working.values());
-    // Cut off in its middle a call would be made again, by whoever takes the partition.
+    // A call that is cut off would be repeated by the next holder of the partition.
     const done = new AbortController();
     const grace = this.#clock.sleep(this.#options.graceMs ?? GRACE_MS, done.signal);
     await Promise.race([idle, grace]);
@@ -205,14 +205,14 @@ export class DeliveryQueue implements AsyncDisposable {
       try {
         await this.#startPartitions();
       } catch (error) {
-        // The store is away; the fanout says so, and the next look comes with the poll.
+        // The store is unavailable: the fanout reports it, and the next poll tries again.
         this.#options.onError?.(error);
       }
       await this.#notifier.wait();
     }
   }
 
-  /** Starts on each partition whose first job is due, and sets the alarm for the first that will be. */
+  /** Starts each partition whose first job is due, and sets the alarm for the next one. */
   async #startPartitions(): Promise<void> {
     const now = this.#clock.wall();
     let oldest = now;
@@ -231,7 +231,7 @@ export class DeliveryQueue implements AsyncDisposable {
   /** The first job of every partition. */
   async *#firstJobs(): AsyncGenerator<StoredJob> {
     let after: KvKey | undefined;
-    // Partitions of one job come many at a time; of a long partition not more than its first is read.
+    // Many partitions with one job are read at a time, but only the first job of a long partition.
     for (let limit = 1; !this.#closed.signal.aborted;) {
       const options = { limit, ...(after ? { after } : {}) };
       const page = await this.#kv.list({ prefix: DELIVERY_PREFIX }, options);
@@ -287,11 +287,11 @@ export class DeliveryQueue implements AsyncDisposable {
         this.#closed.signal,
         this.#abandoned.signal,
       );
-      // A job may have come between the last look and the release.
+      // A job may have arrived between the last look and the release.
       this.notify();
     };
     const done = work().catch((error) => {
-      // The store is away: the claim stays, and is renewed or taken by whoever comes first.
+      // The store is unavailable: the claim stays until an instance takes it.
       this.#options.onError?.(error);
     }).finally(() => this.#working.delete(partition));
     this.#working.set(partition, done);

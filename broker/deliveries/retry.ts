@@ -1,4 +1,4 @@
-/** What a failed try means for the work: another one, when, and whether it counts. */
+/** Decides what follows a failed attempt: whether and when to retry, and whether it counts. */
 
 import { reasonOf } from "../../telemetry/log.ts";
 import { backoffMs } from "../../lib/backoff.ts";
@@ -9,38 +9,38 @@ import type { JobValue, StoredJob } from "./stored_job.ts";
 export interface RetryRules {
   readonly clock: Clock;
   readonly maxAttempts: number;
-  /** Age at which work is given up that waits for a service which is away. */
+  /** Age at which work for an unavailable service is given up. */
   readonly maxAgeMs: number;
-  /** Between the tries of work that counts as failed, and may hold nobody else up. */
+  /** Back-off between attempts that count as failed. */
   readonly retry: { readonly baseMs: number; readonly maxMs: number };
-  /** After that long its partition tries the next job too, to see whether that passes. */
+  /** After this time, its partition tries a later job too, to see whether that passes. */
   readonly heldUpMs: number;
-  /** The same where the service does not answer: it may have come back meanwhile. */
+  /** The same if the service does not answer: it may have recovered meanwhile. */
   readonly silentMs: number;
 }
 
 export interface Judgement {
-  /** It is given up. */
+  /** The work is given up. */
   readonly isDead: boolean;
-  /** It has stood in its partition's way for long, and the service may yet be there. */
+  /** It has blocked its partition for a long time, and the service may be available. */
   readonly isHeldUp: boolean;
-  /** What is kept of the try. */
+  /** What is stored about the attempt. */
   readonly change: Partial<JobValue> & Required<Pick<JobValue, "attempts" | "reason">>;
 }
 
-/** What became just now of a later job of the same partition. */
+/** The outcome of a later job of the same partition that was just tried. */
 export type Other = "passed" | "failed";
 
-/** An alarm goes out that soon after a service is back. */
+/** An alarm is sent at the latest this long after a service recovers. */
 const AWAY_RETRY_MS = 5_000;
-/** Work that fails while others pass holds its partition up for minutes, and not for an hour. */
+/** Limits how long work that fails while others pass blocks its partition: minutes, not an hour. */
 const OWN_RETRY_MS = 10_000;
 const MAX_REASON_CHARS = 500;
 
 /**
- * A try counts unless the service seems to be away: by what it says, or as a later job of the partition
- * failed as well. Work that alone fails for long counts half of its tries at most: with nothing to
- * compare it with, it may be the service.
+ * An attempt counts unless the service seems unavailable: by its answer, or because a later job of
+ * the partition failed too. Even then, work that fails for a long time counts up to half of its
+ * attempts, but not more: without a job that passes, the service may be the cause.
  */
 export function planRetry(
   { value }: StoredJob,
@@ -53,7 +53,7 @@ export function planRetry(
   const { permanent, contact } = failure;
   const now = clock.wall();
   const { attempts: before = 0, time = Infinity } = value;
-  // What was not even asked for has not failed.
+  // If nothing was sent, the work has not failed.
   const failingSince = value.failingSince ?? (contact === "none" ? undefined : now);
   const failingForMs = now - (failingSince ?? now);
   const own = failure.own || other === "passed";
@@ -91,7 +91,7 @@ function waitMs(
   if (retryAfterMs !== undefined && (busy || !own)) return retryAfterMs;
   const random = () => clock.random();
   if (away) {
-    // Twice as long at each try, as it waits for about as long as it has failed.
+    // Doubles with each attempt, because it waits for about as long as it has been failing.
     const maxMs = Math.min(retry.maxMs, AWAY_RETRY_MS);
     return backoffMs(0, { baseMs: Math.max(retry.baseMs, failingForMs), maxMs, random });
   }

@@ -1,4 +1,4 @@
-/** Another service, called over HTTP until it seems to be away, and then only now and then. */
+/** Another service, called over HTTP; while it seems unavailable, it is only probed. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { Circuit } from "./circuit.ts";
@@ -6,24 +6,24 @@ import { DeliveryError } from "./delivery.ts";
 import { callJson, type HttpCall } from "./http_call.ts";
 
 export interface ServiceOptions {
-  /** Names it in errors: `the backend`. */
+  /** Its name in errors, e.g. `the backend`. */
   readonly name: string;
   readonly timeoutMs: number;
-  /** How long it is left alone while it is away. */
+  /** Pause between two probes while it is unavailable. */
   readonly restMs?: number | undefined;
-  /** Called once when it is found to be away, and once when it is back. */
+  /** Called once when it becomes unavailable, and once when it recovers. */
   readonly onAway?: ((away: boolean) => void) | undefined;
   readonly clock?: Clock | undefined;
 }
 
 export interface ServiceCall extends Omit<HttpCall, "timeoutMs" | "service"> {
-  /** Names the message that it hands over, the same at every try; undefined for a question. */
+  /** Identifies the message that is sent, the same on every attempt; undefined for a query. */
   readonly key?: string;
 }
 
 const REST_MS = 5_000;
 
-/** Knows by all its calls whether a failure is the service's or the message's. */
+/** Decides by all its calls whether a failure is due to the service or to the message. */
 export class Service {
   readonly #circuit: Circuit;
   readonly #restMs: number;
@@ -34,13 +34,13 @@ export class Service {
     this.#circuit = new Circuit({ restMs, clock, onAway });
   }
 
-  /** @throws {DeliveryError} `own` where it fails by itself, and not as the service is away. */
+  /** @throws {DeliveryError} `own` if the message itself is at fault, not the service. */
   async call({ key, ...call }: ServiceCall, signal?: AbortSignal): Promise<unknown> {
     const { name: service, timeoutMs } = this.options;
     const circuit = this.#circuit;
     const begun = circuit.begin(key);
     if (!begun) {
-      throw new DeliveryError(`${service} is away`, {
+      throw new DeliveryError(`${service} is unavailable`, {
         away: true,
         retryAfterMs: this.#restMs,
       });
@@ -50,7 +50,7 @@ export class Service {
       circuit.passed(begun);
       return answer;
     } catch (error) {
-      // What was cut off here says nothing.
+      // A call that was aborted here says nothing about the service.
       if (!(error instanceof DeliveryError) || signal?.aborted) throw error;
       if (error.permanent) {
         circuit.answered();

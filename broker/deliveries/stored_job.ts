@@ -4,16 +4,16 @@ import type { KvEntry, KvKey } from "../store/kv_client.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";
 import type { Delivery, DeliveryInfo } from "./delivery.ts";
 
-/** What stands under the key; only `kind` and `data` where it was never tried. */
+/** The stored value; fields about attempts are missing if it was never tried. */
 export interface JobValue {
   readonly kind: string;
   readonly data: unknown;
-  /** When it was made, in ms since 1970. */
+  /** When it was created, in ms since 1970. */
   readonly time?: number;
   readonly attempts?: number;
-  /** Not to be tried before, in ms since 1970. */
+  /** Not to be tried before this time, in ms since 1970. */
   readonly notBefore?: number;
-  /** When the tries that fail in a row began, in ms since 1970. */
+  /** When the current series of failed attempts started, in ms since 1970. */
   readonly failingSince?: number | undefined;
   readonly reason?: string;
 }
@@ -21,7 +21,7 @@ export interface JobValue {
 export const DELIVERY_PREFIX: KvKey = ["delivery"];
 export const DEAD_PREFIX: KvKey = ["delivery_dead"];
 
-/** Reads and names what stands in the queue, or among the dead. */
+/** A job as it is stored in the queue, or among the dead ones. */
 export class StoredJob {
   readonly partition: string;
   readonly offset: number;
@@ -62,13 +62,13 @@ export class StoredJob {
   }
 }
 
-/** Can stand in a URL's path as it is. */
+/** Needs no escaping in a URL path. */
 export function deliveryId(partition: string, offset: number): string {
   const name = btoa(encodeURIComponent(partition)).replaceAll("+", "-").replaceAll("/", "_");
   return `${offset.toString(36)}.${name.replaceAll("=", "")}`;
 }
 
-/** The partition and offset that an id names; undefined where it is none. */
+/** The partition and offset in an id; undefined if the id is invalid. */
 export function parseDeliveryId(id: string): { partition: string; offset: number } | undefined {
   const parts = /^([0-9a-z]+)\.([A-Za-z0-9_-]*)$/.exec(id);
   if (!parts) return undefined;

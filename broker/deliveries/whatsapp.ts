@@ -1,4 +1,4 @@
-/** Messages to people over the WhatsApp Cloud API. */
+/** Sends messages to people over the WhatsApp Cloud API. */
 
 import { createHash } from "node:crypto";
 import { addressOf } from "./http_call.ts";
@@ -6,30 +6,30 @@ import { cut, oneLine } from "./plain_text.ts";
 import { Service } from "./service.ts";
 
 export interface WhatsAppOptions {
-  /** Of the phone number, e.g. `https://graph.facebook.com/v20.0/1234567890`; may have a query. */
+  /** URL of the phone number, e.g. `https://graph.facebook.com/v20.0/12345`; may have a query. */
   readonly url: string;
   readonly token: string;
   readonly timeoutMs?: number;
-  /** How long it is left alone while it is away. */
+  /** Pause between two probes while it is unavailable. */
   readonly restMs?: number;
-  /** Called once when WhatsApp is found to be away, and once when it is back. */
+  /** Called once when WhatsApp becomes unavailable, and once when it recovers. */
   readonly onAway?: (away: boolean) => void;
 }
 
 export type WhatsAppMessage =
-  /** More than 4,096 characters are cut, and end in `…`. */
+  /** A text of more than 4,096 characters is cut, and ends in `…`. */
   | { readonly type: "text"; readonly text: string }
   | {
     readonly type: "template";
     readonly name: string;
     /** e.g. `es_CO`. */
     readonly language: string;
-    /** Of the template's body, in order; each goes out in one line of at most 1,024 characters. */
+    /** For the template's body, in order; each is sent as one line of at most 1,024 characters. */
     readonly values: readonly string[];
   };
 
 const TIMEOUT_MS = 10_000;
-/** What the Cloud API takes; it refuses a message with more, and values with line breaks. */
+/** Limits of the Cloud API; it also refuses values with line breaks. */
 const MAX_TEXT_CHARS = 4_096;
 const MAX_VALUE_CHARS = 1_024;
 
@@ -44,7 +44,7 @@ export class WhatsApp {
     this.#service = new Service({ name: "WhatsApp", timeoutMs, restMs, onAway });
   }
 
-  /** @throws {DeliveryError} whose message names neither the number nor the token. */
+  /** @throws {DeliveryError} whose message contains neither the number nor the token. */
   async send(to: string, message: WhatsAppMessage, signal: AbortSignal): Promise<void> {
     const body = { messaging_product: "whatsapp", to: to.replace(/^\+/, ""), ...bodyOf(message) };
     await this.#service.call({

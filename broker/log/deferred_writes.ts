@@ -1,17 +1,19 @@
-/** What is not taken into memory while the store is away: work, and what follows it. */
+/**
+ * Entries that memory does not take while the store is unavailable: jobs, and what follows them.
+ */
 
 import type { Waiting } from "./log_append.ts";
 import type { Entry } from "../messages/message.ts";
 
 /**
- * An entry with a job has to be stored before it is acknowledged. The later messages of its device
- * wait with it, or they would overtake it. Bounded by what sources have under way at most.
+ * An entry with a job must be stored before it is acknowledged. Later messages of its device wait
+ * with it; otherwise they would overtake it. Bounded by what sources have in flight.
  */
 export class DeferredWrites {
   readonly #waiting: Waiting[] = [];
   readonly #devices = new Set<string>();
 
-  /** Keeps what has to wait, and returns the rest. */
+  /** Keeps what must wait, and returns the rest. */
   sort(waiting: readonly Waiting[]): Waiting[] {
     const free: Waiting[] = [];
     for (const each of waiting) {
@@ -29,7 +31,7 @@ export class DeferredWrites {
     return free;
   }
 
-  /** Returns what has waited, and how much of it is `stored` already and waits no more. */
+  /** Returns what has waited, and the number of waiting entries that are already `stored`. */
   release(stored: readonly Entry[] = []): { waiting: Waiting[]; storedCount: number } {
     const isStored = new Set(stored);
     const waiting: Waiting[] = [];
@@ -50,7 +52,7 @@ export class DeferredWrites {
   }
 }
 
-/** Two that are answered apart, and of which the later one answers for both. */
+/** Splits a publish into two parts; it resolves when both have resolved. */
 function parted(
   { leased, since, resolve, reject }: Waiting,
   one: readonly Entry[],

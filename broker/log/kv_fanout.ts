@@ -22,23 +22,23 @@ export interface KvFanoutOptions {
   readonly retentionMs: number;
   /** Bytes of recent messages kept in memory. */
   readonly recentMaxBytes: number;
-  /** How often the head is read where no wake came. */
+  /** How often the head is read if no wake arrives. */
   readonly pollMs?: number;
-  /** How often the last messages of devices are written behind. */
+  /** How often the last messages of devices are written to the store. */
   readonly flushMs?: number;
   /**
-   * The store is a file: a single instance goes on in memory where its disk fails, and nothing is
-   * watched before another one is seen to write.
+   * The store is a file: a single instance continues in memory if its disk fails, and the watch
+   * starts only once another instance has been seen writing.
    */
   readonly onDisk?: boolean;
   readonly clock?: Clock;
 }
 
-/** Another instance writes the last messages behind, unless it has stopped for so long. */
+/** The instance that wrote last flushes the last messages; others do so after this much time. */
 const FOREIGN_FLUSH_MS = 10_000;
-/** Last messages that are written behind: each costs as much as ten messages of the log. */
+/** Last messages to flush per ms; each costs as much as ten messages of the log. */
 const LASTS_A_MS = 1;
-/** An instance that starts reads this much of the log. */
+/** The longest time between flushes: an instance that starts reads this much of the log. */
 const MAX_FLUSH_MS = 30_000;
 const RETRY = { baseMs: 50, maxMs: 2_000 };
 
@@ -54,9 +54,9 @@ export class KvFanout implements Fanout {
   readonly #notifier = new Notifier();
   #state: FanoutState = { state: "starting" };
   #headStale = false;
-  /** Versionstamp of the head that a wake told of last. */
+  /** Versionstamp of the head in the last wake. */
   #notified: string | undefined;
-  /** Another instance writes to the same store. */
+  /** Resolves once another instance is known to write to the same store. */
   readonly #company = Promise.withResolvers<void>();
   #tasks: Promise<void>[] = [];
 
@@ -79,7 +79,7 @@ export class KvFanout implements Fanout {
     return this.#out.name;
   }
 
-  /** Commits that had to be made anew because another instance wrote first, of `commits`. */
+  /** How many of `commits` had to be redone because another instance wrote first. */
   get conflicts(): number {
     return this.#out.conflicts;
   }
@@ -133,24 +133,27 @@ export class KvFanout implements Fanout {
   }
 
   /**
-   * Commits a change of the lease with a new head, so that whoever knows the head of before cannot
-   * append; false where the lease or the head had changed. Rejects while the store is away.
+   * Commits a change of the lease with a new head, so that an instance that knows only the previous
+   * head cannot append. False if the lease or the head had changed; rejects while the store is
+   * unavailable.
    */
   fence(change: LeaseChange): Promise<boolean> {
     return this.#out.fence(change);
   }
 
-  /** Sets what says whether this instance has the ingest lease now; it reads the store. */
+  /**
+   * Sets the function that reads from the store whether this instance holds the ingest lease now.
+   */
   set leaseProof(prove: () => Promise<boolean>) {
     this.#out.gate.prove = prove;
   }
 
-  /** Sets what says whether no other instance shares the store. */
+  /** Sets the function that reports whether no other instance shares the store. */
   set aloneness(isAlone: () => boolean) {
     this.#memory.isAlone = isAlone;
   }
 
-  /** Somebody could not write to the store: finds out whether anybody can. */
+  /** Called after a failed write elsewhere: tests whether the store accepts any write. */
   suspect(): void {
     if (this.#options.onDisk && !this.#memory.active) this.#out.probe();
   }
@@ -171,7 +174,7 @@ export class KvFanout implements Fanout {
     }
   }
 
-  // ---- the loop: one thing at a time, and one commit in flight
+  // ---- the loop: one step at a time, and one commit in flight
 
   async #run(): Promise<void> {
     let failures = 0;
@@ -196,7 +199,7 @@ export class KvFanout implements Fanout {
 
   #leaveStore(error: unknown): void {
     const reason = reasonOf(error);
-    this.#memory.begin("the store fails: the log goes on in memory");
+    this.#memory.begin("the store fails: the log continues in memory");
     this.#setState({ state: "memory", reason, since: this.#clock.wall() });
   }
 
@@ -212,7 +215,7 @@ export class KvFanout implements Fanout {
     else if (done === "idle") await this.#notifier.wait();
   }
 
-  /** Reads the head and what lies between it and here, and finds out what became of a commit. */
+  /** Reads the log up to the store's head, and finds out what became of a commit. */
   async #catchUp(): Promise<void> {
     this.#headStale = false;
     const now = await this.#view.reader.head();
@@ -235,14 +238,14 @@ export class KvFanout implements Fanout {
       return;
     }
     this.#view.seen(now);
-    // The wake for what was just read.
+    // The wake announced what was just read.
     if (this.#notified === now.versionstamp) this.#headStale = false;
     await this.#out.reconcile(now.head, this.#headStale);
   }
 
   // ---- start
 
-  /** Repeats a step of the start until the store answers. */
+  /** Repeats a step of the startup until the store answers. */
   async #retried(step: () => Promise<void>): Promise<void> {
     for (let failures = 0;; failures++) {
       try {
@@ -256,28 +259,31 @@ export class KvFanout implements Fanout {
     }
   }
 
-  // ---- what runs beside the loop
+  // ---- tasks that run beside the loop
 
   #staleHead(): void {
     this.#headStale = true;
     this.#notifier.notify();
   }
 
-  /** A watch reads the store at each commit, also at one's own: who is alone has no use for it. */
+  /**
+   * A watch reads the store at each commit, including this instance's own: a single instance does
+   * not need it.
+   */
   async #watch(): Promise<void> {
     await this.#company.promise;
     while (!this.#closed.signal.aborted) {
       try {
         for await (const [entry, turn] of this.#kv.watch([HEAD, TURN], this.#closed.signal)) {
           this.#out.fairness.saw(turn);
-          // Its own commits need no reading: their results tell.
+          // This instance's own commits need no read: their results are known.
           if (entry?.versionstamp === this.#view.stamp) continue;
           if (entry && decodeHead(entry.value).writer === this.writer) continue;
           this.#notified = entry?.versionstamp;
           this.#staleHead();
         }
       } catch {
-        // The loop finds out whether the store is away.
+        // The loop finds out whether the store is unavailable.
         this.#staleHead();
       }
       await this.#clock.sleep(RETRY.maxMs * this.#clock.random(), this.#closed.signal);
@@ -312,12 +318,15 @@ export class KvFanout implements Fanout {
           this.#view.head.next,
         );
       } catch {
-        // The loop finds out by itself that the store is away; this is tried again.
+        // The loop finds out by itself that the store is unavailable; this is tried again.
       }
     }
   }
 
-  /** Many devices are written seldom, so that each message costs the same in a large fleet. */
+  /**
+   * The more devices there are to write, the less often: the cost per message stays the same in a
+   * large fleet.
+   */
   get #flushDueMs(): number {
     return Math.min(
       this.#view.lasts.dirtyCount / LASTS_A_MS,

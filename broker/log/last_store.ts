@@ -1,4 +1,4 @@
-/** The last message of each device in the store, written behind the log. */
+/** The last message of each device in the store, written some time after the log. */
 
 import type { KvClient } from "../store/kv_client.ts";
 import { LAST_PREFIX, LAST_UPTO, lastKey } from "../store/kv_keys.ts";
@@ -20,8 +20,9 @@ interface Upto {
 }
 
 /**
- * Keeps `[last, device]` for devices whose messages are newer than `[last_upto]`. Every instance
- * knows them all from the log, so whichever writes them, the store is complete to that offset.
+ * Keeps `[last, device]` for devices with messages newer than `[last_upto]`. Every instance knows
+ * them all from the log, so whichever instance writes them, the store is complete up to that
+ * offset.
  */
 export class LastStore {
   /** Newest publication of each device beyond {@linkcode LastStore.upto}. */
@@ -31,12 +32,14 @@ export class LastStore {
   #position = 0;
   #stamp: string | null = null;
   #known = false;
-  /** Counts the resets: what was begun before one says nothing about the log after it. */
+  /** Counts the resets: work begun before a reset does not apply to the log after it. */
   #life = 0;
 
   constructor(private readonly kv: KvClient, private readonly log: MessageLog) {}
 
-  /** Offset that the store's last messages are complete to, as far as this instance knows. */
+  /**
+   * Offset up to which the last messages in the store are complete, as far as this instance knows.
+   */
   get upto(): number {
     return this.#upto;
   }
@@ -47,12 +50,12 @@ export class LastStore {
 
   add(publication: Publication): void {
     this.#position = publication.offset;
-    // Another instance was faster, and may have written a newer one of the device.
+    // Another instance was faster and may have written a newer message of the device.
     if (publication.offset <= this.#upto) return;
     this.#dirty.set(publication.deviceId, publication);
   }
 
-  /** Every change so far is of a log that is gone; `position` is where the new one starts. */
+  /** Drops every change so far, because its log is gone; `position` is where the new one starts. */
   reset(position: number): void {
     this.#dirty.clear();
     this.#upto = position;
@@ -61,7 +64,7 @@ export class LastStore {
     this.#life++;
   }
 
-  /** Reads every device's last message, and the offset that they are complete to. */
+  /** Reads every device's last message, and the offset up to which they are complete. */
   async load(epoch: Epoch, onPublication: (publication: Publication) => void): Promise<number> {
     this.reset(0);
     await this.#readUpto(epoch);
@@ -69,7 +72,7 @@ export class LastStore {
     return this.#upto;
   }
 
-  /** Reads every device's last message, complete at least to the log's floor. */
+  /** Reads every device's last message, complete at least up to the log's floor. */
   async read(epoch: Epoch, onPublication: (publication: Publication) => void): Promise<void> {
     let after: readonly (string | number)[] | undefined;
     for (;;) {
@@ -83,14 +86,14 @@ export class LastStore {
     }
   }
 
-  /** Writes what is dirty; returns false where another instance was faster. */
+  /** Writes what is dirty; returns false if another instance was faster. */
   async flush(epoch: Epoch): Promise<boolean> {
     const life = this.#life;
     if (!this.#known) await this.#readUpto(epoch);
-    // The database is another one, of which this instance has yet to hear.
+    // The database was replaced, and this instance has not noticed it yet.
     if (life !== this.#life || !this.#known) return false;
     const position = this.#position;
-    // The store is ahead of this instance, which has yet to read what others wrote.
+    // The store is ahead of this instance, which has not read yet what others wrote.
     if (position <= this.#upto) return true;
     const publications = [...this.#dirty.values()];
     for (let i = 0; i < publications.length || i === 0;) {
@@ -136,7 +139,7 @@ export class LastStore {
     this.#known = !upto || upto.epoch === epoch.id;
     if (!upto || !this.#known) return;
     if (upto.offset < this.#upto) {
-      // An older copy took the place of the database.
+      // The database was replaced by an older copy.
       for (const last of this.log.lastOfAll()) {
         if (last.epoch.id === epoch.id) this.#dirty.set(last.deviceId, last);
       }
@@ -148,7 +151,7 @@ export class LastStore {
   }
 }
 
-/** The epoch and offset in front of a frame that holds the one message. */
+/** The id of the epoch, followed by a frame with the message; its `batch` is the offset. */
 function encodeLast(publication: Publication): Uint8Array {
   const { deviceId, payload, hasUuid, time, offset, epoch } = publication;
   const { bytes } = packFrame(

@@ -1,4 +1,4 @@
-/** One instance at a time consumes the sources: who, and how another takes over. */
+/** Lets one instance at a time consume the sources, and another one take over. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient } from "../store/kv_client.ts";
@@ -6,7 +6,7 @@ import { LEASE, LEASE_BEAT } from "../store/kv_keys.ts";
 import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
 interface LeaseValue {
-  /** The instance that holds it; empty where it was given up. */
+  /** The instance that holds the lease; empty if it was released. */
   readonly owner: string;
   /** Rises with every takeover. */
   readonly fence: number;
@@ -20,7 +20,7 @@ export interface LeaseChange {
 
 /**
  * Commits a change of the lease together with the head of the log, so that an append of the former
- * owner, which knows the head of before, fails. False where the lease or the head had changed.
+ * owner, which knows only the previous head, fails. False if the lease or the head had changed.
  */
 export type Fence = (change: LeaseChange) => Promise<boolean>;
 
@@ -30,14 +30,17 @@ export interface LeaseOptions {
   readonly fence: Fence;
   /** The sources may be consumed from now on. */
   onAcquired(): void;
-  /** They may not: another instance has the lease, or it cannot be proven any more. */
+  /**
+   * The sources must not be consumed: another instance has the lease, or it can no longer be
+   * proven.
+   */
   onLost(reason: string): void;
   /** The store cannot be written to. */
   onFailure?(): void;
-  /** While the log goes on in memory alone, there is nobody else who could have it. */
+  /** Whether the log continues in memory only, so that no other instance can have the lease. */
   readonly isAlone?: () => boolean;
   readonly clock?: Clock;
-  /** Silence of the owner after which another takes over. */
+  /** How long the owner must be silent before another instance takes over. */
   readonly leaseMs?: number;
   readonly beatMs?: number;
 }
@@ -47,13 +50,13 @@ const BEAT_MS = 500;
 const MIN_PAUSE_MS = 20;
 
 /**
- * Tries for the lease, keeps it alive, and gives it up. The owner's silence is measured by the
- * taker's own clock while the store answers, so that no clocks are compared.
+ * Acquires the lease, keeps it alive, and releases it. The instance that takes over measures the
+ * owner's silence by its own clock, while the store answers, so that clocks are never compared.
  */
 export class Lease implements AsyncDisposable {
   #held = false;
   #owner = "";
-  /** The lease as it was read last. */
+  /** Versionstamp of the lease when it was last read. */
   #stamp: string | null = null;
   #fenceNumber = 0;
   #beatStamp = "";
@@ -75,7 +78,7 @@ export class Lease implements AsyncDisposable {
     return this.#held;
   }
 
-  /** The instance that has it, as far as this one knows; empty where nobody has. */
+  /** The instance that has the lease, as far as this one knows; empty if none has. */
   get owner(): string {
     return this.#owner;
   }
@@ -85,7 +88,7 @@ export class Lease implements AsyncDisposable {
     this.#run = this.#keep();
   }
 
-  /** Whether the store says, now, that this instance has the lease. */
+  /** Reads from the store whether this instance has the lease now. */
   async prove(): Promise<boolean> {
     await this.#read();
     if (!this.#held) return false;
@@ -94,7 +97,7 @@ export class Lease implements AsyncDisposable {
     return false;
   }
 
-  /** Gives the lease up, so that another instance can have it at once. */
+  /** Releases the lease, so that another instance can take it at once. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
     await this.#run;
@@ -115,7 +118,8 @@ export class Lease implements AsyncDisposable {
         else if (this.#held) await this.#inTime(this.#beat(this.#clock.monotonic()));
         else await this.#watchOwner();
       } catch {
-        // The store is away; the fanout says so. Silence of the owner cannot be told meanwhile.
+        // The store is unavailable, which the fanout reports. The owner's silence is unknown
+        // meanwhile.
         this.#silentSince = this.#clock.monotonic();
         this.options.onFailure?.();
       }
@@ -126,7 +130,7 @@ export class Lease implements AsyncDisposable {
     }
   }
 
-  /** What the store says of it is proven by the next beat, once the log is back there. */
+  /** The next beat proves the lease again once the log is back in the store. */
   #holdAlone(): void {
     this.#proven = this.#clock.monotonic();
     if (this.#held) return;
@@ -136,8 +140,8 @@ export class Lease implements AsyncDisposable {
   }
 
   /**
-   * Waits for a beat, and no longer than the lease lasts: an owner that stayed at the broker until
-   * a stalled store answers would fight its successor for the session there.
+   * Waits for a beat, but no longer than the lease lasts: an owner that stayed at the broker until
+   * a stalled store answers would compete with its successor for the session there.
    */
   async #inTime(beat: Promise<void>): Promise<void> {
     const over = new AbortController();
@@ -153,7 +157,7 @@ export class Lease implements AsyncDisposable {
     }
   }
 
-  /** Until the next look: not later than the moment in which a silent owner has lost the lease. */
+  /** Time until the next check: at the latest when a silent owner loses the lease. */
   #pauseMs(): number {
     if (this.#held || this.#owner === "") return this.#beatMs;
     const leftMs = this.#silentSince + this.#leaseMs - this.#clock.monotonic();
@@ -165,7 +169,7 @@ export class Lease implements AsyncDisposable {
       checks: [{ key: LEASE, versionstamp: this.#stamp }],
       sets: [{ key: LEASE_BEAT, value: encodeJson(this.#clock.wall()) }],
     });
-    // Proven as of the moment at which it was asked, not of that at which the answer came.
+    // Proven as of the time of the request, not of the answer.
     if (result.ok || await this.prove()) this.#proven = Math.max(this.#proven, asked);
   }
 

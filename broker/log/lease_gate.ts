@@ -1,4 +1,4 @@
-/** What keeps an instance that lost the ingest lease from writing to the log. */
+/** Keeps an instance that lost the ingest lease from writing to the log. */
 
 import type { LeaseChange } from "./lease.ts";
 
@@ -9,11 +9,12 @@ interface WaitingFence {
 }
 
 /**
- * A lease changes hands in a commit of the log's head, so an owner that does not know the new head
- * cannot append. One that has read it must prove its lease before it appends again.
+ * A takeover commits the lease together with the log's head, so an owner that does not know the new
+ * head cannot append. An owner that has read the new head must prove its lease before it appends
+ * again.
  */
 export class LeaseGate {
-  /** Says whether this instance has the lease now; reads the store. */
+  /** Reports whether this instance holds the lease now; reads the store. */
   prove: () => Promise<boolean> = () => Promise.resolve(true);
   #unproven = false;
   readonly #fences: WaitingFence[] = [];
@@ -27,14 +28,14 @@ export class LeaseGate {
     return this.#unproven;
   }
 
-  /** Asks the store; true ends the doubt. */
+  /** Asks the store; if true, the lease counts as proven again. */
   async isHeld(): Promise<boolean> {
     if (!await this.prove()) return false;
     this.#unproven = false;
     return true;
   }
 
-  /** Waits until the change was committed with the head; see {@linkcode LeaseGate.commitNext}. */
+  /** Resolves once the change is committed with the head; see {@linkcode LeaseGate.commitNext}. */
   fence(change: LeaseChange): Promise<boolean> {
     return new Promise((resolve, reject) => this.#fences.push({ change, resolve, reject }));
   }
@@ -43,7 +44,7 @@ export class LeaseGate {
     return this.#fences.length > 0;
   }
 
-  /** Commits the next change by `commit`, and answers who asked for it. */
+  /** Commits the next change with `commit` and settles the fence that asked for it. */
   async commitNext(commit: (change: LeaseChange) => Promise<boolean>): Promise<boolean> {
     const { change, resolve, reject } = this.#fences.shift()!;
     try {
@@ -56,7 +57,7 @@ export class LeaseGate {
     }
   }
 
-  /** The store is away: whoever waits is told, and asks again. */
+  /** The store is unavailable: rejects every waiting fence, so that its caller tries again. */
   rejectAll(error: unknown): void {
     for (const { reject } of this.#fences.splice(0)) reject(error);
   }

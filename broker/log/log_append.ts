@@ -14,15 +14,15 @@ import { fingerprintOfMessage, isSame } from "./repeats.ts";
 export interface Waiting {
   readonly entries: readonly Entry[];
   readonly leased: boolean;
-  /** When it began to wait, as performance.now() has it. */
+  /** When it began to wait, by performance.now(). */
   readonly since: number;
-  /** How many of them are in commits that were made. */
+  /** How many of the entries are in commits that were built. */
   taken: number;
   resolve(): void;
   reject(error: Error): void;
 }
 
-/** A part of a publish() that one commit takes. */
+/** The part of a publish() that one commit takes. */
 interface Part {
   readonly waiting: Waiting;
   readonly from: number;
@@ -30,14 +30,14 @@ interface Part {
 }
 
 /**
- * A commit may have 800 KiB and 1,000 changes. A character has at most three bytes, and what is left
- * is for the head, source offsets and deletes.
+ * A commit has at most 800 KiB and 1,000 changes. A character has at most three bytes; the rest is
+ * for the head, source offsets and deletes.
  */
 const MAX_CHARS = 200_000;
 const MAX_JOBS = 400;
-/** What a frame has beside a message, less than this. */
+/** More than a frame needs per message in addition to its text. */
 const ENTRY_CHARS = 2;
-/** Of the frames of one commit. */
+/** Total size of the frames in one commit. */
 const MAX_FRAMES_BYTES = 720_000;
 
 export interface FrameAge {
@@ -47,7 +47,9 @@ export interface FrameAge {
   readonly logTime: number;
 }
 
-/** Frames of as many entries as one commit takes, from `firstOffset` on, and the offset after them. */
+/**
+ * Packs as many entries as one commit takes into frames from `firstOffset` on; `next` follows them.
+ */
 export function packFrames(
   header: FrameHeader,
   entries: readonly Entry[],
@@ -67,7 +69,7 @@ export function packFrames(
   return { sets, ages, next };
 }
 
-/** Takes from the waiting publishes what fits into one commit, without what is a repeat. */
+/** Takes what fits into one commit from the waiting publishes, without repeats. */
 export class Append {
   readonly entries: Entry[] = [];
   ages!: readonly FrameAge[];
@@ -97,7 +99,7 @@ export class Append {
     }
   }
 
-  /** False where the commit is full. */
+  /** False if the commit is full. */
   #take(entry: Entry): boolean {
     const { payload, deviceId, job, sourceOffset } = entry;
     const chars = payload.length + deviceId.length + ENTRY_CHARS + (job?.body.length ?? 0);
@@ -118,18 +120,21 @@ export class Append {
     return true;
   }
 
-  /** When the oldest of what it took began to wait. */
+  /** When the oldest publish in it began to wait. */
   get waitingSince(): number {
     return this.#parts[0]!.waiting.since;
   }
 
-  /** Whether it is in the log that has this head. */
+  /** Whether the log with this head contains the append. */
   isIn({ written }: LogHead): boolean {
     const { writer, batch } = this.header;
     return written.some(([name, newest]) => name === writer && newest === batch);
   }
 
-  /** Its messages are stored: answers the publishes that are complete, and counts the messages. */
+  /**
+   * The messages are stored: resolves the publishes that are complete, and returns the number of
+   * entries that were taken.
+   */
   settle(): number {
     let count = 0;
     for (const { waiting, from, to } of this.#parts) {
@@ -139,13 +144,16 @@ export class Append {
     return count;
   }
 
-  /** It did not and will not happen: everything it took waits again. Returns what waited. */
+  /**
+   * The append was not applied and never will be: everything it took waits again. Returns what
+   * waited.
+   */
   undo(): Waiting[] {
     for (const { waiting, from } of this.#parts) waiting.taken = from;
     return this.#parts.map(({ waiting }) => waiting);
   }
 
-  /** Makes the commit against the head as it is known; nothing of it changes afterwards. */
+  /** Builds the commit on the known head; it does not change afterwards. */
   prepare(
     head: LogHead,
     versionstamp: string | null,

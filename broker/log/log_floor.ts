@@ -5,24 +5,24 @@ import { logKey } from "../store/kv_keys.ts";
 import type { FrameAge } from "./log_append.ts";
 import type { LogReader } from "./log_reader.ts";
 
-/** Deletes are bounded by commit; several times what is written, so that a backlog shrinks. */
+/** Deletes per commit: several times what a commit writes, so that a backlog shrinks. */
 const MAX_DELETES = 100;
 const PAGE_FRAMES = 64;
 
 /**
- * Knows the ages of the oldest frames, without gaps from the floor on, so that an append can delete
- * what is older than the retention and move the floor in the same commit.
+ * Knows the ages of the oldest frames, from the floor on and without gaps, so that an append can
+ * delete what is older than the retention and move the floor in the same commit.
  */
 export class LogFloor {
   /** Ages of frames that this instance wrote or read, in order; the first `#gone` are deleted. */
   #ages: FrameAge[] = [];
   #gone = 0;
-  /** A page of frames from the floor on that are older than those; read when they are needed. */
+  /** A page of older frames, from the floor on; read when they are needed. */
   #older: FrameAge[] = [];
-  /** Frames below the floor: a database that was replaced has some, of an epoch that is over. */
+  /** Frames below the floor: a replaced database has some, from an earlier epoch. */
   #left: KvKey[] = [];
   #mayBeLeft = true;
-  /** Counts how often the log began anew: what was read before says nothing about it. */
+  /** Counts restarts of the log: what was read before a restart no longer applies. */
   #life = 0;
 
   /** Adds the newest frames, in order. */
@@ -32,7 +32,7 @@ export class LogFloor {
     }
   }
 
-  /** Forgets the frames below `floor`: they are deleted. */
+  /** Forgets the frames below `floor`, which are deleted. */
   advance(floor: number): void {
     this.#older = this.#older.filter((age) => age.next > floor);
     while (this.#gone < this.#ages.length && this.#ages[this.#gone]!.next <= floor) this.#gone++;
@@ -51,7 +51,10 @@ export class LogFloor {
     this.#life++;
   }
 
-  /** Keys of frames from before `olderThan`, none reaching beyond `upTo`, and the floor after them. */
+  /**
+   * Keys of the frames that are older than `olderThan` and do not reach beyond `upTo`, and the
+   * floor after them.
+   */
   expired(
     { floor, olderThan, upTo }: { floor: number; olderThan: number; upTo: number },
   ): { deletes: KvKey[]; floor: number } {
@@ -70,7 +73,9 @@ export class LogFloor {
     return { deletes, floor };
   }
 
-  /** Reads the ages of the frames from `floor` on where they are not known, and what is below. */
+  /**
+   * Reads the ages of the frames from `floor` on if they are unknown, and finds frames below it.
+   */
   async complete(reader: LogReader, floor: number, next: number): Promise<void> {
     const life = this.#life;
     if (this.#mayBeLeft && this.#left.length === 0) {
@@ -86,7 +91,7 @@ export class LogFloor {
     this.#older = older.map(({ firstOffset, next, logTime }) => ({ firstOffset, next, logTime }));
     const known = this.#older[0] ?? this.#ages[this.#gone];
     if (known && known.firstOffset > floor) {
-      // A part is missing, which must not hold up the floor for ever.
+      // A missing part must not hold the floor back forever.
       const { firstOffset, logTime } = known;
       this.#older.unshift({ firstOffset: floor, next: firstOffset, logTime });
     }

@@ -11,17 +11,17 @@ import { type Entry, type Epoch, hasUuid, Publication } from "../messages/messag
  * id (u16), length of the payload (u16), id, payload, both UTF-8.
  */
 const VERSION = 1;
-/** The same header, and the rest compressed with zstd. */
+/** The same header, followed by the messages compressed with zstd. */
 const COMPRESSED_VERSION = 2;
 const HEADER_BYTES = 1 + 8 + 8 + 8 + 8 + 2;
 const ENTRY_BYTES = 1 + 2 + 2;
 const HAS_UUID = 1;
-/** A value may have 65,536 bytes; a message is at most 60,000 bytes and its id 512. */
+/** A value has at most 65,536 bytes; a message has at most 60,000 and its id at most 512. */
 const MAX_FRAME_BYTES = 65_000;
-/** A frame is closed beyond this, so that most are about 60 KB. */
+/** A frame takes no more messages beyond this size, so most frames are about 60 KB. */
 const FULL_FRAME_BYTES = 60_000;
 
-/** To compress less takes longer than it saves. */
+/** Compressing a smaller frame takes longer than it saves. */
 const MIN_COMPRESSED_BYTES = 8_192;
 const FASTEST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const BOUNDED = { maxOutputLength: 65_536 };
@@ -29,9 +29,9 @@ const BOUNDED = { maxOutputLength: 65_536 };
 export const WRITER_CHARS = 8;
 
 export interface FrameHeader {
-  /** Who wrote it: {@linkcode WRITER_CHARS} characters. */
+  /** The writer's name: {@linkcode WRITER_CHARS} characters. */
   readonly writer: string;
-  /** The writer's number of the commit that it came with. */
+  /** The writer's number of the commit that stored the frame. */
   readonly batch: number;
   /** Time by the log's own clock, in ms. */
   readonly logTime: number;
@@ -39,7 +39,7 @@ export interface FrameHeader {
   readonly time: number;
 }
 
-/** A frame of the store, decompressed. */
+/** A frame read from the store, decompressed. */
 export interface StoredFrame extends FrameHeader {
   readonly firstOffset: number;
   /** Offset after its last message. */
@@ -57,7 +57,7 @@ export interface PackedFrame {
   readonly count: number;
 }
 
-/** Packs entries from `from` on into one frame, as many as fit; at least one. */
+/** Packs as many entries as fit into one frame, at least one, starting at index `from`. */
 export function packFrame(
   header: FrameHeader,
   entries: readonly Entry[],
@@ -92,8 +92,8 @@ function packEntry(entry: Entry, at: number): number {
 }
 
 /**
- * What is stored of a frame: compressed where that pays. SQLite, a network and a disk take the more
- * time, the more bytes there are.
+ * The bytes to store for a frame: compressed if that makes it smaller. SQLite, network and disk
+ * take less time for fewer bytes.
  */
 export function compressFrame(frame: Uint8Array): Uint8Array {
   if (frame.length < MIN_COMPRESSED_BYTES) return frame;
@@ -103,7 +103,7 @@ export function compressFrame(frame: Uint8Array): Uint8Array {
 }
 
 /**
- * The frame of which that was stored.
+ * Restores the frame from its stored bytes.
  * @throws {StoreDamagedError}
  */
 export function decompressFrame(stored: Uint8Array): Uint8Array {
@@ -116,7 +116,7 @@ export function decompressFrame(stored: Uint8Array): Uint8Array {
   }
 }
 
-/** The same header, with another version and other bytes behind it. */
+/** The same header with another version, followed by `messages`. */
 function withMessages(frame: Uint8Array, version: number, messages: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + messages.length);
   bytes.set(frame.subarray(0, HEADER_BYTES));
@@ -125,7 +125,7 @@ function withMessages(frame: Uint8Array, version: number, messages: Uint8Array):
   return bytes;
 }
 
-/** The header of a frame, and how many messages it holds. */
+/** The header of a frame and the number of its messages. */
 export function readHeader(bytes: Uint8Array): FrameHeader & { count: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint8(0) !== VERSION) {

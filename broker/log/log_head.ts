@@ -8,31 +8,31 @@ export interface LogHead {
   readonly epoch: string;
   /** Offset of the next message. */
   readonly next: number;
-  /** Oldest offset that is kept; equal to `next` where nothing is. */
+  /** Oldest offset that is kept; equal to `next` if nothing is kept. */
   readonly floor: number;
-  /** The log's own clock, in ms: it runs while writers append. */
+  /** The log's own clock, in ms; it runs while writers append. */
   readonly logTime: number;
-  /** Who wrote it last, and that writer's number of the commit. */
+  /** The last writer, and its number of the commit. */
   readonly writer: string;
   readonly batch: number;
-  /** The newest append of each recent writer, by its number: frames may be gone before they are seen. */
+  /** Number of each recent writer's newest append: its frames may be gone before they are seen. */
   readonly written: readonly (readonly [writer: string, batch: number])[];
 }
 
-/** More than write to one log while an append of unknown fate waits. */
+/** More writers than append while an append of unknown outcome waits. */
 const MAX_WRITERS = 16;
 
 export function encodeHead(head: LogHead): Uint8Array {
   return encodeJson(head);
 }
 
-/** What the next head says of its writers. */
+/** The list of writers for the next head. */
 export function writtenBy(head: LogHead, writer: string, batch: number): LogHead["written"] {
   const others = head.written.filter(([name]) => name !== writer);
   return [...others.slice(1 - MAX_WRITERS), [writer, batch]];
 }
 
-/** Whether a later head tells of an older log: appends that `known` tells of are not in it. */
+/** Whether a later head describes an older log, without appends that `known` lists. */
 export function lacks(head: LogHead, known: LogHead): boolean {
   if (head.next < known.next) return true;
   const newest = new Map(head.written);
@@ -42,7 +42,7 @@ export function lacks(head: LogHead, known: LogHead): boolean {
   );
 }
 
-/** @throws {StoreDamagedError} where the bytes are no head: the database is foreign or damaged. */
+/** @throws {StoreDamagedError} if the bytes are not a head: the database is foreign or damaged. */
 export function decodeHead(bytes: Uint8Array): LogHead {
   const { written = [], ...rest } = decodeJson(bytes) as Partial<LogHead>;
   const head = { ...rest, written } as LogHead;

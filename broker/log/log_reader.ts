@@ -15,7 +15,7 @@ export interface StampedHead {
   readonly versionstamp: string;
 }
 
-/** Frames of about 60 KB a page: a page is at most about 4 MB. */
+/** Frames per page. A frame has about 60 KB, so a page has at most about 4 MB. */
 export const PAGE_FRAMES = 64;
 
 export class LogReader {
@@ -30,7 +30,7 @@ export class LogReader {
     return entry && { head: decodeHead(entry.value), versionstamp: entry.versionstamp };
   }
 
-  /** A page of frames from the one that holds `offset` on, below `end`. */
+  /** A page of frames below `end`, starting with the one that contains `offset`. */
   async frames(offset: number, end: number, limit = PAGE_FRAMES): Promise<StoredFrame[]> {
     return (await this.#page(offset, end, limit)).map(toFrame);
   }
@@ -45,7 +45,10 @@ export class LogReader {
     return holder && toFrame(holder).next > offset ? [holder, ...page] : page;
   }
 
-  /** The newest frames below `end` down to the one that holds `from`, and `minBytes` of them. */
+  /**
+   * The newest frames below `end`: back to the one that contains `from`, and at least `minBytes` in
+   * total.
+   */
   async tail(from: number, end: number, floor: number, minBytes: number): Promise<StoredFrame[]> {
     const frames: StoredFrame[] = [];
     let bytes = 0;
@@ -66,7 +69,7 @@ export class LogReader {
     return frames.reverse();
   }
 
-  /** Publications of interest after `offset`, below `end`, about `maxBytes` of them. */
+  /** Publications of interest after `offset` and below `end`, about `maxBytes` in total. */
   async stretch(
     offset: number,
     end: number,
@@ -75,11 +78,11 @@ export class LogReader {
     const maxFrames = Math.ceil(maxBytes / 60_000) * 8;
     const read = async () => {
       const page = await this.#page(offset + 1, end, maxFrames);
-      // Read after the frames: a floor that has passed them by now is known to the caller.
+      // Read after the frames, so that the caller learns of a floor that has passed them by now.
       const now = await this.head();
-      // What was read may be of another epoch: the caller has yet to hear of it.
+      // The frames may belong to another epoch, which the caller does not know of yet.
       if (now?.head.epoch !== epoch.id) return undefined;
-      // Decoded one by one, with pauses between.
+      // Decoded lazily, one by one, with pauses in between.
       return { frames: page.values().map(toFrame), floor: now.head.floor };
     };
     return await this.#replays.stretch(offset + 1, { epoch, interest, maxFrames, read });

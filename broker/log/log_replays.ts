@@ -1,4 +1,4 @@
-/** Judges cursors, and prepares what came after them. */
+/** Checks cursors and prepares the replays after them. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { Replay } from "./fanout.ts";
@@ -13,7 +13,7 @@ export interface LogReplaysOptions {
   readonly memory: MemoryFallback;
   readonly clock: Clock;
   readonly closed: AbortSignal;
-  /** The log goes on beyond what this instance knows: to be read. */
+  /** Called if the log continues beyond what this instance has read: it must be read. */
   readonly onAhead: () => void;
 }
 
@@ -44,7 +44,7 @@ export class LogReplays {
     return await view.reader.stretch(after, view.log.position + 1, { epoch, interest, maxBytes });
   };
 
-  /** A cursor beyond what was seen here is judged by the head of the store. */
+  /** Checks a cursor beyond what this instance has seen against the head in the store. */
   async #isKept({ epoch, offset }: Position, signal: AbortSignal): Promise<boolean> {
     const { view, memory, clock, closed, onAhead } = this.options;
     const ahead = () => epoch !== view.epoch.id || offset > view.log.position;
@@ -54,7 +54,7 @@ export class LogReplays {
       const now = await view.reader.head().catch(() => undefined);
       if (now) {
         if (now.head.epoch !== epoch || now.head.next <= offset) return false;
-        // It is there: the loop will have read up to it in a moment.
+        // The store has the offset: the loop will have read up to it shortly.
         onAhead();
       }
       await clock.sleep(Math.min(1000, 2 ** tries), signal);

@@ -1,4 +1,4 @@
-/** What one instance knows of the shared log: its head, and everything up to it. */
+/** What one instance knows of the shared log: its head and everything up to it. */
 
 import { stageTook } from "../../telemetry/metrics.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -15,21 +15,21 @@ import { LogReader, PAGE_FRAMES, type StampedHead } from "./log_reader.ts";
 import { Epoch, type Publication } from "../messages/message.ts";
 import { MessageLog } from "./message_log.ts";
 
-/** At a start at least this much of the log is read, to know what is a repeat. */
+/** At startup at least this much of the log is read, to detect repeats. */
 const WARM_BYTES = 4_000_000;
-/** What others wrote is delivered in turns of so many bytes. */
+/** Messages of other instances are delivered in turns of this many bytes. */
 const TURN_BYTES = 262_144;
 const NEVER = new AbortController().signal;
 
 /**
- * Follows the log as others write it, and as this instance does. Used by one loop, one call at a
- * time; only `lasts` is written behind beside it.
+ * Follows the log as this and other instances write it. Used by one loop, one call at a time; only
+ * `lasts` is flushed beside that loop.
  */
 export class LogView {
   readonly log: MessageLog;
   readonly reader: LogReader;
   readonly lasts: LastStore;
-  /** Ages of the frames, for what is to be deleted. */
+  /** Ages of the frames, to decide which ones to delete. */
   readonly ages = new LogFloor();
   listener!: FanoutListener;
   deploymentId = "";
@@ -38,7 +38,7 @@ export class LogView {
   /** Versionstamp of the head. */
   stamp: string | null = null;
   readonly time: LogClock;
-  /** Its position lies within a frame, and not at the end of one: it has seen another log. */
+  /** The position lies inside a frame, not at its end: this instance has seen another log. */
   #strayed = false;
 
   constructor(
@@ -52,7 +52,7 @@ export class LogView {
     this.lasts = new LastStore(kv, this.log);
   }
 
-  /** Reads the store from nothing: the last messages of devices, and the newest stretch. */
+  /** Loads the log from scratch: the last messages of devices and the newest stretch. */
   async load(by: { readonly writer: string; readonly batch: number }): Promise<void> {
     let now = await this.reader.head();
     while (!now) {
@@ -66,7 +66,7 @@ export class LogView {
     const frames = await this.reader.tail(Math.min(from, next), next, floor, WARM_BYTES);
     if ((frames[0]?.firstOffset ?? next) > from) {
       const again = await this.reader.head();
-      // Frames were deleted before they were read, and the last messages may be older than they.
+      // Frames were deleted before they were read, and the last messages may predate them.
       if (!again || again.head.floor > from) return await this.load(by);
     }
     this.log.reset((frames[0]?.firstOffset ?? next) - 1);
@@ -83,7 +83,7 @@ export class LogView {
     this.seen(now);
   }
 
-  /** What the store says counts; whoever finds that it says nothing writes the id it knows. */
+  /** The id in the store wins; an instance that finds none writes the one it knows. */
   async readDeploymentId(): Promise<void> {
     const known = this.deploymentId || Epoch.random().id;
     let entry = await this.kv.get(ID);
@@ -97,12 +97,12 @@ export class LogView {
     this.deploymentId = new TextDecoder().decode(entry.value);
   }
 
-  /** The store went on from an older copy of what this instance has seen. */
+  /** Whether the store continued from an older copy of what this instance has seen. */
   isOlder(head: LogHead): boolean {
     return this.#strayed || head.next <= this.log.position || lacks(head, this.head);
   }
 
-  /** Delivers what others wrote up to the head; false where that head is no more. */
+  /** Delivers what others wrote up to the head; false if that head no longer exists. */
   async readTo(now: StampedHead): Promise<boolean> {
     if (now.head.floor > this.log.position + 1) {
       await this.#restart("the log moved on while this instance was away", now.head.floor - 1);
@@ -117,7 +117,7 @@ export class LogView {
         return false;
       }
       if (first > from || !endsAs(frames, now.head)) {
-        // Deleted while it was read, or of another database: the head tells.
+        // Frames were deleted during the read, or belong to another database: the head shows which.
         const again = await this.reader.head();
         if (again?.head.epoch !== now.head.epoch || lacks(again.head, now.head)) return false;
         const resume = Math.max(again.head.floor, first);
@@ -135,7 +135,7 @@ export class LogView {
         this.ages.add([frame]);
         bytes += frame.bytes.length;
         if (bytes < TURN_BYTES) continue;
-        // Sockets that are read take in what they got, before they get more.
+        // Lets clients read what they got before they get more.
         bytes = 0;
         await this.clock.sleep(0, NEVER);
       }
@@ -143,15 +143,15 @@ export class LogView {
     return true;
   }
 
-  /** Another epoch began: goes on in it, from its floor. */
+  /** Another epoch began: continues in it, from its floor. */
   async adopt(now: StampedHead): Promise<void> {
     await this.readDeploymentId();
     const epoch = new Epoch(now.head.epoch);
-    await this.#restart("the log began anew", now.head.floor - 1, epoch);
+    await this.#restart("a new log began", now.head.floor - 1, epoch);
     this.head = now.head;
   }
 
-  /** Writes a head of a new epoch: the store is empty, or older than what was seen here. */
+  /** Writes the head of a new epoch: the store is empty or older than what was seen here. */
   async beginEpoch(
     now: StampedHead | undefined,
     by: { readonly writer: string; readonly batch: number },
@@ -174,7 +174,7 @@ export class LogView {
     });
   }
 
-  /** Another epoch begins behind what is known, in memory alone: the store's head stays as it is. */
+  /** Begins another epoch after what is known, in memory only; the store's head stays as it is. */
   goOnInMemory(reason: string): void {
     this.listener.onReset(reason);
     this.epoch = Epoch.random();
@@ -182,7 +182,7 @@ export class LogView {
     this.head = { ...this.head, epoch: this.epoch.id, next, floor: next };
   }
 
-  /** Publications that are stored: from here on they are part of the log. */
+  /** Adds stored publications to the log and hands them to the listener. */
   deliver(publications: readonly Publication[]): void {
     for (const publication of publications) {
       this.log.append(publication);
@@ -191,7 +191,7 @@ export class LogView {
     this.listener.onPublications(publications);
   }
 
-  /** The head, once everything up to it was delivered. */
+  /** Takes the head once everything up to it has been delivered. */
   seen({ head, versionstamp }: StampedHead): void {
     this.head = head;
     this.stamp = versionstamp;
@@ -200,11 +200,13 @@ export class LogView {
     this.log.trim(head.floor - 1);
   }
 
-  /** Goes on behind `position`: what lies between is gone, but for the last messages of devices. */
+  /**
+   * Continues after `position`: everything before it is gone, except the last messages of devices.
+   */
   async #restart(reason: string, position: number, epoch = this.epoch): Promise<void> {
     const lasts: Publication[] = [];
     await this.lasts.read(epoch, (last) => lasts.push(last));
-    // Told before anything changes: what sessions have seen is named by the old position.
+    // Reported before anything changes: sessions name what they have seen by the old position.
     this.listener.onReset(reason);
     this.epoch = epoch;
     this.log.reset(position);
@@ -221,7 +223,7 @@ export class LogView {
   }
 }
 
-/** Whether a page of frames below the head ends with what that head says was written last. */
+/** Whether a page of frames below the head ends with what the head lists as its last append. */
 function endsAs(frames: readonly StoredFrame[], { next, written }: LogHead): boolean {
   const [last, newest] = [frames.at(-1), written.at(-1)];
   if (!last || !newest || frames.length >= PAGE_FRAMES) return true;

@@ -1,4 +1,4 @@
-/** Writes what is published to the shared log: one commit at a time, each until its fate is known. */
+/** Writes publishes to the shared log: one commit at a time, each until its outcome is known. */
 
 import { stageTook } from "../../telemetry/metrics.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -28,26 +28,29 @@ export interface LogWriterOptions {
   readonly signal: AbortSignal;
 }
 
-/** Used by one loop, one call at a time; only publish() and fence() come from elsewhere. */
+/**
+ * Used by one loop, one call at a time; only publish(), fence() and probe() are called from
+ * elsewhere.
+ */
 export class LogWriter {
   /** Names this instance in the log. */
   readonly name: string;
-  /** Commits that had to be made anew because another instance wrote first. */
+  /** Commits that had to be redone because another instance wrote first. */
   conflicts = 0;
   commits = 0;
   stored = 0;
-  /** Entries that wait for their append. */
+  /** Entries that wait to be appended. */
   pending = 0;
   readonly gate = new LeaseGate();
   readonly fairness: WriterFairness;
   readonly #sourceOffsets: SourceOffsets;
   #batch = 0;
   #waiting: Waiting[] = [];
-  /** A commit whose fate is not known, or that is under way: never changed, only repeated. */
+  /** A commit in flight, or one of unknown outcome: never changed, only repeated. */
   #inFlight: Append | undefined;
-  /** A head is to be committed, to see whether the store takes anything. */
+  /** A head must be committed, to test whether the store accepts any write. */
   #probing = false;
-  /** What waits for the store while the log goes on without it. */
+  /** What waits for the store while the log continues without it. */
   readonly #deferred = new DeferredWrites();
 
   constructor(private readonly options: LogWriterOptions) {
@@ -76,20 +79,20 @@ export class LogWriter {
     return done;
   }
 
-  /** Something failed to be written: finds out whether the store takes anything. */
+  /** A write failed elsewhere: tests whether the store accepts any write. */
   probe(): void {
     this.#probing = true;
     this.options.notifier.notify();
   }
 
-  /** Names the next commit of this instance. */
+  /** Names and numbers the next commit of this instance. */
   nextBatch(): { writer: string; batch: number } {
     return { writer: this.name, batch: ++this.#batch };
   }
 
   /**
-   * Does what is due; `idle` where nothing is, and `stale` where the head is not as it was known,
-   * which has to be read before anything else is done.
+   * Does what is due. `idle` if there is nothing to do; `stale` if the head has changed and must be
+   * read before anything else is done.
    */
   async step(): Promise<"done" | "idle" | "stale"> {
     if (this.#probing) return await this.#commitProbe();
@@ -104,15 +107,15 @@ export class LogWriter {
     return await this.#append();
   }
 
-  /** The head has not moved: what was under way did not land, and is made again as it was. */
+  /** The head has not moved: the commit in flight was not applied and is repeated unchanged. */
   async repeat(): Promise<"done" | "stale"> {
     if (this.#inFlight) return await this.#commit(this.#inFlight);
     return this.#probing ? await this.#commitProbe() : "done";
   }
 
   /**
-   * The head has moved, and everything up to it was read: says what became of a commit. `again`
-   * where it has moved once more since, so that another commit would be in vain too.
+   * The head has moved, and everything up to it has been read: settles or undoes the commit in
+   * flight. `again` if the head has moved once more since, so that another commit would fail too.
    */
   async reconcile(head: LogHead, again: boolean): Promise<void> {
     const inFlight = this.#inFlight;
@@ -121,20 +124,20 @@ export class LogWriter {
       this.#sourceOffsets.forget();
       this.#settle(inFlight);
     } else if (inFlight) {
-      // Another wrote first: this commit can never land, and is made anew.
+      // Another instance wrote first: this commit can never be applied, and is made again.
       this.conflicts++;
       this.#waiting = [...new Set([...inFlight.undo(), ...this.#waiting])];
       await this.fairness.lost(head, this.#batch);
     } else if (again && this.#waiting.length > 0) await this.fairness.lost(head, this.#batch);
   }
 
-  /** Another instance wrote: it may have taken the lease, and read on upstream. */
+  /** Another instance wrote: it may have taken the lease and read further upstream. */
   invalidate(): void {
     this.gate.invalidate();
     this.#sourceOffsets.forget();
   }
 
-  /** Nothing is written any more. */
+  /** Rejects everything that waits; nothing is written after this. */
   close(): void {
     const error = new Error("Cannot publish: the fanout is closed");
     const waiting = [
@@ -147,7 +150,7 @@ export class LogWriter {
 
   // ---- without the store
 
-  /** From here on nothing is committed; returns what was under way. */
+  /** Stops committing; returns the commit in flight. */
   leaveStore(): Append | undefined {
     const underWay = this.#inFlight;
     this.#inFlight = undefined;
@@ -155,10 +158,13 @@ export class LogWriter {
     return underWay;
   }
 
-  /** Appends what waits to memory alone, but for what may not be lost, which waits for the store. */
+  /**
+   * Appends what waits in memory only, except entries that must not be lost: they wait for the
+   * store.
+   */
   appendInMemory(): void {
     const { view, clock } = this.options;
-    this.gate.rejectAll(new Error("the log goes on in memory"));
+    this.gate.rejectAll(new Error("the log continues in memory"));
     let waiting = this.#deferred.sort(this.#waiting);
     this.#waiting = [];
     while (waiting.length > 0) {
@@ -177,7 +183,7 @@ export class LogWriter {
     }
   }
 
-  /** Goes on in the store; `landed` is what was under way, where the store has it. */
+  /** Continues in the store; `landed` is the commit that was in flight, if the store has it. */
   returnToStore(landed: Append | undefined): void {
     const { waiting, storedCount } = this.#deferred.release(landed?.entries);
     this.pending -= storedCount;
@@ -265,7 +271,7 @@ export class LogWriter {
     return "done";
   }
 
-  /** What came from leased sources goes on only where the lease is still this instance's. */
+  /** Rejects entries of leased sources unless this instance still holds the lease. */
   async #settleLease(): Promise<void> {
     if (await this.gate.isHeld()) return;
     const error = new LeaseLostError("Cannot publish: another instance has the ingest lease");

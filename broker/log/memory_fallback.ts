@@ -1,4 +1,4 @@
-/** Where the disk under a single instance's store fails, the log goes on in memory, and returns. */
+/** Continues the log of a single instance in memory while the disk under its store fails. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { Notifier } from "../../lib/notifier.ts";
@@ -21,21 +21,21 @@ export interface MemoryFallbackOptions {
   readonly notifier: Notifier;
 }
 
-/** As SQLite says it: full, read-only, not to be read or written. */
+/** SQLite's errors for a disk that is full, read-only, or cannot be read or written. */
 const DISK_FAILURE = /disk|read-?only|unable to open|no space/i;
-/** The store may fail for so long before the log goes on without it. */
+/** How long the store may fail before the log continues without it. */
 const AFTER_MS = 2_000;
 const LOOK_EVERY_MS = 1_000;
-/** Written to see whether there is room; deleted, the pages stay the file's. */
+/** Written to test whether there is room; after the delete, the file keeps the pages. */
 const ROOM_KEYS: readonly KvKey[] = Array.from({ length: 8 }, (_, i) => [...ROOM, i]);
 const ROOM_BYTES = 60_000;
-/** Of payloads; what of them goes into one commit is bounded by {@linkcode packFrames}. */
+/** Characters of payloads; {@linkcode packFrames} bounds what goes into one commit. */
 const MAX_CHARS = 200_000;
 
 /**
- * Only for a single instance: where there are others, they would not see what is in memory. The log
- * in memory is a new epoch, which follows the one in the store; it is written back if nobody else
- * has written meanwhile, which the head tells, and a lease does not change hands without it.
+ * For a single instance only: other instances would not see what is in memory. The log in memory is
+ * a new epoch, which follows the one in the store. It is written back if no other instance has
+ * written meanwhile. The head shows that: every append and every takeover of the lease changes it.
  */
 export class MemoryFallback {
   /** Whether no other instance is alive, as far as this one knows. */
@@ -43,10 +43,10 @@ export class MemoryFallback {
   #active = false;
   #failingSince: number | undefined;
   #mayGoOn = true;
-  /** Position of the log where it left the store, and the head's versionstamp. */
+  /** Position of the log when it left the store, and the head's versionstamp then. */
   #leftAt = 0;
   #left: string | null = null;
-  /** What was under way then; `#landed` once it is known to be in the store. */
+  /** The commit in flight then; `#landed` once it is known to be in the store. */
   #underWay: Append | undefined;
   #landed = false;
   #looking = false;
@@ -59,27 +59,27 @@ export class MemoryFallback {
     return this.#active;
   }
 
-  /** The store answers. */
+  /** The store works. */
   worked(): void {
     this.#failingSince = undefined;
     this.#mayGoOn = true;
   }
 
   /**
-   * The store fails: how long to wait for it before begin() is due. Never where others live, and not
-   * because of a file that is locked or a disk that is slow: that ends by itself.
+   * The store fails: returns how long to wait for it before begin() is due. Infinity if other
+   * instances are alive, or if the file is locked or the disk is slow: that ends by itself.
    */
   failed(error: unknown): number {
     if (!(error instanceof StoreDamagedError) && !DISK_FAILURE.test(String(error))) return Infinity;
     const now = this.options.clock.monotonic();
     this.#failingSince ??= now;
     const leftMs = this.#failingSince + AFTER_MS - now;
-    // Others that cannot write fall silent too: how it was before counts.
+    // Other instances also fall silent if they cannot write, so once one was seen, it counts.
     if (leftMs <= 0) this.#mayGoOn &&= this.isAlone();
     return this.#mayGoOn ? leftMs : Infinity;
   }
 
-  /** From here on the log goes on in memory. */
+  /** Continues the log in memory. */
   begin(reason: string): void {
     const { view, out, clock } = this.options;
     this.#active = true;
@@ -92,12 +92,15 @@ export class MemoryFallback {
     view.goOnInMemory(reason);
   }
 
-  /** Takes what waits into memory; false once the log is back in the store, or is the store's. */
+  /**
+   * Appends what waits in memory; false once the log is back in the store, written back or adopted
+   * from it.
+   */
   async step(): Promise<boolean> {
     const { view, out, clock, retentionMs } = this.options;
     if (this.#hasRoom) {
       this.#hasRoom = false;
-      // Where this fails there was not enough room: it is looked for again.
+      // If this fails, there was not enough room: it is tested again.
       if (await this.#return().catch(() => false)) return false;
     }
     this.#look();
@@ -106,7 +109,7 @@ export class MemoryFallback {
     return true;
   }
 
-  /** Beside the loop, which a disk that does not answer must not hold up. */
+  /** Tests for room beside the loop, which must not wait for a disk that does not answer. */
   #look(): void {
     const { kv, clock, notifier } = this.options;
     if (this.#looking || clock.monotonic() < this.#lookAt) return;
@@ -119,7 +122,7 @@ export class MemoryFallback {
     });
   }
 
-  /** Whether memory was left: the log was written back, or the store has one that counts. */
+  /** Leaves memory: writes the log back, or adopts the store's log if others have written. */
   async #return(): Promise<boolean> {
     const { view, out } = this.options;
     const now = await view.reader.head();
@@ -160,7 +163,7 @@ export class MemoryFallback {
     view.seen(stored);
   }
 
-  /** The epoch in memory begins in the store where memory still reaches back to. */
+  /** Begins the epoch of memory in the store, at the first message that memory still has. */
   #commitEpoch(now: StampedHead): Promise<StampedHead> {
     const { view, out } = this.options;
     const next = Math.max(view.log.start, this.#leftAt) + 1;
@@ -176,7 +179,7 @@ export class MemoryFallback {
     return this.#commitHead(now, {
       head,
       sets: [{ key: LAST_UPTO, value: encodeJson(upto) }],
-      // What was under way has offsets that memory has given to other messages.
+      // The commit in flight had offsets that memory has given to other messages.
       deletes: [
         ...ROOM_KEYS,
         ...this.#underWay?.ages.map(({ firstOffset }) => logKey(firstOffset)) ?? [],

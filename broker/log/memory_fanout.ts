@@ -27,7 +27,7 @@ export class MemoryFanout implements Fanout {
   constructor(options: {
     retentionMs: number;
     recentMaxBytes: number;
-    /** Where the jobs of messages are put. */
+    /** Takes the jobs of messages. */
     work?: KvClient;
     clock?: Clock;
   }) {

@@ -1,26 +1,26 @@
-/** What one instance has in memory: recent publications, and the last one of each device. */
+/** What one instance keeps in memory: recent publications and the last one of each device. */
 
 import type { Interest } from "../messages/interest.ts";
 import type { Message, Publication } from "../messages/message.ts";
 import { type Recent, Repeats } from "./repeats.ts";
 
-/** Bytes that a publication takes beside its payload; an estimate. */
+/** Estimated bytes that a publication takes in addition to its payload. */
 const OVERHEAD_BYTES = 200;
-/** Up to this many ids a search follows each device's chain; beyond it reads the log itself. */
+/** Up to this many ids, a search follows the chain of each device; with more, it scans the log. */
 const MAX_CHAINS = 64;
-/** And up to so many publications on them: what comes after is found by reading the log. */
+/** If the chains hold more publications than this after the offset, the search scans the log. */
 const MAX_ALONG_CHAINS = 2_048;
-/** A search ends after so many publications that are not of interest, and goes on later. */
+/** A search stops after this many publications that are not of interest; a later call continues. */
 const MAX_MISSED = 4_096;
 
 /**
- * The newest stretch of the log, dense in offsets, bounded in bytes, with an index by device, and
- * the window in which repeats are found. What falls out of it stays the last known message of its
- * device.
+ * The newest stretch of the log: dense in offsets, bounded in bytes, with an index by device and
+ * the window in which repeats are found. A publication that is evicted from it can remain the last
+ * known message of its device.
  */
 export class MessageLog implements Recent {
   readonly #last = new Map<string, Publication>();
-  /** Publications by offset; the first `#evicted` places are empty. */
+  /** Publications by offset; the first `#evicted` elements are empty. */
   #recent: (Publication | undefined)[] = [];
   #evicted = 0;
   #bytes = 0;
@@ -47,13 +47,13 @@ export class MessageLog implements Recent {
     return this.#last.size;
   }
 
-  /** The publication with this offset, where it is recent. */
+  /** The publication with this offset, if it is recent. */
   at(offset: number): Publication | undefined {
     if (offset <= this.start || offset > this.#position) return undefined;
     return this.#recent[this.#recent.length - 1 - (this.#position - offset)];
   }
 
-  /** The publication of the same device before this one, while both are recent. */
+  /** The previous publication of the same device, if both are recent. */
   previousOf(publication: Publication): Publication | undefined {
     return this.#holds(publication) ? this.at(publication.previous) : undefined;
   }
@@ -67,7 +67,7 @@ export class MessageLog implements Recent {
     return this.#last.values();
   }
 
-  /** Takes the last message of a device that is older than the log in memory. */
+  /** Adds the last message of a device from before the log in memory. */
   restoreLast(publication: Publication): void {
     const known = this.#last.get(publication.deviceId);
     if (!known || known.epoch.id !== publication.epoch.id || known.offset < publication.offset) {
@@ -101,7 +101,7 @@ export class MessageLog implements Recent {
     while (this.start < this.#position && this.#recent[this.#evicted]!.time < time) this.#evict();
   }
 
-  /** Starts again after `position`, with nothing recent: of another epoch, or behind a gap. */
+  /** Starts again after `position` with nothing recent: in another epoch, or after a gap. */
   reset(position: number): void {
     this.trim(this.#position);
     this.#recent = [];
@@ -109,15 +109,15 @@ export class MessageLog implements Recent {
     this.#position = position;
   }
 
-  /** The recent publication that `message` repeats: same device, same bytes, and it has a uuid. */
+  /** The recent publication that `message` repeats: same device, same bytes, and with a uuid. */
   repeated(message: Message): Publication | undefined {
     return this.#repeats.find(message);
   }
 
   /**
-   * Publications of interest after `offset`, in order, about `maxBytes` of them, and the offset that
-   * they reach to; fewer where they are hard to find, so that no call takes long. Undefined where
-   * memory does not go back that far.
+   * Publications of interest after `offset`, in order, about `maxBytes` in total, and the offset up
+   * to which the log was searched. Fewer if matches are rare, so that no call takes long. Undefined
+   * if memory does not reach back that far.
    */
   after(
     offset: number,
@@ -128,7 +128,7 @@ export class MessageLog implements Recent {
     return this.#alongChains(offset, interest, maxBytes) ?? this.#among(offset, interest, maxBytes);
   }
 
-  /** Looks at each publication. */
+  /** Scans the publications one by one. */
   #among(offset: number, interest: Interest, maxBytes: number) {
     const found: Publication[] = [];
     let bytes = 0;
@@ -144,7 +144,9 @@ export class MessageLog implements Recent {
     return { found, reached: this.#position - (this.#recent.length - i) };
   }
 
-  /** Goes back from the last publication of each device; undefined where that is a long way. */
+  /**
+   * Follows the chain of each device back from its last publication; undefined if that takes long.
+   */
   #alongChains(offset: number, interest: Interest, maxBytes: number) {
     if (interest.all || interest.prefixes.length > 0 || interest.ids.size > MAX_CHAINS) return;
     const found: Publication[] = [];

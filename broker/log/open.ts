@@ -12,15 +12,15 @@ import { openRemoteKv } from "../store/remote_kv.ts";
 import { Settings } from "../store/settings.ts";
 
 const DEFAULT_PATH = "data/telecast.sqlite";
-/** Recent messages in memory: what a resume of seconds to minutes is served from. */
+/** Recent messages in memory; they serve resumes after seconds to minutes. */
 const RECENT_BYTES = 64 * 1_048_576;
 const CALL_LIMIT_MS = 5_000;
-/** How often the head is read in case that a wake was lost. */
+/** How often the head is read in case a wake was lost. */
 const POLL_MS = 1_000;
-/** No wake comes from another process that has the same file open. */
+/** Another process that has the same file open sends no wakes. */
 const FILE_POLL_MS = 50;
 
-/** The store cannot be opened; the message says by which variable to mend it. */
+/** The store cannot be opened; the message names the variable to fix. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
 }
@@ -28,18 +28,18 @@ export class StoreError extends Error {
 export interface OpenStore extends Disposable {
   readonly fanout: Fanout;
   readonly settings: Settings;
-  /** Undefined in memory, where nothing is shared. */
+  /** Undefined for the store in memory, which is not shared. */
   readonly kv?: KvClient;
   /** Where work and companies are kept: the store, or memory. */
   readonly work: KvClient;
-  /** What is used, for people; without credentials. */
+  /** The store in use, for people; without credentials. */
   readonly description: string;
 }
 
 /** @throws {StoreError} */
 export async function openStore(
   config: Config,
-  /** `platformStore`: unless DENO_KV_URL names another, the one that the platform has. */
+  /** `platformStore`: use the platform's store unless DENO_KV_URL names another. */
   { platformStore = false }: { readonly platformStore?: boolean } = {},
 ): Promise<OpenStore> {
   const options = {
@@ -86,7 +86,10 @@ function onKv(
   };
 }
 
-/** A file is opened at the start, so that a bad one is said at once; a server may be away. */
+/**
+ * A file is opened at startup, so that a bad one is reported at once; a server may be unavailable
+ * then.
+ */
 async function openFile(path: string): Promise<Deno.Kv> {
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
@@ -101,7 +104,7 @@ function reasonOf(error: unknown, url: string): string {
     return "`deno task start` may write under ./data only: name a file there";
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return "the file may not be written: check its owner and rights";
+    return "the file is not writable: check its owner and permissions";
   }
   const text = error instanceof Error ? error.message : String(error);
   if (isDamage(error)) return DAMAGED_FILE;

@@ -3,33 +3,33 @@
 import { fingerprintOf } from "../messages/fingerprint.ts";
 import { hasUuid, type Message, type Publication } from "../messages/message.ts";
 
-/** More messages with one fingerprint are no accident; the oldest of them are not looked at. */
+/** More messages with one fingerprint are no coincidence; the oldest of them are ignored. */
 const MAX_STEPS = 16;
 const MIN_PLACES = 1_024;
 
 /** The newest stretch of a log. */
 export interface Recent {
-  /** Everything after this offset is in memory, */
+  /** Everything after this offset is in memory. */
   readonly start: number;
-  /** up to this one. */
+  /** Offset of the newest publication. */
   readonly position: number;
   at(offset: number): Publication | undefined;
 }
 
 /**
- * Finds recent publications that have a uuid by the fingerprint of their payload. Chains of offsets
- * in two arrays, as compressors find what they have seen: what falls out of the log needs no look,
- * and the garbage collector sees nothing of it.
+ * Finds recent publications that have a uuid by the fingerprint of their payload. Offsets form
+ * chains in two arrays, like the hash chains of a compressor: what is evicted from the log needs no
+ * cleanup, and the garbage collector has nothing to trace.
  */
 export class Repeats {
-  /** By the last bits of a fingerprint: offset of the newest publication that has them. */
+  /** Indexed by the low bits of a fingerprint: offset of the newest publication that has them. */
   #newest = new Float64Array(MIN_PLACES);
-  /** By the last bits of an offset: that of the next older publication in its chain. */
+  /** Indexed by the low bits of an offset: offset of the next older publication in its chain. */
   #older = new Float64Array(MIN_PLACES);
 
   constructor(private readonly recent: Recent) {}
 
-  /** The publication that `message` repeats: same device, same bytes, and it has a uuid. */
+  /** The publication that `message` repeats: same device, same bytes, and with a uuid. */
   find(message: Message): Publication | undefined {
     if (!hasUuid(message)) return undefined;
     const fingerprint = fingerprintOfMessage(message);
@@ -43,7 +43,7 @@ export class Repeats {
     return undefined;
   }
 
-  /** Takes the newest publication of the log. */
+  /** Adds the newest publication of the log. */
   add(publication: Publication): void {
     if (!publication.hasUuid) return;
     publication.fingerprint = fingerprintOfMessage(publication);

@@ -1,4 +1,4 @@
-/** The way from a cursor to now, through the store where memory does not reach back. */
+/** Replays from a cursor up to now, from the store if memory does not reach back that far. */
 
 import type { Replay, ReplayStatus } from "./fanout.ts";
 import type { Interest } from "../messages/interest.ts";
@@ -10,7 +10,7 @@ export interface StoredStretch {
   readonly found: readonly Publication[];
   /** Offset up to which the log was read; nothing of interest up to it is missing from `found`. */
   readonly reached: number;
-  /** Oldest offset that is kept. Above the one asked for, part of the log is gone. */
+  /** Oldest offset that is kept. If it is above the offset asked for, part of the log is gone. */
   readonly floor: number;
 }
 
@@ -20,7 +20,7 @@ export type ReadStretch = (
   maxBytes: number,
 ) => Promise<StoredStretch>;
 
-/** A cursor that is not of this log: nothing is replayed. */
+/** The cursor does not belong to this log: nothing is replayed. */
 export class NoReplay implements Replay {
   readonly status = "none";
   constructor(private readonly log: MessageLog) {}
@@ -39,7 +39,7 @@ export interface LogReplayOptions {
   readonly epoch: () => Epoch;
 }
 
-/** Reads the log forward; says `partial` as soon as something is known to be gone. */
+/** Reads the log forward; reports `partial` as soon as something is known to be gone. */
 export class LogReplay implements Replay {
   #status: ReplayStatus = "full";
   #at: number;
@@ -82,13 +82,15 @@ export class LogReplay implements Replay {
       this.#beginAnew();
       return [];
     }
-    // What was read came before what is gone by now.
+    // What was read precedes what is gone by now.
     this.#at = Math.max(this.at, reached);
     this.#skipTo(floor - 1);
     return found;
   }
 
-  /** Another epoch began: its offsets say nothing about those of before, which are gone. */
+  /**
+   * Another epoch began: its offsets say nothing about those of the previous epoch, which are gone.
+   */
   #beginAnew(): void {
     this.#epoch = this.options.epoch();
     this.#at = this.options.floor() - 1;

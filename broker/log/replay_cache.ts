@@ -1,4 +1,4 @@
-/** Messages that replays have read from the store lately: who comes back at one time, reads the same. */
+/** Messages that replays read recently: clients that return together read the same ones. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { Interest } from "../messages/interest.ts";
@@ -7,9 +7,9 @@ import type { StoredFrame } from "./log_frame.ts";
 import type { Epoch, Publication } from "../messages/message.ts";
 
 const MAX_BYTES = 16_000_000;
-/** Reads of the store at one time, whatever the number of clients. */
+/** Concurrent reads of the store, regardless of the number of clients. */
 const MAX_READS = 4;
-/** After so long what is live goes first. */
+/** After this much work, live messages go first. */
 const SLICE_MS = 4;
 const NEVER = new AbortController().signal;
 
@@ -22,13 +22,13 @@ interface CachedFrame {
 
 export interface CachedStretch {
   readonly found: readonly Publication[];
-  /** Offset up to which the log was looked through. */
+  /** Offset up to which the log was searched. */
   readonly reached: number;
-  /** Oldest offset that is kept, where the store was asked; else 0. */
+  /** Oldest offset that is kept, if the store was read; else 0. */
   readonly floor: number;
 }
 
-/** Frames from the one that holds an offset on, in order, and the floor after they were read. */
+/** Frames in order, starting with the one that contains an offset, and the floor after the read. */
 export interface StoredFrames {
   readonly frames: Iterable<StoredFrame>;
   readonly floor: number;
@@ -38,30 +38,31 @@ export interface StretchOptions {
   readonly epoch: Epoch;
   readonly interest: Interest;
   readonly maxFrames: number;
-  /** Reads the store; undefined where that is of another epoch by now. */
+  /** Reads the store; undefined if its log is of another epoch by now. */
   readonly read: () => Promise<StoredFrames | undefined>;
 }
 
-/** Bounded in memory, in reads at one time, and in the time that it takes from others. */
+/** Bounded in memory, in concurrent reads, and in the time it takes from other work. */
 export class ReplayCache {
-  /** By first offset; the one that was used longest ago comes first. */
+  /** By first offset; the least recently used one comes first. */
   readonly #frames = new Map<number, CachedFrame>();
   /** First offsets, in order. */
   #offsets: number[] = [];
   #size = 0;
   #epoch: Epoch | undefined;
   readonly #reads = new Map<number, Promise<unknown>>();
-  /** Since the last pause. */
+  /** Time worked since the last pause. */
   #workedMs = 0;
   #turn: Promise<void> | undefined;
 
   constructor(private readonly clock: Clock) {}
 
-  /** What is of interest from `offset` on, in one go without a gap. */
+  /** Publications of interest in a stretch without gaps that begins at `offset`. */
   async stretch(offset: number, options: StretchOptions): Promise<CachedStretch> {
     const { epoch, read } = options;
     for (;;) {
-      // Looked at right before the work, or all who wait would find the time not yet used.
+      // Checked right before the work; otherwise all waiting calls would find the time still
+      // unused.
       if (this.#workedMs > SLICE_MS) {
         await this.#nextTurn();
         continue;

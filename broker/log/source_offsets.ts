@@ -1,4 +1,4 @@
-/** How far upstream partitions are read: what stands at or below its source offset is a repeat. */
+/** How far upstream partitions are read: a record at or below the source offset is a repeat. */
 
 import type { KvClient } from "../store/kv_client.ts";
 import { sourceOffsetKey } from "../store/kv_keys.ts";
@@ -11,7 +11,7 @@ export class SourceOffsets {
 
   constructor(private readonly kv?: KvClient) {}
 
-  /** Reads the source offsets that the entries are judged by. */
+  /** Reads the stored source offsets for the partitions of the entries. */
   async load(entries: Iterable<Entry>): Promise<void> {
     let key: readonly string[] | undefined;
     for (const { sourceOffset } of entries) {
@@ -24,19 +24,19 @@ export class SourceOffsets {
     }
   }
 
-  /** The highest offset that is stored of a source offset's partition; -1 where none is known. */
+  /** The highest stored offset of the source offset's partition; -1 if none is known. */
   stored(sourceOffset: SourceOffset): number {
     return this.#known.get(nameOf(sourceOffset)) ?? -1;
   }
 
-  /** What was given these offsets is stored. */
+  /** The messages with these source offsets are stored. */
   advance(sourceOffsets: Iterable<SourceOffset>): void {
     for (const sourceOffset of sourceOffsets) {
       this.#known.set(nameOf(sourceOffset), sourceOffset.offset);
     }
   }
 
-  /** Another instance wrote: its source offsets are to be read again. */
+  /** Another instance wrote: source offsets must be read again. */
   forget(): void {
     this.#known.clear();
   }
@@ -44,13 +44,13 @@ export class SourceOffsets {
 
 interface Reach {
   offset: number;
-  /** Of the newest message that was taken; undefined where none was. */
+  /** Source offset of the newest message that was taken; undefined if none was. */
   sourceOffset: SourceOffset | undefined;
 }
 
 /**
- * How far the messages of one commit reach in each upstream partition. Those of a partition mostly
- * follow each other, so it is looked up once for all of them.
+ * How far the messages of one commit reach in each upstream partition. Messages of one partition
+ * mostly follow each other, so the partition is looked up once for all of them.
  */
 export class Reached {
   readonly #reaches = new Map<string, Reach>();
@@ -59,7 +59,7 @@ export class Reached {
 
   constructor(private readonly stored: SourceOffsets) {}
 
-  /** Whether the message stands at or below what is stored, or was taken. */
+  /** Whether the message is at or below the offset that was stored or taken. */
   covers(sourceOffset: SourceOffset): boolean {
     return sourceOffset.offset <= this.#of(sourceOffset).offset;
   }
@@ -70,7 +70,7 @@ export class Reached {
     reach.sourceOffset = sourceOffset;
   }
 
-  /** The newest source offset of each partition of which something was taken. */
+  /** The newest source offset of each partition from which something was taken. */
   get sourceOffsets(): SourceOffset[] {
     return [...this.#reaches.values()].flatMap(({ sourceOffset }) => sourceOffset ?? []);
   }
@@ -90,7 +90,7 @@ export class Reached {
 
 const names = new WeakMap<readonly string[], string>();
 
-/** Messages of one partition share their source offset's key, so it is joined once a batch. */
+/** Messages of one partition share their source offset's key, so it is joined once per batch. */
 function nameOf({ key }: SourceOffset): string {
   let name = names.get(key);
   if (name === undefined) names.set(key, name = key.join("\0"));

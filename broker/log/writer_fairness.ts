@@ -1,4 +1,4 @@
-/** Whose turn it is to write: others wait for a writer that they were always faster than. */
+/** Gives turns to slow writers: the others wait for a writer that keeps losing to them. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { Notifier } from "../../lib/notifier.ts";
@@ -9,21 +9,21 @@ import { decodeJson, encodeJson } from "../store/stored_json.ts";
 
 interface Claim {
   readonly writer: string;
-  /** The writer's number of its last commit: with a later one in the head it had its turn. */
+  /** The number of the writer's last commit; a later one in the head means it had its turn. */
   readonly batch: number;
-  /** How long others had been faster by then. */
+  /** How long the writer had been losing when it made the claim. */
   readonly waitedMs: number;
 }
 
-/** So often in a row others may be faster. */
+/** A writer that loses this many times in a row claims a turn. */
 const MAX_LOST = 2;
-/** Others wait no longer: whoever claimed may be gone. */
+/** The others wait at most this long: the writer that claimed the turn may be gone. */
 const TURN_MS = 200;
 
 /**
- * An append lands only where nobody else wrote since the head was read, so that a writer that is
- * farther from the store than the others would never write. It claims a turn, in a key that needs
- * no check. A claim is advice about pace alone: where it is not seen nothing goes wrong.
+ * An append succeeds only if nobody else has written since the head was read, so a writer with
+ * higher latency to the store would starve. It claims a turn by setting a key, without a check. A
+ * claim only affects pacing: if another writer misses it, nothing goes wrong.
  */
 export class WriterFairness {
   #lost = 0;
@@ -37,7 +37,7 @@ export class WriterFairness {
     private readonly options: {
       readonly kv: KvClient;
       readonly clock: Clock;
-      /** Notified when a turn ends by time. */
+      /** Notified when a turn times out. */
       readonly notifier: Notifier;
       readonly signal: AbortSignal;
     },
@@ -50,15 +50,15 @@ export class WriterFairness {
   }
 
   /**
-   * Another instance wrote first, and the head is this one now; `batch` is the number of this
-   * instance's last commit.
+   * Another instance wrote first; `head` is the new head, and `batch` the number of this instance's
+   * last commit.
    */
   async lost(head: LogHead, batch: number): Promise<void> {
     const now = this.options.clock.monotonic();
     if (++this.#lost === 1) this.#lostSince = now;
     if (this.#lost < MAX_LOST) return;
     const waitedMs = now - this.#lostSince;
-    // Whoever waits longest comes first.
+    // The writer that has waited longest goes first.
     if (this.#isRunning(head) && this.#claim!.waitedMs >= waitedMs) return;
     const claim: Claim = { writer: this.writer, batch, waitedMs };
     const result = await this.options.kv.commit({
@@ -68,13 +68,13 @@ export class WriterFairness {
     if (result.ok) this.#begin(claim, result.versionstamp);
   }
 
-  /** The claim as it stands in the store. */
+  /** Takes the claim as it was read from the store. */
   saw(entry: KvEntry | undefined): void {
     if (!entry || entry.versionstamp <= this.#stamp) return;
     this.#begin(decodeJson(entry.value) as Claim, entry.versionstamp);
   }
 
-  /** Whether another writer has the turn, which by `head` has not used it yet. */
+  /** Whether another writer has the turn and, according to `head`, has not used it yet. */
   isAnothers(head: LogHead): boolean {
     return this.#isRunning(head) && this.#claim?.writer !== this.writer;
   }

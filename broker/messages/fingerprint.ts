@@ -1,10 +1,10 @@
-/** Short numbers that stand for payloads. */
+/** Fingerprints: short numbers that stand for payloads. */
 
 const encoder = new TextEncoder();
 
 /**
- * A number of 30 bits, equal for equal bytes. V8 would hash the text of a payload one character
- * after the other: 0.8 µs for 300 of them, and this 0.16, on two lanes.
+ * A 30-bit number, equal for equal bytes. V8 would hash the text of a payload character by
+ * character: 0.8 µs for 300 characters. This takes 0.16 µs, in two lanes.
  */
 export function fingerprint(bytes: Uint8Array): number {
   const { length } = bytes;
@@ -28,7 +28,7 @@ function mix(fingerprint: number, word: number, factor: number): number {
   return Math.imul((fingerprint << 13 | fingerprint >>> 19) ^ word, factor);
 }
 
-/** Of the text's UTF-8. */
+/** The fingerprint of the text's UTF-8. */
 export function fingerprintOf(text: string): number {
   return fingerprint(encoder.encode(text));
 }

@@ -1,17 +1,17 @@
-/** A message from a person, as a peer hands it over: WhatsApp's webhook, or one message by itself. */
+/** A message from a person, as a peer sends it: WhatsApp's webhook, or a single message. */
 
-/** What the queue needs to know of it. */
+/** What the queue needs to know about it. */
 export interface InboundMessage {
-  /** What tells a repeat; undefined where the message has no id: then nothing is a repeat. */
+  /** Identifies repeats; undefined if the message has no id and so is never a repeat. */
   readonly id: string | undefined;
-  /** Messages of one sender are done one after another. */
+  /** Messages of one sender are processed one after another. */
   readonly sender: string;
   /** JSON text that the backend gets. */
   readonly body: string;
 }
 
 export type InboundCheck =
-  /** None where a webhook tells of something else, e.g. that a message was read. */
+  /** Empty if a webhook reports something else, e.g. that a message was read. */
   | { readonly kind: "messages"; readonly messages: readonly InboundMessage[] }
   /** `field` is missing or wrong. */
   | { readonly kind: "bad"; readonly field: string; readonly id: string | undefined };
@@ -22,10 +22,15 @@ const SENDERS = ["from", "sender", "wa_id", "phone", "telefono", "numero", "remi
 const WRAPPERS = ["data", "payload", "message"];
 const IDS = ["id", "message_id", "messageId", "wamid", "uuid"];
 const MAX_CHARS = 256;
-/** What a job may hold; a webhook that is taken apart repeats what its messages share. */
+/**
+ * Limit for the body of a job; a split webhook repeats the shared parts for each of its messages.
+ */
 const MAX_BODY_BYTES = 60_000;
 const MAX_OF_WEBHOOK = 100;
-/** Of all its messages, each with what they share: a frame must not become a hundred of its size. */
+/**
+ * Limit for all messages of a webhook, each with the shared parts: a frame must not grow a
+ * hundredfold.
+ */
 const MAX_WEBHOOK_CHARS = 600_000;
 
 /** Whether it claims to be from a person, well-formed or not. */
@@ -59,7 +64,7 @@ function isWebhook(value: Fields): boolean {
     (value.object === undefined || typeof value.object === "string");
 }
 
-/** One message of several that a webhook may carry; the backend gets each in a webhook of its own. */
+/** A webhook may carry several messages; the backend gets each of them in its own webhook. */
 function checkWebhook(value: Fields): InboundCheck {
   const messages: InboundMessage[] = [];
   let chars = 0;
@@ -82,7 +87,7 @@ function checkWebhook(value: Fields): InboundCheck {
           return { kind: "bad", field: "entry: more than 100 messages", id: undefined };
         }
         if (chars > MAX_WEBHOOK_CHARS) {
-          return { kind: "bad", field: "entry: too much beside its messages", id: undefined };
+          return { kind: "bad", field: "entry: too much data besides its messages", id: undefined };
         }
       }
     }
@@ -104,7 +109,7 @@ function readMessage(
   return { id, sender: sender.replace(/^\+/, ""), body };
 }
 
-/** The first of the fields that is there; null where it is no text of 1 to 256 characters. */
+/** The first field that is present; null if it is not a text of 1 to 256 characters. */
 function textOf(value: Fields, names: readonly string[]): string | undefined | null {
   const name = names.find((name) => value[name] !== undefined && value[name] !== null);
   if (name === undefined) return undefined;

@@ -2,7 +2,7 @@
 
 const MAX_ID_CHARS = 128;
 
-/** What is wrong with a list of device ids; `code` is stable, `message` is for people. */
+/** An error in a list of device ids; `code` is stable, `message` is for people. */
 export class InterestError extends Error {
   override readonly name = "InterestError";
   constructor(
@@ -25,14 +25,14 @@ export class Interest {
 
   /** Ids that no prefix of this interest covers. */
   readonly ids: ReadonlySet<string>;
-  /** Prefixes without their `*`, sorted by code units, none of them within another. */
+  /** Prefixes without their `*`, sorted by code units; none of them starts with another. */
   readonly prefixes: readonly string[];
   readonly all: boolean;
 
   private constructor(
     /** As the client asked for them, without repeats. */
     readonly items: readonly string[],
-    /** Those of `items` that end in `*` and are ids all the same. */
+    /** Items that end in `*` but are ids. */
     private readonly starred: ReadonlySet<string>,
   ) {
     this.all = !starred.has("*") && items.includes("*");
@@ -45,14 +45,14 @@ export class Interest {
   }
 
   /**
-   * Reads text in which commas separate ids and prefixes: a parameter of a query, which may be
-   * repeated, or a token's claim that is text.
+   * Parses ids and prefixes separated by commas: a query parameter, which may be repeated, or a
+   * token's claim that is text.
    * @throws {InterestError} for more than `maxItems`, or an id over 128 characters.
    */
   static parse(texts: readonly string[], maxItems: number): Interest {
     const items = new Set<string>();
     for (const text of texts) {
-      // Without an array of the parts: 64 KB of commas have 65,000.
+      // Does not split into an array: 64 KB of commas have 65,000 parts.
       for (let start = 0; start < text.length;) {
         const comma = text.indexOf(",", start);
         const end = comma < 0 ? text.length : comma;
@@ -64,8 +64,8 @@ export class Interest {
   }
 
   /**
-   * Reads a list in JSON: each entry is one id or, where it ends in `*`, one prefix, commas and all.
-   * Fails as {@linkcode Interest.parse} does.
+   * Parses a list in JSON: each entry is one id or, if it ends in `*`, one prefix; commas are part
+   * of it. Fails like {@linkcode Interest.parse}.
    */
   static list(entries: readonly string[], maxItems: number): Interest {
     const items = new Set<string>();
@@ -74,8 +74,8 @@ export class Interest {
   }
 
   /**
-   * Takes each id as it stands: commas, spaces and a `*` at the end are part of it. Fails as
-   * {@linkcode Interest.parse} does, and for an empty id.
+   * Takes each id literally: commas, spaces and a `*` at the end are part of it. Fails like
+   * {@linkcode Interest.parse}, and for an empty id.
    */
   static exactly(ids: readonly string[], maxItems: number): Interest {
     const items = new Set<string>();
@@ -90,7 +90,7 @@ export class Interest {
     return this.items.length === 0;
   }
 
-  /** How much it is, for people: `every device`, `2 devices and 1 prefix`. */
+  /** The size of the interest, for people: `every device`, `2 devices and 1 prefix`. */
   get extent(): string {
     if (this.all) return "every device";
     const prefixes = this.items.filter((item) => this.isPrefix(item)).length;
@@ -106,7 +106,7 @@ export class Interest {
     return this.all || this.ids.has(deviceId) || startsWithOne(deviceId, this.prefixes);
   }
 
-  /** The first item that `other` does not cover whole; `*` is left out. */
+  /** The first item that `other` does not cover completely; `*` is ignored. */
   itemBeyond(other: Interest): string | undefined {
     if (other.all) return undefined;
     return this.items.find((item) => {
@@ -115,27 +115,27 @@ export class Interest {
     });
   }
 
-  /** This and `other` together; fails as {@linkcode Interest.parse} does. */
+  /** This interest and `other` together; fails like {@linkcode Interest.parse}. */
   with(other: Interest, maxItems: number): Interest {
     const items = new Set(this.items);
     for (const item of other.items) add(items, item, maxItems);
     if (this.starred.size === 0 && other.starred.size === 0) return new Interest([...items], NONE);
     const [mine, others] = [new Set(this.items), new Set(other.items)];
-    // What one of both has as a prefix is a prefix, since that covers the id of the same text.
+    // An item that is a prefix in either interest is a prefix: it covers the id of the same text.
     const starred = [...this.starred, ...other.starred].filter((item) =>
       (this.starred.has(item) || !mine.has(item)) && (other.starred.has(item) || !others.has(item))
     );
     return new Interest([...items], new Set(starred));
   }
 
-  /** This less the items of the same text, whether that is an id or a prefix. */
+  /** This interest without the items of `other`, by text: ids and prefixes alike. */
   without(other: { readonly items: readonly string[] }): Interest {
     const gone = new Set(other.items);
     const items = this.items.filter((item) => !gone.has(item));
     return new Interest(items, this.starred.size === 0 ? NONE : this.starred.difference(gone));
   }
 
-  /** Whether an item is a prefix; `*` is the empty one. */
+  /** Whether an item is a prefix; `*` is the empty prefix. */
   private isPrefix(item: string): boolean {
     return item.endsWith("*") && !this.starred.has(item);
   }
@@ -147,7 +147,7 @@ function addTrimmed(items: Set<string>, entry: string, maxItems: number): void {
 }
 
 function add(items: Set<string>, item: string, maxItems: number): void {
-  // A character beyond the basic plane takes two units: count only where it can matter.
+  // A character beyond the basic plane takes two code units: count only if it can matter.
   const isTooLong = item.length > 2 * MAX_ID_CHARS ||
     item.length > MAX_ID_CHARS && [...item].length > MAX_ID_CHARS;
   if (isTooLong) {
@@ -158,7 +158,7 @@ function add(items: Set<string>, item: string, maxItems: number): void {
   }
   items.add(item.toWellFormed());
   if (items.size > maxItems) {
-    throw new InterestError("too_many_device_ids", `at most ${maxItems} device ids a connection`);
+    throw new InterestError("too_many_device_ids", `at most ${maxItems} device ids per connection`);
   }
 }
 
@@ -167,7 +167,7 @@ function starredOf(items: ReadonlySet<string>): ReadonlySet<string> {
   return starred.length === 0 ? NONE : new Set(starred);
 }
 
-/** Sorted, without those that begin with another: in this order they follow it at once. */
+/** Sorted, without those that start with another: in this order, they directly follow that one. */
 function outermost(prefixes: string[]): readonly string[] {
   const found: string[] = [];
   for (const prefix of prefixes.sort()) {
@@ -178,8 +178,8 @@ function outermost(prefixes: string[]): readonly string[] {
 }
 
 /**
- * Whether `text` begins with one of the `prefixes`, which are sorted and not within one another. Then
- * only the last one that is not greater than `text` can be it.
+ * Whether `text` starts with one of the `prefixes`, which are sorted, and none of which starts with
+ * another. Then only the last one that is not greater than `text` can match.
  */
 function startsWithOne(text: string, prefixes: readonly string[]): boolean {
   let [low, high] = [0, prefixes.length];

@@ -1,9 +1,9 @@
 /** The members of a JSON object as they were written. */
 
 /**
- * The text of each member of an object, by name; of several with one name the last, as JSON.parse
- * has it. A parse and a print would lose digits of large numbers, and `1.0`. `json` is the text of
- * an object that JSON.parse has taken.
+ * The text of each member of an object, by name; if a name repeats, the last one counts, as in
+ * JSON.parse. Parsing and printing would change large numbers and `1.0`. `json` is the text of an
+ * object that JSON.parse accepts.
  */
 export function rawMembers(json: string): Map<string, string> {
   const members = new Map<string, string>();
@@ -21,7 +21,7 @@ export function rawMembers(json: string): Map<string, string> {
   return members;
 }
 
-/** The place after the quote that closes the string which opens at `start`. */
+/** Index after the closing quote of the string that opens at `start`. */
 function endOfString(json: string, start: number): number {
   for (let i = start + 1; i < json.length; i++) {
     if (json[i] === "\\") i++;
@@ -30,7 +30,7 @@ function endOfString(json: string, start: number): number {
   return json.length;
 }
 
-/** The place of the comma or the brace that follows the value. */
+/** Index of the comma or the brace that follows the value. */
 function endOfValue(json: string, start: number): number {
   let depth = 0;
   for (let i = start; i < json.length; i++) {

@@ -1,10 +1,10 @@
-/** A store that speaks Deno's own interface: SQLite, the platform's, or a server by its URL. */
+/** A store behind Deno's own interface: SQLite, the platform's store, or a server by its URL. */
 
 import type { KvClient, KvCommit, KvEntry, KvKey, KvRange } from "./kv_client.ts";
 import { StoreDamagedError, withTimeLimit } from "./kv_client.ts";
 
 export interface DenoKvOptions {
-  /** No answer within this time counts as a failure whose outcome is unknown. */
+  /** A call without an answer within this time fails, with an unknown outcome. */
   readonly limitMs: number;
 }
 
@@ -12,7 +12,7 @@ const MAX_LOCKED = 50;
 
 type Kv = Pick<Deno.Kv, "get" | "list" | "atomic" | "watch" | "close">;
 
-/** Opens the store at the first call, and again after a failure to open it. */
+/** Opens the store on the first call, and again after it failed to open. */
 export class DenoKv implements KvClient {
   readonly #open: () => Promise<Kv>;
   readonly #limitMs: number;
@@ -33,7 +33,7 @@ export class DenoKv implements KvClient {
   ): Promise<KvEntry[]> {
     let selector = range as Deno.KvListSelector;
     if (after) {
-      // No key lies between K and K with one more, empty part.
+      // No key sorts between K and K plus an empty part.
       const start = [...after, new Uint8Array()] as Deno.KvKey;
       selector = "prefix" in selector
         ? { prefix: selector.prefix, start }
@@ -66,7 +66,7 @@ export class DenoKv implements KvClient {
   ): AsyncGenerator<(KvEntry | undefined)[]> {
     const kv = await this.#opened();
     if (signal.aborted) return;
-    // Raw: what is not raw runs on a task of its own, whose failure nobody can catch.
+    // Raw: otherwise the stream runs in a task of its own, whose failure nobody can catch.
     const reader = kv.watch(keys as Deno.KvKey[], { raw: true }).getReader();
     const cancel = () => void reader.cancel().catch(() => {});
     signal.addEventListener("abort", cancel, { once: true });
@@ -106,15 +106,18 @@ export class DenoKv implements KvClient {
 }
 
 export const DAMAGED_FILE =
-  "the file is no SQLite database, or is damaged: move it away, and restore a copy " +
+  "the file is damaged or not a SQLite database: move it away, then restore a copy " +
   "or start with an empty one";
 
-/** Whether SQLite says that the file is not what it wrote. */
+/** Whether SQLite reports that the file is damaged or not its own. */
 export function isDamage(error: unknown): boolean {
   return /not a database|malformed|corrupt/i.test(String(error));
 }
 
-/** Another process has the file: its turn ends in milliseconds, and nothing was done yet. */
+/**
+ * Retries while another process has the file locked: that takes milliseconds, and nothing was done
+ * yet.
+ */
 export async function unlocked<T>(call: () => Promise<T>): Promise<T> {
   for (let tries = 0;; tries++) {
     try {
@@ -130,7 +133,7 @@ function toEntry(entry: Deno.KvEntryMaybe<unknown>): KvEntry | undefined {
   if (entry.versionstamp === null) return undefined;
   if (!(entry.value instanceof Uint8Array)) {
     throw new StoreDamagedError(
-      `The store holds something foreign under ${JSON.stringify(entry.key[0])}`,
+      `The store holds foreign data under ${JSON.stringify(entry.key[0])}`,
     );
   }
   return { key: entry.key as KvKey, value: entry.value, versionstamp: entry.versionstamp };

@@ -1,4 +1,4 @@
-/** The store as the program uses it: bytes under keys, commits with checks, and a watch. */
+/** The store as the program uses it: bytes under keys, commits with checks, and watches. */
 
 export type KvKey = readonly (string | number)[];
 
@@ -8,7 +8,7 @@ export interface KvEntry {
   readonly versionstamp: string;
 }
 
-/** Changes that are applied together, or not at all where a check fails. */
+/** Changes that are applied together, or not at all if a check fails. */
 export interface KvCommit {
   /** A `versionstamp` of null: the key must not exist. */
   readonly checks: readonly { readonly key: KvKey; readonly versionstamp: string | null }[];
@@ -25,8 +25,8 @@ export interface KvRange {
 
 /**
  * A key-value store. Reads are strongly consistent. Any call may fail or time out, and a commit
- * that failed that way may have been applied all the same; a commit that reports `ok: false` too,
- * where the client under it tried again by itself.
+ * that failed this way may still have been applied. Even a commit that reports `ok: false` may have
+ * been applied, if the client underneath retried it.
  */
 export interface KvClient {
   get(key: KvKey): Promise<KvEntry | undefined>;
@@ -41,7 +41,7 @@ export interface KvClient {
   close(): void;
 }
 
-/** The store holds what Telecast did not write; trying again does not help. */
+/** The store holds data that Telecast did not write; trying again does not help. */
 export class StoreDamagedError extends Error {
   override readonly name = "StoreDamagedError";
 }
@@ -51,7 +51,9 @@ export class KvTimeoutError extends Error {
   override readonly name = "KvTimeoutError";
 }
 
-/** Rejects with {@linkcode KvTimeoutError} after `limitMs`; what it waited for goes on unseen. */
+/**
+ * Rejects with {@linkcode KvTimeoutError} after `limitMs`; the call itself continues unobserved.
+ */
 export function withTimeLimit<T>(call: Promise<T>, limitMs: number, what: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(

@@ -1,8 +1,8 @@
-/** A store in memory: for one instance, where nothing has to survive a restart. */
+/** A store in memory: for a single instance, if nothing has to survive a restart. */
 
 import type { KvClient, KvCommit, KvEntry, KvKey, KvRange } from "./kv_client.ts";
 
-/** Keeps copies of nothing: whoever sets a value must not change it afterwards. */
+/** Copies no values: a caller must not change a value after setting it. */
 export class MemoryKv implements KvClient {
   /** Entries in the order of their keys. */
   #entries: KvEntry[] = [];
@@ -19,7 +19,7 @@ export class MemoryKv implements KvClient {
     range: KvRange | { readonly prefix: KvKey },
     { limit, reverse = false, after }: { limit: number; reverse?: boolean; after?: KvKey },
   ): Promise<KvEntry[]> {
-    // From the first key that may be in it: a queue is read from its start, again and again.
+    // Starts at the first key that can match: a queue is read from its start again and again.
     const first = "prefix" in range ? range.prefix : range.start;
     const from = after && compareKeys(after, first) > 0 ? after : first;
     const page: KvEntry[] = [];
@@ -96,7 +96,9 @@ export class MemoryKv implements KvClient {
   }
 }
 
-/** Text before numbers, as Deno KV has it; text by its UTF-8 bytes, which is by code points. */
+/**
+ * Text sorts before numbers, as in Deno KV; text sorts by its UTF-8 bytes, that is by code points.
+ */
 function compareKeys(a: KvKey, b: KvKey): number {
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const order = compareParts(a[i]!, b[i]!);

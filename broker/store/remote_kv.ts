@@ -4,12 +4,15 @@ import { makeRemoteService } from "@deno/kv";
 
 import { StoreDamagedError } from "./kv_client.ts";
 
-/** Calls are cut off behind their time limit, so that a stalled server does not collect sockets. */
+/**
+ * Calls are aborted some time after their time limit, so that a stalled server does not pile up
+ * sockets.
+ */
 const CUT_OFF_MS = 10_000;
 
 /**
  * Opens the store over HTTP/1.1. Deno's own client speaks HTTP/2 with Nagle's algorithm on, which
- * holds most commits and wakes for 40 ms; see docs/decisions.
+ * delays most commits and wakes by 40 ms; see docs/decisions.
  */
 export async function openRemoteKv(url: string, accessToken: string): Promise<Deno.Kv> {
   const client = Deno.createHttpClient({ http2: false, http1: true, poolMaxIdlePerHost: 16 });
@@ -20,7 +23,7 @@ export async function openRemoteKv(url: string, accessToken: string): Promise<De
       encodeV8: refuse,
       decodeV8: refuse,
       fetcher: fetcher(client),
-      // Repeating a commit whose answer was lost is the fanout's to do: it knows how.
+      // The fanout itself repeats a commit whose answer was lost.
       maxRetries: 0,
     });
     const kv = await service.openKv(url) as unknown as Deno.Kv;
@@ -47,9 +50,10 @@ function fetcher(client: Deno.HttpClient): typeof fetch {
 }
 
 /**
- * What the library uses of a watch's body. Reading fails where the body ends: the library would wait
- * for up to a minute before it watches again, and whoever reads the failure does so at once.
- * Cancelling never fails: on closing, the library cancels what has failed before, and looks no more.
+ * The part of a watch's body that the library uses. A read throws when the body ends: the library
+ * itself would wait for up to a minute before it watches again, but the code that catches the error
+ * does so at once. A cancel never fails: on closing, the library also cancels what has failed
+ * before, and does not catch the error.
  */
 function watchBody(body: ReadableStream<Uint8Array>) {
   return {
@@ -68,5 +72,5 @@ function watchBody(body: ReadableStream<Uint8Array>) {
 }
 
 function refuse(): never {
-  throw new StoreDamagedError("The store holds something foreign");
+  throw new StoreDamagedError("The store holds foreign data");
 }

@@ -1,16 +1,16 @@
-/** Small facts that outlive a process, beside the log. */
+/** Small settings that outlive a process, stored beside the log. */
 
 import type { KvClient } from "./kv_client.ts";
 import { settingKey } from "./kv_keys.ts";
 import { decodeJson, encodeJson } from "./stored_json.ts";
 
-/** Without a store it remembers for the life of the process. */
+/** Without a store, keeps values for the life of the process. */
 export class Settings {
   readonly #memory = new Map<string, unknown>();
 
   constructor(private readonly kv?: KvClient) {}
 
-  /** The value as JSON has it; undefined where there is none. */
+  /** The parsed JSON value; undefined if there is none. */
   async get(name: string): Promise<unknown> {
     if (!this.kv) return this.#memory.get(name);
     const entry = await this.kv.get(settingKey(name));

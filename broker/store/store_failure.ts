@@ -1,13 +1,13 @@
-/** Tells failures of the store, which are expected, from mistakes in our own code. */
+/** Distinguishes failures of the store, which are expected, from bugs in our own code. */
 
 import { type KvClient, StoreDamagedError } from "./kv_client.ts";
 
-/** The store did not do what it was asked for, or its answer was lost; `cause` says why. */
+/** The store did not do what was asked, or its answer was lost; `cause` says why. */
 export class StoreFailure extends Error {
   override readonly name = "StoreFailure";
 }
 
-/** The same store, whose calls fail with a {@linkcode StoreFailure} and nothing else. */
+/** The same store; its calls fail only with a {@linkcode StoreFailure}. */
 export function asStore(kv: KvClient): KvClient {
   const call = <T>(answer: Promise<T>): Promise<T> =>
     answer.catch((cause: unknown) => {
@@ -22,7 +22,7 @@ export function asStore(kv: KvClient): KvClient {
   };
 }
 
-/** Whether it says something of the store; all else is a mistake of ours. */
+/** Whether the error comes from the store; anything else is a bug in our code. */
 export function isStoreFailure(error: unknown): boolean {
   return error instanceof StoreFailure || error instanceof StoreDamagedError;
 }

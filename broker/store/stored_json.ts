@@ -9,7 +9,7 @@ export function encodeJson(value: unknown): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }
 
-/** @throws {StoreDamagedError} where the bytes are no JSON. */
+/** @throws {StoreDamagedError} if the bytes are not JSON. */
 export function decodeJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(decoder.decode(bytes));

@@ -5,35 +5,35 @@ import { utf8 } from "../../lib/utf8.ts";
 import { textFrame } from "./websocket_frame.ts";
 import type { Publication } from "../messages/message.ts";
 
-/** A message as a WebSocket text frame; built once, whatever the number of clients. */
+/** A message as a WebSocket text frame, built once for all clients. */
 export function wsMessage(publication: Publication): string {
   return publication.wsFrame ??=
     `{"event":"message","data":${publication.payload},"id":"${publication.cursor}"}`;
 }
 
-/** The same as the bytes of a whole frame, for sockets that take several in one write. */
+/** The same frame as bytes, for sockets that take several frames in one write. */
 export function wsMessageFrame(publication: Publication): Uint8Array {
   return publication.wsBytes ??= textFrame(wsMessage(publication));
 }
 
-/** A message as a Server-Sent Event; built once, whatever the number of clients. */
+/** A message as a Server-Sent Event, built once for all clients. */
 export function sseMessage(publication: Publication): Uint8Array {
   return publication.sseFrame ??= utf8(
     `id: ${publication.cursor}\nevent: message\ndata: ${publication.payload}\n\n`,
   );
 }
 
-/** An event with JSON text as its data; `id` where it moves the client's position. */
+/** An event with JSON text as its data; `id` is set if the event moves the client's position. */
 export function wsEvent(event: string, data: string, id?: string): string {
   return `{"event":"${event}","data":${data}${id === undefined ? "" : `,"id":"${id}"`}}`;
 }
 
-/** Events of one name, as the bytes of a text frame each, one after another. */
+/** Events with the same name, as concatenated text frames. */
 export function wsEventFrames(event: string, data: readonly string[]): Uint8Array {
   return concat(data.map((text) => textFrame(wsEvent(event, text))));
 }
 
-/** Messages with their positions in one WebSocket text frame. */
+/** Several messages with their positions, in one WebSocket text frame. */
 export function wsBatch(items: readonly { payload: string; id: string }[]): string {
   const data = items.map(({ payload, id }) => `{"data":${payload},"id":"${id}"}`).join(",");
   return `{"event":"batch","data":[${data}]}`;
@@ -43,7 +43,7 @@ export function sseEvent(event: string, data: string, id?: string): Uint8Array {
   return utf8(sseText(event, data, id));
 }
 
-/** Events of one name in one chunk. */
+/** Events with the same name, in one chunk. */
 export function sseEvents(event: string, data: readonly string[]): Uint8Array {
   return utf8(data.map((text) => sseText(event, text)).join(""));
 }
@@ -61,7 +61,7 @@ export function ssePosition(id: string): Uint8Array {
 export const SSE_RETRY = utf8("retry: 3000\n\n");
 export const SSE_COMMENT = utf8(": keep-alive\n\n");
 
-/** Drops the frames of publications that are on their way, so that memory holds them once. */
+/** Drops the cached frames of publications that were written, so that memory holds them once. */
 export function forgetFrames(publications: readonly Publication[]): void {
   for (const publication of publications) {
     publication.wsFrame = undefined;
@@ -71,21 +71,21 @@ export function forgetFrames(publications: readonly Publication[]): void {
 }
 
 /**
- * Joins what one client gets in one turn, into one chunk of events or one frame, and shares that
- * between clients that get the same. Lives for one turn.
+ * Joins the events that a client gets in one turn into one chunk or one frame, and shares the bytes
+ * between clients that get the same events. Lives for one turn.
  */
 export class JoinedEvents {
   readonly #made = new Map<number, Joined[]>();
   readonly #others = new Map<string, OtherEvents[]>();
 
-  /** Server-Sent Events in one chunk; no client can tell. */
+  /** Server-Sent Events in one chunk; clients parse them like separate ones. */
   of(publications: readonly Publication[]): Uint8Array {
     if (publications.length === 1) return sseMessage(publications[0]!);
     const joined = this.#same(publications);
     return joined.events ??= concat(publications.map(sseMessage));
   }
 
-  /** Text frames, one after another. */
+  /** Concatenated text frames. */
   framesOf(publications: readonly Publication[]): Uint8Array {
     if (publications.length === 1) return wsMessageFrame(publications[0]!);
     const joined = this.#same(publications);
@@ -100,17 +100,17 @@ export class JoinedEvents {
     );
   }
 
-  /** The same as the bytes of a whole text frame. */
+  /** The same `batch` frame as bytes. */
   batchFrameOf(publications: readonly Publication[]): Uint8Array {
     return this.#same(publications).batchFrame ??= textFrame(this.batchOf(publications));
   }
 
-  /** Other events of one name, in one chunk. */
+  /** Other events with the same name, in one chunk. */
   eventsOf(name: string, data: readonly string[]): Uint8Array {
     return this.#sameEvents(name, data).events ??= sseEvents(name, data);
   }
 
-  /** The same as text frames, one after another. */
+  /** The same events as concatenated text frames. */
   eventFramesOf(name: string, data: readonly string[]): Uint8Array {
     return this.#sameEvents(name, data).frames ??= wsEventFrames(name, data);
   }

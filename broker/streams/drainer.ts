@@ -1,39 +1,39 @@
-/** Calls on sessions for which something waits: when their socket takes more, or at their pace. */
+/** Drains waiting sessions when their socket takes more bytes, or when their time comes. */
 
 import { JoinedEvents } from "./client_frame.ts";
 import type { Waits } from "./outbox.ts";
 import type { Session } from "./session.ts";
 
-/** How often a socket is looked at that cannot tell when it takes more. */
+/** Poll interval for sockets that cannot signal when they take more. */
 const LOOK_MS = 5;
-/** How often messages that wait for their rate are looked at. */
+/** Poll interval for messages that are held back by a rate. */
 const RATE_MS = 20;
-/** After so long everything else that is due goes first. */
+/** After this time, the drainer yields to everything else that is due. */
 const SLICE_MS = 4;
 
 /**
- * A session that waits costs nothing until it can go on: sockets tell when they have taken bytes,
- * and only batches and rates have timers, one for each length. What many sessions are due to write
- * at one time goes out in slices.
+ * A waiting session costs nothing until it can continue: sockets signal when they have taken bytes,
+ * and only batches and rates use timers, one for each interval. If many sessions are due at once,
+ * they are drained in slices.
  */
 export class Drainer implements Disposable {
   readonly #waiting = new Set<Session>();
-  /** Sessions that can go on, in this order. */
+  /** Sessions that can continue, in this order. */
   readonly #ready = new Set<Session>();
-  /** Sessions by the milliseconds between two looks at them. */
+  /** Sessions by their poll interval in milliseconds. */
   readonly #timed = new Map<number, Set<Session>>();
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
   #running: ReturnType<typeof setTimeout> | undefined;
 
-  /** `onFault` is called where a session throws; it has to be removed then. */
+  /** `onFault` is called if a session throws; it must then remove the session. */
   constructor(private readonly onFault: (session: Session, error: unknown) => void) {}
 
-  /** Sessions for which something waits. */
+  /** Sessions that have something to write. */
   get waiting(): ReadonlySet<Session> {
     return this.#waiting;
   }
 
-  /** Something waits; nothing happens where that is known. */
+  /** Adds a session that has something to write; does nothing if it is already known. */
   add(session: Session, waits: Exclude<Waits, "nothing">): void {
     if (this.#waiting.has(session)) return;
     this.#waiting.add(session);
@@ -58,7 +58,7 @@ export class Drainer implements Disposable {
   #await(session: Session, waits: Exclude<Waits, "nothing">): void {
     const { sink, mode: { batchMs } } = session;
     if (waits === "time") return this.#lookIn(batchMs ?? RATE_MS, session);
-    // A socket that holds nothing, as one that is being closed, will not take anything.
+    // A socket that buffers nothing, such as a closing one, takes no bytes and signals nothing.
     const tells = sink.buffered > 0 && sink.whenTaken(() => this.#becomeReady(session));
     if (!tells) this.#lookIn(LOOK_MS, session);
   }

@@ -1,4 +1,4 @@
-/** Every message, in order: written through while the socket takes them, then queued, bounded. */
+/** Every message, in order: written directly while the socket takes it, else in a bounded queue. */
 
 import { forgetFrames, type JoinedEvents } from "./client_frame.ts";
 import type { Publication } from "../messages/message.ts";
@@ -6,21 +6,21 @@ import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { Sink } from "./sink.ts";
 import { type QueueLimits, SlowQueue } from "./slow_queue.ts";
 
-/** Messages that are written in one go while a queue drains. */
+/** Messages per write while a queue drains. */
 const DRAIN_MESSAGES = 256;
-/** A frame of a batch is closed at so many messages or bytes, before its time. */
+/** A batch frame is sent early if it has this many messages or bytes. */
 const BATCH_MESSAGES = 500;
 const BATCH_BYTES = 262_144;
 
 export interface FifoOptions {
   readonly limits: QueueLimits;
-  /** Messages of so many milliseconds go into one frame; 0: each is its own. */
+  /** Messages of this many milliseconds share one frame; 0: one frame per message. */
   readonly batchMs: number;
 }
 
 export class FifoOutbox implements Outbox {
   #queue: SlowQueue | undefined;
-  /** The batch that is being collected; none while there is a queue. */
+  /** The batch being collected; empty while there is a queue. */
   #batch: Publication[] = [];
   #batchBytes = 0;
 
@@ -53,7 +53,7 @@ export class FifoOutbox implements Outbox {
     if (this.#batch.length > 0) this.#writeBatch(joined);
     const queue = this.#queue;
     while (queue && !queue.empty) {
-      // Asked first: of a client that reads nothing no more than this is done.
+      // Checked first, so that a client that reads nothing costs only this check.
       if (this.sink.full) return "socket";
       const next = queue.peek(DRAIN_MESSAGES)!;
       if ("count" in next) {

@@ -1,4 +1,4 @@
-/** Brings publications to the sessions of this instance. */
+/** Delivers publications to the sessions of this instance. */
 
 import { closed, stageTook } from "../../telemetry/metrics.ts";
 import { forgetFrames, JoinedEvents } from "./client_frame.ts";
@@ -20,9 +20,9 @@ export interface HubOptions {
   readonly limits: QueueLimits;
   readonly keepaliveSeconds: number;
   readonly staleSeconds: number;
-  /** Between two comments to SSE clients; 20, since proxies close connections quiet for 60 s. */
+  /** Between two SSE comments; 20 by default, since proxies close connections idle for 60 s. */
   readonly commentSeconds?: number;
-  /** How long a client may take nothing of what waits for it; at most twice as long. */
+  /** A client that reads nothing of its waiting data is closed after one to two times this. */
   readonly writeSeconds?: number;
   readonly onDrop: (deviceId: string, session: Session) => void;
   readonly onState?: (state: FanoutState) => void;
@@ -42,25 +42,25 @@ const INTERNAL_ERROR = 1011;
 const KEEP_ALIVE = '{"type":"keep-alive"}';
 const COMMENT_SECONDS = 20;
 const WRITE_SECONDS = 60;
-/** After a fault a client comes back within so many to twice as many milliseconds. */
+/** After a fault, a client is told to reconnect after one to two times this delay. */
 const RETRY_MS = 1000;
 
 /**
- * Owns the sessions of this instance. Publications come in the order of the log, and each session
- * gets those of its interest in that order, written in the same turn. A session whose code or sink
- * throws is ended; the others do not notice, and no method throws because of it.
+ * Owns the sessions of this instance. Publications arrive in log order, and each session gets those
+ * that match its interest in that order, written in the same turn. A session whose code or sink
+ * throws is closed; other sessions are not affected, and no method throws because of it.
  */
 export class Hub implements FanoutListener, Disposable {
   readonly totals: Record<"ws" | "sse", TransportTotals> = {
     ws: { connections: 0, connected: 0, sent: 0, dropped: 0 },
     sse: { connections: 0, connected: 0, sent: 0, dropped: 0 },
   };
-  /** Publications that came through, of all devices. */
+  /** Number of publications received, of all devices. */
   published = 0;
   readonly #sessions = new Set<Session>();
   readonly #subscribers = new Subscribers<Session>();
   readonly presence: Presence;
-  /** Clients that begin or catch up pass here, since what is live goes first. */
+  /** Clients that start or catch up wait here, so that live messages go first. */
   readonly startScheduler: StartScheduler = new StartScheduler();
   readonly #monitored: MonitoredDevices<Session>;
   /** Sessions that want `presence` events. */
@@ -113,19 +113,19 @@ export class Hub implements FanoutListener, Disposable {
     return this.#sessions;
   }
 
-  /** Sessions for which messages wait. */
+  /** Number of sessions that have something to write. */
   get waitingSessions(): number {
     return this.#drainer.waiting.size;
   }
 
-  /** Sessions whose socket takes no more; what waits for its rate or its batch is not slow. */
+  /** Number of sessions with a full socket; waiting for a rate or a batch is not slow. */
   get slowSessions(): number {
     let count = 0;
     for (const { sink } of this.#drainer.waiting) if (sink.full) count++;
     return count;
   }
 
-  /** What waits for all sessions. */
+  /** Messages and bytes that wait in all sessions. */
   get queued(): { messages: number; bytes: number } {
     const sum = { messages: 0, bytes: 0 };
     for (const { queued } of this.#drainer.waiting) {
@@ -135,12 +135,12 @@ export class Hub implements FanoutListener, Disposable {
     return sum;
   }
 
-  /** How many devices somebody here asked for; see {@linkcode MonitoredDevices}. */
+  /** Number of devices that clients here asked for; see {@linkcode MonitoredDevices}. */
   get devicesMonitored(): number {
     return this.#monitored.count;
   }
 
-  /** The newest position, or another one of the same log, as a cursor. */
+  /** The cursor of the newest position, or of another position of the same log. */
   readonly cursor = (offset: number = this.fanout.log.position): string =>
     this.fanout.epoch.cursor(offset);
 
@@ -186,7 +186,7 @@ export class Hub implements FanoutListener, Disposable {
 
   // ---- sessions
 
-  /** A session that gets pings from now on, and messages once it is attached. */
+  /** Opens a session: it gets pings from now on, and messages once it is attached. */
   open(sink: Sink, interest: Interest, mode: SessionMode = {}): Session {
     const totals = this.totals[sink.transport];
     const { limits } = this.options;
@@ -201,14 +201,14 @@ export class Hub implements FanoutListener, Disposable {
     return session;
   }
 
-  /** From the next publication on the session gets what it asked for. */
+  /** Starts live delivery: the session gets what it asked for from the next publication on. */
   attach(session: Session): void {
     if (session.closed) return;
     session.goLive();
     this.#subscribers.add(session, session.interest);
   }
 
-  /** Changes what a session gets, between two publications. */
+  /** Changes the interest of a session, between two publications. */
   reattach(session: Session, interest: Interest): void {
     if (session.closed) return;
     if (session.live) this.#subscribers.remove(session, session.interest);
@@ -218,7 +218,7 @@ export class Hub implements FanoutListener, Disposable {
     if (session.mode.presence) this.#watchers.add(session, interest);
   }
 
-  /** Forgets a session whose client is gone, or ends it. */
+  /** Closes a session, or removes one whose client is gone. */
   close(session: Session, code = 1000, reason = ""): void {
     if (session.closed) return;
     session.closed = true;
@@ -235,14 +235,14 @@ export class Hub implements FanoutListener, Disposable {
     if (!attempt("a client's socket could not be closed", () => sink.close(code, reason))) {
       attempt("a client's socket could not be abandoned", () => sink.abandon());
     }
-    attempt("the end of a session could not be told", () => session.onClosed?.());
+    attempt("the close callback of a session failed", () => session.onClosed?.());
   }
 
-  /** Ends a session, and tells its client when to come back. */
+  /** Closes a session, and tells its client when to reconnect. */
   goodbye(session: Session, reason: string, reconnectMs: number): void {
     if (session.closed) return;
     attempt(
-      "a client could not be told goodbye",
+      "could not send goodbye to a client",
       () => sendGoodbye(session, reason, reconnectMs, session.position(this.cursor)),
     );
     closed.count(reason.replaceAll(" ", "_"));
@@ -250,14 +250,14 @@ export class Hub implements FanoutListener, Disposable {
   }
 
   /**
-   * Ends a session because of a mistake of ours. Its client is told to come back, and keeps the
-   * position that it has: some messages that count as written may not be.
+   * Closes a session because of a bug. Its client is told to reconnect, but gets no new position,
+   * because messages that count as written may not have been sent.
    */
   fail(session: Session, error: unknown): void {
     if (session.closed) return;
-    logFault("a session failed and is closed", error);
+    logFault("closing a session that failed", error);
     const retryMs = RETRY_MS + Math.floor(Math.random() * RETRY_MS);
-    attempt("a client could not be told goodbye", () => sendGoodbye(session, "error", retryMs));
+    attempt("could not send goodbye to a client", () => sendGoodbye(session, "error", retryMs));
     this.close(session, INTERNAL_ERROR, "internal error");
   }
 
@@ -275,7 +275,7 @@ export class Hub implements FanoutListener, Disposable {
     this.#drainer[Symbol.dispose]();
   }
 
-  /** Closes a client for which something waits, and the system took nothing since the last look. */
+  /** Closes a client if data waits and the system has taken none of it since the last check. */
   #closeUnread(session: Session): void {
     const { sink } = session;
     const { taken } = sink;
@@ -283,12 +283,12 @@ export class Hub implements FanoutListener, Disposable {
       session.taken = taken;
       return;
     }
-    // In this order, or the session would end without its reason when the socket is gone.
+    // In this order: an abandoned socket would end the session without its reason.
     this.close(session, POLICY_VIOLATION, "not read");
     sink.abandon();
   }
 
-  /** Writes what each watcher is told in one go. */
+  /** Writes all presence events for a watcher in one write. */
   #tellPresence(deviceIds: readonly string[], state: PresenceState): void {
     const told = new Map<Session, string[]>();
     for (const deviceId of deviceIds) {

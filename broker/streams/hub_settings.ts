@@ -1,4 +1,4 @@
-/** What the configuration says about the hub. */
+/** The hub's settings from the configuration. */
 
 import type { Config } from "../../config/read.ts";
 import type { HubOptions } from "./hub.ts";

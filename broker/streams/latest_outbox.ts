@@ -6,29 +6,29 @@ import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { Sink } from "./sink.ts";
 
 export interface LatestOptions {
-  /** At most so many messages a second for each device; 0: no limit. */
+  /** Maximum messages per second for each device; 0: no limit. */
   readonly maxRate: number;
-  /** Messages of so many milliseconds go into one frame; 0: each is its own. */
+  /** Messages of this many milliseconds share one frame; 0: one frame per message. */
   readonly batchMs: number;
   readonly now: () => number;
 }
 
-/** What the socket holds is what the client will read before it reads anything newer. */
+/** Maximum bytes in the socket: the client reads all of them before anything newer. */
 const FRESH_BYTES = 16_384;
 const FRAME_MESSAGES = 500;
-/** Of a slow client that watches a large fleet more may be due at once. */
+/** More than this is not sorted: a slow client of a large fleet may have that much due at once. */
 const MAX_SORTED = 1_000;
 
 /**
- * Holds at most one message a device. Its position is that below which nothing waits, so that a
- * resume may repeat a message, but loses none that was the newest.
+ * Holds at most one message per device. Its position is the one below which nothing waits, so a
+ * resume may repeat a message, but never loses the newest one of a device.
  */
 export class LatestOutbox implements Outbox {
-  /** By device, in the order of the offsets: a newer message takes the last place. */
+  /** By device, in offset order: a newer message moves to the end. */
   readonly #waiting = new Map<string, Publication>();
-  /** Those that may go out now; the same map where there is no rate. */
+  /** Messages that may be sent now; the same map if there is no rate. */
   readonly #due: Map<string, Publication>;
-  /** When the last message of a device went out, oldest first; only while its next one may not. */
+  /** When a device's last message was sent, oldest first; kept until its next one may be sent. */
   readonly #sentAt = new Map<string, number>();
   readonly #intervalMs: number;
   #bytes = 0;
@@ -94,7 +94,7 @@ export class LatestOutbox implements Outbox {
     }
   }
 
-  /** Devices whose last message went out long enough ago may have their next one. */
+  /** Makes messages due if their device's last one was sent long enough ago. */
   #release(): void {
     const now = this.options.now();
     for (const [deviceId, sentAt] of this.#sentAt) {
@@ -105,7 +105,7 @@ export class LatestOutbox implements Outbox {
     }
   }
 
-  /** Writes what is due, up to what a socket may hold. */
+  /** Writes the due messages, up to the limit of the socket. */
   #write(joined: JoinedEvents): void {
     const { sink, options: { batchMs } } = this;
     const now = this.#intervalMs > 0 ? this.options.now() : 0;
@@ -124,7 +124,7 @@ export class LatestOutbox implements Outbox {
     if (frame.length > 0) this.#send(frame, joined);
   }
 
-  /** What is due, in the order of the log unless that is much to sort: then ids rise later. */
+  /** The due messages, in log order unless there are too many to sort: then ids rise later. */
   #inOrder(): Iterable<Publication> {
     const due = this.#due.values();
     const isSorted = this.#due === this.#waiting || this.#due.size > MAX_SORTED;
@@ -150,11 +150,11 @@ export class LatestOutbox implements Outbox {
   }
 }
 
-/** What is written in one go. */
+/** Messages that are written together. */
 class Frame {
   #publications: Publication[] = [];
   #positions: number[] = [];
-  /** Each position is the message's own. */
+  /** True if each position is the message's own. */
   #isPlain = true;
   bytes = 0;
 
@@ -162,7 +162,7 @@ class Frame {
     return this.#publications.length;
   }
 
-  /** Adds a message; its id is that of the offset `position`. */
+  /** Adds a message; its id is the cursor of `position`. */
   add(publication: Publication, position: number): void {
     this.#publications.push(publication);
     this.#positions.push(position);
@@ -170,11 +170,11 @@ class Frame {
     this.bytes += publication.payload.length;
   }
 
-  /** Writes it, and begins anew. */
+  /** Writes the messages, and starts a new frame. */
   write(sink: Sink, asBatch: boolean, joined: JoinedEvents): void {
     const publications = this.#publications;
     if (!this.#isPlain) sink.items(publications.map((one, i) => this.#item(one, i)), asBatch);
-    // These have bytes that clients share.
+    // With their own positions, messages have bytes that clients share.
     else if (asBatch) sink.writeBatch(publications, joined);
     else sink.write(publications, joined);
     this.#publications = [];

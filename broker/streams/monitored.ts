@@ -1,10 +1,10 @@
-/** How many devices the clients of this instance asked for. */
+/** Counts the devices that the clients of this instance asked for. */
 
 import type { MessageLog } from "../log/message_log.ts";
 import type { Subscribers } from "./subscribers.ts";
 import type { StartScheduler } from "./start_scheduler.ts";
 
-/** Devices that are looked at at once: a millisecond. */
+/** Devices checked in one step, which takes about a millisecond. */
 const AT_ONCE = 5_000;
 
 export interface MonitoredOptions {
@@ -13,12 +13,12 @@ export interface MonitoredOptions {
 }
 
 /**
- * Exact at once where few devices have to be looked at. Where many have to, they are counted in
- * steps, and until that is done the count is that of before.
+ * The count is exact at once if few devices have to be checked. Many are counted in steps, and the
+ * previous count is returned until that is done.
  */
 export class MonitoredDevices<T extends object | string> {
   #count = 0;
-  /** What the count is of. */
+  /** The subscribers' `changes` and the log's `deviceCount` at the last count. */
   #changes = -1;
   #devices = -1;
   #isCounting = false;
@@ -35,7 +35,7 @@ export class MonitoredDevices<T extends object | string> {
     return this.#count;
   }
 
-  /** Ends in the same turn where there is little to look at. */
+  /** Ends in the same turn if there are few devices to check. */
   async #countAll(): Promise<void> {
     const { subscribers, options: { log, startScheduler } } = this;
     this.#isCounting = true;

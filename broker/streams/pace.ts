@@ -1,19 +1,19 @@
-/** What is written beside the live messages goes out in steps, at the pace of the client. */
+/** Paces what is written besides live messages: in steps, as fast as the client reads. */
 
 import type { Session } from "./session.ts";
 import type { StartScheduler } from "./start_scheduler.ts";
 
-/** Bytes and messages that are read, and then written, in one go. */
+/** Maximum bytes and messages that are read, and then written, in one step. */
 export const STEP_BYTES = 262_144;
 export const STEP_MESSAGES = 512;
-/** How often a socket is looked at that cannot tell when it takes more. */
+/** Poll interval for sockets that cannot signal when they take more. */
 const LOOK_MS = 5;
 
 export function isGone(session: Session, signal: AbortSignal): boolean {
   return session.closed || signal.aborted;
 }
 
-/** A session that is not live gets one step at a time, so that a client that reads nothing holds no more. */
+/** A session that is not live gets one step at a time, to limit what a stalled client holds. */
 function mustWait({ sink, live }: Session): boolean {
   return sink.full || !live && sink.buffered > 0;
 }
@@ -29,14 +29,14 @@ export async function writable(session: Session, signal: AbortSignal): Promise<v
   }
 }
 
-/** Before each step: waits for the socket, then for a turn. False where the client is gone. */
+/** Call before each step: waits for the socket, then for a turn. False if the client is gone. */
 export async function nextStep(
   session: Session,
   { startScheduler, signal }: { startScheduler: StartScheduler; signal: AbortSignal },
 ): Promise<boolean> {
   do {
     await writable(session, signal);
-    // Last, since the sockets of many may have room again in the same moment.
+    // Last, because many sockets may have room again at the same moment.
     await startScheduler.pass();
   } while (mustWait(session) && !isGone(session, signal));
   return !isGone(session, signal);

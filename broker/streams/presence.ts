@@ -1,4 +1,4 @@
-/** Which devices are online, and when that changes. */
+/** Tracks which devices are online, and reports changes. */
 
 import { attempt } from "../../telemetry/fault.ts";
 import type { MessageLog } from "../log/message_log.ts";
@@ -7,24 +7,24 @@ export type PresenceState = "online" | "stale";
 
 export interface PresenceOptions {
   readonly staleMs: number;
-  /** Called for some devices at a time. */
+  /** Called with several devices at a time. */
   readonly onChange: (deviceIds: readonly string[], state: PresenceState) => void;
-  /** Milliseconds that only rise. */
+  /** Monotonic time in milliseconds. */
   readonly now?: () => number;
-  /** Lets everything else that is due go first, where it returns a promise. */
+  /** If it returns a promise, everything else that is due goes first. */
   readonly pause?: () => Promise<void> | undefined;
 }
 
-/** Devices that a sweep looks at, or tells of, before everything else that is due. */
+/** Devices that a sweep checks, or reports, before it lets everything else go first. */
 const STEP_LOOKS = 4_096;
 const STEP_CHANGES = 64;
 
 /**
- * A device is online from a message on, until `staleMs` have passed without another. Silence is
- * measured by this instance's own clock: that of the message's writer may be another.
+ * A device is online from its first message until `staleMs` pass without another. Silence is
+ * measured with this instance's own clock, because the clock of the message's writer may differ.
  */
 export class Presence {
-  /** When each device that is online was heard of last. */
+  /** Time of the last message of each online device. */
   readonly #heard = new Map<string, number>();
   readonly #now: () => number;
   #nextSweep = 0;
@@ -34,7 +34,7 @@ export class Presence {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Takes the devices that the log knows from before this instance began. */
+  /** Loads the devices that the log knows from before this instance started. */
   start(): void {
     const now = this.#now();
     const wall = Date.now();
@@ -46,7 +46,7 @@ export class Presence {
     }
   }
 
-  /** Messages of these devices arrived. */
+  /** Records that messages of these devices arrived. */
   seen(messages: Iterable<{ readonly deviceId: string }>): void {
     const now = this.#now();
     let online: string[] | undefined;
@@ -61,11 +61,11 @@ export class Presence {
     return this.#heard.has(deviceId) ? "online" : "stale";
   }
 
-  /** Finds the devices that have fallen silent, in steps; to be called every second. */
+  /** Finds the devices that went silent, in steps; call it every second. */
   sweep(): void {
     const now = this.#now();
     if (this.#isSweeping || now < this.#nextSweep) return;
-    // A look at every device costs the more, the less it matters to be exact.
+    // Checking every device is expensive, and a long `staleMs` needs less precision.
     this.#nextSweep = now + Math.max(1000, this.options.staleMs / 60) - 500;
     this.#sweepAll();
   }
@@ -94,6 +94,6 @@ export class Presence {
 
   #tellStale(deviceIds: readonly string[]): void {
     if (deviceIds.length === 0) return;
-    attempt("silent devices could not be told", () => this.options.onChange(deviceIds, "stale"));
+    attempt("reporting stale devices failed", () => this.options.onChange(deviceIds, "stale"));
   }
 }

@@ -11,16 +11,16 @@ import type { Session } from "./session.ts";
 import { sendSnapshot } from "./snapshot.ts";
 
 export interface ResumeOptions {
-  /** Everything kept after it comes first. */
+  /** Everything kept after it is sent first. */
   readonly cursor?: string | undefined;
-  /** The last known message of each device comes before everything else. */
+  /** The last known message of each device is sent before everything else. */
   readonly snapshot?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
 /**
- * Brings a new session to the head of the log and attaches it there, in the turn in which nothing
- * lies between: no gap, no repeat, and nothing held back for it meanwhile.
+ * Brings a new session to the head of the log, and attaches it in the turn in which it gets there:
+ * no gap, no repeat, and no live messages that have to be buffered meanwhile.
  */
 export async function beginSession(
   hub: Hub,
@@ -36,13 +36,13 @@ export async function beginSession(
     await wait;
     if (isGone(session, signal)) return;
   }
-  // In one turn with the snapshot's begin: what comes after it is replayed.
+  // In the same turn as the start of the snapshot: later messages are replayed.
   const start = hub.cursor();
   if (snapshot) await sendSnapshot(hub, session, session.interest, { signal });
   let isAnswered = false;
   let replay = await hub.fanout.since(cursor ?? start, session.interest, signal);
   if (snapshot && cursor !== undefined && replay.status === "none") {
-    // What came meanwhile is in no snapshot: to this client it is live.
+    // Messages that arrived meanwhile are not in the snapshot: for this client they are live.
     session.reach(start);
     sendResumed(session, replay, 0, start);
     isAnswered = true;
@@ -53,7 +53,7 @@ export async function beginSession(
     write: (step) => session.replay(step, new JoinedEvents()),
     onWritten: (offset) => session.reach(hub.cursor(offset)),
     onHead: (replayed) => {
-      // Who asked for no replay is told where a snapshot took longer than messages are kept.
+      // Without a cursor, a client learns only of messages that expired during its snapshot.
       if (!isAnswered && (cursor !== undefined || replay.status !== "full")) {
         sendResumed(session, replay, replayed, session.position(hub.cursor));
       }
@@ -63,9 +63,9 @@ export async function beginSession(
 }
 
 /**
- * Brings more devices to a live session. With a cursor what was missed of them comes first, while
- * the others go on, and then they are live, in order. The messages of the replay carry no id, since
- * newer ones of others may be out already.
+ * Adds devices to a live session. With a cursor, their missed messages are replayed first, in
+ * order, and then they go live; the other devices continue meanwhile. Replayed messages carry no
+ * id, because newer messages of other devices may have been sent already.
  */
 export async function addToSession(
   hub: Hub,
@@ -110,9 +110,9 @@ export async function addToSession(
 interface ReplayOptions {
   /** Writes some messages; returns how many the socket took. */
   readonly write: (step: readonly Publication[]) => number;
-  /** Everything up to `offset` is written. */
+  /** Called when everything up to `offset` is written. */
   readonly onWritten?: (offset: number) => void;
-  /** Called in the turn in which nothing lies between what was written and the head. */
+  /** Called in the turn in which everything up to the head is written. */
   readonly onHead: (replayed: number) => void;
   readonly signal: AbortSignal;
 }
@@ -136,7 +136,7 @@ async function replayToHead(
     if (!newest || atHead()) {
       if (newest) found = newest.take();
       if (newest && caughtUp) {
-        // What came while the newest of each device were written: for its rate to decide about.
+        // Messages that arrived while the newest ones were written: the rate applies to them.
         onHead(replayed);
         return session.addAll(found);
       }
@@ -168,7 +168,7 @@ class Newest {
   }
 }
 
-/** Writes some messages in steps; false where the client is gone. */
+/** Writes some messages in steps; false if the client is gone. */
 async function writeAll(
   publications: readonly Publication[],
   write: ReplayOptions["write"],
@@ -181,7 +181,7 @@ async function writeAll(
   return true;
 }
 
-/** As many as are written in one go. */
+/** As many messages as fit in one step. */
 function oneStep(publications: readonly Publication[]): readonly Publication[] {
   let bytes = 0;
   const end = publications.findIndex(({ payload }, i) =>

@@ -12,22 +12,22 @@ import type { QueueLimits } from "./slow_queue.ts";
 
 /** How a client wants its messages. */
 export interface SessionMode {
-  /** Only the newest message of each device, where the client cannot keep up. */
+  /** Only the newest message of each device, if the client cannot keep up. */
   readonly latest?: boolean;
-  /** At most so many messages a second for each device. */
+  /** Maximum messages per second for each device. */
   readonly maxRate?: number | undefined;
-  /** WebSocket: messages of so many milliseconds in one frame. */
+  /** WebSocket: messages of this many milliseconds share one frame. */
   readonly batchMs?: number | undefined;
-  /** `presence` events too. */
+  /** Send `presence` events too. */
   readonly presence?: boolean;
 }
 
-/** What sessions tell of themselves; one for all of them, as each of thousands takes memory. */
+/** Callbacks of sessions. One object for all, which saves memory with thousands of them. */
 export interface SessionEvents {
   /** The queue is full: a message of the device was dropped for this client. */
   onDrop(deviceId: string, session: Session): void;
   onSent(count: number, session: Session): void;
-  /** Something waits: {@linkcode Session.drain} has to be called until nothing does. */
+  /** Something waits: call {@linkcode Session.drain} until nothing does. */
   onWaiting(session: Session, waits: Exclude<Waits, "nothing">): void;
 }
 
@@ -37,30 +37,30 @@ export interface SessionOptions {
   readonly events: SessionEvents;
 }
 
-/** It is `live` once what the client asked to see first was written. */
+/** A session is `live` once its snapshot and replay are written. */
 export class Session implements OutboxEvents {
   readonly mode: SessionMode;
   readonly #outbox: Outbox;
   readonly #events: SessionEvents;
   /** Messages of this turn; written by {@linkcode Session.flush}. */
   readonly #turn: Publication[] = [];
-  /** States of devices that wait, since the socket is full; few sessions ever have one. */
+  /** Device states that wait to be sent; few sessions ever have any. */
   #presence: Map<string, PresenceState> | undefined;
-  /** Position while the session is not live: up to here everything was written. */
+  /** Position while the session is not live: everything up to it was written. */
   #reached: string | undefined;
-  /** Devices that are being replayed: what comes of them is part of the replay. */
+  /** Devices being replayed: their new messages are part of the replay. */
   #held: Interest | undefined;
   live = false;
   closed = false;
-  /** What its socket had taken when the hub looked last. */
+  /** Bytes that its socket had taken at the hub's last check. */
   taken = -1;
-  /** Called once when it is closed, whoever closed it. */
+  /** Called once when the session is closed, by either side. */
   onClosed: (() => void) | undefined;
   sent = 0;
   dropped = 0;
-  /** By the monotonic clock, in ms. */
+  /** Monotonic time, in ms. */
   readonly openedAt = performance.now();
-  /** The network that the client came from, for operators. */
+  /** The client's network, for operators. */
   network = "";
 
   constructor(readonly sink: Sink, public interest: Interest, options: SessionOptions) {
@@ -77,7 +77,7 @@ export class Session implements OutboxEvents {
       : new FifoOutbox(sink, { limits, batchMs }, this);
   }
 
-  // ---- what the outbox tells
+  // ---- callbacks of the outbox
 
   onSent(count: number): void {
     this.sent += count;
@@ -93,15 +93,15 @@ export class Session implements OutboxEvents {
     this.#events.onWaiting(this, waits);
   }
 
-  // ---- what the hub asks for
+  // ---- calls by the hub
 
-  /** Takes a message of this turn; true for the first. */
+  /** Adds a message to this turn; true if it is the first. */
   add(publication: Publication): boolean {
     if (this.#held?.matches(publication.deviceId)) return false;
     return this.#turn.push(publication) === 1;
   }
 
-  /** Takes messages beside those of a turn, and writes what may be written now. */
+  /** Adds messages outside of a turn, and writes what may be written now. */
   addAll(publications: readonly Publication[]): void {
     for (const publication of publications) this.add(publication);
     this.flush(new JoinedEvents());
@@ -113,7 +113,7 @@ export class Session implements OutboxEvents {
     this.#turn.length = 0;
   }
 
-  /** Writes what waits, as far as it may go out now; returns what the rest waits for. */
+  /** Writes the waiting data that may be sent now; returns what the rest waits for. */
   drain(joined: JoinedEvents): Waits {
     if (this.closed) return "nothing";
     if (this.#presence) {
@@ -127,7 +127,7 @@ export class Session implements OutboxEvents {
     return this.#outbox.drain(joined);
   }
 
-  /** Whether a change of a device's state may be written now; else the newest one goes out later. */
+  /** Whether a presence change may be written now; if not, the newest state is sent later. */
   admitsPresence(deviceId: string, state: PresenceState): boolean {
     if (this.live && !this.sink.full && !this.#presence?.size) return true;
     this.#presence ??= new Map();
@@ -136,7 +136,7 @@ export class Session implements OutboxEvents {
     return false;
   }
 
-  /** From now on it gets messages; what waited for that goes out. */
+  /** Starts live delivery; presence states that waited for it are sent. */
   goLive(): void {
     this.live = true;
     if (this.#presence?.size) this.onWaiting("socket");
@@ -147,7 +147,7 @@ export class Session implements OutboxEvents {
     const written = this.mode.batchMs
       ? this.sink.writeBatch(publications, joined)
       : this.sink.write(publications, joined);
-    // A ping may come between two steps, and its id must not be below those that went out.
+    // A ping may come between two steps, and its id must not be below those already sent.
     if (written > 0) this.#reached = publications[written - 1]!.cursor;
     this.#outbox.replayed(publications.slice(0, written));
     this.onSent(written);
@@ -155,14 +155,14 @@ export class Session implements OutboxEvents {
     return written;
   }
 
-  /** Writes messages of a command's replay: newer ones of other devices may be out already. */
+  /** Writes messages of a command's replay: newer ones of other devices may have been sent. */
   replayWithoutIds(publications: readonly Publication[]): void {
     this.sink.events("message", publications.map(({ payload }) => payload));
     this.#outbox.replayed(publications);
     this.onSent(publications.length);
   }
 
-  /** Leaves devices to a replay from `offset` on, until {@linkcode Session.release}. */
+  /** Leaves devices to a replay of what follows `offset`, until {@linkcode Session.release}. */
   hold(held: Interest, offset: number): void {
     this.#held = held;
     this.#outbox.forget((deviceId) => !held.matches(deviceId), offset);
@@ -172,7 +172,7 @@ export class Session implements OutboxEvents {
     this.#held = undefined;
   }
 
-  /** Changes what the client gets from now on; what waits of other devices is forgotten. */
+  /** Changes the client's interest; waiting messages of other devices are dropped. */
   want(interest: Interest): void {
     this.interest = interest;
     for (const deviceId of this.#presence?.keys() ?? []) {
@@ -181,12 +181,12 @@ export class Session implements OutboxEvents {
     this.#outbox.forget((deviceId) => interest.matches(deviceId));
   }
 
-  /** Sets the position of a session that is not live: up to it everything was written. */
+  /** Sets the position of a session that is not live: everything up to it was written. */
   reach(position: string | undefined): void {
     this.#reached = position;
   }
 
-  /** The position up to which everything was written, where there is one; `head` makes a cursor. */
+  /** The position up to which everything was written, if there is one; `head` makes a cursor. */
   position(head: (offset?: number) => string): string | undefined {
     if (!this.live) return this.#reached;
     if (this.#held) return undefined;

@@ -1,4 +1,4 @@
-/** What waits for a client whose socket is full: bounded by device and by bytes. */
+/** The queue of a client whose socket is full, bounded per device and in bytes. */
 
 import { drops } from "../../telemetry/metrics.ts";
 import type { Publication } from "../messages/message.ts";
@@ -6,7 +6,7 @@ import type { Publication } from "../messages/message.ts";
 /** Messages of a device that the client will not get. */
 export interface Dropped {
   readonly deviceId: string;
-  /** Of the first of them. */
+  /** Offset of the first one. */
   readonly offset: number;
   count: number;
 }
@@ -17,9 +17,9 @@ export interface QueueLimits {
 }
 
 /**
- * First in, first out. Where a device's share or the whole is full, the new message is dropped and
- * counted. The count stands in the queue where its first message would: whoever reads a later
- * position has been told before.
+ * First in, first out. If a device's share or the whole queue is full, the new message is dropped
+ * and counted. The count takes the place of the first dropped message in the queue, so a client
+ * learns of the loss before it gets a later position.
  */
 export class SlowQueue {
   #items: (Publication | Dropped)[] = [];
@@ -27,7 +27,7 @@ export class SlowQueue {
   #messages = 0;
   #bytes = 0;
   readonly #perDevice = new Map<string, number>();
-  /** Counts that go on: no message of their device stands behind them. */
+  /** Open counts: no message of their device is queued behind them. */
   readonly #counting = new Map<string, Dropped>();
 
   constructor(private readonly limits: QueueLimits) {}
@@ -44,12 +44,12 @@ export class SlowQueue {
     return this.#bytes;
   }
 
-  /** Offset of the first message that waits, or that waits to be told as dropped. */
+  /** Offset of the first message that waits, or whose drop is not reported yet. */
   get firstOffset(): number | undefined {
     return this.#items[this.#taken]?.offset;
   }
 
-  /** False where the message was dropped. */
+  /** False if the message was dropped. */
   push(publication: Publication): boolean {
     const { deviceId, offset, payload } = publication;
     const queued = this.#perDevice.get(deviceId) ?? 0;
@@ -67,7 +67,7 @@ export class SlowQueue {
     return true;
   }
 
-  /** The next messages up to a count of dropped ones, or such a count; undefined where all is out. */
+  /** The next messages up to a drop count, or that count; undefined if the queue is empty. */
   peek(maxMessages: number): readonly Publication[] | Dropped | undefined {
     const first = this.#items[this.#taken];
     if (first === undefined || isCount(first)) return first;
@@ -80,7 +80,7 @@ export class SlowQueue {
     return messages;
   }
 
-  /** Removes what {@linkcode SlowQueue.peek} showed first: a count, or `messages` messages. */
+  /** Removes what {@linkcode SlowQueue.peek} returned: a count, or `messages` of the messages. */
   shift(messages: number): void {
     const first = this.#items[this.#taken];
     if (first === undefined) return;
@@ -99,7 +99,7 @@ export class SlowQueue {
     }
   }
 
-  /** Removes the messages and counts after `offset` of devices that are not wanted. */
+  /** Removes the messages and counts of unwanted devices whose offset is above `after`. */
   forget(wanted: (deviceId: string) => boolean, after = 0): void {
     const kept: (Publication | Dropped)[] = [];
     for (let i = this.#taken; i < this.#items.length; i++) {

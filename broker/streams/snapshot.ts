@@ -1,4 +1,4 @@
-/** The last known message of each device, for a client that begins to look. */
+/** Sends the last known message of each device to a client that starts to watch. */
 
 import type { Hub } from "./hub.ts";
 import type { Interest } from "../messages/interest.ts";
@@ -7,14 +7,14 @@ import type { MessageLog } from "../log/message_log.ts";
 import { isGone, nextStep, STEP_BYTES, STEP_MESSAGES } from "./pace.ts";
 import { presenceText, type Session } from "./session.ts";
 
-/** A step looks at devices for no longer, whether or not they are asked for. */
+/** Time limit of a step, which also checks devices that the client did not ask for. */
 const STEP_MS = 2;
-/** Devices between two looks at the clock. */
+/** Devices between two checks of the clock. */
 const CLOCK_DEVICES = 64;
 
 export interface SnapshotOptions {
   readonly signal: AbortSignal;
-  /** The client has got everything after this offset as it came; undefined: nothing yet. */
+  /** The client got everything after this offset live; undefined: nothing yet. */
   readonly liveFrom?: number;
 }
 
@@ -31,7 +31,7 @@ export async function sendSnapshot(
   const known = (last: Publication): string | undefined => {
     let publication: Publication | undefined = last;
     while (publication && publication.offset > upTo) {
-      // To a live client that one went out; else it is replayed after what was known before it.
+      // A live client already has that one; otherwise the replay sends it after the older one.
       publication = liveFrom === undefined ? log.previousOf(publication) : undefined;
     }
     return publication?.payload;
@@ -44,14 +44,14 @@ export async function sendSnapshot(
 
 interface EachOptions {
   readonly interest: Interest;
-  /** Of the events. */
+  /** Name of the events. */
   readonly name: string;
-  /** JSON text for a device by its last message; undefined for no event. */
+  /** JSON text for a device, made from its last message; undefined for no event. */
   readonly data: (last: Publication) => string | undefined;
   readonly signal: AbortSignal;
 }
 
-/** An event for each device of interest, in steps that are one write each. */
+/** Sends an event for each device of interest, in steps of one write each. */
 async function sendEach(
   hub: Hub,
   session: Session,
@@ -78,7 +78,7 @@ async function sendEach(
   if (step.length > 0) session.sink.events(name, step);
 }
 
-/** Last messages among which are all of interest; safe to read while the log grows. */
+/** Last messages that include all of interest; safe to read while the log grows. */
 function* candidates(log: MessageLog, interest: Interest): Iterable<Publication> {
   if (interest.all || interest.prefixes.length > 0) return yield* log.lastOfAll();
   for (const id of interest.ids) {

@@ -12,19 +12,19 @@ import {
 import type { Publication } from "../messages/message.ts";
 import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
 
-/** The body of an event stream, as far as it is written to. */
+/** The write side of an event stream's body. */
 export interface EventBody {
   /** Bytes that the system has not taken yet. */
   readonly buffered: number;
   /** Bytes that the system has taken since the start, counted as in `buffered`. */
   readonly taken: number;
   readonly isOpen: boolean;
-  /** Calls back once, when bytes were taken or it is closed; not every body can. */
+  /** Calls back once, when bytes were taken or it is closed; not every body supports it. */
   whenTaken?(callback: () => void): void;
   write(bytes: Uint8Array): void;
-  /** Ends the stream when what was written before is out. */
+  /** Ends the stream once everything written before has been sent. */
   end(): void;
-  /** Throws away what waits, so that the client can tell that this is no end. */
+  /** Discards waiting data; the client can tell this from a regular end. */
   abandon(): void;
 }
 
@@ -83,7 +83,7 @@ export class SseSink implements Sink {
   }
 
   comment(): void {
-    // A client that has not read what is there needs no proof of life, and its memory is bounded.
+    // A full socket has enough data to keep the connection busy, and its memory is bounded.
     if (!this.full) this.body.write(SSE_COMMENT);
   }
 

@@ -1,37 +1,37 @@
-/** Work that can wait goes on in slices of a few milliseconds: what is live comes between them. */
+/** Runs work that can wait in slices of a few milliseconds, with live messages in between. */
 
 const SLICE_MS = 4;
-/** So many may pass in one turn: some of them read the store, and have their work later. */
+/** At most this many pass in one turn: some read the store first, and do their work later. */
 const AT_ONCE = 8;
-/** Between a pass and the work that it is for. */
+/** Microtasks between a pass and the end of the synchronous work that follows it. */
 const PROMISES = 5;
-/** Places of those who are through that are kept until they are cleared away together. */
+/** Used entries of the queue that are kept until they are removed together. */
 const MAX_EMPTY = 1_000;
 
 /**
- * Thousands of clients may come back in the same moment. What each of them costs is little, but
- * done at once it would keep live messages waiting for seconds. So each passes here before each
- * part of its beginning, in the order of arrival, one after another.
+ * Thousands of clients may reconnect at the same moment. Each of them costs little, but all at once
+ * they would delay live messages for seconds. So each client passes here before each step of its
+ * start, one after another, in order of arrival.
  */
 export class StartScheduler implements Disposable {
   #waiting: (() => void)[] = [];
-  /** Those before are through. */
+  /** Index of the first waiting entry; those before it have passed. */
   #next = 0;
-  /** Somebody has just passed. */
+  /** A client has just passed, and does its work. */
   #isTaken = false;
-  /** Of the slice that runs; it ends with the turn, at the latest. */
+  /** Passes in the current slice, which ends with the turn at the latest. */
   #passed = 0;
   #endsAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
-  /** How many wait to go on. */
+  /** Number of clients that wait. */
   get waiting(): number {
     return this.#waiting.length - this.#next;
   }
 
-  /** Undefined where there is time now. */
+  /** Undefined if the caller may continue at once. */
   pass(): Promise<void> | undefined {
     if (this.#timer === undefined) this.#begin();
     if (this.waiting > 0 || this.#isTaken || !this.#hasTime()) {
@@ -42,7 +42,7 @@ export class StartScheduler implements Disposable {
     return undefined;
   }
 
-  /** Lets everybody through. */
+  /** Lets all waiting clients pass. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -50,7 +50,7 @@ export class StartScheduler implements Disposable {
     this.#next = 0;
   }
 
-  /** Begins a slice; everything else that is due comes before the next one. */
+  /** Starts a slice; everything else that is due comes before the next one. */
   #begin(): void {
     this.#passed = 0;
     this.#endsAt = this.now() + SLICE_MS;
@@ -66,7 +66,7 @@ export class StartScheduler implements Disposable {
     return this.#passed < AT_ONCE && this.now() < this.#endsAt;
   }
 
-  /** Lets the next ones through, each once the one before has done what it does at once. */
+  /** Lets the next clients pass, each after the synchronous work of the one before. */
   async #letThrough(): Promise<void> {
     this.#isTaken = true;
     for (;;) {

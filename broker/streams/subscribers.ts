@@ -6,16 +6,16 @@ import type { Interest } from "../messages/interest.ts";
 type Few<T> = T | Set<T>;
 
 /**
- * An index of subscribers by id, by prefix and of those that want everything. A lookup costs one
- * step for each length that a prefix has, and nothing for those who want other devices.
+ * Indexes subscribers by id and by prefix, and those that want everything. A lookup costs one step
+ * for each distinct prefix length, and nothing for subscribers of other devices.
  */
 export class Subscribers<T extends object | string> {
   readonly #byId = new Map<string, Few<T>>();
   readonly #byPrefix = new Map<string, Few<T>>();
-  /** How many prefixes have a length. */
+  /** Number of prefixes by their length. */
   readonly #lengths = new Map<number, number>();
   readonly #all = new Set<T>();
-  /** Rises with each change. */
+  /** Incremented with each change. */
   changes = 0;
 
   add(subscriber: T, interest: Interest): void {
@@ -41,7 +41,7 @@ export class Subscribers<T extends object | string> {
     }
   }
 
-  /** Calls `visit` for each subscriber that wants the device, once. */
+  /** Calls `visit` once for each subscriber that wants the device. */
   each(deviceId: string, visit: (subscriber: T) => void): void {
     eachOf(this.#byId.get(deviceId), visit);
     for (const subscriber of this.#all) visit(subscriber);
@@ -51,7 +51,7 @@ export class Subscribers<T extends object | string> {
     }
   }
 
-  /** How many ids somebody named. */
+  /** Number of ids that subscribers name. */
   get named(): number {
     return this.#byId.size;
   }
@@ -61,7 +61,7 @@ export class Subscribers<T extends object | string> {
     return this.#all.size > 0 || this.#lengths.size > 0;
   }
 
-  /** Whether somebody wants the device, and nobody named it. */
+  /** Whether a subscriber wants the device, but none names it. */
   wantsUnnamed(deviceId: string): boolean {
     if (this.#byId.has(deviceId)) return false;
     if (this.#all.size > 0) return true;
@@ -80,7 +80,7 @@ function eachOf<T extends object | string>(
   else if (few !== undefined) visit(few);
 }
 
-/** True where the key is new. */
+/** True if the key is new. */
 function addTo<T extends object | string>(
   index: Map<string, Few<T>>,
   key: string,
@@ -95,7 +95,7 @@ function addTo<T extends object | string>(
   return few === undefined;
 }
 
-/** True where the key is gone. */
+/** True if the key is gone. */
 function removeFrom<T extends object | string>(
   index: Map<string, Few<T>>,
   key: string,

@@ -1,24 +1,24 @@
-/** Calls every member once a period, spread over its seconds: one timer for all of them. */
+/** Calls every member once per period, spread over its seconds, with one timer for all. */
 
 import { attempt } from "../../telemetry/fault.ts";
 
-/** Members that are visited before others that are due get a turn. */
+/** Members that are visited before other work gets a turn. */
 const STEP = 100;
 
 export class TimingWheel<T> {
-  /** Members by the second in which their turn comes; a period may be a year. */
+  /** Members by the second in which they are due; a map, since a period may be a year. */
   readonly #slots = new Map<number, Set<T>>();
   readonly #slotOf = new Map<T, number>();
   #now = 0;
 
-  /** `pause` lets everything else go first where it returns a promise; a visit that throws is logged. */
+  /** If `pause` returns a promise, other work goes first. A visit that throws is logged. */
   constructor(
     private readonly periodSeconds: number,
     private readonly visit: (member: T) => void,
     private readonly pause: () => Promise<void> | undefined = () => undefined,
   ) {}
 
-  /** The member's first turn comes a whole period from now. */
+  /** The first visit comes a whole period from now. */
   add(member: T): void {
     const slot = this.#slots.get(this.#now);
     if (slot) slot.add(member);
@@ -35,11 +35,11 @@ export class TimingWheel<T> {
     if (slot.size === 0) this.#slots.delete(second);
   }
 
-  /** To be called every second. */
+  /** Call it every second. */
   turn(): void {
     this.#now = (this.#now + 1) % this.periodSeconds;
     const due = this.#slots.get(this.#now);
-    // Who is added from here on has a whole period before it.
+    // A member that is added from here on waits a whole period.
     if (due) this.#visitAll([...due], this.#now);
   }
 
@@ -47,7 +47,7 @@ export class TimingWheel<T> {
     for (const [i, member] of due.entries()) {
       if (i > 0 && i % STEP === 0) await this.pause();
       if (this.#slotOf.get(member) !== second) continue;
-      attempt("a timed visit failed", () => this.visit(member));
+      attempt("a periodic visit failed", () => this.visit(member));
     }
   }
 }

@@ -23,7 +23,7 @@ export function textFrame(text: string): Uint8Array<ArrayBuffer> {
   return withHeader(TEXT, utf8(text, MAX_HEADER));
 }
 
-/** Puts the header right before the payload, which has room for the longest in front. */
+/** Puts the header right before the payload; `bytes` starts with room for the longest header. */
 function withHeader(opcode: number, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const length = bytes.length - MAX_HEADER;
   const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8;
@@ -37,7 +37,7 @@ function withHeader(opcode: number, bytes: Uint8Array<ArrayBuffer>): Uint8Array<
   return bytes.subarray(start);
 }
 
-/** `reason` has room for 123 bytes. */
+/** `reason` is cut at 123 bytes. */
 export function closeFrame(code: number, reason: string): Uint8Array {
   const text = utf8(reason).subarray(0, 123);
   const payload = new Uint8Array(2 + text.length);

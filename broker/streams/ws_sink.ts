@@ -4,17 +4,17 @@ import { type JoinedEvents, wsBatch, wsEvent, wsEventFrames, wsMessage } from ".
 import type { Publication } from "../messages/message.ts";
 import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
 
-/** A client's WebSocket, as far as it is written to. */
+/** The write side of a client's WebSocket. */
 export interface ClientSocket {
   /** Bytes that the system has not taken yet. */
   readonly bufferedAmount: number;
   /** Bytes that the system has taken since the start, counted as in `bufferedAmount`. */
   readonly taken: number;
   readonly isOpen: boolean;
-  /** Calls back once, when bytes were taken or it is closed; not every socket can. */
+  /** Calls back once, when bytes were taken or it is closed; not every socket supports it. */
   whenTaken?(callback: () => void): void;
   send(text: string): void;
-  /** Sends whole frames, one or several joined; not every socket can. */
+  /** Sends one or more whole frames in one write; not every socket supports it. */
   sendFrames?(frames: Uint8Array): void;
   close(code: number, reason: string): void;
   /** Ends the connection of a client that does not read. */

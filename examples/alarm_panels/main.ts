@@ -1,5 +1,5 @@
 /**
- * Alarm panels with types of messages of their own, as a program that Telecast is a part of:
+ * A program that embeds Telecast and adds message types for alarm panels:
  *
  *     MQTT_BROKER=localhost BACKEND_URL=http://localhost:9000 deno run --allow-net --allow-read \
  *       --allow-write=data --allow-env examples/alarm_panels/main.ts
@@ -9,10 +9,10 @@
  *     mosquitto_sub -t 'luces/#' &
  *     mosquitto_pub -t empresas -m '{"tipo_mensaje":"semaforos","tipo_alarma":"AZUL","empresa":"chia"}'
  *
- * Ctrl-C ends it.
+ * Ctrl-C stops it.
  */
 
-// deno-lint-ignore-file no-console -- an example talks to whoever runs it
+// deno-lint-ignore-file no-console -- an example prints to the console
 
 import { ConfigError, Telecast } from "../../mod.ts";
 
@@ -20,7 +20,7 @@ try {
   const telecast = await Telecast.start({
     messageTypes: new URL("./types.ts", import.meta.url),
     async onInbound(message, { whatsapp, signal }) {
-      console.log("a person wrote:", message);
+      console.log("message from a person:", message);
       await whatsapp?.send(String(message.from), { type: "text", text: "Recibido" }, signal);
     },
   });

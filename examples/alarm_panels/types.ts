@@ -1,6 +1,6 @@
 /**
- * Types of messages beside those that Telecast knows, and another handling of one that it does. This
- * module is imported where messages are checked, in workers, and where they are handled.
+ * A message type in addition to the built-in ones, and a custom handler for a built-in one. This
+ * module is imported by the workers, which check messages, and by the thread that handles them.
  */
 
 import { z } from "zod";
@@ -8,13 +8,13 @@ import { registerMessageType } from "../../mod.ts";
 
 const text = z.string().min(1);
 
-/** A new type: checked by its schema, handed to the backend like any other. */
+/** A new type: checked against its schema and passed to the backend like any other. */
 registerMessageType("bateria", {
   schema: z.looseObject({ nivel: z.number().min(0).max(100) }),
   notifies: false,
 });
 
-/** The lights of a company turn to the colour of its alarm; then the backend hears of it. */
+/** Sets the lights of a company to the color of its alarm, then notifies the backend. */
 registerMessageType("semaforos", {
   schema: z.looseObject({ tipo_alarma: text, empresa: text }),
   notifies: false,

@@ -1,15 +1,15 @@
 /**
- * A device that reports to AWS IoT Core and obeys commands:
+ * A device that reports to AWS IoT Core and receives commands:
  *
  *     export AWS_IOT_ENDPOINT=… AWS_IOT_CERT_PATH=… AWS_IOT_KEY_PATH=… AWS_IOT_CA_PATH=… \
  *       AWS_IOT_CLIENT_ID=bombercat-001
  *     deno run --allow-net --allow-read --allow-write=data --allow-env examples/aws_iot/main.ts 10
  *
- * It reports every 10 seconds. What cannot be sent is kept in data/aws_iot.sqlite and goes out when
- * AWS can be reached, also after a restart. Ctrl-C ends it.
+ * It reports every 10 seconds. Messages that cannot be sent are kept in data/aws_iot.sqlite and are
+ * sent when AWS is reachable again, even after a restart. Ctrl-C stops it.
  */
 
-// deno-lint-ignore-file no-console -- an example talks to whoever runs it
+// deno-lint-ignore-file no-console -- an example prints to the console
 
 import { DenoKv } from "../../broker/store/deno_kv.ts";
 import { KvBuffer } from "../../ingest/aws_iot/kv_buffer.ts";

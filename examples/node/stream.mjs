@@ -1,5 +1,5 @@
-// Prints the messages of devices, and misses none over a lost connection. Node 20 or later, or Deno;
-// no packages.
+// Prints the messages of devices and misses none if the connection is lost. Needs Node 20 or later,
+// or Deno, and no packages.
 //
 //     node stream.mjs http://127.0.0.1:8000 0848086072,0848086073
 
@@ -8,7 +8,7 @@ import process from "node:process";
 const [server = "http://127.0.0.1:8000", deviceIds = "0848086072"] = process.argv.slice(2);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** The events of one response: a block of lines each, with an empty line behind it. */
+/** Yields the events of one response: each is a block of lines that ends with an empty line. */
 async function* eventsOf(response) {
   let text = "";
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
@@ -42,12 +42,12 @@ for (;;) {
       if (event === "message") process.stdout.write(`${data}\n`);
       if (event === "goodbye") againMs = JSON.parse(data).reconnect_ms;
       if (event === "resumed" && JSON.parse(data).status !== "full") {
-        process.stderr.write(`part of what was missed is gone: ${data}\n`);
+        process.stderr.write(`some missed messages are gone: ${data}\n`);
       }
       if (id) cursor = id;
     }
   } catch (error) {
-    process.stderr.write(`connecting again: ${error.message}\n`);
+    process.stderr.write(`reconnecting: ${error.message}\n`);
   }
   await sleep(againMs ?? waitMs * (0.5 + Math.random()));
   waitMs = Math.min(waitMs * 2, 30_000);

@@ -1,4 +1,4 @@
-"""Prints the messages of devices, and misses none over a lost connection.
+"""Prints the messages of devices and misses none if the connection is lost.
 
     pip install websockets
     python stream.py ws://127.0.0.1:8000 0848086072,0848086073
@@ -14,7 +14,7 @@ import websockets
 
 
 async def messages(server, device_ids):
-    """Yields each payload. Ends only where the server refuses the parameters."""
+    """Yields each payload. Ends only if the server refuses the parameters."""
     cursor = None
     wait = 0.5
     while True:
@@ -31,15 +31,15 @@ async def messages(server, device_ids):
                     if event == "message":
                         yield data
                     elif event == "resumed" and data["status"] != "full":
-                        print(f"part of what was missed is gone: {data}", file=sys.stderr)
+                        print(f"some missed messages are gone: {data}", file=sys.stderr)
                     elif event == "goodbye":
                         again = data["reconnect_ms"] / 1000
                     elif event == "error":
                         raise SystemExit(f"{data['code']}: {data['message']}")
-                    # Only now: what was not handled is asked for again.
+                    # Set last, so that an unhandled message is requested again.
                     cursor = message.get("id", cursor)
         except (OSError, websockets.WebSocketException) as error:
-            print(f"connecting again: {error}", file=sys.stderr)
+            print(f"reconnecting: {error}", file=sys.stderr)
         await asyncio.sleep(wait * (0.5 + random.random()) if again is None else again)
         wait = min(wait * 2, 30)
 

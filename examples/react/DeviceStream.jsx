@@ -1,4 +1,4 @@
-// @ts-ignore: React is your project's, not Telecast's
+// @ts-ignore: React comes from your project, not from Telecast
 import { useEffect, useState } from "react";
 
 /**
@@ -8,7 +8,7 @@ import { useEffect, useState } from "react";
 export function useDeviceStream(server, deviceIds) {
   const [devices, setDevices] = useState({});
   const [connected, setConnected] = useState(false);
-  // The text is equal while the ids are, so a new array at each render opens no new stream.
+  // Joined, so that a new array with the same ids does not open a new stream on each render.
   const ids = deviceIds.join(",");
 
   useEffect(() => {
@@ -39,7 +39,7 @@ export function useDeviceStream(server, deviceIds) {
       socket.onclose = ({ code }) => {
         if (unmounted) return;
         setConnected(false);
-        if (code === 1008) return; // The server does not take these parameters.
+        if (code === 1008) return; // The server rejects these parameters.
         timer = setTimeout(connect, againMs ?? waitMs * (0.5 + Math.random()));
         waitMs = Math.min(waitMs * 2, 30_000);
       };

@@ -1,4 +1,4 @@
-/** Lines of JSON over TCP as a kind of source: its variable, and how an instance runs it. */
+/** The source kind for JSON lines over TCP: its variable and how an instance runs it. */
 
 import { hostAndPort, text } from "../../config/forms.ts";
 import { defineSource } from "../../ingest/runtime/source_kind.ts";
@@ -17,7 +17,7 @@ export const LINES = defineSource<LinesConfig, typeof variables>({
   flags: ["--lines"],
   variables,
   addresses: ["LINES_SERVER"],
-  help: `Lines of JSON over TCP
+  help: `JSON lines over TCP
   LINES_SERVER                         host or host:port (7000)`,
   section: ({ LINES_SERVER: server }) => server && { hostname: server.host, port: server.port },
   summary: ({ hostname, port }) => `lines ${hostname}:${port}`,

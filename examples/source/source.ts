@@ -1,4 +1,4 @@
-/** Lines of JSON over TCP. The server gets `ok` for each line that is stored, and may forget it. */
+/** JSON lines over TCP. The server gets `ok` for each stored line and may then delete the line. */
 
 import { Backoff } from "../../lib/backoff.ts";
 import { sleep } from "../../lib/clock.ts";
@@ -31,7 +31,7 @@ export class LinesSource implements Source {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       onState({ state: "connecting" });
-      const reason = await this.#read(intake, onState).then(() => "the server closed", String);
+      const reason = await this.#read(intake, onState).then(() => "closed by the server", String);
       if (signal.aborted) break;
       const retryMs = this.#backoff.next();
       onState({ state: "waiting", reason, retryMs });
@@ -58,7 +58,7 @@ export class LinesSource implements Source {
         }
       }
       if (line.length > MAX_LINE_BYTES) throw new Error("a line is too long");
-      // Nothing is read while the store takes nothing: the server has to wait.
+      // Stops reading while nothing can be stored, so that the server has to wait.
       await intake.ready();
     }
   }

@@ -1,4 +1,4 @@
-/** The thread of the source: it checks what the source receives, batches it, and counts. */
+/** The worker of the source: it checks, batches and counts what the source receives. */
 
 import { runSource } from "../../ingest/runtime/worker_runtime.ts";
 import type { LinesConfig } from "./kind.ts";

@@ -1,4 +1,4 @@
-/** Writes to the buffer: appends in their order, removals many at a time. */
+/** Writes to the buffer: appends in order, removals in batches. */
 
 import type { Clock } from "../../lib/clock.ts";
 import { withTimeLimit } from "../../broker/store/kv_client.ts";
@@ -8,15 +8,15 @@ import { type OutboxItem, UndeliverableError } from "./outbox_item.ts";
 export interface BufferWriterOptions {
   readonly buffer: OutboundBuffer;
   readonly clock: Clock;
-  /** How long the buffer has to take a message. */
+  /** How long the buffer may take to store a message. */
   readonly limitMs: number;
-  /** When a removal that failed is tried again. */
+  /** The delay before a failed removal is retried. */
   readonly retryMs: number;
-  /** Messages that may wait to be written; more are turned away. */
+  /** Maximum number of messages that wait to be written; more are rejected. */
   readonly maxWaiting: number;
-  /** The buffer has it; it is answered by whoever is told. */
+  /** Called when the buffer has stored the item; the listener answers its sender. */
   onSaved(item: OutboxItem): void;
-  /** All that was to be saved is saved, or turned away. */
+  /** Called when every waiting message is saved or rejected. */
   onIdle(): void;
   onError(error: unknown): void;
 }
@@ -24,7 +24,7 @@ export interface BufferWriterOptions {
 const AT_ONCE = 100;
 
 export class BufferWriter {
-  /** Messages saved, and messages that nobody has. */
+  /** Messages saved, and messages lost. */
   readonly totals = { buffered: 0, lost: 0 };
   #toSave: OutboxItem[] = [];
   #saving = false;
@@ -33,7 +33,7 @@ export class BufferWriter {
 
   constructor(private readonly options: BufferWriterOptions) {}
 
-  /** Something is on its way into the buffer. */
+  /** Whether messages are being saved or wait to be saved. */
   get busy(): boolean {
     return this.#saving || this.#toSave.length > 0;
   }
@@ -43,7 +43,7 @@ export class BufferWriter {
       if (this.#toSave.length < this.options.maxWaiting) {
         item.seq = "saving";
         this.#toSave.push(item);
-      } else this.#notSaved(item, new Error("too many messages wait for the store"));
+      } else this.#notSaved(item, new Error("too many messages are waiting for the store"));
     }
     if (!this.#saving) this.#saveAll();
   }
@@ -53,7 +53,7 @@ export class BufferWriter {
     if (this.#toRemove.size === 1) this.#removeAll();
   }
 
-  /** Waits until all is written, but not longer than `limitMs`. */
+  /** Waits until everything is written, but no longer than `limitMs`. */
   async close(limitMs: number): Promise<void> {
     const end = performance.now() + limitMs;
     while ((this.busy || this.#toRemove.size > 0) && performance.now() < end) {
@@ -90,11 +90,11 @@ export class BufferWriter {
     if (item.done) return;
     this.totals.lost++;
     const why = error instanceof Error ? error.message : String(error);
-    item.reject(new UndeliverableError(`the buffer did not take the message: ${why}`));
+    item.reject(new UndeliverableError(`the buffer did not store the message: ${why}`));
   }
 
   async #removeAll(): Promise<void> {
-    // What comes in the same turn goes with it.
+    // Lets further removals from this turn join the batch.
     await Promise.resolve();
     while (this.#toRemove.size > 0 && !this.#stop.signal.aborted) {
       const seqs = [...this.#toRemove];

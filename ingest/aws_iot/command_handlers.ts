@@ -1,4 +1,4 @@
-/** Who is told of the commands that arrive. */
+/** The handlers of received commands. */
 
 import { logFault } from "../../telemetry/fault.ts";
 import type { Command } from "./link.ts";
@@ -8,13 +8,13 @@ export type CommandHandler = (command: Command) => void | Promise<void>;
 export class CommandHandlers {
   readonly #all = new Set<CommandHandler>();
 
-  /** Returns a function that removes the handler again. */
+  /** Returns a function that removes the handler. */
   add(handler: CommandHandler): () => void {
     this.#all.add(handler);
     return () => this.#all.delete(handler);
   }
 
-  /** Calls the handlers one after the other; one that fails is logged and keeps no other from it. */
+  /** Calls the handlers one after another. A failing one is logged and does not stop the rest. */
   async call(command: Command): Promise<void> {
     for (const handler of this.#all) {
       try {

@@ -1,4 +1,4 @@
-/** What a connection's states amount to, for status, logs and metrics. */
+/** Derives a connection's status from its states, for status, logs and metrics. */
 
 import type { SourceState } from "../runtime/source.ts";
 import type { LatencyFigures } from "./latency.ts";
@@ -11,10 +11,10 @@ export type ConnectionStatusName =
   | "connecting"
   | "connected"
   | "reconnecting"
-  /** All quick tries failed: one try a minute. */
+  /** All quick retries failed: now one retry a minute. */
   | "circuit_open";
 
-/** The service as it is now. */
+/** The current status of the service. */
 export interface AwsIotStatus {
   readonly connection_status: ConnectionStatusName;
   readonly connected: boolean;
@@ -23,7 +23,7 @@ export interface AwsIotStatus {
   readonly last_publish_ts: number | null;
   /** Why there is no connection. */
   readonly reason: string | null;
-  /** Of the connection: version, session, topics, and those that the policy forbids. */
+  /** The connection's MQTT version, session and topics, and the topics that the policy forbids. */
   readonly detail: string | null;
   readonly breaker_open: boolean;
   readonly buffered: number;
@@ -33,11 +33,11 @@ export interface AwsIotStatus {
     readonly refused: number;
     readonly dropped: number;
   };
-  /** From the send to the ack. */
+  /** From sending to the ack. */
   readonly publish_latency: LatencyFigures;
 }
 
-/** A connection that lived as long did not fail: the tries are counted anew. */
+/** After a connection that lasted this long, failures are counted from zero again. */
 const STEADY_MS = 10_000;
 
 export interface StatusOptions {
@@ -48,11 +48,11 @@ export interface StatusOptions {
 
 /** Follows the states of one connection. */
 export class ConnectionStatus {
-  /** Tries since the connection was lost, or since the first one failed; 0 while connected. */
+  /** Retries since the connection was lost or the first try failed; 0 while connected. */
   attempts = 0;
   reason: string | undefined;
   detail: string | undefined;
-  /** How often the breaker opened. */
+  /** How many times the breaker opened. */
   opened = 0;
   #name: ConnectionStatusName = "disconnected";
   #failures = 0;
@@ -122,7 +122,7 @@ export class ConnectionStatus {
   }
 }
 
-/** The status as metrics have it; counters are totals since the start. */
+/** The status as metrics; counters are totals since the start. */
 export function figuresOf(status: AwsIotStatus, breakerOpened: number): {
   gauges: Record<string, number>;
   counters: Record<string, number>;

@@ -1,4 +1,4 @@
-/** A connection in this thread, for whoever uses the service as a module. */
+/** A connection in this thread, for programs that use the service as a module. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { Intake, Outgoing, SourceState } from "../runtime/source.ts";
@@ -14,7 +14,7 @@ export class DirectLink implements Link {
   readonly primary = true;
   state: SourceState = { state: "stopped" };
   #source: AwsIotSource | undefined;
-  /** Commands are handed on one after another. */
+  /** Commands are passed on one after another. */
   #handled: Promise<void> = Promise.resolve();
 
   constructor(
@@ -65,7 +65,7 @@ export class DirectLink implements Link {
     try {
       data = JSON.parse(payload);
     } catch {
-      // The handler sees the text.
+      // Not JSON: the handler still gets the text.
     }
     return { topic, deviceId, payload, data };
   }

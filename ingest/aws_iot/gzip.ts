@@ -1,14 +1,14 @@
-/** Large payloads travel compressed, where MQTT 5 can say so. */
+/** Compresses large payloads over MQTT 5, whose content type can say so. */
 
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { Encode } from "../mqtt/connection.ts";
 
-/** The content type of a compressed payload; inside is the JSON. */
+/** The content type of a compressed JSON payload. */
 export const GZIP_CONTENT_TYPE = "application/gzip";
-/** A payload that claims more is a bomb, or nothing that Telecast takes. */
+/** A payload that inflates to more is a gzip bomb or too large for Telecast. */
 const MAX_INFLATED_BYTES = 1_048_576;
 
-/** Compresses payloads of `overBytes` and more for MQTT 5, and leaves those that do not shrink. */
+/** Compresses payloads of at least `overBytes` for MQTT 5, except those that do not shrink. */
 export function gzipEncode(overBytes: number): Encode {
   const encoder = new TextEncoder();
   return (payload, version) => {
@@ -22,13 +22,13 @@ export function gzipEncode(overBytes: number): Encode {
   };
 }
 
-/** The payload as it was before gzipEncode; known by its first bytes, which no JSON begins with. */
+/** Reverses gzipEncode(). Recognizes gzip by its first bytes, which cannot begin JSON. */
 export function gunzipped(bytes: Uint8Array): Uint8Array {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: MAX_INFLATED_BYTES });
   } catch {
-    // Passed on as it is, the check skips it, says so and counts it.
+    // Passed on unchanged: the check skips, logs and counts it.
     return bytes;
   }
 }

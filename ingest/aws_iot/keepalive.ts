@@ -1,4 +1,4 @@
-/** The event that says, again and again, that the device lives. */
+/** The periodic event that reports that the device is alive. */
 
 import type { Clock } from "../../lib/clock.ts";
 import { eventPayload, RawJson, seconds } from "./payload.ts";
@@ -7,12 +7,15 @@ export interface KeepaliveOptions {
   readonly deviceId: string;
   readonly everyMs: number;
   readonly clock: Clock;
-  /** Whether there is a connection, and it is this one that has to say so. */
+  /** Whether there is a connection and it is the one that has to send the event. */
   isDue(): boolean;
   send(payload: string): void;
 }
 
-/** Sends `{"uptime":…,"status":"alive"}` at its pace until the signal aborts; `uptime` in seconds. */
+/**
+ * Sends `{"uptime":…,"status":"alive"}`, with `uptime` in seconds, every `everyMs` until the signal
+ * aborts.
+ */
 export async function keepAlive(options: KeepaliveOptions, signal: AbortSignal): Promise<void> {
   const { deviceId, everyMs, clock } = options;
   if (everyMs === 0) return;

@@ -1,4 +1,4 @@
-/** AWS IoT Core as a kind of source. */
+/** The source kind for AWS IoT Core. */
 
 import { hostAndPort, text } from "../../config/forms.ts";
 import { mqttText } from "../../config/mqtt_text.ts";
@@ -43,16 +43,16 @@ export const AWS_IOT = defineSource<AwsIotConfig, typeof variables>({
   flags: ["--iot"],
   variables,
   addresses: ["AWS_IOT_ENDPOINT"],
-  help: `AWS IoT Core: the first five, or none
+  help: `AWS IoT Core: set all of the first five, or none
   AWS_IOT_ENDPOINT, AWS_IOT_CERT_PATH, AWS_IOT_KEY_PATH, AWS_IOT_CA_PATH, AWS_IOT_CLIENT_ID
   AWS_IOT_DEVICE_ID, AWS_IOT_TOPICS (bombercat/commands/#)`,
   section(vars, { given, problem }) {
     const missing = REQUIRED.filter((name) => !given.has(name));
     if (missing.length === REQUIRED.length) return undefined;
     for (const name of missing) {
-      problem(name, "is not set, but other AWS_IOT_ variables are: all five are needed, or none");
+      problem(name, "is not set, but other AWS_IOT_ variables are: set all five, or none");
     }
-    // A value that is out of form was reported already.
+    // A malformed value has already been reported.
     if (REQUIRED.some((name) => vars[name] === undefined)) return undefined;
     return {
       host: vars.AWS_IOT_ENDPOINT!.host,
@@ -68,7 +68,7 @@ export const AWS_IOT = defineSource<AwsIotConfig, typeof variables>({
   check: certificateProblems,
   summary: ({ host, port, topics }) => `aws_iot ${host}:${port} (${topics.join(", ")})`,
   worker: new URL("./worker.ts", import.meta.url),
-  // AWS knows one client by one certificate.
+  // For AWS, one certificate stands for one client.
   isLeased: () => true,
   workerConfig({ deviceId: _, ...section }, { config: { shadow } }): AwsIotSourceConfig {
     return {
@@ -81,7 +81,7 @@ export const AWS_IOT = defineSource<AwsIotConfig, typeof variables>({
   },
 });
 
-/** For the connection that only publishes. */
+/** The configuration of the connection that only publishes. */
 export function publisherConfig(section: AwsIotConfig, names: InstanceNames): AwsIotSourceConfig {
   const source = AWS_IOT.workerConfig(section, names) as AwsIotSourceConfig;
   return {

@@ -13,10 +13,10 @@ import {
   type Stored,
 } from "./outbound_buffer.ts";
 
-/** The buffer's end; checked and set by every append, so that writers do not cross. */
+/** The end of the buffer. Every append checks and sets it, so that writers do not overlap. */
 interface Tail {
   readonly next: number;
-  /** Who wrote it last, and that writer's number of the append. */
+  /** The last writer, and that writer's number for the append. */
   readonly writer: string;
   readonly append: number;
 }
@@ -26,7 +26,7 @@ const TAIL: KvKey = ["iot_buffer_tail"];
 const keyOf = (seq: number): KvKey => ["iot_buffer", seq];
 const EMPTY: Tail = { next: 1, writer: "", append: 0 };
 
-/** The store takes 64 KiB a value and 800 KiB a commit; deletes have to fit beside the sets. */
+/** The store accepts 64 KiB per value and 800 KiB per commit, which sets and deletes share. */
 const MAX_VALUE_BYTES = 65_000;
 const MAX_COMMIT_BYTES = 500_000;
 const MAX_COMMIT_MESSAGES = 100;
@@ -41,7 +41,7 @@ export interface KvBufferOptions {
 
 export class KvBuffer implements OutboundBuffer {
   readonly shared = true;
-  /** From the first message to the end, as it was seen last; what was removed within counts too. */
+  /** The first message and the end, as last seen; `#removed` counts removals between them. */
   #first = 1;
   #tail = EMPTY;
   #removed = 0;
@@ -107,8 +107,8 @@ export class KvBuffer implements OutboundBuffer {
   }
 
   /**
-   * One commit, sent again until its fate is known: a client under it that tried again by itself
-   * says `ok: false` of its own write, and a time-out says nothing at all.
+   * One commit, retried until its outcome is known. The KV client may retry internally and then
+   * report `ok: false` because of its own earlier write, and a timeout reports nothing.
    */
   async #appendBatch(batch: readonly { message: Outbound; value: Uint8Array }[]): Promise<number> {
     const append = ++this.#append;
@@ -119,10 +119,10 @@ export class KvBuffer implements OutboundBuffer {
       if (tail.writer === this.#writer && tail.append === append) {
         return this.#appended(tail, batch.length);
       }
-      // Somebody may have written since, and so hidden that this append did land.
+      // Another writer may have written since, which hides that this append succeeded.
       const landed = tries > 0 && await this.#find(batch[0]!.message.id, tail.next);
       if (landed) return landed;
-      // No answer, and the tail is as it was: with the same check it can land once at most.
+      // No answer, and the tail is unchanged: with the same check it can succeed at most once.
       if (failure !== undefined && tries > 1) throw failure;
       const next: Tail = { next: tail.next + batch.length, writer: this.#writer, append };
       const over = await this.#tooMany(next.next);
@@ -148,7 +148,7 @@ export class KvBuffer implements OutboundBuffer {
         failure = error;
       }
     }
-    throw failure ?? new Error("the buffer's end is written by too many at once");
+    throw failure ?? new Error("too many writers append to the buffer at once");
   }
 
   #appended(tail: Tail, count: number): number {
@@ -156,14 +156,14 @@ export class KvBuffer implements OutboundBuffer {
     return tail.next - count;
   }
 
-  /** Looks for a message among the newest ones. */
+  /** Looks for a message among the newest 1,000. */
   async #find(id: string, next: number): Promise<number | undefined> {
     const range = { start: keyOf(Math.max(1, next - 1_000)), end: keyOf(next) };
     const entries = await this.kv.list(range, { limit: 1_000 });
     return entries.find(({ value }) => decode(value).id === id)?.key[1] as number | undefined;
   }
 
-  /** The oldest messages beyond the limit, if the buffer ended at `next`. */
+  /** The oldest messages beyond the limit if the buffer ends at `next`. */
   async #tooMany(next: number): Promise<number[]> {
     if (next - this.#first <= this.#limits.maxMessages) return [];
     const entries = await this.kv.list({ prefix: PREFIX }, { limit: MAX_COMMIT_DELETES });
@@ -199,7 +199,7 @@ function decode(value: Uint8Array): Outbound {
   return decodeJson(bytes) as Outbound;
 }
 
-/** Writers that met at the buffer's end wait for different times, or they would meet again. */
+/** A random delay, so that writers whose appends collided do not collide again. */
 function apart(tries: number): Promise<void> {
   const ms = Math.random() * Math.min(50, 1 + tries);
   return new Promise((resolve) => setTimeout(resolve, ms));

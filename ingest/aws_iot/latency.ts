@@ -1,4 +1,4 @@
-/** How long acknowledgements take. */
+/** How long acks take. */
 
 export interface LatencyFigures {
   readonly count: number;
@@ -9,7 +9,7 @@ export interface LatencyFigures {
 
 const KEPT = 1_000;
 
-/** Figures over the last 1,000 measurements. */
+/** Percentiles over the last 1,000 measurements. */
 export class Latency {
   readonly #recent: number[] = [];
   count = 0;

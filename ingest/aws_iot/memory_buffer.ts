@@ -1,4 +1,4 @@
-/** A buffer for one process without a store: it ends with the process. */
+/** A buffer for a process without a store: its messages are lost when the process ends. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import {
@@ -12,7 +12,7 @@ import {
 
 export class MemoryBuffer implements OutboundBuffer {
   readonly shared = false;
-  /** In the order of their `seq`, as a Map keeps it. */
+  /** Ordered by `seq`, because a Map keeps the order of insertion. */
   readonly #stored = new Map<number, Outbound>();
   #next = 1;
 

@@ -1,20 +1,20 @@
-/** Where messages wait that could not be published: the interface and its laws. */
+/** The buffer for messages that could not be published yet: its interface and guarantees. */
 
-/** A message on its way to AWS IoT Core. */
+/** A message to AWS IoT Core. */
 export interface Outbound {
-  /** Names it over restarts and repeats. */
+  /** Identifies the message across restarts and repeats. */
   readonly id: string;
   readonly topic: string;
   readonly payload: string;
   readonly deviceId: string;
-  /** It joins the stream after its ack. */
+  /** Whether it joins the stream after its ack. */
   readonly joinsStream: boolean;
   /** When it was accepted, in ms since 1970. */
   readonly at: number;
 }
 
 export interface Stored {
-  /** Rises with every message, dense but for what was removed. */
+  /** Increases by one with every message; only removals leave gaps. */
   readonly seq: number;
   readonly message: Outbound;
 }
@@ -28,26 +28,27 @@ export interface BufferLimits {
 
 export const BUFFER_LIMITS: BufferLimits = { maxMessages: 10_000, maxAgeMs: 24 * 3_600_000 };
 
-/** Tells how many messages were dropped, oldest first, and why. */
+/** Reports how many of the oldest messages were dropped, and why. */
 export type OnDropped = (count: number, reason: "too many" | "too old") => void;
 
 /**
  * A queue of messages.
  *
- * - Order: what one append() brings stays in its order, after all that was there.
- * - Durability: append() resolves when its messages survive what the implementation survives. Where
- *   it rejects, they are not in the buffer, or nobody can tell; where it resolves, each is there once.
- * - Bounds: the oldest messages give way to new ones, and those too old are dropped when they are
- *   read; both are counted.
+ * - Order: the messages of one append() keep their order and come after all earlier messages.
+ * - Durability: append() resolves when its messages are as durable as the implementation makes
+ *   them; then each is in the buffer once. If it rejects, they are not in the buffer, or it is
+ *   unknown whether they are.
+ * - Bounds: the oldest messages are dropped to make room for new ones, and messages that are too
+ *   old are dropped when they are read. Both are counted.
  */
 export interface OutboundBuffer {
-  /** Whether others write to it too. */
+  /** Whether other instances write to it too. */
   readonly shared: boolean;
-  /** Appends the messages and returns their places. One call at a time. */
+  /** Appends the messages and returns their `seq` numbers. One call at a time. */
   append(messages: readonly Outbound[]): Promise<number[]>;
   /** The oldest messages with a `seq` above `after`. */
   page(after: number, limit: number): Promise<Stored[]>;
   remove(seqs: readonly number[]): Promise<void>;
-  /** How many wait, as far as is known. */
+  /** How many messages wait, as far as known. */
   readonly size: number;
 }

@@ -1,4 +1,4 @@
-/** The way out: in order, at a rate, over the buffer while there is no connection. */
+/** Sends messages in order, rate-limited, and buffers them while there is no connection. */
 
 import type { Clock } from "../../lib/clock.ts";
 import { reasonOf } from "../../telemetry/log.ts";
@@ -16,26 +16,29 @@ export interface OutboxOptions {
   readonly rate: RateLimit;
   readonly clock: Clock;
   readonly limits: OutboxLimits;
-  /** Whether messages of the buffer go out by this connection. */
+  /** Whether this connection sends the messages in the buffer. */
   drains(): boolean;
   publish(message: Outgoing, timeoutMs: number): Promise<void>;
-  /** After the ack and before the answer; a message of the buffer stays there until it resolves. */
+  /** Called between ack and answer. A buffered message stays in the buffer until it resolves. */
   onPublished(message: Outbound): Promise<void>;
   onLog(level: "info" | "warning" | "error", text: string): void;
 }
 
-/** A connection that is there and acknowledges nothing for so long has lost the message. */
+/** A message that a live connection does not acknowledge within this time counts as lost. */
 const LOST_MS = 30_000;
 const PAGE = 100;
-/** AWS ends the connection of who publishes what it may not: then the message itself is the cause. */
+/**
+ * AWS closes the connection of a client that publishes what its policy forbids. A message on which
+ * this many connections ended is given up.
+ */
 const MAX_STRIKES = 5;
 const STRIKE_MS = 5_000;
 const REMEMBERED = 5_000;
 
 /**
- * Messages go straight out while there is a connection and the buffer is empty. Where the
- * connection is lost, or an ack takes too long, all that is not acknowledged is put into the
- * buffer, in its order, and new messages follow it there until the buffer is empty again.
+ * Messages are sent directly while there is a connection and the buffer is empty. If the connection
+ * is lost or an ack takes too long, all unacknowledged messages go into the buffer in order, and
+ * new messages follow them until the buffer is empty again.
  */
 export class Outbox {
   readonly latency = new Latency();
@@ -43,20 +46,20 @@ export class Outbox {
   readonly #writer: BufferWriter;
   #open = false;
   #closed = false;
-  /** The buffer may hold something, and so everything goes through it. */
+  /** The buffer may hold messages, so all messages go through it. */
   #behind: boolean;
-  /** One life of the connection. */
+  /** Counts lost connections; work of an earlier generation is stale. */
   #generation = 0;
   #acksInLife = 0;
-  /** Place of the newest message that was fetched from the buffer in this life. */
+  /** `seq` of the newest message that this connection has fetched from the buffer. */
   #after = 0;
   #waiting: OutboxItem[] = [];
   readonly #inFlight = new Set<OutboxItem>();
-  /** In the buffer, and about to come out of it: whoever sent them may still see the ack. */
+  /** In the buffer and about to be fetched: their senders may still see the ack. */
   readonly #expected = new Map<string, OutboxItem>();
   #pumping = false;
   #again = false;
-  /** Ids of messages that must not be sent once more where a copy comes out of the buffer. */
+  /** Ids of messages that must not be sent again if a copy is fetched from the buffer. */
   readonly #dealtWith = new Set<string>();
   #strikes = { id: "", count: 0 };
   readonly #stop = new AbortController();
@@ -76,20 +79,20 @@ export class Outbox {
     });
   }
 
-  /** Looks, from now on, for what other instances put into the buffer. */
+  /** Starts to poll the buffer for messages from other instances. */
   start(): void {
     if (this.options.buffer.shared) this.#poll();
   }
 
-  /** Messages that were put into the buffer, and messages that could not even be put there. */
+  /** Messages that were buffered, and messages that could not be buffered. */
   get bufferTotals(): { readonly buffered: number; readonly lost: number } {
     return this.#writer.totals;
   }
 
   /**
-   * `connected: false` says that waiting for a connection makes no sense.
-   * @throws {RefusedError} where the broker does not take it.
-   * @throws {UndeliverableError} where it can be neither acknowledged nor kept.
+   * `connected: false` means that there is no point in waiting for a connection.
+   * @throws {RefusedError} if the broker refuses the message.
+   * @throws {UndeliverableError} if it can be neither acknowledged nor buffered.
    */
   submit(message: Outbound, { connected }: { connected: boolean }): Promise<Receipt> {
     if (this.#closed) return Promise.reject(new UndeliverableError("the service is stopped"));
@@ -104,14 +107,14 @@ export class Outbox {
     return item.answer;
   }
 
-  /** Publishes at once, past the queue, or not at all. */
+  /** Publishes immediately, ahead of the queue, or not at all. */
   async publishNow(message: Outgoing): Promise<boolean> {
     if (!this.#open || this.options.rate.take() > 0) return false;
     await this.options.publish(message, LOST_MS);
     return true;
   }
 
-  /** There is a connection: what waits goes out. */
+  /** Called when there is a connection: sends the waiting messages. */
   opened(): void {
     this.#open = true;
     this.#acksInLife = 0;
@@ -120,7 +123,7 @@ export class Outbox {
     this.#pump();
   }
 
-  /** The connection is gone, and with it the acks that were to come. */
+  /** Called when the connection is lost: pending acks will not arrive. */
   lost(): void {
     this.#open = false;
     this.#generation++;
@@ -134,7 +137,7 @@ export class Outbox {
     if (first && this.#acksInLife === 0) this.#strike(first);
   }
 
-  /** Waits a moment for acks, and puts the rest into the buffer. */
+  /** Waits a moment for acks, then puts the rest into the buffer. */
   async close(settleMs: number): Promise<void> {
     this.#closed = true;
     const end = performance.now() + settleMs;
@@ -146,7 +149,7 @@ export class Outbox {
     this.#stop.abort();
   }
 
-  /** All that is in memory alone goes into the buffer; what is in flight may be acked yet. */
+  /** Saves all messages that are only in memory; those in flight may still be acked. */
   #spill(): void {
     const all = [...this.#inFlight, ...this.#waiting];
     this.#waiting = this.#waiting.filter(({ unsaved }) => !unsaved);
@@ -174,7 +177,7 @@ export class Outbox {
     if (settled.signal.aborted) return;
     item.overdue = true;
     this.#expected.delete(item.message.id);
-    // Acknowledged, and only the stream has not taken it yet: AWS has it all the same.
+    // Acknowledged; only the stream does not have it yet.
     if (item.done) item.resolve("published");
     else if (typeof item.seq === "number") item.resolve("buffered");
     else this.#spill();
@@ -195,7 +198,7 @@ export class Outbox {
         this.#onStoreError(error);
       }
     }
-    // In the turn of the last look at #again: later, and a wake in between would be lost.
+    // In the same turn as the last check of #again, or a wake-up in between would be lost.
     this.#pumping = false;
   }
 
@@ -210,7 +213,7 @@ export class Outbox {
     }
   }
 
-  /** Fetches what waits in the buffer; false where there is nothing to fetch. */
+  /** Fetches messages from the buffer; false if there is nothing to fetch. */
   async #nextPage(): Promise<boolean> {
     if (!this.#behind || !this.options.drains()) return false;
     const [generation, after] = [this.#generation, this.#after];
@@ -218,7 +221,7 @@ export class Outbox {
     const page = await this.options.buffer.page(after, PAGE);
     if (generation !== this.#generation || after !== this.#after) return true;
     if (page.length === 0) {
-      // What is on its way into the buffer comes after the page; its end looks again.
+      // Messages that are still being saved come after this page; onIdle() then fetches again.
       if (!wasBusy && !this.#writer.busy) this.#behind = false;
       return this.#waiting.length > 0;
     }
@@ -258,7 +261,7 @@ export class Outbox {
       this.options.onLog("warning", `a message did not join the stream: ${reasonOf(error)}`);
     }
     item.resolve("published");
-    // The page may have come before the word that the message is in the buffer.
+    // The page may have arrived before the report that the message is saved.
     this.#expected.get(item.message.id)?.resolve("published");
     this.#expected.delete(item.message.id);
     this.#settle(item);
@@ -288,10 +291,10 @@ export class Outbox {
     this.#pump();
   }
 
-  /** The state of the connection tells the same soon; where it does not, it goes on after a while. */
+  /** Usually the connection reports its loss soon after; if not, sending resumes after a delay. */
   async #onFailure(error: unknown): Promise<void> {
     const generation = this.#generation + 1;
-    this.options.onLog("info", `messages go into the buffer: ${reasonOf(error)}`);
+    this.options.onLog("info", `messages are buffered: ${reasonOf(error)}`);
     this.lost();
     await this.options.clock.sleep(this.options.limits.pollMs, this.#stop.signal);
     if (generation === this.#generation && !this.#open && !this.#closed) this.opened();
@@ -311,11 +314,14 @@ export class Outbox {
 
   #onStoreError(error: unknown): void {
     if (!this.#closed) {
-      this.options.onLog("warning", `the buffer cannot be used: ${reasonOf(error)}`);
+      this.options.onLog("warning", `the buffer is unavailable: ${reasonOf(error)}`);
     }
   }
 
-  /** Other instances put messages there; and one that does not drain waits until it is empty. */
+  /**
+   * Checks for messages of other instances. An instance that does not drain the buffer waits until
+   * it is empty.
+   */
   async #poll(): Promise<void> {
     const { clock, limits, buffer, drains } = this.options;
     for (;;) {
@@ -327,7 +333,7 @@ export class Outbox {
           if (!this.#writer.busy) this.#behind = some;
         }
       } catch {
-        // The store is away: the next round looks again.
+        // The store is unavailable: the next round checks again.
       }
       this.#pump();
     }

@@ -1,34 +1,34 @@
-/** One message in the outbox, and what becomes of it. */
+/** One message in the outbox, and its outcome. */
 
 import type { Outbound } from "./outbound_buffer.ts";
 
-/** `published`: AWS has acknowledged it. `buffered`: it is kept, and goes out later. */
+/** `published`: AWS has acknowledged it. `buffered`: it is stored and will be sent later. */
 export type Receipt = "published" | "buffered";
 
-/** Nobody has the message: it is neither acknowledged nor kept. */
+/** The message is lost: it is neither acknowledged nor buffered. */
 export class UndeliverableError extends Error {
   override readonly name = "UndeliverableError";
 }
 
-/** The broker has refused the message; trying again does not help until its rules change. */
+/** The broker has refused the message; retrying does not help until its rules change. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
 }
 
 export class OutboxItem {
-  /** Its copy in the buffer: none, on its way, or the place. */
+  /** Its copy in the buffer: none, being saved, or the `seq` of the copy. */
   seq: number | "saving" | undefined;
   /** Acknowledged, or given up. */
   done = false;
   sentAt = 0;
-  /** Whoever sent it has waited long enough for the ack. */
+  /** Its sender has waited long enough for the ack. */
   overdue = false;
   #settled = false;
   readonly #answer = Promise.withResolvers<Receipt>();
 
   constructor(readonly message: Outbound, seq?: number) {
     this.seq = seq;
-    // A message out of the buffer has nobody who waits for its answer.
+    // Nothing waits for the answer of a message from the buffer.
     this.#answer.promise.catch(() => {});
   }
 
@@ -36,7 +36,7 @@ export class OutboxItem {
     return this.#answer.promise;
   }
 
-  /** In memory alone, and neither acknowledged nor refused to whoever sent it. */
+  /** Whether it is only in memory, and its sender has no answer yet. */
   get unsaved(): boolean {
     return this.seq === undefined && !this.done && !this.#settled;
   }

@@ -1,16 +1,16 @@
-/** How long the outbox waits, and for how much. */
+/** Time and size limits of the outbox. */
 
 import { MAX_IN_FLIGHT } from "./settings.ts";
 
 export interface OutboxLimits {
-  /** A message that is not acknowledged by then goes into the buffer. */
+  /** A message that is not acknowledged within this time goes into the buffer. */
   readonly ackMs: number;
-  /** The buffer has so long to take it. */
+  /** How long the buffer may take to store it. */
   readonly bufferMs: number;
   readonly maxInFlight: number;
-  /** Messages that wait in memory for their turn; more go into the buffer. */
+  /** Messages that may wait in memory; more go into the buffer. */
   readonly maxWaiting: number;
-  /** How often the buffer is looked at for what other instances have put there. */
+  /** How often the buffer is polled for messages of other instances. */
   readonly pollMs: number;
 }
 

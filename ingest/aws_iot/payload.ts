@@ -4,16 +4,16 @@ import { MAX_DEVICE_ID_CHARS } from "../messages/device_id.ts";
 import { checkTopic, InvalidTopicError } from "../mqtt/topic_name.ts";
 import { MAX_PAYLOAD_BYTES, MAX_TOPIC_BYTES, MAX_TOPIC_LEVELS } from "./settings.ts";
 
-/** What may not be published; the message says what and where. */
+/** The data cannot be published; the message says what is wrong, and where. */
 export class InvalidPayloadError extends Error {
   override readonly name = "InvalidPayloadError";
 }
 
-/** JSON text that is sent as it is; whoever makes it has parsed it, and knows what it holds. */
+/** JSON text that is sent unchanged. Its creator must have parsed it and know its content. */
 export class RawJson {
   readonly text: string;
 
-  /** Line breaks go: valid JSON has them between its tokens only, and a stream has none. */
+  /** Removes line breaks: valid JSON has them only between tokens, and streams allow none. */
   constructor(text: string) {
     this.text = text.replace(/[\r\n]+/g, "");
   }
@@ -54,13 +54,13 @@ export function eventPayload(
     `"event":${JSON.stringify(name)},"metadata":${jsonText(metadata, "metadata")}}`;
 }
 
-/** The topic of a device's commands. @throws {InvalidPayloadError} where the id is none. */
+/** The topic of a device's commands. @throws {InvalidPayloadError} if the id is invalid. */
 export function commandTopic(prefix: string, deviceId: string): string {
   idText(deviceId);
   return prefix + deviceId;
 }
 
-/** @throws {InvalidTopicError} where AWS would end the connection over the topic. */
+/** @throws {InvalidTopicError} if AWS would close the connection because of the topic. */
 export function checkAwsTopic(topic: string): void {
   checkTopic(topic, MAX_TOPIC_BYTES);
   if (topic.split("/").length > MAX_TOPIC_LEVELS) {
@@ -68,12 +68,12 @@ export function checkAwsTopic(topic: string): void {
   }
 }
 
-/** Seconds since 1970, as a float also on the full second. */
+/** Seconds since 1970, with decimals even for whole seconds. */
 export function seconds(ms: number): string {
   return (ms / 1000).toFixed(3);
 }
 
-/** @throws {InvalidPayloadError} where the message is larger than that. */
+/** @throws {InvalidPayloadError} if the message is larger than `maxBytes`. */
 export function checkSize(payload: string, maxBytes: number = MAX_PAYLOAD_BYTES): void {
   if (payload.length * 3 <= maxBytes || encoder.encode(payload).length <= maxBytes) return;
   throw new InvalidPayloadError(`the message is larger than ${maxBytes} bytes`);
@@ -98,10 +98,10 @@ function jsonText(value: JsonObject | RawJson, name: string): string {
   return JSON.stringify(value);
 }
 
-/** JSON.stringify turns NaN into null, and leaves functions out, without a word. */
+/** JSON.stringify() silently turns NaN into null and leaves functions out. */
 function check(value: unknown, path: string, depth: number): void {
   if (depth > MAX_DEPTH) {
-    throw new InvalidPayloadError(`${path.slice(0, 100)}…: is nested too deep, or in itself`);
+    throw new InvalidPayloadError(`${path.slice(0, 100)}…: is nested too deep, or circular`);
   }
   switch (typeof value) {
     case "string":

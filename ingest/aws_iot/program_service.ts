@@ -1,4 +1,4 @@
-/** The service as the program has it: over the workers, with the store, into the stream. */
+/** The service inside the program: uses the workers and the store, and feeds the stream. */
 
 import type { OpenStore } from "../../broker/log/open.ts";
 import type { Config } from "../../config/read.ts";
@@ -13,7 +13,7 @@ export interface ProgramServiceOptions {
   readonly config: Config;
   readonly awsIot: AwsIotConfig;
   readonly store: OpenStore;
-  /** Makes the source's supervisor, idle, that reports its states to the link. */
+  /** Makes the source's supervisor without starting it; it reports its states to `onState`. */
   addSource(onState: OnState): Promise<Supervisor>;
   /** The same for a connection that only publishes. */
   makePublisher(onState: OnState): Supervisor;
@@ -21,7 +21,7 @@ export interface ProgramServiceOptions {
 
 type OnState = WorkerLink["onSourceState"];
 
-/** {@linkcode AwsIotService} and its place between the workers and the store. */
+/** Connects {@linkcode AwsIotService} to the workers and the store. */
 export class ProgramService {
   readonly service: AwsIotService;
   readonly #link: WorkerLink;
@@ -38,21 +38,21 @@ export class ProgramService {
         ...settings,
         commandTopicPrefix: config.commandTopicPrefix,
         maxPayloadBytes: config.maxMessageBytes,
-        // The system that runs beside this one says that the device lives.
+        // In shadow mode the other system sends the keepalives.
         ...(config.shadow && { keepaliveMs: 0 }),
       },
       {
         link: this.#link,
         ...(kv && { buffer: (onDropped) => new KvBuffer(kv, { onDropped }) }),
         onPublished: async ({ id, deviceId, payload, joinsStream }) => {
-          // With its id a message that is published once more after a crash joins but once.
+          // With its id, a message that is published again after a crash joins only once.
           if (joinsStream) await fanout.publish([{ deviceId, payload, uuid: id }]);
         },
       },
     );
   }
 
-  /** Makes the source and starts the service; the source is started by whoever has the lease. */
+  /** Makes the source and starts the service. The owner of the lease starts the source. */
   async start(): Promise<Supervisor> {
     const source = await this.options.addSource((state) => this.#link.onSourceState(state));
     this.#link.source = source;

@@ -1,11 +1,11 @@
-/** How long to wait before the next try: a few quick ones, then a circuit breaker at a slow pace. */
+/** How long to wait before the next try: a few quick retries, then a slow circuit breaker. */
 
 import type { Pace } from "../mqtt/source.ts";
 
 export interface RetryOptions {
-  /** Tries after the first failure, before the breaker opens. */
+  /** Retries after the first failure, before the breaker opens. */
   readonly maxTries?: number | undefined;
-  /** The first delay; each further one is twice as long. */
+  /** The first delay; it doubles with each retry. */
   readonly baseMs?: number | undefined;
   /** The delay while the breaker is open. */
   readonly slowMs?: number | undefined;
@@ -14,10 +14,10 @@ export interface RetryOptions {
 export const MAX_TRIES = 5;
 const BASE_MS = 1_000;
 const SLOW_MS = 60_000;
-/** Delays are spread by a quarter to both sides, so that a fleet does not come back in step. */
+/** Delays vary by a quarter up and down, so that a fleet does not reconnect in step. */
 const SPREAD = 0.25;
 
-/** 1, 2, 4, 8, 16 s, and then once a minute, for ever; each with jitter. */
+/** 1, 2, 4, 8, 16 s, then a minute each time, forever; all with jitter. */
 export class RetryPace implements Pace {
   #failures = 0;
 

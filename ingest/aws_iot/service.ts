@@ -1,4 +1,4 @@
-/** Publishing to AWS IoT Core, and commands from it: by the program, or as a module. */
+/** Publishes to AWS IoT Core and receives commands, inside the program or as a module. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { getLogger, reasonOf } from "../../telemetry/log.ts";
@@ -55,22 +55,22 @@ export {
   type Receipt,
 };
 
-/** What the program, or a test, puts in the place of the usual parts. */
+/** Parts that the program or a test may replace. */
 export interface AwsIotParts {
   readonly link?: Link | undefined;
-  /** Made with what it has to tell of messages that it drops; in memory unless given. */
+  /** Gets a callback for dropped messages; by default, the buffer is in memory. */
   readonly buffer?: ((onDropped: OnDropped) => OutboundBuffer) | undefined;
   readonly clock?: Clock | undefined;
-  /** After the ack, before publishing resolves. */
+  /** Called after the ack, before publishing resolves. */
   readonly onPublished?: ((message: Outbound) => Promise<void>) | undefined;
 }
 
 const SETTLE_MS = 500;
 
 /**
- * Made idle; lives from {@linkcode start} to {@linkcode stop}. Publishing resolves by the broker's
- * PUBACK (`published`), or, where that does not come in time, once the message is in the buffer
- * (`buffered`): then it goes out, in its order, when the connection is back.
+ * Idle until {@linkcode start}; runs until {@linkcode stop}. Publishing resolves on the broker's
+ * PUBACK (`published`) or, if that does not arrive in time, once the message is in the buffer
+ * (`buffered`). Buffered messages are sent in order when the connection is back.
  */
 export class AwsIotService implements AsyncDisposable {
   readonly deviceId: string;
@@ -135,8 +135,8 @@ export class AwsIotService implements AsyncDisposable {
   }
 
   /**
-   * A service for the `AWS_IOT_*` variables.
-   * @throws {AwsIotConfigError} that names each variable which is wrong.
+   * Makes a service from the `AWS_IOT_*` variables.
+   * @throws {AwsIotConfigError} that names each invalid variable.
    */
   static fromEnv(
     { deviceId, env = (name) => Deno.env.get(name), ...tuning }: AwsIotTuning & {
@@ -161,14 +161,14 @@ export class AwsIotService implements AsyncDisposable {
   }
 
   /**
-   * Connects, and reconnects until stop(). Resolves with true when there is a connection, with
-   * false when the circuit breaker opens before: then it goes on at a slow pace.
-   * @throws {AwsIotConfigError} where a certificate file cannot be used.
+   * Connects, and reconnects until stop(). Resolves with true once connected, or with false if the
+   * circuit breaker opens first; retries then continue at a slow pace.
+   * @throws {AwsIotConfigError} if a certificate file cannot be used.
    */
-  // deno-lint-ignore require-await -- what is thrown rejects
+  // deno-lint-ignore require-await -- turns exceptions into rejections
   async start(): Promise<boolean> {
     if (this.#running) return this.#settled.promise;
-    if (this.#stopped) throw new Error("Cannot start: the service was stopped, make another one");
+    if (this.#stopped) throw new Error("Cannot start: the service was stopped; make a new one");
     if (!this.parts.link) checkCertificates(this.config);
     this.#running = new AbortController();
     this.#settled = Promise.withResolvers<boolean>();
@@ -183,7 +183,7 @@ export class AwsIotService implements AsyncDisposable {
     return this.#settled.promise;
   }
 
-  /** Puts what is not acknowledged into the buffer, and leaves the broker. */
+  /** Puts unacknowledged messages into the buffer and disconnects from the broker. */
   async stop(): Promise<void> {
     if (!this.#running) return;
     this.#running.abort();
@@ -196,7 +196,7 @@ export class AwsIotService implements AsyncDisposable {
     this.#settled.resolve(false);
     const left = this.#buffer.size;
     if (left > 0 && !this.#buffer.shared) {
-      this.#log.warning("{left} messages that were not published end with the process", { left });
+      this.#log.warning("{left} unpublished messages are lost when the process ends", { left });
     }
   }
 
@@ -206,11 +206,11 @@ export class AwsIotService implements AsyncDisposable {
 
   /**
    * Publishes `{"timestamp":…,"device_id":…,"data":…}` to `bombercat/telemetry`.
-   * @throws {InvalidPayloadError} where JSON or AWS has no such data.
-   * @throws {RefusedError} where the policy does not allow it.
-   * @throws {UndeliverableError} where it is neither acknowledged nor buffered.
+   * @throws {InvalidPayloadError} if the data cannot be sent as JSON, or is too large.
+   * @throws {RefusedError} if the policy does not allow it.
+   * @throws {UndeliverableError} if it is neither acknowledged nor buffered.
    */
-  // deno-lint-ignore require-await -- what is thrown rejects
+  // deno-lint-ignore require-await -- turns exceptions into rejections
   async publishTelemetry(
     data: JsonObject | RawJson,
     { deviceId = this.deviceId }: { deviceId?: string } = {},
@@ -224,7 +224,7 @@ export class AwsIotService implements AsyncDisposable {
    * Publishes `{"timestamp":…,"device_id":…,"event":…,"metadata":…}` to `bombercat/events`; rejects
    * like {@linkcode publishTelemetry}.
    */
-  // deno-lint-ignore require-await -- what is thrown rejects
+  // deno-lint-ignore require-await -- turns exceptions into rejections
   async publishEvent(
     event: string,
     metadata: JsonObject | RawJson = {},
@@ -236,16 +236,19 @@ export class AwsIotService implements AsyncDisposable {
 
   /**
    * Publishes JSON text to the topic of a device's commands; rejects like publishTelemetry(), and
-   * with {@linkcode InvalidTopicError} where AWS has no such topic.
+   * with {@linkcode InvalidTopicError} if AWS does not allow the topic.
    */
-  // deno-lint-ignore require-await -- what is thrown rejects
+  // deno-lint-ignore require-await -- turns exceptions into rejections
   async publishCommand(deviceId: string, payload: string): Promise<Receipt> {
     const topic = commandTopic(this.#commandPrefix, deviceId);
-    // It joins the stream when it comes back by the subscription, as those of others do.
+    // It joins the stream when the subscription delivers it, like commands from others.
     return this.#submit(topic, { payload, deviceId, joinsStream: false });
   }
 
-  /** Calls the handler with every command; acknowledged when it resolves. Returns how to end that. */
+  /**
+   * Calls the handler with every command, which is acknowledged when the handler resolves. Returns
+   * a function that removes the handler.
+   */
   onCommand(handler: CommandHandler): () => void {
     return this.#handlers.add(handler);
   }
@@ -267,12 +270,12 @@ export class AwsIotService implements AsyncDisposable {
     };
   }
 
-  /** The status as metrics have it; counters are totals since the start. */
+  /** The status as metrics; counters are totals since the start. */
   figures(): { gauges: Record<string, number>; counters: Record<string, number> } {
     return figuresOf(this.status(), this.#status.opened);
   }
 
-  // deno-lint-ignore require-await -- what is thrown rejects
+  // deno-lint-ignore require-await -- turns exceptions into rejections
   async #publishTelemetry(deviceId: string, data: JsonObject | RawJson): Promise<Receipt> {
     const payload = telemetryPayload(data, { deviceId, at: this.#clock.wall() });
     return this.#submit(TELEMETRY_TOPIC, { payload, deviceId, joinsStream: true });
@@ -314,7 +317,7 @@ export class AwsIotService implements AsyncDisposable {
     this.#settled.resolve(false);
     const tries = this.config.maxTries ?? MAX_TRIES;
     this.#log.error(
-      "the circuit breaker is open: {tries} tries failed, they go on at a slow pace: {reason}",
+      "the circuit breaker is open: {tries} tries failed, retries are slow now: {reason}",
       { tries, reason },
     );
   }

@@ -1,4 +1,4 @@
-/** What the service is made with. */
+/** The configuration of the service. */
 
 import { type Env, type Problem, readConfig } from "../../config/read.ts";
 import { sectionOf } from "../../config/source_declaration.ts";
@@ -8,41 +8,41 @@ import { GZIP_BYTES } from "./settings.ts";
 import type { AwsIotSourceConfig } from "./source.ts";
 
 export interface AwsIotServiceConfig {
-  /** `host` or `host:port`; port 8883 unless given, on 443 by ALPN. */
+  /** `host` or `host:port`; the default port is 8883, and 443 uses ALPN. */
   readonly endpoint: string;
-  /** PEM files: the certificate of the thing, its private key, Amazon's root. */
+  /** PEM files: the thing's certificate, its private key, Amazon's root CA. */
   readonly certPath: string;
   readonly keyPath: string;
   readonly caPath: string;
   readonly clientId: string;
-  /** The client id unless given. */
+  /** The client id by default. */
   readonly deviceId?: string | undefined;
-  /** `bombercat/commands/#` unless given. */
+  /** `bombercat/commands/#` by default. */
   readonly topics?: readonly string[] | undefined;
   readonly commandTopicPrefix?: string | undefined;
 }
 
 export interface AwsIotTuning {
-  /** How often the keepalive event goes out; 25 s, and never where it is 0. */
+  /** How often the keepalive event is sent: 25 s by default; 0 for never. */
   readonly keepaliveMs?: number | undefined;
-  /** Tries after a failure before the circuit breaker opens: 5, after 1, 2, 4, 8 and 16 s. */
+  /** Retries before the circuit breaker opens: 5 by default, after 1, 2, 4, 8 and 16 s. */
   readonly maxTries?: number | undefined;
   readonly retryBaseMs?: number | undefined;
-  /** Pace of the tries while the breaker is open: one a minute. */
+  /** Delay between retries while the breaker is open: a minute by default. */
   readonly slowRetryMs?: number | undefined;
-  /** How long a publish waits for its ack before it is put into the buffer: 4 s. */
+  /** How long a publish waits for its ack before it is put into the buffer: 4 s by default. */
   readonly ackTimeoutMs?: number | undefined;
-  /** 90, below AWS's 100 for one connection. */
+  /** 90 by default, below AWS's limit of 100 per connection. */
   readonly publishesPerSecond?: number | undefined;
-  /** Payloads of so many bytes and more are compressed: 32 KiB; 0 for none. */
+  /** Payloads of at least this size are compressed: 32 KiB by default; 0 for none. */
   readonly gzipBytes?: number | undefined;
-  /** Larger payloads are not taken: 128 KB, which is AWS's own limit. */
+  /** Larger payloads are rejected: 128 KB by default, AWS's own limit. */
   readonly maxPayloadBytes?: number | undefined;
-  /** Collects telemetry of a device and sends it as one message; off unless given. */
+  /** Collects telemetry of a device and sends it as one message; off by default. */
   readonly batch?: { readonly maxMs: number; readonly maxMessages: number } | undefined;
 }
 
-/** What is wrong with the configuration, each by its name. */
+/** What is wrong with the configuration, by variable name. */
 export class AwsIotConfigError extends Error {
   override readonly name = "AwsIotConfigError";
   constructor(readonly problems: readonly Problem[]) {
@@ -54,7 +54,7 @@ export const KEEPALIVE_MS = 25_000;
 const TOPICS = ["bombercat/commands/#"];
 export const COMMAND_TOPIC_PREFIX = "bombercat/commands/";
 
-/** Reads the `AWS_IOT_*` variables alone. @throws {AwsIotConfigError} */
+/** Reads only `AWS_IOT_*` and `COMMAND_TOPIC_PREFIX`. @throws {AwsIotConfigError} */
 export function serviceConfigFromEnv(env: Env): AwsIotServiceConfig {
   const own = (name: string) => /^AWS_IOT_|^COMMAND_TOPIC_PREFIX$/.test(name);
   const result = readConfig((name) => own(name) ? env(name) : undefined, {
@@ -64,8 +64,8 @@ export function serviceConfigFromEnv(env: Env): AwsIotServiceConfig {
   const awsIot = sectionOf(result.config, AWS_IOT);
   const { commandTopicPrefix } = result.config;
   if (!awsIot) {
-    const message = "is not set: it, AWS_IOT_CERT_PATH, AWS_IOT_KEY_PATH, AWS_IOT_CA_PATH and " +
-      "AWS_IOT_CLIENT_ID are needed";
+    const message = "is not set: it is required, as are AWS_IOT_CERT_PATH, AWS_IOT_KEY_PATH, " +
+      "AWS_IOT_CA_PATH and AWS_IOT_CLIENT_ID";
     throw new AwsIotConfigError([{ name: "AWS_IOT_ENDPOINT", message }]);
   }
   return { ...serviceConfigOf(awsIot), commandTopicPrefix };
@@ -76,7 +76,7 @@ export function serviceConfigOf(config: AwsIotConfig): AwsIotServiceConfig {
   return { ...rest, endpoint: `${host}:${port}` };
 }
 
-/** What the connection is made with. @throws {AwsIotConfigError} */
+/** The configuration of the connection. @throws {AwsIotConfigError} */
 export function sourceConfigOf(
   config: AwsIotServiceConfig,
   { maxTries, retryBaseMs, slowRetryMs, gzipBytes = GZIP_BYTES }: AwsIotTuning = {},
@@ -96,7 +96,7 @@ export function sourceConfigOf(
   };
 }
 
-/** @throws {AwsIotConfigError} where a file cannot be used. */
+/** @throws {AwsIotConfigError} if a file cannot be used. */
 export function checkCertificates(config: AwsIotServiceConfig): void {
   const problems = certificateProblems(config);
   if (problems.length > 0) throw new AwsIotConfigError(problems);

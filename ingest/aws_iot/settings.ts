@@ -1,8 +1,8 @@
-/** What AWS IoT Core is known by, and where its limits lie. */
+/** Names and limits of AWS IoT Core. */
 
 import type { SettingNames } from "../mqtt/problem.ts";
 
-/** Settings that the messages about a connection point to. */
+/** The settings that messages about a connection refer to. */
 export const AWS_IOT_SETTINGS: SettingNames = {
   address: "AWS_IOT_ENDPOINT",
   credentials: "the policy of the certificate (iot:Connect for the id in AWS_IOT_CLIENT_ID)",
@@ -17,25 +17,25 @@ export const AWS_IOT_SETTINGS: SettingNames = {
 export const TELEMETRY_TOPIC = "bombercat/telemetry";
 export const EVENTS_TOPIC = "bombercat/events";
 
-/** On this port AWS tells MQTT from HTTPS by ALPN. */
+/** On this port AWS uses ALPN to tell MQTT from HTTPS. */
 export const ALPN_PORT = 443;
 export const ALPN_PROTOCOL = "x-amzn-mqtt-ca";
 
-/** AWS takes 128 KB in one message. */
+/** AWS accepts up to 128 KB per message. */
 export const MAX_PAYLOAD_BYTES = 131_072;
-/** AWS takes topics of 256 bytes. */
+/** AWS accepts topics of up to 256 bytes. */
 export const MAX_TOPIC_BYTES = 256;
-/** And with seven slashes. */
+/** AWS accepts topics with up to seven slashes. */
 export const MAX_TOPIC_LEVELS = 8;
 /**
- * AWS takes 100 publishes a second from one connection, and drops what is beyond. A second holds at
- * most the rate and the burst: 98.
+ * AWS accepts 100 publishes a second per connection and drops the rest. Within a second the rate
+ * and the burst allow at most 98.
  */
 export const PUBLISHES_PER_SECOND = 90;
 export const PUBLISH_BURST = 8;
-/** AWS takes 100 messages from one connection that it has not acknowledged. */
+/** AWS accepts up to 100 unacknowledged messages per connection. */
 export const MAX_IN_FLIGHT = 50;
-/** AWS keeps a session for an hour, unless an account asks for more. */
+/** AWS keeps a session for an hour, unless the account's limit is raised. */
 export const SESSION_EXPIRY_SECONDS = 3_600;
-/** Large enough that it pays, and that what consumers know of small payloads stays true. */
+/** From this size compression pays off; consumers still get small payloads uncompressed. */
 export const GZIP_BYTES = 32_768;

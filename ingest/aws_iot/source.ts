@@ -1,4 +1,4 @@
-/** Messages from AWS IoT Core, and to it: MQTT with a client certificate. */
+/** Messages from and to AWS IoT Core: MQTT with a client certificate. */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import { MqttSource, type MqttSourceConfig } from "../mqtt/source.ts";
@@ -7,7 +7,7 @@ import { gunzipped, gzipEncode } from "./gzip.ts";
 import { type RetryOptions, RetryPace } from "./retry_pace.ts";
 import { ALPN_PORT, ALPN_PROTOCOL, AWS_IOT_SETTINGS, SESSION_EXPIRY_SECONDS } from "./settings.ts";
 
-/** What a worker is started with; has to survive a structured clone. */
+/** The configuration of a worker; must survive a structured clone. */
 export interface AwsIotSourceConfig {
   readonly host: string;
   readonly port: number;
@@ -18,15 +18,15 @@ export interface AwsIotSourceConfig {
   readonly topics: readonly string[];
   /** False: AWS keeps subscriptions and messages for an hour while this client is away. */
   readonly clean: boolean;
-  /** Payloads of so many bytes and more are compressed; 0 for none. */
+  /** Payloads of at least this many bytes are compressed; 0 for none. */
   readonly gzipBytes: number;
   readonly retry?: RetryOptions | undefined;
-  /** Unless given, what AWS asks for on port 443. */
+  /** By default, what AWS requires on port 443. */
   readonly alpnProtocols?: readonly string[] | undefined;
 }
 
 /**
- * An MQTT source with AWS's certificates, limits and pace. The files are read anew for each
+ * An MQTT source with AWS's certificates, limits and pace. The files are read again for each
  * connection, so that certificates can be renewed in place.
  */
 export class AwsIotSource implements Source {
@@ -60,7 +60,7 @@ export class AwsIotSource implements Source {
     });
   }
 
-  /** Fails at once while there is no connection: what waits is kept elsewhere, in its order. */
+  /** Fails at once while there is no connection: the outbox keeps waiting messages in order. */
   publish(message: Outgoing, timeoutMs: number): Promise<void> {
     if (!this.#connected) return Promise.reject(new Error("there is no connection to AWS IoT"));
     return this.#mqtt.publish(message, timeoutMs);
@@ -72,7 +72,7 @@ export class AwsIotSource implements Source {
   }
 }
 
-/** The connection in the words of MQTT. */
+/** The configuration of the MQTT source underneath. */
 export function mqttConfigOf(config: AwsIotSourceConfig): MqttSourceConfig {
   const { host, port, certPath, keyPath, caPath, clientId, topics, clean } = config;
   return {

@@ -1,4 +1,4 @@
-/** Telemetry of one device, collected for a moment and sent as one message. */
+/** Collects a device's telemetry for a moment and sends it as one message. */
 
 import type { Clock } from "../../lib/clock.ts";
 import type { Receipt } from "./outbox_item.ts";
@@ -16,8 +16,8 @@ interface Collected {
 }
 
 /**
- * AWS counts messages, by 5 KB each. The message of a batch has a list as its `data`, of
- * `{"timestamp":…,"data":…}` in the order in which they were given.
+ * AWS meters messages in units of 5 KB. The `data` of a batch message is a list of
+ * `{"timestamp":…,"data":…}` in the order in which they were added.
  */
 export class TelemetryBatcher {
   readonly #collecting = new Map<string, Collected>();
@@ -28,7 +28,7 @@ export class TelemetryBatcher {
     private readonly send: (deviceId: string, data: RawJson) => Promise<Receipt>,
   ) {}
 
-  /** Resolves, or rejects, with the batch that the data goes out in. */
+  /** Resolves or rejects together with the batch that contains the data. */
   add(deviceId: string, data: JsonObject): Promise<Receipt> {
     const part = `{"timestamp":${seconds(this.clock.wall())},"data":${JSON.stringify(data)}}`;
     let batch = this.#collecting.get(deviceId);
@@ -47,7 +47,7 @@ export class TelemetryBatcher {
     return batch.receipt.promise;
   }
 
-  /** Sends what is there. */
+  /** Sends everything collected so far. */
   flush(): void {
     for (const deviceId of [...this.#collecting.keys()]) this.#end(deviceId);
   }

@@ -1,13 +1,13 @@
-/** The connection of the program: the leased source's, or one that only publishes. */
+/** The program's connection: that of the leased source, or one that only publishes. */
 
 import type { Outgoing, SourceState } from "../runtime/source.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import type { Link, LinkListener } from "./link.ts";
 
 /**
- * Where this instance has the ingest lease, its source's connection serves both ways. Any other
- * instance publishes over one of its own, which is opened when there is something to publish.
- * What is received goes from the source's worker into the stream, and not to the listener.
+ * If this instance has the ingest lease, its source's connection both receives and publishes. Any
+ * other instance publishes over a separate connection, opened when there is something to publish.
+ * Received messages go from the source's worker into the stream, not to the listener.
  */
 export class WorkerLink implements Link {
   state: SourceState = { state: "stopped" };
@@ -16,7 +16,7 @@ export class WorkerLink implements Link {
   #publisher: Supervisor | undefined;
   #listener: LinkListener | undefined;
 
-  /** `makePublisher` makes it idle, and passes its states to {@linkcode onPublisherState}. */
+  /** `makePublisher` does not start it, and passes its states to {@linkcode onPublisherState}. */
   constructor(private readonly makePublisher: () => Supervisor) {}
 
   get primary(): boolean {
@@ -54,7 +54,7 @@ export class WorkerLink implements Link {
     return supervisor.publish(message, timeoutMs);
   }
 
-  /** The source itself is stopped by whoever has started it. */
+  /** Does not stop the source: its owner does that. */
   async stop(): Promise<void> {
     this.#listener = undefined;
     await this.#publisher?.stop();

@@ -28,7 +28,7 @@ export class EmbeddedBroker implements AsyncDisposable {
     });
   }
 
-  /** Listens on the port that was asked for or, where it is taken, on the next that is free. */
+  /** Listens on the given port or, if it is taken, on the next free one. */
   static async start({ host, port }: BrokerOptions): Promise<EmbeddedBroker> {
     const aedes = await Aedes.createBroker();
     const server = createServer();
@@ -53,8 +53,8 @@ interface Parser {
 }
 
 /**
- * Under Deno a packet's handler can read the socket, and so enter the parser, while the parser is
- * at that packet, which leaves it in pieces. Chunks that come while it runs have to queue.
+ * Under Deno a packet's handler can read the socket, and so reenter the parser while it is still at
+ * that packet, which corrupts the parser's state. Chunks that arrive while it runs are queued.
  */
 function guardParser(client: Client): void {
   const { _parser: parser } = client as unknown as { _parser: Parser };

@@ -1,21 +1,21 @@
-/** Everything upstream that a development machine lacks: an MQTT broker, and devices that use it. */
+/** The upstream that a development machine lacks: an MQTT broker and devices that use it. */
 
 import type { Logger } from "../../telemetry/log.ts";
 import type { FromDemoWorker, ToDemoWorker } from "./protocol.ts";
 
 export interface DemoOptions {
   readonly logger: Logger;
-  /** Where the broker listens; on the next free port where this one is taken. */
+  /** Where the broker listens; if the port is taken, on the next free one. */
   readonly host?: string;
   readonly port?: number;
-  /** 0: the broker alone. */
+  /** 0 starts the broker only. */
   readonly vehicles?: number;
 }
 
 export interface Demo extends AsyncDisposable {
   /** For devices, `mosquitto_pub` and Telecast itself. */
   readonly brokerUrl: string;
-  /** Topic filter of everything that is published there. */
+  /** Topic filter that matches everything published there. */
   readonly topic: string;
   stop(): Promise<void>;
 }
@@ -25,8 +25,8 @@ const STOP_MS = 500;
 const RESTART_MS = 1_000;
 
 /**
- * Starts broker and vehicles, each in a worker of its own, and keeps them running.
- * @throws {Error} where the broker cannot listen anywhere.
+ * Starts the broker and the vehicles, each in its own worker, and keeps them running.
+ * @throws {Error} if the broker cannot listen on any port.
  */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const { logger, host = "127.0.0.1", vehicles = 25 } = options;
@@ -38,7 +38,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   };
   try {
     const port = await broker.start({ type: "broker", host, port: options.port ?? 1883 });
-    // After a failure it comes back where its clients look for it.
+    // After a failure it restarts on the port that its clients use.
     broker.again = { type: "broker", host, port };
     const brokerUrl = `mqtt://${host}:${port}`;
     if (vehicles > 0) await fleet.start({ type: "fleet", brokerUrl, vehicles });
@@ -49,7 +49,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   }
 }
 
-/** A worker that is started again when it fails. */
+/** A worker that is restarted when it fails. */
 class DemoWorker {
   again: ToDemoWorker | undefined;
   #worker: Worker | undefined;
@@ -62,7 +62,7 @@ class DemoWorker {
     this.#started.promise.catch(() => {});
   }
 
-  /** Resolves with the port that the worker listens on; 0 where it is no server. */
+  /** Resolves with the port that the worker listens on; 0 if it is not a server. */
   async start(first: ToDemoWorker): Promise<number> {
     this.#launch(first);
     const timer = setTimeout(
@@ -102,7 +102,7 @@ class DemoWorker {
       else this.#stopped.resolve();
     };
     worker.onerror = (event) => {
-      // Without this the error goes on to end the process.
+      // Otherwise the error would end the process.
       event.preventDefault();
       this.#onFailure(event.message);
     };

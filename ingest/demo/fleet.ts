@@ -1,4 +1,4 @@
-/** The demo's vehicles: they publish through a broker, as devices do. */
+/** The demo's vehicles: they publish through a broker, like real devices. */
 
 import mqtt, { type MqttClient } from "mqtt";
 import { ROUTES } from "./routes.ts";
@@ -20,7 +20,7 @@ export class Fleet implements AsyncDisposable {
   constructor(brokerUrl: string, vehicles: number) {
     this.#vehicles = Array.from({ length: vehicles }, (_, i) => {
       const id = String(FIRST_DEVICE_ID + i).padStart(10, "0");
-      // The first one is in the line to try: it drives at once.
+      // The command suggested at startup shows the first vehicle, so it drives at once.
       return new Vehicle(id, ROUTES[i % ROUTES.length]!, i === 0 ? { parked: 0 } : {});
     });
     this.#client = mqtt.connect(brokerUrl, {
@@ -39,7 +39,7 @@ export class Fleet implements AsyncDisposable {
 
   #tick(): void {
     const now = performance.now();
-    // A laptop that slept goes on where it was.
+    // Limited, so that vehicles do not jump after a laptop has slept.
     const seconds = Math.min(2, (now - this.#lastTick) / 1000);
     this.#lastTick = now;
     for (const vehicle of this.#vehicles) {
@@ -56,9 +56,9 @@ export class Fleet implements AsyncDisposable {
       time: new Date(),
       sequence: this.#sequence++,
     });
-    // Retained, so that who subscribes later sees the parked ones at once.
+    // Retained, so that later subscribers see parked vehicles at once.
     this.#client.publish(TOPIC_PREFIX + deviceId, payload, { qos: 1, retain: true }, () => {
-      // A report that a lost connection took with it is followed by the next.
+      // A report lost with the connection is not resent: the next one follows soon.
     });
   }
 }

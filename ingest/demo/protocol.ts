@@ -1,4 +1,4 @@
-/** What the demo says to its workers, and they to it. */
+/** The messages between the demo and its workers. */
 
 export type ToDemoWorker =
   | { readonly type: "broker"; readonly host: string; readonly port: number }

@@ -1,18 +1,18 @@
-/** Streets of Querétaro that the demo's vehicles drive. */
+/** Streets of Querétaro that the demo's vehicles drive on. */
 
 /** Latitude and longitude in degrees. */
 export type Point = readonly [latitude: number, longitude: number];
 
 export interface Route {
   readonly name: string;
-  /** What drivers do there between the lights, in km/h. */
+  /** Typical speed between the traffic lights, in km/h. */
   readonly cruiseKmh: number;
-  /** Back at the first point, and on; other routes are driven to and fro. */
+  /** Whether the last point leads to the first; other routes are driven back and forth. */
   readonly loop?: boolean;
   readonly points: readonly Point[];
 }
 
-/** Drawn by hand along the avenues: right to about a block. */
+/** Drawn by hand along the avenues; accurate to about a block. */
 export const ROUTES: readonly Route[] = [
   {
     name: "Avenida 5 de Febrero",

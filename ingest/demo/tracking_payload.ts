@@ -1,4 +1,4 @@
-/** What a tracking device sends, with the field names and forms of real ones. */
+/** The payload of a tracking device, with the field names and formats of real devices. */
 
 import type { Fix } from "./vehicle.ts";
 
@@ -51,7 +51,7 @@ export function trackingPayload({ deviceId, fix, time, sequence }: PayloadOption
   });
 }
 
-/** Degrees with their sign and six places: `+20.652472`. */
+/** Degrees with a sign and six decimals: `+20.652472`. */
 function signed(degrees: number): string {
   return (degrees < 0 ? "-" : "+") + Math.abs(degrees).toFixed(6);
 }

@@ -1,4 +1,4 @@
-/** One vehicle of the demo: drives its route, waits at lights, parks, and reports now and then. */
+/** A demo vehicle: it drives its route, waits at traffic lights, parks and sends reports. */
 
 import type { Point, Route } from "./routes.ts";
 
@@ -30,7 +30,7 @@ interface Leg {
   readonly to: Point;
   readonly meters: number;
   readonly course: number;
-  /** How much the course changes into the next leg, in degrees. */
+  /** The change of course to the next leg, in degrees. */
   readonly turn: number;
 }
 
@@ -46,13 +46,13 @@ export class Vehicle {
   #engineOn = true;
   #sinceReport: number;
   #odometerKm: number;
-  /** Whether the light at the end of this leg is, or will be, red; decided when the leg begins. */
+  /** Whether the light at the end of this leg is or will be red; decided when the leg begins. */
   #redLight = false;
 
   constructor(
     readonly deviceId: string,
     private readonly route: Route,
-    /** `parked`: how likely it is to stand in the beginning. */
+    /** `parked`: the probability that it starts parked. */
     { random = Math.random, parked = 0.15 }: { random?: Random; parked?: number } = {},
   ) {
     this.random = random;
@@ -64,7 +64,7 @@ export class Vehicle {
     if (random() < parked) this.#park();
   }
 
-  /** Moves on by `seconds`; true where the device reports. */
+  /** Advances by `seconds`; returns true if the device reports. */
   step(seconds: number): boolean {
     const wasOn = this.#engineOn;
     if (this.#waitSeconds > 0) this.#wait(seconds);
@@ -124,7 +124,7 @@ export class Vehicle {
     if (left - meters < 3) this.#arrive();
   }
 
-  /** Meters a second at which the end of the leg can be passed. */
+  /** Maximum speed at the end of the leg, in meters per second. */
   #endSpeed(leg: Leg): number {
     if (this.#redLight || this.#isLast) return 0;
     const turning = Math.min(1, leg.turn / 60);

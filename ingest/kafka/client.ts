@@ -1,4 +1,4 @@
-/** The kafkajs client, as the configuration asks for it. */
+/** Makes the kafkajs client from the configuration. */
 
 import { connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls } from "node:tls";
@@ -24,11 +24,11 @@ export interface KafkaSourceConfig extends KafkaConfig {
   readonly sessionMs?: number | undefined;
 }
 
-/** Tries of kafkajs itself; beyond them the connection is given up and made anew. */
+/** Retries within kafkajs; after them the connection is dropped and replaced by a new one. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 };
 const KEEP_ALIVE_MS = 30_000;
 
-/** @throws {Error} where a certificate file cannot be used. */
+/** @throws {Error} if a certificate file cannot be used. */
 export async function kafkaClient(
   config: KafkaSourceConfig,
   log: (level: SourceLogLevel, text: string) => void,
@@ -51,7 +51,7 @@ export async function kafkaClient(
   });
 }
 
-/** Sends at once what is written: kafkajs leaves Nagle's algorithm on. */
+/** Disables Nagle's algorithm, which kafkajs leaves on, so that data is sent at once. */
 function socketFactory({ host, port, ssl, onConnect }: ISocketFactoryArgs) {
   const address = { host: hostOf(host), port };
   const name = isIP(address.host) === 0 ? { servername: address.host } : {};

@@ -1,4 +1,4 @@
-/** The codecs that kafkajs does not bring along. */
+/** Compression codecs for kafkajs: those that it lacks, and gzip with a size limit. */
 
 import { Buffer } from "node:buffer";
 import { gunzip, gzip, zstdCompress, zstdDecompress } from "node:zlib";
@@ -31,7 +31,7 @@ const gzipCodec: Codec = {
 
 const lz4Codec: Codec = {
   compress: ({ buffer }) => Promise.resolve(lz4Frame(buffer)),
-  // deno-lint-ignore require-await -- what it throws has to become a rejection
+  // deno-lint-ignore require-await -- turns exceptions into rejections
   decompress: async (buffer) => {
     const size = lz4.decompressBound(buffer);
     if (!(size <= MAX_BATCH_BYTES)) throw new TooLargeError("Cannot decompress lz4: too large");
@@ -46,7 +46,7 @@ const zstdCodec: Codec = {
 
 let isRegistered = false;
 
-/** Teaches kafkajs gzip within bounds, snappy, lz4 and zstd; for consumers and producers. */
+/** Adds bounded gzip, snappy, lz4 and zstd to kafkajs, for consumers and producers. */
 export function registerCodecs(): void {
   if (isRegistered) return;
   isRegistered = true;
@@ -63,8 +63,8 @@ function within({ compress, decompress }: Codec): Codec {
 }
 
 /**
- * lz4js marks its frames as made of dependent blocks, which brokers refuse. A frame of one block
- * depends on nothing, so its descriptor and the descriptor's checksum can say so.
+ * lz4js marks the blocks of its frames as dependent, which brokers refuse. A single block depends
+ * on nothing, so the frame's descriptor and its checksum are changed to say that.
  */
 function lz4Frame(bytes: Uint8Array): Buffer {
   if (bytes.length > 4 * 1024 * 1024) throw new Error("Cannot compress lz4: over 4 MB");

@@ -1,4 +1,4 @@
-/** One life of a group member: from its connection until it is lost or left. */
+/** One connection of a group member, until it is lost or closed. */
 
 import type {
   Admin,
@@ -26,17 +26,17 @@ export interface ConnectionOptions {
   readonly intake: Intake;
   /** After this much silence the group gives this member's partitions to others. */
   readonly sessionMs: number;
-  /** Called with every assignment, once its records are read. */
+  /** Called on every assignment, once its partitions are being read. */
   onAssigned(): void;
 }
 
 const COMMIT_MS = 1_000;
-/** Lag, expired records and topics that were missing are looked at every so many commits. */
+/** Lag, expired records and missing topics are checked once in this many commits. */
 const COMMITS_A_LOOK = 10;
-/** For a fetch without records; a stop waits for it. */
+/** Maximum wait of a fetch without records; a stop waits for it too. */
 const FETCH_WAIT_MS = 400;
 const REBALANCE_MS = 30_000;
-/** kafkajs shows a sign of life with every fetch, and may be silent while it joins the group. */
+/** kafkajs emits an event with every fetch, but may emit none while it joins the group. */
 const SILENCE_MS = 3 * REBALANCE_MS;
 const DRAIN_MS = 500;
 const LEAVE_MS = 900;
@@ -50,7 +50,7 @@ export class KafkaConnection {
   readonly #admin: Admin;
   readonly #lost = Promise.withResolvers<void>();
   readonly #closing = new AbortController();
-  /** Counts assignments; what belongs to an earlier one is out of date. */
+  /** Counts assignments; work for an earlier one is stale. */
   #join = 0;
   #settled = false;
   #missing: string[] = [];
@@ -87,8 +87,8 @@ export class KafkaConnection {
   }
 
   /**
-   * Reads until `signal` aborts, or a topic that was missing can be read: that takes a new
-   * connection. Rejects when the connection is lost. Either way the group is left.
+   * Reads until `signal` aborts, or until a missing topic can be read, which needs a new
+   * connection. Rejects if the connection is lost. Leaves the group in every case.
    */
   async run(signal: AbortSignal): Promise<void> {
     const { promise: aborted, resolve: onAbort } = Promise.withResolvers<unknown>();
@@ -118,8 +118,8 @@ export class KafkaConnection {
     if (readable.length === 0) throw new Error(`no topic can be read: ${missing.join(", ")}`);
     this.#missing = missing;
     await this.#consumer.connect();
-    // Where to begin is decided at each assignment; this alone is left for kafkajs to decide: where
-    // the broker has already deleted what comes next, the oldest record that it keeps is next.
+    // Each assignment decides where to start. kafkajs decides only one case: if the broker has
+    // deleted the next record, it continues with the oldest one that the broker keeps.
     await this.#consumer.subscribe({ topics: readable, fromBeginning: true });
     this.#lastSign = performance.now();
     await this.#consumer.run({
@@ -130,7 +130,7 @@ export class KafkaConnection {
     await this.#lost.promise;
   }
 
-  /** Nothing is read of an assignment before its places are known, and its start is committed. */
+  /** Reads nothing of an assignment until its offsets are known and its start is committed. */
   #onJoin({ payload }: ConsumerGroupJoinEvent): void {
     const join = ++this.#join;
     this.#settled = false;
@@ -152,7 +152,7 @@ export class KafkaConnection {
     for (const { topic, partitions: numbers } of assigned) {
       for (const partition of numbers) {
         const known = offsets.get(nameOf(topic, partition));
-        if (!known) throw new Error(`the offsets of ${nameOf(topic, partition)} are not known`);
+        if (!known) throw new Error(`the offsets of ${nameOf(topic, partition)} are unknown`);
         const settled = partitions.settle(topic, partition, known);
         this.#skipExpired(settled, known.low);
         this.#consumer.seek({ topic, partition, offset: String(settled.position) });
@@ -181,7 +181,7 @@ export class KafkaConnection {
 
   #onRebalancing(): void {
     this.options.intake.log("info", `group ${this.options.group} is rebalancing`);
-    // Sent before the request to join again is: what is stored now is not read twice.
+    // Sent before the request to rejoin, so that records stored by now are not read twice.
     void this.#commit();
   }
 
@@ -232,7 +232,7 @@ export class KafkaConnection {
     return partitions.restart(partition, first);
   }
 
-  /** Waits for credit. No fetch is made meanwhile, and the heartbeats keep the partitions ours. */
+  /** Waits for credit without fetching. Heartbeats keep the partitions assigned meanwhile. */
   async #hold(heartbeat: () => Promise<void>, goesOn: () => boolean): Promise<void> {
     const { intake } = this.options;
     const since = performance.now();
@@ -244,7 +244,7 @@ export class KafkaConnection {
     try {
       for (let credit = intake.ready(); credit && goesOn(); credit = intake.ready()) {
         pulse = new AbortController();
-        // Once for each credit, and not for each heartbeat: while the store is away it can be hours.
+        // Once per credit, not per heartbeat: the store can be unavailable for hours.
         if (credit !== awaited) credit.then(wake);
         awaited = credit;
         await sleep(this.#heartbeatMs, pulse.signal);
@@ -262,13 +262,13 @@ export class KafkaConnection {
     } finally {
       this.#closing.signal.removeEventListener("abort", wake);
     }
-    if (isSaid) intake.log("info", "reading goes on");
+    if (isSaid) intake.log("info", "reading continues");
   }
 
-  /** The steady work: commits, now and then a look at the broker, and the watch over kafkajs. */
+  /** Periodic work: commits offsets, sometimes checks the broker, and detects a hung kafkajs. */
   async #work(): Promise<void> {
     if (performance.now() - this.#lastSign > SILENCE_MS) {
-      this.#lost.reject(new Error("kafkajs shows no sign of life"));
+      this.#lost.reject(new Error("kafkajs does not respond"));
     }
     if (this.#working || !this.#settled) return;
     this.#working = true;
@@ -282,7 +282,7 @@ export class KafkaConnection {
     }
   }
 
-  /** Never rejects: what is not committed now is due again, and at worst read again. */
+  /** Never rejects: what is not committed now is due again later, and at worst read again. */
   async #commit(): Promise<void> {
     if (!this.#settled) return;
     const due = this.options.partitions.due();
@@ -328,7 +328,7 @@ export class KafkaConnection {
     if (missing.length < this.#missing.length) this.#lost.resolve();
   }
 
-  /** What was handed over is stored in a moment; then its commit spares the next member a repeat. */
+  /** Waits briefly until all records are stored, and commits, so that no member repeats them. */
   async #drain(): Promise<void> {
     const { partitions } = this.options;
     this.#closing.abort();

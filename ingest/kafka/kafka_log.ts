@@ -1,4 +1,4 @@
-/** What kafkajs logs, in the program's log: few lines, and no secrets. */
+/** Passes log lines of kafkajs to the program's log, limited in number and without secrets. */
 
 import kafkajs, { type LogEntry } from "kafkajs";
 import { BoundedLines } from "../runtime/bounded_lines.ts";
@@ -6,11 +6,11 @@ import type { SourceLogLevel } from "../runtime/source.ts";
 
 type Write = (level: SourceLogLevel, text: string) => void;
 
-/** Parts of kafkajs that only say what the source's state says anyway. */
+/** Parts of kafkajs that only repeat what the source's state says. */
 const QUIET = new Set(["Connection", "BrokerPool", "Cluster", "Consumer", "Runner"]);
 const BOUNDS = { intervalMs: 60_000, maxLines: 5 };
 
-/** A `logCreator` for kafkajs; `secrets` are struck out wherever they would appear. */
+/** A `logCreator` for kafkajs that masks `secrets` wherever they appear. */
 export function kafkaLog(write: Write, secrets: readonly string[]) {
   const bounded = {
     debug: new BoundedLines((text) => write("debug", text), BOUNDS),

@@ -1,4 +1,4 @@
-/** Kafka, or what speaks its protocol, as a kind of source. */
+/** The source kind for Kafka and systems that speak its protocol. */
 
 import { z } from "zod";
 import { choice, flag, hostAndPort, list, text } from "../../config/forms.ts";
@@ -64,14 +64,14 @@ export const KAFKA = defineSource<KafkaConfig, typeof variables>({
     }
     if ((vars.KAFKA_USERNAME === undefined) !== (vars.KAFKA_PASSWORD === undefined)) {
       const missing = vars.KAFKA_USERNAME === undefined ? "KAFKA_USERNAME" : "KAFKA_PASSWORD";
-      problem(missing, "is not set, but the other of KAFKA_USERNAME and KAFKA_PASSWORD is");
+      problem(missing, "is not set: set both KAFKA_USERNAME and KAFKA_PASSWORD");
     }
     if (vars.KAFKA_SASL_MECHANISM && vars.KAFKA_USERNAME === undefined) {
       problem("KAFKA_SASL_MECHANISM", "is set, but KAFKA_USERNAME is not");
     }
     if ((vars.KAFKA_CERT_PATH === undefined) !== (vars.KAFKA_KEY_PATH === undefined)) {
       const missing = vars.KAFKA_CERT_PATH === undefined ? "KAFKA_CERT_PATH" : "KAFKA_KEY_PATH";
-      problem(missing, "is not set, but the other of KAFKA_CERT_PATH and KAFKA_KEY_PATH is");
+      problem(missing, "is not set: set both KAFKA_CERT_PATH and KAFKA_KEY_PATH");
     }
     const servers = vars.KAFKA_BOOTSTRAP_SERVERS;
     return servers && {
@@ -97,7 +97,7 @@ export const KAFKA = defineSource<KafkaConfig, typeof variables>({
   isLeased: (mode) => mode === "lease",
   workerConfig(section, { config: { ingestMode, shadow }, instance }): KafkaSourceConfig {
     const suffix = shadow ? "-shadow" : "";
-    // A group of its own reads everything; a shared one spreads the partitions.
+    // With a separate group the instance reads everything; a shared group spreads the partitions.
     const own = ingestMode === "all" ? `-${instance}` : "";
     return {
       ...section,

@@ -1,9 +1,9 @@
-/** What the broker and the group know of the partitions of some topics. */
+/** Fetches what the broker and the group know about the partitions of topics. */
 
 import type { Admin } from "kafkajs";
 import { nameOf, type PartitionOffsets } from "./partition.ts";
 
-/** By `nameOf(topic, partition)`. */
+/** Keyed by `nameOf(topic, partition)`. */
 export async function fetchOffsets(
   admin: Admin,
   groupId: string,

@@ -1,4 +1,4 @@
-/** Where a record of Kafka came from. */
+/** The origin of a Kafka record. */
 
 import type { KafkaMessage } from "kafkajs";
 import type { SourceOffset } from "../../broker/messages/message.ts";
@@ -6,8 +6,8 @@ import type { Origin } from "../messages/origin.ts";
 import type { Partition } from "./partition.ts";
 
 /**
- * Where the record comes from that was read last: one object for all of a partition. Key, source offset and
- * detail are made when they are asked for.
+ * The origin of the record that was read last: one object for a whole partition. Key, source offset
+ * and detail are made on access.
  */
 export class KafkaOrigin implements Origin {
   readonly topic: string;
@@ -18,7 +18,7 @@ export class KafkaOrigin implements Origin {
     this.topic = partition.topic;
   }
 
-  /** The same object, for the next record. */
+  /** Returns the same object, now for this record. */
   of(record: KafkaMessage, offset: number): this {
     this.#record = record;
     this.#offset = offset;

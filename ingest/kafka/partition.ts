@@ -1,4 +1,4 @@
-/** How far the partitions of this group member are read, stored and committed. */
+/** Tracks how far the partitions of this group member are read, stored and committed. */
 
 import type { SourceDetail } from "../runtime/source.ts";
 
@@ -8,9 +8,9 @@ export interface PartitionOffsets {
   readonly low: number;
   /** Offset that the next record will get. */
   readonly high: number;
-  /** What the group has committed; below 0 where there is nothing. */
+  /** The offset that the group has committed; negative if there is none. */
   readonly committed: number;
-  /** What was committed beside it. */
+  /** The metadata of that commit. */
   readonly metadata: string | null;
 }
 
@@ -23,7 +23,7 @@ export interface PartitionCommit {
 
 const METADATA_PREFIX = "telecast:";
 
-/** The incarnation that a commit's metadata names; undefined where it is not ours. */
+/** The incarnation that a commit's metadata names; undefined if Telecast did not write it. */
 export function incarnationOf(metadata: string | null): string | undefined {
   return metadata?.startsWith(METADATA_PREFIX) ? metadata.slice(METADATA_PREFIX.length) : undefined;
 }
@@ -33,18 +33,19 @@ function newIncarnation(): string {
 }
 
 /**
- * One partition, from a start on. Its incarnation stands in the group's commits and in the source offset of
- * each message: where offsets begin anew (a topic made again, offsets reset by hand), the commits
- * lose it, a new one begins, and no new record is taken for a repeat of an old one.
+ * One partition, from a start offset on. Its incarnation is part of the group's commits and of each
+ * message's source offset. If offsets start over (a recreated topic, offsets reset by hand), the
+ * commits lose the incarnation and a new one begins, so that no new record passes for a repeat of
+ * an old one.
  */
 export class Partition {
   /** Offset of the next record to hand over. */
   position: number;
   /** Offset up to which every record is stored. */
   stored: number;
-  /** Offset that the next record will get, as last heard of. */
+  /** Offset that the next record will get, as last reported. */
   high: number;
-  /** Offsets that did not come: taken out by compaction, or expired before they were read. */
+  /** Offsets that were skipped: removed by compaction, or expired before they were read. */
   #gap: { from: number; to: number } | undefined;
   readonly sourceOffsetKey: readonly string[];
 
@@ -53,7 +54,7 @@ export class Partition {
     readonly topic: string,
     readonly partition: number,
     start: number,
-    /** What the group has committed together with this incarnation; -1 where nothing. */
+    /** The offset that the group has committed with this incarnation; -1 if none. */
     public committed: number,
     readonly incarnation: string = newIncarnation(),
   ) {
@@ -95,14 +96,14 @@ export class Partition {
     if (next > this.position) this.#gap = { from: this.#gap?.from ?? this.position, to: next };
   }
 
-  /** How many offsets of the gap lie before the oldest record that the broker keeps. */
+  /** How many offsets of the gap are older than the oldest record that the broker keeps. */
   expiredInGap(low: number): number {
     const gap = this.#gap;
     this.#gap = undefined;
     return gap ? Math.max(0, Math.min(gap.to, low) - gap.from) : 0;
   }
 
-  /** Another member has read on: nothing before `offset` is read again. */
+  /** Another member has read further: nothing before `offset` is read again. */
   advanceTo(offset: number): void {
     this.committed = Math.max(this.committed, offset);
     this.stored = Math.max(this.stored, offset);
@@ -115,12 +116,12 @@ export function nameOf(topic: string, partition: number): string {
 }
 
 /**
- * The partitions that this member holds. They outlive connections: what was handed over and is not
- * stored yet is neither read nor committed a second time after a reconnect or a rebalance.
+ * The partitions that this member holds. They outlive connections, so that after a reconnect or a
+ * rebalance, records that are handed over but not stored yet are not read or committed again.
  */
 export class Partitions {
   readonly #held = new Map<string, Partition>();
-  /** Partitions of each topic when it was first seen: those beyond are new, and read whole. */
+  /** Partition count of each topic when first seen: later partitions are read from the start. */
   readonly #known = new Map<string, number>();
   lastCommit: Date | undefined;
 
@@ -143,14 +144,14 @@ export class Partitions {
     if (!this.#known.has(topic)) this.#known.set(topic, partitions);
   }
 
-  /** Lets go of what is not assigned any more. */
+  /** Drops partitions that are no longer assigned. */
   keepOnly(isAssigned: (topic: string, partition: number) => boolean): void {
     for (const [name, { topic, partition }] of this.#held) {
       if (!isAssigned(topic, partition)) this.#held.delete(name);
     }
   }
 
-  /** Finds the place to read a partition on from, and holds it from here on. */
+  /** Finds the offset to continue a partition from, and holds the partition from now on. */
   settle(topic: string, partition: number, offsets: PartitionOffsets): Partition {
     const held = this.get(topic, partition);
     let settled: Partition;
@@ -163,7 +164,7 @@ export class Partitions {
     return settled;
   }
 
-  /** The offsets went back, so the partition was made anew: a new incarnation from `start` on. */
+  /** The offsets went back, so the partition was recreated: starts a new incarnation at `start`. */
   restart(partition: Partition, start: number): Partition {
     const anew = new Partition(this.group, partition.topic, partition.partition, start, -1);
     anew.high = partition.high;
@@ -171,7 +172,7 @@ export class Partitions {
     return anew;
   }
 
-  /** What the group does not know of yet. */
+  /** Offsets that are not committed yet. */
   due(): PartitionCommit[] {
     return [...this.#held.values()].filter((held) => !held.isCommitted).map((held) => held.commit);
   }
@@ -225,5 +226,5 @@ export class Partitions {
   }
 }
 
-/** What kafkajs commits before it goes on at the oldest record. */
+/** What kafkajs commits before it continues with the oldest record. */
 const RESET_TO_EARLIEST = -2;

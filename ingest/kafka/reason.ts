@@ -1,9 +1,9 @@
-/** What went wrong with Kafka, in words that say what to do. */
+/** Describes errors of Kafka, and what to do about them. */
 
 import { shownAddress } from "./address.ts";
 
 interface KafkaError extends Error {
-  /** Kafka's own name of the error. */
+  /** Kafka's name for the error. */
   readonly type?: string;
   readonly code?: string;
   readonly broker?: string;
@@ -12,7 +12,7 @@ interface KafkaError extends Error {
 const BY_TYPE: Readonly<Record<string, string>> = {
   GROUP_AUTHORIZATION_FAILED: "the user may not use the group: check KAFKA_GROUP_ID and the ACLs",
   TOPIC_AUTHORIZATION_FAILED: "the user may not read a topic: check KAFKA_TOPIC and the ACLs",
-  UNKNOWN_TOPIC_OR_PARTITION: "a topic or partition does not exist any more",
+  UNKNOWN_TOPIC_OR_PARTITION: "a topic or partition no longer exists",
   LEADER_NOT_AVAILABLE: "a partition has no leader",
   UNSUPPORTED_SASL_MECHANISM:
     "the broker does not know the SASL mechanism: check KAFKA_SASL_MECHANISM",
@@ -22,8 +22,8 @@ const BY_TYPE: Readonly<Record<string, string>> = {
     "other members of the group assign partitions in another way: use a KAFKA_GROUP_ID of its own",
 };
 
-/** Which it does at once where it wants TLS, a certificate or a password that it did not get. */
-const CLOSED = "the broker closed the connection; where that repeats, check KAFKA_SSL, " +
+/** Brokers close at once if they require TLS, a certificate or a password and did not get it. */
+const CLOSED = "the broker closed the connection; if this repeats, check KAFKA_SSL, " +
   "KAFKA_USERNAME, and the certificate at KAFKA_CERT_PATH";
 
 const BY_NAME: Readonly<Record<string, string>> = {
@@ -37,7 +37,7 @@ const BY_NAME: Readonly<Record<string, string>> = {
 const BY_CODE: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ENOTFOUND: "host name not found",
-  EAI_AGAIN: "host name not found for now",
+  EAI_AGAIN: "host name not found, maybe only for now",
   ECONNRESET: "connection reset",
   EPIPE: CLOSED,
   EHOSTUNREACH: "host unreachable",
@@ -48,11 +48,11 @@ const BY_TEXT: readonly (readonly [RegExp, string])[] = [
     /before secure TLS connection was established|wrong version number/,
     "no TLS at this port: check KAFKA_SSL",
   ],
-  // Something was sent before the client had read why the broker closed the connection.
+  // The client sent something before it had read why the broker closed the connection.
   [/write after end/, CLOSED],
 ];
 
-/** A reason for the state and the log. Without addresses of code, and never with a secret. */
+/** A reason for the state and the log, without code locations and without secrets. */
 export function reasonOf(error: unknown): string {
   const chain = causes(error);
   for (const { type, name } of chain) {
@@ -69,7 +69,7 @@ export function reasonOf(error: unknown): string {
   return broker === undefined || why.includes(broker) ? why : `${shownAddress(broker)}: ${why}`;
 }
 
-/** Whether the broker refused `type`, at whatever depth. */
+/** Whether any error in the chain of causes has Kafka's error `type`. */
 export function isRefused(error: unknown, type: string): boolean {
   return causes(error).some((cause) => cause.type === type);
 }

@@ -1,4 +1,4 @@
-/** Kafka, or what speaks its protocol, as a source. */
+/** A source for Kafka and systems that speak its protocol. */
 
 import { Backoff, type BackoffOptions } from "../../lib/backoff.ts";
 import { sleep } from "../../lib/clock.ts";
@@ -12,16 +12,16 @@ import { Topics } from "./topics.ts";
 export type { KafkaSourceConfig };
 
 const BACKOFF: BackoffOptions = { minMs: 500, maxMs: 10_000 };
-/** A connection that lasts this long was a good one: the next try after it is soon. */
+/** After a connection that lasted this long, the next try comes soon. */
 const GOOD_MS = 30_000;
-/** The shortest that brokers allow unless they are told otherwise: another takes over within it. */
+/** The shortest that brokers allow by default; another member takes over within this time. */
 const SESSION_MS = 6_000;
 const LONG_SESSION_MS = 30_000;
 const WARNING_MS = 60_000;
 
 /**
- * Reads topics as a member of a group. Records of a partition are handed over in their order, and
- * their offsets are committed once they are stored, so that a crash repeats some and loses none.
+ * Reads topics as a member of a group. Records of a partition are handed over in order, and their
+ * offsets are committed once they are stored, so that a crash repeats some records and loses none.
  */
 export class KafkaSource implements Source {
   readonly #partitions: Partitions;
@@ -94,7 +94,7 @@ export class KafkaSource implements Source {
     await connection.run(this.#stop.signal);
   }
 
-  /** A broker that stays away is told of once a minute. */
+  /** Logs a warning at most once a minute while the broker stays unavailable. */
   #report(intake: Intake, problem: string): void {
     const now = performance.now();
     const isDue = now - this.#lastWarning >= WARNING_MS;

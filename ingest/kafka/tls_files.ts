@@ -1,13 +1,13 @@
-/** The certificate files of the connection, read and checked when it is made. */
+/** Reads and checks the certificate files of a connection. */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { ConnectionOptions } from "node:tls";
 import type { KafkaConfig } from "./kind.ts";
 
 /**
- * What TLS needs, or undefined where it is off. Read for every connection, so that a certificate
- * that was renewed is used from the next one on.
- * @throws {Error} that names the variable, where a file cannot be read or is no certificate or key.
+ * The TLS options, or undefined if TLS is off. The files are read for every connection, so that the
+ * next one uses a renewed certificate.
+ * @throws {Error} that names the variable, if a file cannot be read or is not a certificate or key.
  */
 export async function tlsOptions(config: KafkaConfig): Promise<ConnectionOptions | undefined> {
   if (!config.ssl) return undefined;
@@ -36,7 +36,7 @@ async function read(
   try {
     check(pem);
   } catch {
-    throw new Error(`the file at ${variable} cannot be used: it is no PEM of the right kind`);
+    throw new Error(`the file at ${variable} cannot be used: not a PEM file of the right kind`);
   }
   return pem;
 }

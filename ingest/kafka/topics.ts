@@ -1,4 +1,4 @@
-/** The topics that are to be read, and which of them can be. */
+/** The topics to read, and which of them can be read. */
 
 import type { Admin, PartitionMetadata } from "kafkajs";
 import type { Intake } from "../runtime/source.ts";
@@ -9,7 +9,7 @@ const MAX_NAMES = 10;
 
 export class Topics {
   readonly #announced = new Set<string>();
-  /** Broker that leads each partition, as last heard of. */
+  /** The broker that leads each partition, as last reported. */
   readonly #leaders = new Map<string, number>();
 
   constructor(
@@ -18,7 +18,7 @@ export class Topics {
     private readonly intake: Intake,
   ) {}
 
-  /** Asks the broker which topics can be read; says once of each other one why it cannot be. */
+  /** Asks the broker which topics can be read; logs once for each other topic why it cannot. */
   async find(admin: Admin): Promise<{ readable: string[]; missing: string[] }> {
     const readable: string[] = [];
     const missing: string[] = [];
@@ -53,10 +53,10 @@ export class Topics {
   #announce(topic: string, problem: string): void {
     if (this.#announced.has(topic)) return;
     this.#announced.add(topic);
-    this.intake.log("warning", `topic ${topic} ${problem}; it is looked for again and again`);
+    this.intake.log("warning", `topic ${topic} ${problem}; it is checked again regularly`);
   }
 
-  /** kafkajs follows the leaders by itself, and in silence. */
+  /** Logs changes of leaders, which kafkajs follows silently. */
   #noteLeaders(topic: string, partitions: readonly PartitionMetadata[]): void {
     const changes: string[] = [];
     for (const { partitionId, leader } of partitions) {
@@ -68,6 +68,6 @@ export class Topics {
     if (changes.length === 0) return;
     const more = changes.length > MAX_NAMES ? ` and ${changes.length - MAX_NAMES} more` : "";
     const names = changes.slice(0, MAX_NAMES).join(", ");
-    this.intake.log("info", `partitions are led by other brokers: ${names}${more}`);
+    this.intake.log("info", `partitions have new leaders: ${names}${more}`);
   }
 }

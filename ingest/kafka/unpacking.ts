@@ -1,20 +1,20 @@
-/** How much compressed batches may unpack to: a few kilobytes can hold gigabytes. */
+/** Limits the unpacked size of compressed batches: a few kilobytes can hold gigabytes. */
 
 import { Buffer } from "node:buffer";
 
 export const MAX_BATCH_BYTES = 64 * 1024 * 1024;
-/** Of all batches in one answer to a fetch; kafkajs holds them all until they are read. */
+/** For all batches in one fetch response; kafkajs keeps them in memory until they are read. */
 const MAX_FETCH_BYTES = 64 * 1024 * 1024;
 
-/** What a codec throws where a batch is larger than {@linkcode MAX_BATCH_BYTES}. */
+/** Thrown by a codec if a batch is larger than {@linkcode MAX_BATCH_BYTES}. */
 export class TooLargeError extends Error {}
 
-/** What kafkajs takes for the end of an answer that the broker has cut: it fetches the rest anew. */
+/** kafkajs takes this error for the end of a truncated response and fetches the rest again. */
 class RestLaterError extends Error {
   override readonly name = "KafkaJSPartialMessageError";
 }
 
-/** Offsets in a batch (magic 2), seen from where its records begin. */
+/** Byte offsets in a batch (magic 2), relative to the start of its records. */
 const MAGIC_AT = -45;
 const LAST_OFFSET_DELTA_AT = -38;
 const COUNT_AT = -4;
@@ -26,20 +26,20 @@ const MAX_EMPTY_RECORD_BYTES = 11;
 let unpackedBytes = 0;
 let report: (text: string) => void = () => {};
 
-/** To be called before each fetch. */
+/** Must be called before each fetch. */
 export function fetchBegins(): void {
   unpackedBytes = 0;
 }
 
-/** What is called for each batch that is too large. The codecs are those of the whole thread. */
+/** Sets the listener for batches that are too large. Global, like the codecs of the thread. */
 export function reportTooLarge(listener: (text: string) => void): void {
   report = listener;
 }
 
 /**
- * Unpacks a batch's records, unless the fetch has brought enough. Those of a batch that is too large
- * lose their values, and so are skipped one by one like others that are no JSON: a failure would
- * come again at each try, and nothing behind the batch would ever be read.
+ * Unpacks a batch's records, unless the fetch has unpacked enough already. Records of a batch that
+ * is too large lose their values, so they are skipped one by one like others that are not JSON. An
+ * error would recur at each try, and nothing after the batch would ever be read.
  */
 export async function unpackBatch(
   packed: Buffer,
@@ -47,7 +47,7 @@ export async function unpackBatch(
 ): Promise<Buffer> {
   if (unpackedBytes >= MAX_FETCH_BYTES) throw new RestLaterError("the rest is fetched later");
   const batch = headerOf(packed);
-  // kafkajs makes an object of each, whatever is in it.
+  // kafkajs makes an object of each record, even of an empty one.
   if (batch && batch.count > MAX_RECORDS) throw new Error(`a batch of ${batch.count} records`);
   try {
     const bytes = await unpack(packed);
@@ -67,12 +67,12 @@ function isTooLarge(error: unknown): boolean {
 }
 
 interface BatchHeader {
-  /** Of records. */
+  /** Number of records. */
   readonly count: number;
   readonly lastOffsetDelta: number;
 }
 
-/** It stands in front of the records, of which kafkajs hands over a part of the whole answer. */
+/** The header precedes the records, which kafkajs passes as a view of the whole response. */
 function headerOf({ buffer, byteOffset }: Buffer): BatchHeader | undefined {
   if (byteOffset < HEADER_BYTES) return undefined;
   const view = new DataView(buffer);
@@ -83,19 +83,19 @@ function headerOf({ buffer, byteOffset }: Buffer): BatchHeader | undefined {
   };
 }
 
-/** As many records, up to the same offset, each without key, value and headers. */
+/** The same number of records up to the same offset, without keys, values and headers. */
 function withoutValues({ count, lastOffsetDelta }: BatchHeader): Buffer {
   const bytes = Buffer.alloc(count * MAX_EMPTY_RECORD_BYTES);
   let end = 0;
   for (let i = 0; i < count; i++) {
     const delta = varint(i === count - 1 ? lastOffsetDelta : i);
-    // Length, attributes and time; the offset; neither key nor value, no headers.
+    // Length, attributes and time; the offset; no key, no value, no headers.
     for (const byte of [(delta.length + 5) << 1, 0, 0, ...delta, 1, 1, 0]) bytes[end++] = byte;
   }
   return bytes.subarray(0, end);
 }
 
-/** Zigzag, seven bits a byte, as records have their numbers. */
+/** A zigzag varint, seven bits per byte: the encoding of numbers in records. */
 function varint(value: number): number[] {
   const bytes: number[] = [];
   let rest = ((value << 1) ^ (value >> 31)) >>> 0;

@@ -1,4 +1,4 @@
-/** The check of one message's bytes: the only look that Telecast takes into a payload. */
+/** Checks one message's bytes: the only place where Telecast inspects a payload. */
 
 import { Buffer } from "node:buffer";
 import { fingerprint, fingerprintOf } from "../../broker/messages/fingerprint.ts";
@@ -25,7 +25,7 @@ export type Checked =
   | {
     readonly message: Message;
     readonly value: object;
-    /** Whether it is one of a panic button, and work has to be done because of it. */
+    /** Whether it is a panic button message, and so causes a job. */
     readonly botonera: BotoneraCheck;
     readonly refusal?: undefined;
   }
@@ -73,9 +73,9 @@ export class MessageCheck {
   }
 
   /**
-   * Without a byte order mark, which JSON.parse refuses. A Buffer makes a string in a third of the
-   * time that a decoder takes, which is left to judge what may be no UTF-8.
-   * @throws {TypeError} where the bytes are no UTF-8.
+   * Removes a byte order mark, which JSON.parse() refuses. A Buffer decodes in a third of the time
+   * that a TextDecoder takes, which is used only for bytes that may not be UTF-8.
+   * @throws {TypeError} if the bytes are not UTF-8.
    */
   #decode(bytes: Uint8Array): string {
     const buffer = Buffer.isBuffer(bytes)
@@ -87,13 +87,13 @@ export class MessageCheck {
   }
 }
 
-/** What stands for bytes that are no UTF-8; a text may hold it too. */
+/** Replaces bytes that are not UTF-8; a valid text may contain it too. */
 const REPLACEMENT = "\ufffd";
 const BYTE_ORDER_MARK = 0xfeff;
-/** Its first byte in UTF-8, with which no JSON begins. */
+/** Its first byte in UTF-8, which cannot begin JSON. */
 const BYTE_ORDER_MARK_BYTE = 0xef;
 
-/** Valid JSON can hold a raw line break between its tokens only: taking them out changes nothing. */
+/** Valid JSON has raw line breaks only between tokens, so removing them changes nothing. */
 function withoutLineBreaks(json: string): string {
   return json.includes("\n") || json.includes("\r") ? json.replace(/[\r\n]+/g, "") : json;
 }

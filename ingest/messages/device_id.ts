@@ -1,14 +1,14 @@
-/** Which device a message is of: the places in the payload, the topic, the record's key. */
+/** Finds the device id of a message: in the payload, the topic or the record's key. */
 
 import type { Origin } from "./origin.ts";
 
-/** More characters than this and the message is skipped. Counted as Unicode code points. */
+/** Messages with a longer device id are skipped. Counted in Unicode code points. */
 export const MAX_DEVICE_ID_CHARS = 128;
 
 export interface DeviceIdOptions {
-  /** A message on `<prefix>X` is of device X, whatever its payload says. */
+  /** A message on `<prefix>X` belongs to device X, whatever its payload says. */
   readonly commandTopicPrefix: string;
-  /** Field names that lead to the id; looked at instead of the places of the known payloads. */
+  /** Field names that lead to the id; used instead of the places in known payloads. */
   readonly deviceIdPath?: readonly string[] | undefined;
 }
 
@@ -17,8 +17,8 @@ const TELEMETRY = ["device_id"] as const;
 const COMPANY = ["empresa"] as const;
 
 /**
- * The device id of a parsed message, trimmed and well-formed, of any length; undefined where no
- * place has one. `text` is the JSON that `value` was parsed from: numbers are taken as written.
+ * The device id of a parsed message, trimmed and well-formed, of any length; undefined if no place
+ * has one. `text` is the JSON that `value` was parsed from: numbers are taken as written.
  */
 export function deviceIdOf(
   value: object,
@@ -37,7 +37,7 @@ export function deviceIdOf(
     clean(origin.key ?? "");
 }
 
-/** The string or number at a path, as text, trimmed; undefined where it is empty or something else. */
+/** The string or number at a path, as trimmed text; undefined if empty or of another type. */
 export function textAt(value: unknown, path: readonly string[], text: string): string | undefined {
   const found = valueAt(value, path);
   if (typeof found === "string") return clean(found);
@@ -73,7 +73,7 @@ function clean(id: string): string | undefined {
   return trimmed === "" ? undefined : trimmed.toWellFormed();
 }
 
-/** Stands in for a number, so that the text that it was written as survives the parse. */
+/** Stands in for a number, to keep its original text through the parse. */
 class NumberText {
   constructor(readonly text: string) {}
 }
@@ -81,8 +81,8 @@ class NumberText {
 type Reviver = (key: string, value: unknown, context?: { source?: string }) => unknown;
 
 /**
- * The source text of the number at `path`: 12345678901234567890 and 1.0 lose theirs in a parse, and
- * so only a second parse tells.
+ * The source text of the number at `path`. Parsing loses the text of numbers such as
+ * 12345678901234567890 and 1.0, so a second parse recovers it.
  */
 function numberText(value: number, path: readonly string[], text: string): string {
   const name = path.at(-1);
@@ -94,7 +94,7 @@ function numberText(value: number, path: readonly string[], text: string): strin
     const found = valueAt(JSON.parse(text, keepText), path);
     if (found instanceof NumberText) return found.text;
   } catch {
-    // A reviver walks by recursion: what JSON.parse took may be nested too deep for it.
+    // A reviver recurses: what JSON.parse() accepts may be nested too deep for it.
   }
   return String(value);
 }

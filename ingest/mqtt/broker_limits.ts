@@ -1,9 +1,9 @@
-/** What an MQTT 5 broker says in its CONNACK that it takes; it may disconnect over anything else. */
+/** Limits from the CONNACK of an MQTT 5 broker, which may disconnect clients that exceed them. */
 
 import { Buffer } from "node:buffer";
 
 export interface BrokerLimits {
-  /** QoS 1 and 2 messages without an ack at one time. */
+  /** Unacknowledged QoS 1 and 2 messages at one time. */
   readonly receiveMaximum?: number;
   /** In bytes. */
   readonly maximumPacketSize?: number;
@@ -18,10 +18,10 @@ export interface PublishSize {
 
 const PACKET_TOO_LARGE = 149;
 const QOS_NOT_SUPPORTED = 155;
-/** Of a PUBLISH, beside topic and payload: header, lengths, packet id, content type. */
+/** The rest of a PUBLISH besides topic and payload: header, lengths, packet id, content type. */
 const OVERHEAD_BYTES = 64;
 
-/** The reason code of MQTT 5 for a message that is beyond the limits; undefined if none is. */
+/** The MQTT 5 reason code for a message that exceeds the limits; undefined if it does not. */
 export function beyondLimits(
   { maximumPacketSize, maximumQoS }: BrokerLimits,
   { topic, payloadBytes, qos }: PublishSize,

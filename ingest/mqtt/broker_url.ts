@@ -1,8 +1,8 @@
-/** The address of a broker, as a variable holds it. */
+/** Parses the broker address of a variable. */
 
 export interface BrokerUrl {
   readonly url: URL;
-  /** Undefined where the value names none, and MQTT_PORT may. */
+  /** Undefined if the value has no port; MQTT_PORT may then set it. */
   readonly port: number | undefined;
   readonly username: string | undefined;
   readonly password: string | undefined;
@@ -10,7 +10,7 @@ export interface BrokerUrl {
 
 const BROKER_SCHEMES = new Set(["mqtt:", "mqtts:", "ws:", "wss:"]);
 
-/** `host`, `host:port` or a URL; a string says what is wrong with it. */
+/** Parses `host`, `host:port` or a URL; a returned string says what is wrong. */
 export function brokerUrl(value: string): BrokerUrl | string {
   const url = URL.parse(value.includes("://") ? value : `mqtt://${value}`);
   if (!url || !url.hostname || /\s/.test(value) || /,/.test(url.hostname) || url.port === "0") {
@@ -22,14 +22,14 @@ export function brokerUrl(value: string): BrokerUrl | string {
   const username = decoded(url.username);
   const password = decoded(url.password);
   if (username === null || password === null) {
-    return "must have % in its user name and password written as %25";
+    return "must encode % in its user name and password as %25";
   }
   url.username = "";
   url.password = "";
   return { url, port: url.port === "" ? undefined : Number(url.port), username, password };
 }
 
-/** Null where it is not encoded as URLs are. */
+/** Null if it is not URL-encoded. */
 function decoded(part: string): string | undefined | null {
   if (part === "") return undefined;
   try {

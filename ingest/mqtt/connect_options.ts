@@ -1,4 +1,4 @@
-/** From a source's configuration to the options of npm:mqtt. */
+/** Converts a source's configuration into options of npm:mqtt. */
 
 import { X509Certificate } from "node:crypto";
 import type { IClientOptions } from "mqtt";
@@ -12,12 +12,12 @@ export interface BrokerConfig {
   readonly clientId: string;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** PEM file with one or more certificates; read anew for each connection. */
+  /** PEM file with one or more certificates; read again for each connection. */
   readonly caPath?: string | undefined;
-  /** PEM files of a client certificate and its key; read anew for each connection. */
+  /** PEM files of a client certificate and its key; read again for each connection. */
   readonly certPath?: string | undefined;
   readonly keyPath?: string | undefined;
-  /** Names of ALPN, where a port serves several protocols. */
+  /** ALPN protocol names, for a port that serves several protocols. */
   readonly alpnProtocols?: readonly string[] | undefined;
   /** False: the broker keeps subscriptions and messages while this client is away. */
   readonly clean: boolean;
@@ -32,19 +32,19 @@ export type MqttVersion = 4 | 5;
 
 /** QoS 1 and 2 messages that an MQTT 5 broker may have in flight to this client. */
 export const RECEIVE_MAXIMUM = 1_000;
-/** A broker drops what is larger, before it is in the memory here; a message is counted up to this. */
+/** A broker drops larger packets, so they take no memory here. Smaller messages are counted. */
 const MAX_PACKET_BYTES = 16 * 1024 * 1024;
 export const KEEPALIVE_SECONDS = 30;
 const SESSION_EXPIRY_SECONDS = 24 * 60 * 60;
 const DEFAULT_PORTS: Record<string, number> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
 
-/** `host:port`, as it stands in messages. */
+/** `host:port`, as shown in messages. */
 export function addressOf(url: string): string {
   const { protocol, hostname, port } = new URL(url);
   return `${hostname}:${port || DEFAULT_PORTS[protocol.slice(0, -1)]}`;
 }
 
-/** @throws {ConnectionProblem} where a file of TLS cannot be read, or does not hold what it should. */
+/** @throws {ConnectionProblem} if a TLS file cannot be read or has the wrong content. */
 export async function connectOptions(
   config: BrokerConfig,
   version: MqttVersion,
@@ -62,7 +62,7 @@ export async function connectOptions(
     hostname: host,
     port: Number(url.port) || DEFAULT_PORTS[protocol]!,
     path,
-    // The library joins host and port itself, and leaves out the brackets of an IPv6 address.
+    // On its own, the library joins host and port without the brackets of an IPv6 address.
     transformWsUrl: () => `${protocol}://${url.host}${path}`,
     protocolVersion: version,
     clientId: config.clientId,
@@ -74,7 +74,7 @@ export async function connectOptions(
     ...(config.alpnProtocols && { ALPNProtocols: [...config.alpnProtocols] }),
     keepalive: config.keepaliveSeconds ?? KEEPALIVE_SECONDS,
     connectTimeout: config.connectTimeoutMs ?? 10_000,
-    // Reconnecting and subscribing again are the source's own: each connection is a new client.
+    // The source itself reconnects and resubscribes: each connection is a new client.
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
@@ -90,28 +90,28 @@ export async function connectOptions(
   };
 }
 
-/** TLS ignores a file without certificates in silence, so it is looked at here. */
+/** TLS silently ignores a file without certificates, so it is checked here. */
 async function readCa(path: string, names: SettingNames): Promise<string[]> {
   let pem: string;
   try {
     pem = await Deno.readTextFile(path);
   } catch (error) {
     const why = error instanceof Error ? error.name : String(error);
-    throw new ConnectionProblem(`the file of ${names.ca} cannot be read (${why})`);
+    throw new ConnectionProblem(`the file at ${names.ca} cannot be read (${why})`);
   }
   const certificates = certificatesIn(pem);
   try {
     for (const certificate of certificates) new X509Certificate(certificate);
   } catch {
-    throw new ConnectionProblem(`the file of ${names.ca} holds a certificate that is damaged`);
+    throw new ConnectionProblem(`the file at ${names.ca} contains a damaged certificate`);
   }
   if (certificates.length === 0) {
-    throw new ConnectionProblem(`the file of ${names.ca} holds no PEM certificate`);
+    throw new ConnectionProblem(`the file at ${names.ca} contains no PEM certificate`);
   }
   return certificates;
 }
 
-/** What this client shows of itself; nothing where no certificate is configured. */
+/** The client's certificate and key; empty if no certificate is configured. */
 async function readIdentity(
   { certPath, keyPath }: BrokerConfig,
   names: SettingNames,

@@ -1,4 +1,4 @@
-/** One connection to an MQTT broker, with acks that follow the append and not the parser. */
+/** One connection to an MQTT broker. Acks are sent after the append, not by the parser. */
 
 import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
@@ -14,20 +14,20 @@ import {
   type SettingNames,
 } from "./problem.ts";
 
-/** A message as it came. */
+/** A message as received. */
 export interface Inbound {
   readonly topic: string;
   readonly payload: Uint8Array;
   /** Sends PUBACK or PUBREC; undefined at QoS 0. Does nothing once the connection is gone. */
   readonly ack: (() => void) | undefined;
-  /** To be called where it is not acked and not kept, so that it is taken when it comes again. */
+  /** Must be called if it is neither acked nor kept, so that it is accepted when sent again. */
   readonly abandon?: (() => void) | undefined;
 }
 
 export interface ConnectionListener {
-  /** The broker took the CONNECT; comes before any message. */
+  /** Called when the broker has accepted the CONNECT, before any message. */
   onSession(present: boolean): void;
-  /** `done` lets the parser go on to the next packet. */
+  /** `done` lets the parser continue with the next packet. */
   onMessage(message: Inbound, done: () => void): void;
 }
 
@@ -37,19 +37,19 @@ export interface ConnectionSettings {
   readonly at: string;
   readonly names: SettingNames;
   readonly inflightQos2: Qos2Ids;
-  /** Changes payloads on their way out; they go out as they are where it is left out. */
+  /** Changes payloads before they are sent; without it they are sent unchanged. */
   readonly encode?: Encode | undefined;
 }
 
-/** The bytes of a payload for a broker that speaks `version`, and what MQTT 5 says of them. */
+/** Encodes a payload for a broker that speaks `version`; the content type is for MQTT 5. */
 export type Encode = (
   payload: string,
   version: MqttVersion,
 ) => { readonly payload: string | Uint8Array; readonly contentType?: string };
 
 /**
- * Ids of QoS 2 messages that were handed on and not released by the broker, by whether they are
- * stored; belongs to the session, and so outlives a connection.
+ * QoS 2 messages that were passed on and not yet released by the broker, by packet id, and whether
+ * they are stored. Belongs to the session, so it outlives a connection.
  */
 export type Qos2Ids = Map<number, { stored: boolean; connection: Connection }>;
 
@@ -63,7 +63,7 @@ interface Connack {
 type Packet = { cmd: string; messageId?: number; reasonCode?: number };
 type SendPacket = (packet: Packet, done?: () => void, ...rest: unknown[]) => void;
 
-/** What this file uses of the client's inside; a test fails where the library changes it. */
+/** Internals of the client that this file uses; a test fails if the library changes them. */
 interface Internals {
   _sendPacket: SendPacket;
   incomingStore: {
@@ -73,14 +73,14 @@ interface Internals {
 }
 
 const noop = () => {};
-/** AWS IoT Core takes no more. */
+/** AWS IoT Core accepts no more. */
 const TOPICS_A_PACKET = 8;
 
-/** Connects when it is made; over when {@linkcode closed} resolves. */
+/** Connects when it is constructed; has ended when {@linkcode closed} resolves. */
 export class Connection {
-  /** Resolves when the broker has taken the CONNECT and the client is ready; never rejects. */
+  /** Resolves when the broker has accepted the CONNECT and the client is ready; never rejects. */
   readonly connected: Promise<void>;
-  /** Resolves with the reason when the connection is over, also when it never came about. */
+  /** Resolves with the reason when the connection has ended, even if it was never established. */
   readonly closed: Promise<ConnectionProblem>;
   #accepted = false;
   #problem: ConnectionProblem | undefined;
@@ -91,7 +91,7 @@ export class Connection {
   readonly #internals: Internals;
   readonly #send: SendPacket;
   readonly #close = Promise.withResolvers<ConnectionProblem>();
-  /** Of publishes without an ack; not reactions to `closed`, which would stay as long as it does. */
+  /** Rejects publishes without an ack. Reactions to `closed` would pile up until it resolves. */
   readonly #unacked = new Set<(error: Error) => void>();
   #broker: BrokerLimits = {};
 
@@ -129,7 +129,7 @@ export class Connection {
   }
 
   /**
-   * Subscribes, without retained messages that an existing subscription has sent before (MQTT 5).
+   * Subscribes. With MQTT 5, existing subscriptions do not get their retained messages again.
    * Resolves with the topics that the broker refused.
    */
   async subscribe(topics: readonly string[], qos: 0 | 1 | 2): Promise<string[]> {
@@ -160,14 +160,14 @@ export class Connection {
     });
   }
 
-  /** QoS 1 and 2 messages that the broker takes without having acknowledged one of them. */
+  /** Number of unacknowledged QoS 1 and 2 messages that the broker accepts. */
   get receiveMaximum(): number {
     return this.#broker.receiveMaximum ?? 65_535;
   }
 
   /**
    * Resolves after PUBACK or PUBCOMP; at QoS 0 when it is written.
-   * @throws {Error} where the broker refuses the message, or the connection is lost before the ack.
+   * @throws {Error} if the broker refuses the message or the connection is lost before the ack.
    */
   publish({ topic, payload, qos }: Outgoing): Promise<void> {
     const encoded = this.settings.encode?.(payload, this.version);
@@ -192,8 +192,8 @@ export class Connection {
   }
 
   /**
-   * Tells the broker that this client lives, and the client that the broker does: for a time in
-   * which nothing is read on purpose, and so no answer to a ping can be seen.
+   * Keeps the connection alive while reading is paused on purpose: pings the broker, and resets the
+   * client's own check, because no answer to a ping can be read.
    */
   keepAlive(): void {
     if (!this.#client.connected) return;
@@ -201,11 +201,11 @@ export class Connection {
     this.#client.reschedulePing(true);
   }
 
-  /** Says goodbye; a broker that does not listen gets `timeoutMs`. */
-  async end(timeoutMs = 500, reason = "closed by this side"): Promise<void> {
+  /** Sends a DISCONNECT; drops the connection if it has not ended after `timeoutMs`. */
+  async end(timeoutMs = 500, reason = "closed by this client"): Promise<void> {
     this.#problem ??= new ConnectionProblem(reason);
     const timer = setTimeout(() => this.#destroy(), timeoutMs);
-    // The library's own gentle end() waits for the acks of publishes, for ever.
+    // The library's graceful end() would wait forever for the acks of publishes.
     if (this.#client.connected) {
       this.#send({ cmd: "disconnect", reasonCode: 0 }, () => this.#internals.stream.end());
     } else this.#destroy();
@@ -225,7 +225,7 @@ export class Connection {
     } else this.#problem = refusal(code, this.settings.at, this.settings.names);
   }
 
-  /** QoS 0 and 1. A QoS 2 message was handed on before its PUBREC; here it is released. */
+  /** For QoS 0 and 1. A QoS 2 message was passed on before its PUBREC; this is its release. */
   #onPublish(packet: IPublishPacket, done: (error?: Error) => void): void {
     if (packet.qos === 2) return done();
     const { messageId } = packet;
@@ -236,8 +236,8 @@ export class Connection {
   }
 
   /**
-   * The client wants to send a packet. Its PUBACK and PUBREC are swallowed: the message's own ack
-   * sends them, after the append. `done` moves the parser, which so waits for nothing.
+   * Called when the client sends a packet. Its PUBACK and PUBREC are dropped: the message's own ack
+   * sends them after the append. `done` lets the parser continue without waiting for that.
    */
   #onSend(packet: Packet, done: (() => void) | undefined, rest: unknown[]): void {
     if (packet.cmd === "puback" && !packet.reasonCode) return done?.();
@@ -252,7 +252,7 @@ export class Connection {
     const inflight = this.settings.inflightQos2;
     const known = inflight.get(messageId);
     if (known) {
-      // Sent again after a reconnect: it must not be handed on twice.
+      // Sent again after a reconnect: it must not be passed on twice.
       known.connection = this;
       if (known.stored) this.#write({ cmd: "pubrec", messageId });
       return done();
@@ -281,7 +281,7 @@ export class Connection {
     return reason as Error;
   }
 
-  /** Acks come hundreds at a time: they leave in one write. */
+  /** Acks come by the hundreds, so they are sent in one write. */
   #write(packet: Packet): void {
     if (!this.#client.connected || this.#over) return;
     const { stream } = this.#internals;
@@ -298,7 +298,7 @@ export class Connection {
 
   #onError(error: Error): void {
     this.#problem ??= failure(error, this.settings.at, this.settings.names);
-    // Not every error closes the stream by itself, and a connection that is not closed hangs.
+    // Not every error closes the stream, and a connection that is not closed would hang.
     this.#destroy();
   }
 
@@ -311,7 +311,7 @@ export class Connection {
       reject(new Error(`the connection was lost before the ack: ${problem.message}`));
     }
     this.#unacked.clear();
-    // No error speaks against the version of MQTT once the broker has accepted it.
+    // Once the broker has accepted the MQTT version, no error is caused by it.
     this.#close.resolve(
       this.#accepted ? new ConnectionProblem(problem.message, "fine", true) : problem,
     );
@@ -331,7 +331,7 @@ export class Connection {
   #destroy(): void {
     if (this.#over) return;
     this.#internals.stream.destroy();
-    // A stream that was destroyed before it was open may never say that it is closed.
+    // A stream that is destroyed before it opens may never emit `close`.
     this.#closeTimer ??= setTimeout(() => this.#onClose(), 1_000);
   }
 }

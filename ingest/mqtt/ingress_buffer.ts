@@ -1,4 +1,4 @@
-/** What happens to messages while nothing can be stored: hold, then keep, then drop, and count. */
+/** Handles messages while nothing can be stored: holds the parser, then buffers, then drops. */
 
 import type { Intake } from "../runtime/source.ts";
 import { RECEIVE_MAXIMUM } from "./connect_options.ts";
@@ -6,9 +6,9 @@ import type { Inbound } from "./connection.ts";
 
 export interface IngressBufferOptions {
   readonly intake: Intake;
-  /** The parser is held, and with it the broker by TCP, while the last progress is not older. */
+  /** How long the parser, and by TCP the broker, is held after the last progress. */
   readonly holdMs?: number;
-  /** Messages and bytes that are kept after that. QoS 0 beyond them is dropped. */
+  /** Messages and bytes that are kept after that. QoS 0 messages beyond them are dropped. */
   readonly maxBacklog?: number;
   readonly maxBacklogBytes?: number;
 }
@@ -18,17 +18,17 @@ const MAX_BACKLOG = 10_000;
 const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
 
 /**
- * Passes messages on in their order. Without credit it first holds the parser. Where there is no
- * progress for `holdMs` the parser goes on and the backlog fills. When it is full, QoS 0 is dropped
- * and counted. QoS 1 and 2 are never let go: MQTT 5 bounds them by the receive maximum, for which
- * there is room beyond the limit, and before MQTT 5 a broker that sends even more is held, for as
- * long as it takes.
+ * Passes messages on in order. Without credit it first holds the parser. If there is no progress
+ * for `holdMs`, the parser continues and the backlog fills. When the backlog is full, QoS 0
+ * messages are dropped and counted. QoS 1 and 2 messages are never dropped: MQTT 5 bounds them by
+ * the receive maximum, for which there is room beyond the limit. Before MQTT 5, a broker that sends
+ * even more is held for as long as it takes.
  */
 export class IngressBuffer {
   readonly #backlog: Inbound[] = [];
   #backlogBytes = 0;
   #head = 0;
-  /** Parsers that wait; more than one only where an old connection's last packets wait too. */
+  /** Held parsers; more than one only if the last packets of an old connection wait too. */
   readonly #held: (() => void)[] = [];
   /** Parsers that wait until there is room. */
   readonly #stuck: (() => void)[] = [];
@@ -50,7 +50,7 @@ export class IngressBuffer {
     return this.#backlog.length - this.#head;
   }
 
-  /** `done` is called when the parser may go on: now, or when there is room again. */
+  /** `done` is called when the parser may continue: now, or when there is room again. */
   take(message: Inbound, done: () => void): void {
     if (this.#stopped) return done();
     if (this.backlog === 0 && !this.options.intake.ready()) {
@@ -67,7 +67,7 @@ export class IngressBuffer {
     this.#wait();
   }
 
-  /** The broker kept the session and sends again what was not acked: the backlog's part of it goes. */
+  /** Removes unacked messages: the broker kept the session and sends them again. */
   forgetUnacked(): void {
     const waiting = this.#empty();
     for (const message of waiting) {
@@ -77,15 +77,15 @@ export class IngressBuffer {
     if (this.backlog === 0) this.#release();
   }
 
-  /** Takes nothing any more. What is in the backlog is not acked, so the broker keeps it. */
+  /** Accepts no more messages. Those in the backlog are not acked, so the broker keeps them. */
   stop(): void {
     this.#stopped = true;
     const lost = this.#empty().filter((message) => !message.ack).length;
-    if (lost > 0) this.options.intake.dropped(lost, "QoS 0 messages that waited at the stop");
+    if (lost > 0) this.options.intake.dropped(lost, "QoS 0 messages still waiting at the stop");
     this.#release();
   }
 
-  /** Resolves when all that was passed on is acked, or after `timeoutMs`. */
+  /** Resolves when all messages that were passed on are acked, or after `timeoutMs`. */
   async settled(timeoutMs: number): Promise<void> {
     if (this.#unsettled === 0) return;
     this.#settled ??= Promise.withResolvers<void>();
@@ -118,7 +118,7 @@ export class IngressBuffer {
     return performance.now() - this.#progressAt < (this.options.holdMs ?? HOLD_MS);
   }
 
-  /** Waits for credit, and lets held parsers go when it takes too long. */
+  /** Waits for credit, and releases held parsers if it takes too long. */
   #wait(): void {
     if (this.holding && this.#holdTimer === undefined) {
       this.#holdTimer = setTimeout(() => this.#afterHold(), this.options.holdMs ?? HOLD_MS);

@@ -1,4 +1,4 @@
-/** MQTT as a kind of source: its variables, and how an instance runs it. */
+/** The source kind for MQTT: its variables and how an instance runs it. */
 
 import { z } from "zod";
 import { text, whole } from "../../config/forms.ts";
@@ -16,7 +16,7 @@ export interface MqttConfig {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly caPath: string | undefined;
-  /** Undefined: made from the deployment's id. */
+  /** If undefined, it is made from the deployment's id. */
   readonly clientId: string | undefined;
 }
 
@@ -40,7 +40,7 @@ export const MQTT = defineSource<MqttConfig, typeof variables>({
   unusedWithoutAddress: ["BROKER_TOPIC"],
   help: `MQTT
   BROKER_HOST                          host, host:port, or a mqtt://, mqtts://, ws://, wss:// URL
-  MQTT_BROKER, MQTT_PORT               the same, in two
+  MQTT_BROKER, MQTT_PORT               the same, in two variables
   BROKER_TOPIC                         topics, joined by commas: #
   MQTT_USERNAME, MQTT_PASSWORD, MQTT_CA_PATH, MQTT_CLIENT_ID, MQTT_QOS (1)`,
   section(vars, { problem }) {
@@ -85,14 +85,14 @@ export const MQTT = defineSource<MqttConfig, typeof variables>({
     return {
       ...brokerOf(section),
       topics: topicsOf(section.topics, names),
-      // One client id for the deployment keeps its session; several instances need their own.
+      // A single client id per deployment keeps its session; several instances need separate ids.
       clientId: ingestMode === "lease" ? base : `${base}-${names.instance}`,
       clean: ingestMode !== "lease",
     };
   },
 });
 
-/** For the connection that only publishes. */
+/** The configuration of the connection that only publishes. */
 export function publisherConfig(section: MqttConfig, names: InstanceNames): MqttSourceConfig {
   return {
     ...brokerOf(section),

@@ -1,12 +1,12 @@
-/** Messages on their way to a broker: in order, bounded, each answered in its time. */
+/** Sends messages to a broker: in order, bounded, each with a timeout. */
 
 import type { Outgoing } from "../runtime/source.ts";
 import type { Connection } from "./connection.ts";
 
 export interface OutflowLimits {
-  /** Of messages that are sent and not acknowledged; a larger one goes alone. */
+  /** Bytes of unacknowledged messages in flight; a larger message is sent alone. */
   readonly maxBytes?: number | undefined;
-  /** A connection is ended where nothing was acknowledged for so long, or too little. */
+  /** A connection is closed if acks are missing, or come too slowly, for this long. */
   readonly ackLimitMs?: number | undefined;
 }
 
@@ -20,20 +20,20 @@ interface Item {
 
 const MAX_IN_FLIGHT = 1_000;
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Longer than any caller waits: a broker that is slow costs answers, and only then the connection. */
+/** Longer than any caller waits: a slow broker fails publishes before it loses the connection. */
 const ACK_LIMIT_MS = 60_000;
 
 /**
- * A message waits here until there is a connection and room in the broker's window. A message that
- * was sent stays with the client until its ack, also after its caller has given up. So a broker that
- * acknowledges nothing makes this side keep one window of messages at most.
+ * A message waits here until there is a connection and room in the broker's window. A sent message
+ * stays in the client until its ack, even after its caller has given up. So for a broker that
+ * acknowledges nothing, at most one window of messages is kept.
  */
 export class Outflow {
   readonly #waiting = new Set<Item>();
   /** Oldest first. */
   readonly #sent = new Set<Item>();
   #sentBytes = 0;
-  /** When the broker acknowledged or refused a message last. */
+  /** When the broker last acknowledged or refused a message. */
   #answeredAt = 0;
   #connection: Connection | undefined;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
@@ -41,7 +41,7 @@ export class Outflow {
   /** `at` is the broker's `host:port`, for messages. */
   constructor(private readonly at: string, private readonly limits: OutflowLimits = {}) {}
 
-  /** @throws {Error} without an ack within `timeoutMs`, or where the broker refuses the message. */
+  /** @throws {Error} if there is no ack within `timeoutMs`, or the broker refuses the message. */
   publish(message: Outgoing, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -67,7 +67,7 @@ export class Outflow {
     });
   }
 
-  /** What messages go out over; undefined while there is no connection. */
+  /** The connection to send over; undefined while there is none. */
   set connection(connection: Connection | undefined) {
     this.#connection = connection;
     if (connection) this.#send();
@@ -77,7 +77,7 @@ export class Outflow {
     }
   }
 
-  /** Nothing is sent any more, and what waits is rejected. */
+  /** Sends nothing more, and rejects waiting messages. */
   close(): void {
     this.connection = undefined;
     for (const item of this.#waiting) {
@@ -126,13 +126,13 @@ export class Outflow {
       this.#ackTimer = undefined;
       const [oldest] = this.#sent;
       if (!oldest || !this.#connection) return;
-      // A broker may drop one message by its rules; that alone is no reason while there is room.
+      // A broker's rules may drop a single message; that alone ends nothing while there is room.
       const since = this.#waiting.size > 0
         ? oldest.sentAt
         : Math.max(oldest.sentAt, this.#answeredAt);
       const leftMs = since + this.#ackLimitMs - performance.now();
       if (leftMs > 0) this.#ackTimer = this.#checkAcksAfter(leftMs);
-      else this.#connection.end(500, `${this.at} does not acknowledge what is published`);
+      else this.#connection.end(500, `${this.at} does not acknowledge published messages`);
     }, ms);
   }
 }

@@ -1,15 +1,15 @@
-/** Why a connection to a broker failed, in words that say what to do. */
+/** Describes why a connection to a broker failed, and what to do about it. */
 
-/** Names of the settings that a problem points to; those of the environment unless given. */
+/** Names of the settings that a problem refers to; by default, the MQTT variables. */
 export interface SettingNames {
   readonly address: string;
   readonly credentials: string;
   readonly ca: string;
   readonly clientId: string;
-  /** Of the client certificate, where one is used. */
+  /** The client certificate, if one is used. */
   readonly certificate?: string;
   readonly key?: string;
-  /** What may be the cause where the broker closes the connection without a word. */
+  /** The likely cause if the broker closes the connection without a reason. */
   readonly silence?: string;
 }
 
@@ -20,15 +20,15 @@ export const MQTT_SETTINGS: SettingNames = {
   clientId: "MQTT_CLIENT_ID",
 };
 
-/** The end of a connection, or of the try to make one. Its message holds no secret. */
+/** Why a connection, or an attempt to connect, ended. The message contains no secrets. */
 export class ConnectionProblem extends Error {
   override readonly name = "ConnectionProblem";
 
   constructor(
     message: string,
-    /** The broker cannot speak this version of MQTT, or does not answer to it. */
+    /** Whether the broker refused this version of MQTT, or did not answer it. */
     readonly version: "refused" | "unanswered" | "fine" = "fine",
-    /** The connection was there, and ended. */
+    /** Whether the connection was established before it ended. */
     readonly accepted = false,
   ) {
     super(message);
@@ -37,7 +37,7 @@ export class ConnectionProblem extends Error {
 
 const UNSUPPORTED_VERSION = new Set([1, 132]);
 
-/** What a CONNACK with an error says; codes of 3.1.1 and of 5. */
+/** Describes a CONNACK with an error; handles the codes of 3.1.1 and of 5. */
 export function refusal(code: number, at: string, names: SettingNames): ConnectionProblem {
   const version = UNSUPPORTED_VERSION.has(code) ? "refused" : "fine";
   return new ConnectionProblem(
@@ -69,25 +69,25 @@ function meaning(code: number, names: SettingNames): string {
       return "this client is banned";
     case 151:
     case 159:
-      return "its quota of connections is used up";
+      return "its connection quota is used up";
     default:
       return `reason code ${code}`;
   }
 }
 
-/** What the DISCONNECT of an MQTT 5 broker says. */
+/** Describes the DISCONNECT of an MQTT 5 broker. */
 export function goodbye(code: number, at: string, clientId: string): string {
   switch (code) {
     case 139:
       return `${at} is shutting down`;
     case 141:
-      return `${at} heard nothing for the keep-alive time`;
+      return `${at} received nothing within the keep-alive time`;
     case 142:
       return `another client with the id ${clientId} connected to ${at}: ids must differ`;
     case 147:
       return `${at} sent more than it was allowed to`;
     case 152:
-      return `${at} closed the connection by its administrator's wish`;
+      return `${at} closed the connection: administrative action`;
     default:
       return `${at} closed the connection with reason code ${code}`;
   }
@@ -97,7 +97,7 @@ interface SystemError extends Error {
   readonly code?: string | number;
 }
 
-/** What an error of the network, of TLS or of the MQTT library means. */
+/** Describes an error of the network, TLS or the MQTT library. */
 export function failure(error: Error, at: string, names: SettingNames): ConnectionProblem {
   const { code, message } = error as SystemError;
   const text = `${code ?? ""} ${message}`;
@@ -108,7 +108,7 @@ export function failure(error: Error, at: string, names: SettingNames): Connecti
     );
   }
   if (message === "Keepalive timeout") {
-    return new ConnectionProblem(`${at} answered no ping: the connection is dead`);
+    return new ConnectionProblem(`${at} did not answer a ping: the connection is dead`);
   }
   if (/ECONNREFUSED|connection refused/i.test(text)) {
     return new ConnectionProblem(`${at} refused the connection: nothing listens there; start it`);
@@ -117,20 +117,20 @@ export function failure(error: Error, at: string, names: SettingNames): Connecti
     return new ConnectionProblem(`${at}: the host name is unknown; check ${names.address}`);
   }
   if (/ENETUNREACH|EHOSTUNREACH|ETIMEDOUT/i.test(text)) {
-    return new ConnectionProblem(`${at} cannot be reached: no way through the network`);
+    return new ConnectionProblem(`${at} cannot be reached: there is no network route`);
   }
   const alert = /received fatal alert: ?(\w+)|alert (?:number )?(\d+)/i.exec(message);
   if (alert) {
     const about = names.certificate ? `; check ${names.certificate}` : "";
     return new ConnectionProblem(
-      `${at} did not accept this client's certificate, or wants one (TLS alert ` +
+      `${at} did not accept this client's certificate, or requires one (TLS alert ` +
         `${alert[1] ?? alert[2]})${about}`,
     );
   }
   if (/certificate|self.signed|UNABLE_TO|CERT_|TLS not authorized|ALTNAME/i.test(text)) {
     return new ConnectionProblem(
       `${at}: its certificate is not trusted (${short(message)}); set ${names.ca} to the CA that ` +
-        "signed it, and use a host name that stands in it",
+        "signed it, and use a host name that the certificate contains",
     );
   }
   if (/ECONNRESET|EPIPE|connection reset|broken pipe|closed/i.test(text)) {
@@ -139,12 +139,12 @@ export function failure(error: Error, at: string, names: SettingNames): Connecti
   return new ConnectionProblem(`${at}: ${short(message || String(code))}`, "unanswered");
 }
 
-/** The broker is busy, or a rate or quota is used up: the same message may pass later. */
+/** The broker is busy, or a rate or quota is used up: the message may be accepted later. */
 const TRANSIENT = new Set([137, 147, 150, 151]);
 
-/** What an ack with an error says. But for some codes, sending the message again does not help. */
+/** Describes an ack with an error. Except for transient codes, sending again does not help. */
 export function refusedPublish(code: number, at: string, topic: string): string {
-  if (TRANSIENT.has(code)) return `${at} could not take the message to ${topic} (code ${code})`;
+  if (TRANSIENT.has(code)) return `${at} could not accept the message to ${topic} (code ${code})`;
   const why = REFUSED_PUBLISHES[code] ?? `reason code ${code}`;
   return `${at} ${REFUSED} ${topic}: ${why}`;
 }
@@ -155,10 +155,13 @@ const REFUSED_PUBLISHES: Record<number, string> = {
   144: "the topic's name is not allowed",
   149: "it is too large",
   153: "its format is not what it claims to be",
-  155: "the broker does not take this QoS",
+  155: "the broker does not support this QoS",
 };
 
-/** Whether an error is of {@linkcode refusedPublish}, and will not pass by itself; it crosses threads as its text alone. */
+/**
+ * Whether an error is a permanent one of {@linkcode refusedPublish}. Compares texts, because only
+ * the text of an error crosses threads.
+ */
 export function isRefusedPublish(error: unknown): boolean {
   return error instanceof Error && error.message.includes(` ${REFUSED} `);
 }

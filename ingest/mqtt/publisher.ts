@@ -1,4 +1,4 @@
-/** Publishing over a connection that does nothing else. */
+/** Publishes over a connection that does nothing else. */
 
 import type { Outgoing } from "../runtime/source.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
@@ -6,8 +6,8 @@ import type { Supervisor } from "../runtime/supervisor.ts";
 const IDLE_MS = 300_000;
 
 /**
- * Opened by the first message, closed when none has come for a while. A broker may disconnect a
- * client over a message: its size, its topic, a quota. Here that costs no subscription.
+ * Opens for the first message and closes when idle. A broker may disconnect a client because of a
+ * message: its size, its topic, a quota. On this connection that affects no subscription.
  */
 export class Publisher {
   #supervisor: Supervisor | undefined;
@@ -20,7 +20,7 @@ export class Publisher {
     private readonly idleMs: number = IDLE_MS,
   ) {}
 
-  /** Resolves after the broker's ack. @throws {Error} without one within `timeoutMs`. */
+  /** Resolves after the broker's ack. @throws {Error} if there is none within `timeoutMs`. */
   async publish(message: Outgoing, timeoutMs: number): Promise<void> {
     if (this.#stopped) throw new Error("Cannot publish: the program is stopped");
     const supervisor = this.#supervisor ??= this.make();
@@ -37,7 +37,7 @@ export class Publisher {
     }
   }
 
-  /** For good: later messages are rejected. */
+  /** Stops for good: later messages are rejected. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#idle);

@@ -21,7 +21,7 @@ export interface MqttSourceConfig extends BrokerConfig {
   readonly topics: readonly string[];
   readonly qos: 0 | 1 | 2;
   readonly backoff?: BackoffOptions | undefined;
-  /** How long the broker has for a SUBACK or an UNSUBACK. */
+  /** How long the broker may take to send a SUBACK or UNSUBACK. */
   readonly answerTimeoutMs?: number | undefined;
   readonly ingressBuffer?: Omit<IngressBufferOptions, "intake"> | undefined;
   readonly outflow?: OutflowLimits | undefined;
@@ -31,11 +31,11 @@ export interface MqttSourceConfig extends BrokerConfig {
 export interface Pace {
   /** The delay after one more failure, in milliseconds. */
   next(): number;
-  /** The connection lived: the next failure is the first again. */
+  /** Called after a stable connection: the next failure counts as the first. */
   reset(): void;
 }
 
-/** What another kind of source, built on this one, brings along. */
+/** Parts that another kind of source, built on this one, may provide. */
 export interface MqttSourceParts {
   readonly pace?: Pace;
   readonly clock?: Clock;
@@ -43,16 +43,16 @@ export interface MqttSourceParts {
 }
 
 const BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 30_000 };
-/** A connection that lived as long did not fail: the next failure is the first again. */
+/** After a connection that lasted this long, the next failure counts as the first. */
 const STEADY_MS = 10_000;
-/** Many brokers give no reason when they put one client out in favour of another. */
+/** Many brokers give no reason when they disconnect a client in favor of another one. */
 const SUSPICIOUS_LIVES = 3;
-/** What waits for its ack at a stop gets this long, so that it does not come again. */
+/** How long a stop waits for acks, so that these messages are not sent again. */
 const SETTLE_MS = 700;
 
 /**
- * MQTT 5, or 3.1.1 where the broker needs it. PUBACK and PUBREC follow the append. Reconnects for
- * ever, also after a wrong password: the broker's side may be what is corrected.
+ * Speaks MQTT 5, or 3.1.1 if the broker needs it. PUBACK and PUBREC follow the append. Reconnects
+ * forever, even after a wrong password: it may be corrected on the broker's side.
  */
 export class MqttSource implements Source {
   readonly #stop = new AbortController();
@@ -68,9 +68,9 @@ export class MqttSource implements Source {
   #run: Promise<void> = Promise.resolve();
   #connection: Connection | undefined;
   #connections = 0;
-  /** Connections that the broker took and closed again at once, one after the other. */
+  /** Consecutive connections that the broker accepted and soon closed. */
   #shortLives = 0;
-  /** The first connection of the session as it is now; earlier ones' unacked messages come again. */
+  /** The connection that last resumed the session; unacked messages of earlier ones come again. */
   #resumedBy = 0;
   /** The broker said that it does not speak MQTT 5. */
   #refused5 = false;
@@ -96,8 +96,8 @@ export class MqttSource implements Source {
   }
 
   /**
-   * Waits for the connection where there is none.
-   * @throws {Error} where the broker does not ack within `timeoutMs`, or refuses the message.
+   * Waits for a connection if there is none.
+   * @throws {Error} if the broker does not ack within `timeoutMs`, or refuses the message.
    */
   publish(message: Outgoing, timeoutMs: number): Promise<void> {
     return this.#outflow.publish(message, timeoutMs);
@@ -115,7 +115,7 @@ export class MqttSource implements Source {
 
   async #connectForEver(): Promise<void> {
     const { signal } = this.#stop;
-    // While the parser is held no answer of the broker can be read, and yet both sides live.
+    // While the parser is held, no answer of the broker can be read, although both sides are alive.
     const keepAlive = setInterval(() => {
       if (this.#ingressBuffer.holding) this.#connection?.keepAlive();
     }, (this.config.keepaliveSeconds ?? KEEPALIVE_SECONDS) * 1000 / 3);
@@ -124,7 +124,7 @@ export class MqttSource implements Source {
       const startedAt = this.#clock.monotonic();
       const problem = await this.#connectOnce();
       if (signal.aborted) break;
-      // A try that hung for as long is no connection that lived.
+      // An attempt to connect that hung this long was not a stable connection.
       if (problem.accepted && this.#clock.monotonic() - startedAt > STEADY_MS) {
         this.#pace.reset();
         this.#shortLives = 0;
@@ -141,13 +141,13 @@ export class MqttSource implements Source {
     clearInterval(keepAlive);
   }
 
-  /** Resolves when the connection is over. */
+  /** Resolves when the connection has ended. */
   async #connectOnce(): Promise<ConnectionProblem> {
     if (this.#refused5) return await this.#connect(4);
     const problem = await this.#connect(5);
     if (problem.version === "fine" || this.#stop.signal.aborted) return problem;
     const older = await this.#connect(4);
-    // Who closes without a word may have been shutting down: 5 is tried first again.
+    // A broker that closes without a reason may have been shutting down: MQTT 5 is tried again.
     if (problem.version === "refused") this.#refused5 = older.version === "fine";
     return older;
   }
@@ -173,7 +173,7 @@ export class MqttSource implements Source {
           if (number >= this.#resumedBy || !message.ack) {
             return this.#ingressBuffer.take(message, done);
           }
-          // Left over in the parser of a connection that is lost.
+          // Left over in the parser of a lost connection.
           message.abandon?.();
           done();
         },
@@ -201,9 +201,9 @@ export class MqttSource implements Source {
         this.#onState({ state: "connected", detail });
       });
     } catch (error) {
-      // Where the connection is gone already it says so itself.
+      // A connection that is already gone reports that itself.
       const why = error instanceof Error ? error.message : String(error);
-      await connection.end(500, `${this.#at} did not take the subscriptions: ${why}`);
+      await connection.end(500, `${this.#at} did not accept the subscriptions: ${why}`);
     }
   }
 
@@ -218,7 +218,7 @@ export class MqttSource implements Source {
     ].filter(Boolean).join("; ");
   }
 
-  /** A reason that lasts is told once at warning level. */
+  /** Logs a persistent reason only once at warning level. */
   #report(reason: string, retryMs: number): void {
     const level = reason === this.#lastReason ? "debug" : "warning";
     this.#lastReason = reason;

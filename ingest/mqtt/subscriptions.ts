@@ -1,4 +1,4 @@
-/** Keeps the subscriptions of a session at the broker equal to the topics that are wanted. */
+/** Keeps the subscriptions of a session at the broker equal to the configured topics. */
 
 import type { SourceContext } from "../runtime/source.ts";
 import type { Connection } from "./connection.ts";
@@ -7,21 +7,21 @@ export interface SubscriptionOptions {
   readonly topics: readonly string[];
   readonly qos: 0 | 1 | 2;
   readonly clean: boolean;
-  /** How long the broker has for a SUBACK or an UNSUBACK. */
+  /** How long the broker may take to send a SUBACK or UNSUBACK. */
   readonly answerTimeoutMs?: number | undefined;
 }
 
 const ANSWER_MS = 10_000;
-/** A rule that forbids a topic may be changed while the connection lives. */
+/** A rule that forbids a topic may change during the connection. */
 const REFUSED_RETRY_MS = 60_000;
 
 /**
- * A broker cannot be asked what a session is subscribed to, so the list is kept on this side: it
- * grows before a SUBSCRIBE and shrinks after an UNSUBACK, and never misses a topic that way.
+ * A broker cannot be asked what a session is subscribed to, so the list is kept on this side. It
+ * grows before a SUBSCRIBE and shrinks after an UNSUBACK, so it never misses a topic.
  */
 export class Subscriptions {
   #known: readonly string[];
-  /** This object has subscribed to all topics before. */
+  /** Whether this object has already subscribed to all topics. */
   #complete = false;
 
   constructor(
@@ -32,8 +32,8 @@ export class Subscriptions {
   }
 
   /**
-   * Calls `onApplied` with the topics that the broker refused, also when that changes later.
-   * @throws {Error} where the broker does not answer, or the connection is lost.
+   * Calls `onApplied` with the topics that the broker refused, and again when that changes.
+   * @throws {Error} if the broker does not answer or the connection is lost.
    */
   async apply(
     connection: Connection,
@@ -45,7 +45,7 @@ export class Subscriptions {
     if (!clean) this.#setKnown([...new Set([...known, ...topics])]);
     const old = known.filter((topic) => !topics.includes(topic));
     await this.#answered(connection.unsubscribe(old), "UNSUBSCRIBE");
-    // Before MQTT 5 each SUBSCRIBE brings the retained messages again, so it is sent once.
+    // Before MQTT 5, each SUBSCRIBE brings the retained messages again, so it is sent only once.
     const isThere = sessionPresent && this.#complete && connection.version === 4;
     const refused = isThere ? [] : await this.#subscribe(connection, topics);
     if (!clean) this.#setKnown(topics);
@@ -74,7 +74,7 @@ export class Subscriptions {
         if (refused.length === 0) clearInterval(timer);
         onApplied(refused);
       } catch {
-        // The connection is lost, and ends the timer below.
+        // The connection is lost; the timer is cleared below.
       }
     }, REFUSED_RETRY_MS);
     connection.closed.then(() => clearInterval(timer));

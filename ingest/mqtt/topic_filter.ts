@@ -1,9 +1,9 @@
-/** Topic filters of MQTT. */
+/** MQTT topic filters. */
 
 import { list } from "../../config/forms.ts";
 import { isMqttText } from "../../config/mqtt_text.ts";
 
-/** Whether MQTT allows the filter: `#` alone as the last level, `+` alone in a level. */
+/** Whether MQTT allows the filter: `#` only as the last level, `+` only as a whole level. */
 export function isTopicFilter(filter: string): boolean {
   if (filter === "" || !isMqttText(filter)) return false;
   const levels = filter.split("/");
@@ -16,6 +16,6 @@ export function isTopicFilter(filter: string): boolean {
 export const topicFilters = () =>
   list().refine((all) => all.every(isTopicFilter), {
     error:
-      "holds a topic filter that MQTT does not allow: # may only be the last level, + a whole one, " +
-      "and there may be no control characters",
+      "contains a topic filter that MQTT does not allow: # must be the last level, + a whole " +
+      "level, and control characters are not allowed",
   });

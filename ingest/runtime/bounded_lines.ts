@@ -1,8 +1,8 @@
-/** Bounds what a worker says of single messages, before it crosses over to the main thread. */
+/** Limits the log lines of a worker about single messages, before they reach the main thread. */
 
 /**
- * Lets through so many lines an interval, and says how many were held back: for what a client or a
- * device can cause, which must not be able to flood the log.
+ * Lets through a limited number of lines per interval and reports how many were left out: for lines
+ * that a client or a device can cause, so that they cannot flood the log.
  */
 export class BoundedLines {
   readonly #held = new Map<string, number>();
@@ -14,12 +14,12 @@ export class BoundedLines {
     private readonly options: { intervalMs: number; maxLines: number },
   ) {}
 
-  /** Writes `text()` unless the interval's lines are used up; `key` groups what was held back. */
+  /** Writes `text()` unless the interval's lines are used up; `key` groups the lines left out. */
   line(key: string, text: () => string): void {
     if (this.admits(key)) this.write(text());
   }
 
-  /** Whether a line may be written now; where it may not it is counted. */
+  /** Whether a line may be written now; if not, it is counted. */
   admits(key: string): boolean {
     const now = performance.now();
     if (now >= this.#windowEnd) this.#nextWindow(now);
@@ -33,7 +33,7 @@ export class BoundedLines {
     return false;
   }
 
-  /** Tells what was held back, once the interval has passed; to be called now and then. */
+  /** Reports the lines left out, once the interval has passed; must be called regularly. */
   flush(): void {
     const now = performance.now();
     if (this.#held.size > 0 && now >= this.#windowEnd) this.#nextWindow(now);

@@ -1,4 +1,4 @@
-/** Where the messages of all sources go: into the log, with their work, or into the inbox. */
+/** Stores the messages of all sources: in the log, with their jobs, or in the inbox. */
 
 import type { Companies } from "../../broker/cluster/companies.ts";
 import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
@@ -14,13 +14,13 @@ const FULL_RETRY_MS = 1_000;
 
 export interface EntryStoreOptions {
   readonly fanout: Fanout;
-  /** Messages that name another company are refused. */
+  /** Messages that name an unknown company are refused. */
   readonly companies: Companies;
-  /** Whether there is somebody that panic buttons' messages are delivered to. */
+  /** Whether there is anything that panic button messages are delivered to. */
   readonly delivers: boolean;
-  /** Does the work that is stored; undefined beside a system that does it. */
+  /** Runs stored jobs; undefined in shadow mode, where another system runs them. */
   readonly deliveries: DeliveryQueue | undefined;
-  /** Takes messages from people; undefined like the deliveries. */
+  /** Accepts messages from people; undefined in shadow mode. */
   readonly inbox: Inbox | undefined;
 }
 
@@ -30,8 +30,8 @@ export class EntryStore {
   constructor(private readonly options: EntryStoreOptions) {}
 
   /**
-   * Resolves when all of it is durable. Where too much work waits, a panic button's message streams
-   * and is not delivered; one from a person waits, so that its peer keeps it.
+   * Resolves when all entries are durable. If too many jobs are waiting, a panic button message is
+   * streamed but not delivered; a message from a person waits, so that its peer keeps it.
    */
   async publish(entries: readonly Entry[], leased: boolean): Promise<void> {
     const { companies, deliveries, fanout } = this.options;
@@ -54,7 +54,7 @@ export class EntryStore {
     if (jobs > 0) deliveries?.notify();
   }
 
-  /** What is not stored by now is let go. */
+  /** Gives up on messages that are not stored yet. */
   close(): void {
     this.#closed.abort(new Error("the sources are stopped"));
   }
@@ -63,7 +63,7 @@ export class EntryStore {
     const { delivers, deliveries } = this.options;
     if (!delivers || !deliveries) return false;
     if (deliveries.admit()) return true;
-    log.error("too much work waits: alarms are not delivered");
+    log.error("too many jobs are waiting: alarms are not delivered");
     return false;
   }
 
@@ -72,7 +72,7 @@ export class EntryStore {
     if (!inbox || !deliveries) return;
     const { signal } = this.#closed;
     while (deliveries.isFull && !signal.aborted) {
-      log.error("too much work waits: messages from people wait too");
+      log.error("too many jobs are waiting: messages from people wait too");
       await sleep(FULL_RETRY_MS, signal);
     }
     deliveries.admit();

@@ -1,4 +1,4 @@
-/** The way of messages out of a worker: checked, in batches, bounded by credits, acked in order. */
+/** Passes messages out of a worker: checked, in batches, bounded by credits, acked in order. */
 
 import { setImmediate } from "node:timers";
 import type { InboundMessage } from "../../broker/messages/inbound_message.ts";
@@ -27,16 +27,16 @@ export interface IntakeOptions {
   readonly check: MessageCheck;
   readonly limits: IntakeLimits;
   readonly jobOf?: JobOf | undefined;
-  /** `receivedAt`: when its first message came, by {@linkcode epochMs}. */
+  /** `receivedAt`: when its first message arrived, by {@linkcode epochMs}. */
   post(batch: number, messages: Batch, receivedAt: number): void;
   onRefused(refusal: Refusal, origin: Origin, bytes: number): void;
-  /** A panic button's message that nothing can be done about. */
+  /** Called for a panic button message that no job can be made of. */
   onNoWork(reason: string, origin: Origin): void;
   onDropped(count: number, reason: string): void;
   log(level: SourceLogLevel, text: string): void;
 }
 
-/** What only some messages have; left out of a batch where none has it. */
+/** A property of only some messages; left out of a batch in which no message has it. */
 class Column<T> {
   readonly values: (T | undefined)[] = [];
   used = false;
@@ -47,7 +47,7 @@ class Column<T> {
   }
 }
 
-/** What is to be called once messages are stored, in their order. */
+/** The acks to call, in order, once messages are stored. */
 class Acks {
   readonly #acks: Ack[] = [];
   readonly #positions: number[] = [];
@@ -66,7 +66,7 @@ class Acks {
   }
 }
 
-/** A batch that is out, and waits for its `stored`; its messages are with the main thread. */
+/** A posted batch that waits for its `stored`; the main thread has its messages. */
 interface PostedBatch {
   readonly number: number;
   readonly bytes: number;
@@ -81,7 +81,7 @@ class OpenBatch implements PostedBatch {
   readonly jobs = new Column<Job>();
   readonly inbound = new Column<InboundMessage>();
   readonly #sourceOffsets: OffsetRun[] = [];
-  /** Of the messages, and of the refused ones that came between and after them. */
+  /** For the messages, and for the refused ones that came between and after them. */
   readonly acks = new Acks();
   bytes = 0;
   receivedAt = 0;
@@ -92,7 +92,7 @@ class OpenBatch implements PostedBatch {
     return this.payloads.length;
   }
 
-  /** Of the message that was pushed last. */
+  /** For the message that was pushed last. */
   addSourceOffset({ key, offset }: SourceOffset): void {
     const at = this.size - 1;
     const run = this.#sourceOffsets.at(-1);
@@ -112,13 +112,13 @@ class OpenBatch implements PostedBatch {
   }
 }
 
-/** Batches whatever a source receives. A batch is posted without a timer, and no batch is empty. */
+/** Batches what a source receives. A batch is posted without a timer and is never empty. */
 export class BatchingIntake implements Intake {
   readonly counters: SourceCounters = { received: 0, malformed: 0, dropped: 0, reconnects: 0 };
   #open = new OpenBatch(1);
   /** Posted and not stored, oldest first. */
   readonly #posted: PostedBatch[] = [];
-  /** Full and not posted, as all credits are out; a source that asks `ready()` keeps it empty. */
+  /** Full and not posted, because all credits are used; empty if the source asks `ready()`. */
   readonly #full: OpenBatch[] = [];
   #bytes = 0;
   #flushing = false;
@@ -143,7 +143,7 @@ export class BatchingIntake implements Intake {
     batch.payloads.push(message.payload);
     batch.fingerprints.push(message.fingerprint);
     if (botonera.kind === "unknown_type" || botonera.kind === "bad_fields") {
-      // It streams like any other; what is skipped is the work.
+      // It is streamed like any other message; only the job is skipped.
       this.counters.malformed++;
       this.options.onNoWork(reasonOf(botonera), origin);
     }
@@ -158,7 +158,7 @@ export class BatchingIntake implements Intake {
     this.#taken(batch, bytes.byteLength, ack, position);
   }
 
-  /** It has no device, and so nothing of it is checked here. */
+  /** It has no device, so nothing is checked here. */
   #takeInbound(message: InboundMessage, ack: Ack | undefined, position: number): void {
     const batch = this.#open;
     batch.deviceIds.push("");
@@ -205,7 +205,7 @@ export class BatchingIntake implements Intake {
     }
   }
 
-  /** Posts what is there, as far as credits go. */
+  /** Posts what is there, as far as credits allow. */
   flush(): void {
     const { maxBatches, eagerBatches } = this.options.limits;
     while (this.#full.length > 0 && this.#posted.length < maxBatches) {
@@ -221,7 +221,7 @@ export class BatchingIntake implements Intake {
       this.#bytes < this.options.limits.maxBytes;
   }
 
-  /** Who waits goes on when half of the credit is back: a switch for each batch costs more. */
+  /** Waiting sources resume when half of the credit is back: resuming for each batch costs more. */
   #hasRoom(): boolean {
     const { maxBatches, maxBytes } = this.options.limits;
     return this.#full.length === 0 && this.#posted.length <= maxBatches / 2 &&
@@ -229,8 +229,8 @@ export class BatchingIntake implements Intake {
   }
 
   /**
-   * At the end of the turn all that one read of the socket brought is here, so batches grow with
-   * the load by themselves, and a lone message waits for nothing.
+   * At the end of the turn everything from one read of the socket has arrived. So batches grow with
+   * the load, and a single message does not wait.
    */
   #flushAfterTurn(): void {
     if (this.#flushing) return;
@@ -257,7 +257,7 @@ export class BatchingIntake implements Intake {
     this.options.post(number, batch.columns(), batch.receivedAt);
   }
 
-  /** A refused message is acked when those before it are, and not earlier. */
+  /** Acks a refused message when those before it are acked, not earlier. */
   #ackInOrder(ack: Ack, position: number): void {
     if (this.#open.size > 0) this.#open.acks.push(ack, position);
     else {

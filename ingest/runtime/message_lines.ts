@@ -1,9 +1,9 @@
-/** A line for each message that a source took, for who looks why one does not arrive. */
+/** Logs a line for each message that a source received, to find out why one does not arrive. */
 
 import type { Entry } from "../../broker/messages/message.ts";
 import type { Logger } from "../../telemetry/log.ts";
 
-/** At debug level alone; a payload is in no line, as it may hold what is not for logs. */
+/** Only at debug level, and without payloads, which may contain sensitive data. */
 export function logMessages(logger: Logger, source: string, entries: readonly Entry[]): void {
   if (!logger.isEnabledFor("debug")) return;
   for (const { inbound, deviceId, payload } of entries) {

@@ -1,10 +1,10 @@
-/** Messages that a worker was given to publish, and has not answered yet. */
+/** Messages that a worker was told to publish and has not answered yet. */
 
 import type { Outgoing } from "./source.ts";
 
 const MAX_MESSAGES = 10_000;
 const MAX_BYTES = 16 * 1024 * 1024;
-/** A worker that cannot tell in time why a publish failed is given this much longer. */
+/** Extra time for the worker to report itself why a publish failed. */
 const GRACE_MS = 500;
 
 interface Pending {
@@ -12,18 +12,18 @@ interface Pending {
   readonly answer: PromiseWithResolvers<void>;
 }
 
-/** Bounded: what waits here also waits in the worker's inbox, where nothing can be taken back. */
+/** Bounded: messages that wait here also wait in the worker's queue and cannot be withdrawn. */
 export class PendingPublishes {
   readonly #pending = new Map<number, Pending>();
   #bytes = 0;
   #lastId = 0;
 
-  /** `loaded` resolves when the worker can answer: loading its code takes as long as it takes. */
+  /** `loaded` resolves when the worker can answer; the time to load its code does not count. */
   constructor(private readonly loaded: Promise<void>) {}
 
   /**
-   * `post` hands the message to the worker under an id.
-   * @throws {Error} where too much waits, the worker says so, or it does not answer in time.
+   * `post` passes the message to the worker with an id.
+   * @throws {Error} if too much is waiting, the worker reports an error, or it answers too late.
    */
   async add(message: Outgoing, timeoutMs: number, post: (id: number) => void): Promise<void> {
     const bytes = message.topic.length + message.payload.length;
@@ -49,7 +49,7 @@ export class PendingPublishes {
     }
   }
 
-  /** The worker's answer; `error` is undefined where the broker has the message. */
+  /** Handles the worker's answer; `error` is undefined if the broker has the message. */
   settle(id: number, error: string | undefined): void {
     const answer = this.#pending.get(id)?.answer;
     if (error === undefined) answer?.resolve();

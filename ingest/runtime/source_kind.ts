@@ -1,4 +1,4 @@
-/** A kind of source, as its folder registers it: what it is configured by, and how it is run. */
+/** A kind of source, as its folder registers it: its configuration and how it is run. */
 
 import type { z } from "zod";
 import type { Config } from "../../config/read.ts";
@@ -9,16 +9,16 @@ export interface InstanceNames {
   readonly config: Config;
   readonly instance: string;
   readonly deploymentId: string;
-  /** Whether somebody takes messages from people. */
+  /** Whether anything handles messages from people. */
   readonly takesInbound: boolean;
 }
 
 export interface SourceKind<Section = unknown> extends SourceDeclaration<Section> {
   /** A module that calls `runSource()`. */
   readonly worker: URL;
-  /** Whether one instance at a time runs it, in this mode. */
+  /** Whether only one instance at a time runs it in this mode. */
   isLeased(mode: Config["ingestMode"]): boolean;
-  /** What the worker's `create()` gets; has to survive a structured clone. */
+  /** What the worker's `create()` gets; must survive a structured clone. */
   workerConfig(section: Section, names: InstanceNames): unknown;
 }
 

@@ -1,4 +1,4 @@
-/** The main thread's side of one source: its worker, kept alive, and the way of its messages. */
+/** The main thread's side of one source: keeps its worker alive and stores its messages. */
 
 import type { Entry } from "../../broker/messages/message.ts";
 import type { Logger } from "../../telemetry/log.ts";
@@ -11,24 +11,24 @@ import { NO_COUNTERS, WorkerRun } from "./worker_run.ts";
 export interface SupervisorOptions {
   /** Shown in logs, stats and metrics. */
   readonly name: string;
-  /** `mqtt`, `kafka`, …: what the source speaks. */
+  /** The protocol of the source: `mqtt`, `kafka`, … */
   readonly kind: string;
   /** The worker's module, e.g. `new URL("../mqtt/worker.ts", import.meta.url)`. */
   readonly worker: URL;
   readonly config: WorkerConfig;
   readonly logger: Logger;
   /**
-   * Stores messages; called batch after batch in the order of their arrival, without waiting for
-   * the one before. Resolves when they are durable. A rejection restarts the worker, which makes
-   * the broker send again.
+   * Stores messages; called batch after batch in the order of arrival, without waiting for the
+   * previous one. Resolves when they are durable. A rejection restarts the worker, which makes the
+   * broker send the messages again.
    */
   publish(entries: readonly Entry[]): Promise<void>;
   onState?(state: SourceState): void;
   /** Called about once a second while the source runs. */
   onCounters?(counters: Readonly<SourceCounters>): void;
   /**
-   * Topics that the kept session at the broker may be subscribed to; to be stored, and given as
-   * `previousTopics` in the next life of the process.
+   * Topics that the kept session at the broker may be subscribed to; must be stored, and passed as
+   * `previousTopics` after a restart of the process.
    */
   onSubscribed?(topics: readonly string[]): void;
   readonly previousTopics?: readonly string[];
@@ -38,9 +38,9 @@ export interface SupervisorOptions {
 }
 
 const HEALTHY_MS = 60_000;
-/** One source. Made idle; start() and stop() may follow each other as often as the lease moves. */
+/** One source, not started at first. start() and stop() may alternate as often as needed. */
 export class Supervisor implements AsyncDisposable {
-  /** How often the worker had to be started again. */
+  /** How many times the worker had to be restarted. */
   restarts = 0;
   #state: SourceState = { state: "stopped" };
   #worker: WorkerRun | undefined;
@@ -73,12 +73,12 @@ export class Supervisor implements AsyncDisposable {
     return sum(this.#past, this.#worker?.counters ?? NO_COUNTERS);
   }
 
-  /** What this kind of source told beyond its counters. */
+  /** What this kind of source reports beyond its counters. */
   get detail(): SourceDetail | undefined {
     return this.#worker?.detail;
   }
 
-  /** Connects in the background; at once, or after a stop() that is under way. */
+  /** Connects in the background, at once or after a stop() that is in progress. */
   start(): void {
     if (this.#wanted) return;
     this.#wanted = true;
@@ -90,8 +90,8 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Leaves the broker. What was received and not stored is not acked: the broker sends it again.
-   * A worker that does not answer within `timeoutMs` is ended.
+   * Disconnects from the broker. Messages received but not stored are not acked, so the broker
+   * sends them again. A worker that does not answer within `timeoutMs` is terminated.
    */
   stop(timeoutMs = 1_500): Promise<void> {
     if (!this.#wanted) return this.#stopping;
@@ -114,14 +114,14 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Publishes at the source's broker and resolves after the broker's ack.
-   * @throws {Error} where there is no ack within `timeoutMs`; the broker may have it nevertheless.
+   * Publishes to the source's broker and resolves after the broker's ack.
+   * @throws {Error} if there is no ack within `timeoutMs`; the broker may still have the message.
    */
   async publish(message: Outgoing, timeoutMs = 5_000): Promise<void> {
-    // Where a stop() is under way, start() makes the next worker after it.
+    // If a stop() is in progress, start() makes the next worker after it.
     if (this.#wanted) await this.#stopping;
     if (!this.#wanted || !this.#worker) {
-      throw new Error(`Cannot publish to ${this.name}: the source does not run`);
+      throw new Error(`Cannot publish to ${this.name}: the source is not running`);
     }
     await this.#worker.publish(message, timeoutMs);
   }
@@ -160,7 +160,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   #onWorkerState(state: SourceState): void {
-    // A worker that was told to stop says so before stop() has ended; stop() tells.
+    // A stopping worker reports this before stop() has ended; stop() itself sets the state.
     if (state.state !== "stopped" && this.#wanted) this.#setState(state);
   }
 

@@ -1,4 +1,4 @@
-/** One life of a source's worker, as the main thread sees it. */
+/** One run of a source's worker, as seen from the main thread. */
 
 import { setImmediate } from "node:timers";
 import type { Entry, SourceOffset } from "../../broker/messages/message.ts";
@@ -32,13 +32,12 @@ export interface WorkerRunOptions {
   readonly start: ToWorker;
   publish(entries: readonly Entry[]): Promise<void>;
   onMessage(message: FromWorker): void;
-  /** The worker cannot be used any more; it is up to the listener to end it. */
+  /** The worker is no longer usable; the listener must end it. */
   onDeath(run: WorkerRun, reason: string): void;
 }
 
 type BatchMessage = Extract<FromWorker, { type: "batch" }>;
 
-/** One life of a worker. */
 export class WorkerRun {
   counters: SourceCounters = { ...NO_COUNTERS };
   detail: SourceDetail | undefined;
@@ -51,7 +50,7 @@ export class WorkerRun {
   #silentTicks = 0;
   #loaded = false;
   #ended = false;
-  /** Resolves when every batch so far is stored: acks are in order even if the stores were not. */
+  /** Resolves when every batch so far is stored, so acks stay in order even if stores do not. */
   #storedSoFar: Promise<void> = Promise.resolve();
   /** Number of the last batch that is stored. */
   #stored = 0;
@@ -60,10 +59,10 @@ export class WorkerRun {
   constructor(private readonly options: WorkerRunOptions) {
     this.#worker = new Worker(options.worker, { type: "module", name: options.name });
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#onMessage(data);
-    this.#worker.onmessageerror = () => this.#die("a message of the worker cannot be read");
+    this.#worker.onmessageerror = () => this.#die("a message from the worker cannot be read");
     this.#worker.onerror = (event) => {
-      // The worker reports its errors itself; one that it could not, such as a syntax error, comes
-      // here, and without this it goes on to end the process.
+      // The worker reports its own errors. One that it cannot report, such as a syntax error,
+      // arrives here and would otherwise end the process.
       event.preventDefault();
       this.#die(`the worker failed: ${event.message}`);
     };
@@ -82,7 +81,7 @@ export class WorkerRun {
     );
   }
 
-  /** Resolves when the source has left its broker, or after `timeoutMs`. */
+  /** Resolves when the source has disconnected from its broker, or after `timeoutMs`. */
   async stop(timeoutMs: number): Promise<void> {
     if (!this.#loaded) return;
     this.#post({ type: "stop" });
@@ -134,7 +133,7 @@ export class WorkerRun {
     });
   }
 
-  /** One commit stores several batches: the worker, which has to be woken, is told of them once. */
+  /** One commit stores several batches, so the worker is woken up only once for all of them. */
   #tellStored(batch: number): void {
     this.#stored = batch;
     if (this.#telling) return;
@@ -145,7 +144,7 @@ export class WorkerRun {
     });
   }
 
-  /** Counts ticks and not time: a main thread that was held up itself blames no worker. */
+  /** Counts ticks, not time: if the main thread itself was blocked, the worker is not blamed. */
   #tick(): void {
     const limitMs = this.#loaded
       ? this.options.heartbeatTimeoutMs

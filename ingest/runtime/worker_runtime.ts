@@ -1,4 +1,4 @@
-/** What every source's worker runs: the protocol, around a source made by its factory. */
+/** What every source's worker runs: the protocol with the main thread, around one source. */
 
 import { reasonOf } from "../../telemetry/log.ts";
 import { Fault } from "../../telemetry/log_text.ts";
@@ -27,14 +27,14 @@ const HEARTBEAT_MS = 1_000;
 const MALFORMED_LOG = { intervalMs: 10_000, maxLines: 5 };
 const MAX_TOPIC_CHARS = 200;
 
-/** Makes this worker the home of one source. `C` is the type of {@linkcode WorkerConfig.source}. */
+/** Runs one source in this worker. `C` is the type of {@linkcode WorkerConfig.source}. */
 export function runSource<C>(
   kind: SourceKind<C>,
   port: Port = globalThis as unknown as Port,
 ): void {
   let running: RunningSource<C> | undefined;
   let stopped = false;
-  /** What came before there is a source to publish over. */
+  /** Messages to publish that arrived before the source was made. */
   let early: Publish[] = [];
   const start = (message: Start) => {
     if (stopped) return;
@@ -63,7 +63,7 @@ export function runSource<C>(
   port.postMessage({ type: "loaded" });
 }
 
-/** Left alone, Deno prints the error past the log; a main thread that does not listen dies of it. */
+/** Otherwise Deno would print the error outside the log, and could end the main thread. */
 function reportFailures(port: Port): void {
   const report = (event: Event, error: unknown) => {
     event.preventDefault();
@@ -115,8 +115,8 @@ class RunningSource<C> {
       },
       onNoWork: (reason, origin) => {
         this.#malformed.line(
-          `messages for nobody, ${reason}`,
-          () => `message not delivered to anybody: ${reason}, ${describe(origin)}`,
+          `messages not delivered, ${reason}`,
+          () => `message not delivered: ${reason}, ${describe(origin)}`,
         );
       },
       log: (level, text) => this.#log(level, text),
@@ -146,7 +146,7 @@ class RunningSource<C> {
     }
   }
 
-  /** Says `stopped` once the source has left its broker; acks go on until then. */
+  /** Posts `stopped` once the source has disconnected; acks continue until then. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;

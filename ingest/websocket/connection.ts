@@ -5,7 +5,7 @@ import { WebSocket } from "ws";
 
 export interface ConnectionOptions {
   readonly url: string;
-  /** Between two pings; a server that answers none for as long is gone. */
+  /** Time between pings; a server that does not answer within it counts as gone. */
   readonly pingMs: number;
   readonly onOpen: () => void;
   readonly onFrame: (bytes: Uint8Array) => void;
@@ -15,9 +15,9 @@ export interface ConnectionOptions {
 
 const HANDSHAKE_MS = 10_000;
 const CLOSE_MS = 1_000;
-/** A larger frame ends the connection before it is in memory; what is skipped may be this large. */
+/** A larger frame ends the connection before it is in memory. Skipped frames may be this large. */
 const MAX_FRAME_BYTES = 4_194_304;
-/** Answers that the server has not read. */
+/** Limit of answers that the server has not read. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 
 export class Connection {
@@ -41,10 +41,10 @@ export class Connection {
     });
     socket.on("pong", () => this.#alive = true);
     socket.on("error", (error: Error & { code?: string }) => this.#reason ??= reasonOf(error));
-    socket.on("close", (code: number) => this.#end(`the server closed with ${code}`));
+    socket.on("close", (code: number) => this.#end(`the server closed with code ${code}`));
   }
 
-  /** Stops reading until it resolves: the server is held back by TCP. */
+  /** Stops reading until `until` resolves, so that TCP holds back the server. */
   async pause(until: Promise<void>): Promise<void> {
     if (this.#socket.isPaused) return;
     this.#socket.pause();
@@ -59,7 +59,7 @@ export class Connection {
     else this.#socket.send(text);
   }
 
-  /** Says goodbye; resolves when the connection is gone. */
+  /** Closes the connection; resolves when it is gone. */
   async close(): Promise<void> {
     if (this.#ended) return;
     const gone = new Promise<void>((resolve) => this.#socket.once("close", () => resolve()));
@@ -72,7 +72,7 @@ export class Connection {
 
   #ping(): void {
     if (this.#socket.readyState !== WebSocket.OPEN || this.#socket.isPaused) return;
-    if (!this.#alive) return this.#give("gave no sign of life");
+    if (!this.#alive) return this.#give("does not answer pings");
     this.#alive = false;
     this.#socket.ping();
   }
@@ -93,21 +93,21 @@ export class Connection {
 const REASONS: Record<string, string> = {
   ECONNREFUSED: "nothing listens there",
   ECONNRESET: "the connection was reset",
-  ENOTFOUND: "the host name is not known",
+  ENOTFOUND: "the host name is unknown",
   EAI_AGAIN: "the host name cannot be looked up now",
   ETIMEDOUT: "no answer",
   EHOSTUNREACH: "the host cannot be reached",
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: `a frame of more than ${MAX_FRAME_BYTES} bytes`,
 };
 
-/** In words of its own: an error's text may hold the URL, and that a token. */
+/** Does not use the text of an error: it may contain the URL, and the URL a token. */
 function reasonOf(error: Error & { code?: string }): string {
   if (error.code !== undefined && REASONS[error.code]) return REASONS[error.code]!;
   const status = /^Unexpected server response: (\d+)/.exec(error.message)?.[1];
-  if (status) return `the server answered ${status} and no WebSocket`;
+  if (status) return `the server answered ${status}, not with a WebSocket`;
   if (/handshake has timed out/.test(error.message)) return "no answer to the handshake";
   if (/certificate|tls|ssl/i.test(error.message)) return "the server's certificate is not accepted";
-  if (error.code?.startsWith("WS_ERR")) return "what the server sent is no WebSocket";
+  if (error.code?.startsWith("WS_ERR")) return "the server does not send valid WebSocket frames";
   if (/refused/i.test(error.message)) return REASONS.ECONNREFUSED!;
   return "the connection failed";
 }

@@ -1,4 +1,4 @@
-/** What one frame of an upstream WebSocket holds. */
+/** Parses the frames of an upstream WebSocket. */
 
 import {
   checkInbound,
@@ -9,21 +9,21 @@ import { rawMembers } from "../../broker/messages/raw_json.ts";
 import { textAt } from "../messages/device_id.ts";
 
 export type Part =
-  /** Of a device: JSON text as it was sent, and its place in the upstream stream where it has one. */
+  /** From a device: JSON text as sent, and its cursor in the upstream stream, if it has one. */
   | { readonly kind: "telemetry"; readonly text: string; readonly cursor?: string | undefined }
   | { readonly kind: "inbound"; readonly message: InboundMessage }
-  /** Neither; `why` names what is missing. */
+  /** Neither; `why` says what is wrong. */
   | { readonly kind: "bad"; readonly text: string; readonly why: string }
-  /** A place in the upstream stream up to which everything was sent. */
+  /** A cursor in the upstream stream up to which everything was sent. */
   | { readonly kind: "position"; readonly cursor: string }
-  /** The upstream server says that something is wrong, or missing. */
+  /** The upstream server reports an error or missing messages. */
   | { readonly kind: "error"; readonly text: string };
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Takes a frame apart: a payload or a message by itself, or events of a stream such as Telecast's
- * own, of which pings and the like hold nothing. `deviceIdPath` is that of the configuration.
+ * Splits a frame into parts: a payload or a message by itself, or events of a stream such as
+ * Telecast's own. Pings and the like yield nothing. `deviceIdPath` is from the configuration.
  */
 export function partsOf(text: string, deviceIdPath?: readonly string[]): Part[] {
   let value: unknown;
@@ -32,7 +32,7 @@ export function partsOf(text: string, deviceIdPath?: readonly string[]): Part[] 
   } catch {
     return [{ kind: "bad", text, why: "not JSON" }];
   }
-  if (!isFields(value)) return [{ kind: "bad", text, why: "no object" }];
+  if (!isFields(value)) return [{ kind: "bad", text, why: "not an object" }];
   if (isTelemetry(value, text, deviceIdPath)) return [{ kind: "telemetry", text }];
   if (typeof value.event === "string") return ofEvent(value.event, value, text, deviceIdPath);
   if (value.type === "ping" || value.type === "pong" || value.type === "keep-alive") return [];
@@ -52,7 +52,7 @@ function ofEvent(event: string, value: Fields, text: string, path?: readonly str
   }
   if (event !== "batch" || !Array.isArray(value.data)) return [];
   return value.data.flatMap((item) => {
-    // A batch is asked for with batch_ms; its numbers go through one parse.
+    // Batches come only with batch_ms; their numbers are parsed and written again.
     const { data, id } = isFields(item) ? item : { data: undefined, id: undefined };
     return ofPayload(data, JSON.stringify(data) ?? "null", path, typeof id === "string" ? id : "");
   });
@@ -72,7 +72,7 @@ function ofPayload(
   return [{ kind: "telemetry", text, cursor }];
 }
 
-/** Whether it names a device, and so is none of a person's, whatever else it holds. */
+/** Whether it names a device, and so is not from a person, whatever else it contains. */
 function isTelemetry(value: Fields, text: string, path: readonly string[] | undefined): boolean {
   if (path && textAt(value, path, text) !== undefined) return true;
   const { data, device_id, tipo_mensaje } = value;
@@ -80,12 +80,12 @@ function isTelemetry(value: Fields, text: string, path: readonly string[] | unde
     tipo_mensaje !== undefined;
 }
 
-/** What a stream such as Telecast's says of messages that will not come. */
+/** Describes the messages that a stream such as Telecast's reports as missing. */
 function gapOf(event: string, data: unknown): string | undefined {
   const { status, count } = isFields(data) ? data : { status: undefined, count: undefined };
-  if (event === "dropped") return `messages were dropped, as they were read too slowly: ${count}`;
+  if (event === "dropped") return `${count} messages were dropped: they were read too slowly`;
   if (event !== "resumed" || status === "full") return undefined;
-  return `messages are missing from before the reconnect: it has ${status} of them`;
+  return `messages from before the reconnect are missing (replay: ${status})`;
 }
 
 function errorOf(data: unknown): string {

@@ -1,4 +1,4 @@
-/** An upstream WebSocket as a kind of source. */
+/** The source kind for an upstream WebSocket. */
 
 import { url } from "../../config/forms.ts";
 import { defineSource } from "../runtime/source_kind.ts";
@@ -30,7 +30,7 @@ export const WEBSOCKET = defineSource<WebSocketConfig, typeof variables>({
   },
   summary: ({ url }) => `websocket ${new URL(url).origin}`,
   worker: new URL("./worker.ts", import.meta.url),
-  // Its clients share nothing: each would get every message.
+  // WebSocket clients cannot share a subscription: each would get every message.
   isLeased: (mode) => mode !== "all",
   workerConfig: ({ url }, { config, takesInbound }): WebSocketSourceConfig => ({
     url,

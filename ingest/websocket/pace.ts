@@ -1,4 +1,4 @@
-/** How long to wait before the next try: a few quick ones, then slowly, for ever. */
+/** How long to wait before the next try: a few quick tries, then slow ones forever. */
 
 export interface PaceOptions {
   /** Tries at the quick pace. */
@@ -7,7 +7,7 @@ export interface PaceOptions {
   readonly slowMs?: number | undefined;
 }
 
-/** 5 tries 3 s apart, then one every 30 s or so, not in step with others. */
+/** 5 tries 3 s apart, then one about every 30 s, with jitter. */
 export class SteadyPace {
   #failures = 0;
 

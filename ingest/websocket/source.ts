@@ -1,4 +1,4 @@
-/** Messages from an upstream WebSocket: of devices, which stream, and from people, which are work. */
+/** Messages from an upstream WebSocket: from devices, to be streamed, and from people, as jobs. */
 
 import { NO_BACKEND } from "../../broker/deliveries/inbound_peer.ts";
 import { BoundedLines } from "../runtime/bounded_lines.ts";
@@ -8,34 +8,35 @@ import { Connection } from "./connection.ts";
 import { type Part, partsOf } from "./frame.ts";
 import { type PaceOptions, SteadyPace } from "./pace.ts";
 
-/** What a worker is started with; has to survive a structured clone. */
+/** The configuration of a worker; must survive a structured clone. */
 export interface WebSocketSourceConfig {
-  /** `ws://` or `wss://`; may hold a token in its query, and so is never shown. */
+  /** `ws://` or `wss://`; may contain a token in its query, so it is never shown. */
   readonly url: string;
   readonly maxMessageBytes: number;
   readonly deviceIdPath?: readonly string[] | undefined;
-  /** False beside a system that answers: the server hears of nothing. */
+  /** False in shadow mode, where another system answers: nothing is sent to the server. */
   readonly answers: boolean;
-  /** False where nobody would take messages from people: each is answered with an error. */
+  /** False if nothing handles messages from people: each is answered with an error. */
   readonly takesInbound?: boolean | undefined;
   readonly pace?: PaceOptions | undefined;
   readonly pingMs?: number | undefined;
 }
 
 const PING_MS = 20_000;
-/** A connection that lived as long did not fail: the next failure is the first again. */
+/** After a connection that lasted this long, the next failure counts as the first. */
 const STEADY_MS = 10_000;
 const SAID_LOG = { intervalMs: 10_000, maxLines: 5 };
 const ORIGIN = { topic: "websocket" };
-/** An event's own part of a frame, around its payload. */
+/** The part of a frame around the payload of an event. */
 const ENVELOPE_BYTES = 4_096;
 
 const NOTHING = new Uint8Array();
 const encoder = new TextEncoder();
 
 /**
- * Connects, and reconnects for ever. A message from a person is acked to the server once it is
- * stored. A stream whose frames carry cursors goes on, after a reconnect, where what is stored ends.
+ * Connects, and reconnects forever. A message from a person is acked to the server once it is
+ * stored. After a reconnect, a stream whose frames carry cursors resumes after the last stored
+ * message.
  */
 export class WebSocketSource implements Source {
   readonly #stop = new AbortController();
@@ -45,7 +46,7 @@ export class WebSocketSource implements Source {
   #connection: Connection | undefined;
   #intake!: Intake;
   #onState!: (state: SourceState) => void;
-  /** Position of the last stored message of a stream. */
+  /** Cursor of the last stored message of a stream. */
   #since: string | undefined;
   #unstored = 0;
   #acked = 0;
@@ -85,7 +86,7 @@ export class WebSocketSource implements Source {
     }
   }
 
-  /** One connection; resolves with the reason of its end. */
+  /** Runs one connection; resolves with the reason why it ended. */
   #live(): Promise<string> {
     return new Promise((resolve) => {
       let openedAt = Infinity;
@@ -99,7 +100,7 @@ export class WebSocketSource implements Source {
         },
         onFrame: (bytes) => {
           if (this.#stop.signal.aborted) return;
-          // A server that says something is up, however soon the connection ends.
+          // A server that sends something is up, however soon the connection ends.
           this.#pace.reset();
           this.#take(bytes, connection);
           const wait = this.#intake.ready();
@@ -113,7 +114,7 @@ export class WebSocketSource implements Source {
     });
   }
 
-  /** Where the stream has cursors: from the last one that is stored. */
+  /** If the stream has cursors, resumes from the last stored one. */
   #address(): string {
     if (this.#since === undefined) return this.config.url;
     const url = new URL(this.config.url);
@@ -122,7 +123,7 @@ export class WebSocketSource implements Source {
   }
 
   #take(bytes: Uint8Array, connection: Connection): void {
-    // What is too large to be anything is not parsed; the intake counts it.
+    // A frame too large for any message is not parsed; the intake counts it.
     if (bytes.length > 2 * this.config.maxMessageBytes + ENVELOPE_BYTES) {
       return this.#intake.receive(bytes, ORIGIN);
     }
@@ -152,14 +153,14 @@ export class WebSocketSource implements Source {
         if (cursor) this.#since = cursor;
       });
     } else if (part.kind === "position") {
-      // A quiet stream's own position stays young, so that a reconnect finds it.
+      // Advances the cursor of a quiet stream, so that it is still valid at a reconnect.
       if (this.#unstored === 0) this.#since = part.cursor;
     } else if (part.kind === "bad") {
       this.#intake.receive(encoder.encode(part.text), { ...ORIGIN, detail: part.why });
-    } else this.#said.line("what the server says", () => `the server says ${part.text}`);
+    } else this.#said.line("the server reports", () => `the server reports ${part.text}`);
   }
 
-  /** On the connection that the message came over: on another the server would not know it. */
+  /** Uses the connection that the message came over: on another, the server would not know it. */
   #ack(id: string | undefined, connection: Connection): void {
     if (!this.config.answers) return;
     this.#acked++;

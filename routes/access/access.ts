@@ -1,4 +1,4 @@
-/** Asks for a token where one is needed, and says what it allows. */
+/** Requires a token where one is needed, and determines what it allows. */
 
 import type { Context, MiddlewareHandler } from "hono";
 import type { Revocations } from "../../broker/cluster/revocations.ts";
@@ -17,7 +17,9 @@ export class Access {
     this.#tokens = config && new Tokens(config);
   }
 
-  /** Lets requests with a token of the scope through; {@linkcode grantOf} has what it allows. */
+  /**
+   * Lets requests through whose token has the scope; {@linkcode grantOf} returns what it allows.
+   */
   require(scope: Scope): MiddlewareHandler {
     return async (c, next) => {
       c.set("grant", await this.#grant(c, scope));
@@ -55,12 +57,12 @@ export class Access {
   }
 }
 
-/** What the request's token allows; everything where no tokens are used. */
+/** What the request's token allows; everything if no tokens are used. */
 export function grantOf(c: Context): Grant {
   return (c.get("grant") as Grant | undefined) ?? OPEN_GRANT;
 }
 
-/** @throws {ProblemError} 403 where the token does not name the device. */
+/** @throws {ProblemError} 403 if the token does not grant the device. */
 export function requireDevice(c: Context, deviceId: string): void {
   if (!grantOf(c).devices.matches(deviceId)) throw deviceDenied(deviceId);
 }

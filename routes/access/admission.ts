@@ -1,4 +1,4 @@
-/** Who gets a connection that stays open: limits in all, by address, by token, by second. */
+/** Admits long-lived connections: limits in total, by address, by token, and per second. */
 
 import type { Context } from "hono";
 import { RateLimit } from "../../lib/rate_limit.ts";
@@ -11,7 +11,7 @@ import { requireOrigin } from "./origin.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Grant } from "./tokens.ts";
 
-/** Seconds' worth of new connections that may come at once: after a restart everybody does. */
+/** Seconds' worth of new connections that may arrive at once: after a restart, all clients do. */
 const BURST_SECONDS = 10;
 const RETRY_SECONDS = "5";
 
@@ -21,7 +21,7 @@ export interface AdmissionOptions {
   readonly connections: ConnectionCount;
 }
 
-/** A connection's place in the counts; it is taken once, and left once. */
+/** A connection's place in the counts; taken once and left once. */
 export class ConnectionSlot {
   #taken = false;
 
@@ -57,7 +57,7 @@ export class Admission {
   }
 
   /**
-   * A place for the client that asks; it has to be taken in the same turn.
+   * Returns a slot for the client; it must be taken in the same turn of the event loop.
    * @throws {ProblemError} 403, 429 or 503.
    */
   admit(c: Context): ConnectionSlot {
@@ -67,14 +67,14 @@ export class Admission {
     }
     requireOrigin(c, corsOrigins);
     if (connections.total >= config.maxConnections) {
-      throw refused(503, "too_many_connections", "The server has as many streams as it may");
+      throw refused(503, "too_many_connections", "Too many streams are open: try again");
     }
     const address = clientAddress(c, trustProxy);
     if (this.#byAddress.of(address) >= (config.maxConnectionsPerIp ?? Infinity)) {
       throw refused(
         429,
         "too_many_connections_of_address",
-        "Your address has as many streams as it may: close one",
+        "Your address has reached its limit of streams: close one",
       );
     }
     const token = nameOf(grantOf(c));
@@ -83,11 +83,11 @@ export class Admission {
       throw refused(
         429,
         "too_many_connections_of_token",
-        "Your token has as many streams as it may: close one",
+        "Your token has reached its limit of streams: close one",
       );
     }
     if (this.#rate.take() > 0) {
-      throw refused(503, "too_many_new_connections", "Too many clients connect at once");
+      throw refused(503, "too_many_new_connections", "Too many clients are connecting: try again");
     }
     return new ConnectionSlot(address, token, this.#count);
   }
@@ -99,7 +99,7 @@ export class Admission {
   };
 }
 
-/** Tokens without an id count by their subject, and those without both not at all. */
+/** Tokens without an id are counted by subject; tokens with neither are not counted. */
 function nameOf({ tokenId, subject }: Grant): string | undefined {
   return tokenId ?? subject;
 }

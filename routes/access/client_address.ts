@@ -3,8 +3,8 @@
 import type { Context } from "hono";
 
 /**
- * The client's IP address. Behind a proxy that is trusted, the one that the proxy saw: the last of
- * X-Forwarded-For, since a client can write the others itself.
+ * The client's IP address. Behind a trusted proxy, the address that the proxy saw: the last one in
+ * X-Forwarded-For, since a client can forge the others.
  */
 export function clientAddress(c: Context, trustProxy: boolean): string {
   if (trustProxy) {
@@ -15,7 +15,7 @@ export function clientAddress(c: Context, trustProxy: boolean): string {
   return address && "hostname" in address ? address.hostname : "unknown";
 }
 
-/** The network of an address, so that operators see where a client is and not who it is. */
+/** The network of an address: shows operators where a client is, not who it is. */
 export function networkOf(address: string): string {
   const ipv4 = /^(?:::ffff:)?(\d+\.\d+\.\d+)\.\d+$/i.exec(address);
   if (ipv4) return `${ipv4[1]}.x`;

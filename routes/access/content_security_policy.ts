@@ -1,7 +1,7 @@
-/** What a page of this server may load: its own files, and nothing that is written into the page. */
+/** What a page of this server may load: its own files, and no inline code. */
 
 export interface PagePolicy {
-  /** Where images may come from, beside this server: `https://tiles.example.com`. */
+  /** Image sources besides this server: `https://tiles.example.com`. */
   readonly images?: readonly string[];
   /** A page without scripts. */
   readonly scripts?: false;
@@ -20,5 +20,8 @@ export function contentSecurityPolicy({ images = [], scripts }: PagePolicy = {})
   ].join("; ");
 }
 
-/** What is no page is shown in no frame; it runs nothing, since its type says what it is. */
+/**
+ * For answers that are not pages: no frame may show them. Their type already keeps them from
+ * running anything.
+ */
 export const NO_PAGE = "frame-ancestors 'none'";

@@ -1,14 +1,16 @@
-/** The end of what a token allows, while its connection is open. */
+/** Watches for the end of a token's grant while its connection is open. */
 
 import type { Revocations } from "../../broker/cluster/revocations.ts";
 import type { Grant } from "./tokens.ts";
 
-/** A timer cannot be set for longer. */
+/** The longest time that a timer can be set for. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const nothing = () => {};
 
-/** Calls `end` once, when the token expires or is revoked; returns how to stop waiting for that. */
+/**
+ * Calls `end` once, when the token expires or is revoked; returns a function that stops waiting.
+ */
 export function onGrantEnd(
   grant: Grant,
   revocations: Revocations,

@@ -1,4 +1,4 @@
-/** The public keys of an identity provider, kept while it is away. */
+/** The public keys of an identity provider, kept while it is unavailable. */
 
 import {
   createLocalJWKSet,
@@ -11,14 +11,14 @@ import { discard, readStart } from "../../broker/deliveries/http_answer.ts";
 import { getLogger } from "../../telemetry/log.ts";
 
 const log = getLogger("routes", "tokens");
-/** Keys older than this are asked for again, while those that are there go on to be used. */
+/** Keys older than this are fetched again; the old ones stay in use meanwhile. */
 const FRESH_MS = 300_000;
-/** Between two questions, whatever tokens come: a forged key id costs the provider nothing. */
+/** Minimum time between two requests: forged key ids must not cause load on the provider. */
 const COOLDOWN_MS = 30_000;
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 1_048_576;
 
-/** The keys could not be had even once: nobody's token can be checked. */
+/** No keys could be fetched so far, so no token can be checked. */
 export class KeysAwayError extends Error {
   override readonly name = "KeysAwayError";
 }
@@ -32,8 +32,8 @@ export interface ProviderKeysOptions {
 }
 
 /**
- * A key that the provider takes back is forgotten once it answers again; while it does not answer,
- * the last keys are good, for however long that takes.
+ * A key that the provider withdraws is dropped at the next successful request. While the provider
+ * does not answer, the last keys stay valid, without a time limit.
  */
 export class ProviderKeys {
   #keys: KeyGetter | undefined;
@@ -51,7 +51,7 @@ export class ProviderKeys {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** @throws {KeysAwayError} and what jose throws where no key fits. */
+  /** @throws {KeysAwayError} and what jose throws if no key matches. */
   readonly get = async (
     header: JWSHeaderParameters,
     token: FlattenedJWSInput,
@@ -63,7 +63,7 @@ export class ProviderKeys {
       return await this.#keys(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      // It may be a key that the provider has begun to use.
+      // It may be a new key of the provider.
       await this.#ask();
       return await this.#keys(header, token);
     }
@@ -97,9 +97,9 @@ export class ProviderKeys {
       if (!this.#away) {
         const { name, message } = error as Error;
         const reason = name === "TypeError" ? "it cannot be reached" : message;
-        log.error("AUTH_JWKS_URL gives no keys ({reason}): {left}", {
+        log.error("AUTH_JWKS_URL returned no keys ({reason}): {left}", {
           reason,
-          left: this.#keys ? "those of before stay in use" : "no token can be checked",
+          left: this.#keys ? "the previous ones stay in use" : "no token can be checked",
         });
       }
       this.#away = true;
@@ -107,7 +107,7 @@ export class ProviderKeys {
   }
 }
 
-/** An empty set is a provider that is broken, and would lock everybody out. */
+/** Refuses an empty set: it means a broken provider, and would lock everyone out. */
 function parse(text: string): JSONWebKeySet {
   let set: JSONWebKeySet;
   try {

@@ -1,16 +1,18 @@
-/** Which pages a browser may let use the server. Programs send no Origin, and are not asked. */
+/**
+ * Which web pages may use the server from a browser. Programs send no Origin and are not checked.
+ */
 
 import type { Context } from "hono";
 import type { Config } from "../../config/read.ts";
 import { ProblemError } from "../http/problem.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+|x-nd)?json\s*(?:;|$)/i;
-/** What `Sec-Fetch-Site` says where the request is no other page's. */
+/** Values of `Sec-Fetch-Site` for requests that are not from another site. */
 const OWN_SITES: readonly (string | undefined)[] = [undefined, "same-origin", "none"];
 
 /**
- * For streams, since browsers do not hold WebSockets to CORS.
- * @throws {ProblemError} 403 where a page of another origin connects that is not allowed.
+ * For streams, since browsers do not apply CORS to WebSockets.
+ * @throws {ProblemError} 403 if the page's origin is not allowed.
  */
 export function requireOrigin(c: Context, allowed: readonly string[]): void {
   const origin = c.req.header("origin");
@@ -20,9 +22,9 @@ export function requireOrigin(c: Context, allowed: readonly string[]): void {
 }
 
 /**
- * For what changes something. A page that knows a token may send it wherever CORS_ORIGINS allows.
- * Without tokens a browser has to send it from one of our own pages or a listed origin, and with a
- * content type that no form has.
+ * For requests that change something. With tokens, any page that CORS_ORIGINS allows may send them.
+ * Without tokens, a browser must send them from one of our own pages or a listed origin, and with a
+ * content type that no form can send.
  * @throws {ProblemError} 403 for another site's page, 415 for a body that is not declared as JSON.
  */
 export function requireMayChange(c: Context, { auth, corsOrigins, host }: Config): void {
@@ -30,7 +32,7 @@ export function requireMayChange(c: Context, { auth, corsOrigins, host }: Config
   const origin = c.req.header("origin");
   const site = c.req.header("sec-fetch-site");
   if (origin === undefined && site === undefined) return;
-  // `*` lists nobody, and `null` is the origin of anybody's sandboxed frame.
+  // `*` lists no origin, and every sandboxed frame has the origin `null`.
   const listed = corsOrigins.filter((origin) => origin !== "*" && origin !== "null");
   const isListed = origin !== undefined && listed.includes(origin);
   if (!isListed && !isOwnPage({ origin, site, host: c.req.header("host") ?? "" }, listed, host)) {
@@ -41,7 +43,7 @@ export function requireMayChange(c: Context, { auth, corsOrigins, host }: Config
     throw new ProblemError({
       status: 415,
       code: "unsupported_media_type",
-      detail: "A page has to send Content-Type: application/json",
+      detail: "A page must send Content-Type: application/json",
     });
   }
 }
@@ -49,13 +51,14 @@ export function requireMayChange(c: Context, { auth, corsOrigins, host }: Config
 interface PageRequest {
   readonly origin: string | undefined;
   readonly site: string | undefined;
-  /** The header. */
+  /** The `Host` header. */
   readonly host: string;
 }
 
 /**
- * Whether the page came from this server. An Origin that equals Host proves it where Host is a name
- * that a stranger cannot point here: with DNS rebinding `evil.example` is any address for a while.
+ * Whether the page came from this server. An Origin equal to Host proves it only if Host is a name
+ * that an attacker cannot point here: with DNS rebinding, `evil.example` can resolve to any address
+ * for a while.
  */
 function isOwnPage(
   { origin, site, host }: PageRequest,
@@ -69,7 +72,7 @@ function isOwnPage(
     listed.some((origin) => isOf(origin, host));
 }
 
-/** Whether an origin is this Host, over `http` or, as a proxy in front may speak TLS, `https`. */
+/** Whether an origin is this Host, over `http` or, since a proxy may terminate TLS, `https`. */
 function isOf(origin: string, host: string): boolean {
   const scheme = /^https?:\/\//.exec(origin)?.[0];
   if (scheme === undefined) return false;

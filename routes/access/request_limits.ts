@@ -1,4 +1,4 @@
-/** How large a request may be, and how many of one client may change something in a second. */
+/** Limits the size of requests, and how many changes one client may request per second. */
 
 import type { Context, MiddlewareHandler } from "hono";
 import { RateLimit } from "../../lib/rate_limit.ts";
@@ -10,31 +10,31 @@ import { ProblemError } from "../http/problem.ts";
 import { limitBody } from "../http/body_limit.ts";
 
 const READS = new Set(["GET", "HEAD", "OPTIONS"]);
-/** URLSearchParams takes 11 ms for 32,000. A longer list of ids fits into one `device_ids`. */
+/** URLSearchParams takes 11 ms for 32,000. A long list of ids fits into one `device_ids`. */
 const MAX_PARAMETERS = 6_000;
-/** Clients whose rates are known; where there are more, the oldest begin anew. */
+/** Clients whose rates are tracked; if there are more, the oldest are forgotten. */
 const MAX_CLIENTS = 10_000;
 const BODY_MS = 10_000;
 
-/** Sizes; before anything else of the request is looked at. */
+/** Limits sizes before anything else of the request is read. */
 export function requestSizes({ limits }: Config): MiddlewareHandler[] {
   const { urlBytes, headerBytes, bodyBytes } = limits;
   const head: MiddlewareHandler = async (c, next) => {
     if (c.req.url.length > urlBytes) {
-      throw tooLarge(414, "url_too_long", `The URL may have ${urlBytes} bytes`);
+      throw tooLarge(414, "url_too_long", `The URL may have at most ${urlBytes} bytes`);
     }
     if (hasTooManyParameters(c.req.url)) {
-      throw tooLarge(414, "url_too_long", `A query may have ${MAX_PARAMETERS} parameters`);
+      throw tooLarge(414, "url_too_long", `A query may have at most ${MAX_PARAMETERS} parameters`);
     }
     if (headerLength(c.req.raw.headers) > headerBytes) {
-      throw tooLarge(431, "headers_too_large", `All headers may have ${headerBytes} bytes`);
+      throw tooLarge(431, "headers_too_large", `Headers may have at most ${headerBytes} bytes`);
     }
     await next();
   };
   return [head, limitBody({ maxBytes: bodyBytes, ms: BODY_MS })];
 }
 
-/** For requests that change something: their page's origin, and their rate. */
+/** For requests that change something: checks the page's origin, and limits the rate. */
 export function writeLimits(config: Config): MiddlewareHandler {
   const { limits, trustProxy } = config;
   const rates = new Map<string, RateLimit>();
@@ -49,13 +49,13 @@ export function writeLimits(config: Config): MiddlewareHandler {
   };
   return async (c, next) => {
     if (!READS.has(c.req.method)) {
-      // A form of another page is sent without asking first.
+      // A browser submits a form of another site without a preflight request.
       requireMayChange(c, config);
       if (rateOf(clientOf(c, trustProxy)).take() > 0) {
         throw new ProblemError({
           status: 429,
           code: "too_many_requests",
-          detail: `One client may send ${perSecond} requests a second: try again later`,
+          detail: `One client may send at most ${perSecond} requests a second: try again later`,
           headers: { "retry-after": "1" },
         });
       }
@@ -80,7 +80,8 @@ function hasTooManyParameters(url: string): boolean {
 
 function headerLength(headers: Headers): number {
   let length = 0;
-  // A copy, since what is iterated is cached for as long as the stream lives; `: ` and a line's end.
+  // A copy, since iterating caches the entries for the life of the stream. 4 is for `: ` and the
+  // line end.
   for (const [name, value] of new Headers(headers)) length += name.length + value.length + 4;
   return length;
 }

@@ -1,9 +1,9 @@
-/** What a token's scopes are, and which of them each route asks for. */
+/** The scopes of tokens, and which one each route requires. */
 
 import type { Hono } from "hono";
 import type { Access } from "./access.ts";
 
-/** `admin` has all the others. */
+/** `admin` includes all the others. */
 export const SCOPES = ["stream", "publish", "ack", "metrics", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -42,14 +42,14 @@ export const ROUTE_SCOPES: Readonly<Record<string, Scope | "none">> = {
   "GET /assets/:version/:path{.+}": "none",
 };
 
-/** Whether a token with these scopes may do what asks for `scope`. */
+/** Whether a token with these scopes may do what requires `scope`. */
 export function hasScope(scopes: ReadonlySet<string>, scope: Scope): boolean {
   return scopes.has(scope) || scopes.has("admin");
 }
 
 /**
- * Puts before each of `routes` in `app` that it asks for its scope.
- * @throws {Error} for a route that {@linkcode ROUTE_SCOPES} does not have: it would be open to all.
+ * Makes `app` require the scope of each of `routes`.
+ * @throws {Error} for a route missing from {@linkcode ROUTE_SCOPES}: it would be open to all.
  */
 export function guardRoutes(app: Hono, { routes }: Hono, access: Access): void {
   for (const route of new Set(routes.map(({ method, path }) => `${method} ${path}`))) {

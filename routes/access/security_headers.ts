@@ -1,4 +1,4 @@
-/** Headers that keep browsers from doing with an answer what it is not meant for. */
+/** Headers that keep browsers from misusing an answer. */
 
 import type { Context, MiddlewareHandler } from "hono";
 import { NO_PAGE } from "./content_security_policy.ts";
@@ -6,12 +6,15 @@ import { NO_PAGE } from "./content_security_policy.ts";
 const ALL = {
   "x-content-type-options": "nosniff",
   "content-security-policy": NO_PAGE,
-  // A token may stand in the URL of a stream.
+  // The URL of a stream may contain a token.
   "referrer-policy": "no-referrer",
 };
 const YEAR_SECONDS = 31_536_000;
 
-/** On every answer but a WebSocket's, which has no headers to change; a route's own stand. */
+/**
+ * Sets them on every answer except a WebSocket's, whose headers cannot be changed; a route's own
+ * headers take precedence.
+ */
 export function securityHeaders({ tls }: { readonly tls: boolean }): MiddlewareHandler {
   const headers = {
     ...ALL,

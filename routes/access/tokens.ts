@@ -1,4 +1,4 @@
-/** Tokens: who may see which devices, and do what. */
+/** Tokens: which devices a client may see, and what it may do. */
 
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
 import { Interest } from "../../broker/messages/interest.ts";
@@ -10,13 +10,13 @@ import { SCOPES } from "./scopes.ts";
 /** What a token allows. */
 export interface Grant extends TokenIdentity {
   readonly scopes: ReadonlySet<string>;
-  /** Devices by id or prefix; empty where the token names none. */
+  /** Devices by id or prefix; empty if the token names none. */
   readonly devices: Interest;
-  /** Milliseconds since 1970; undefined where the token never expires. */
+  /** Milliseconds since 1970; undefined if the token never expires. */
   readonly expiresAt: number | undefined;
 }
 
-/** Everything: where no tokens are used. */
+/** Allows everything: for a server without tokens. */
 export const OPEN_GRANT: Grant = {
   subject: undefined,
   tokenId: undefined,
@@ -31,10 +31,10 @@ export type TokenErrorCode =
   | "bad_token"
   | "token_expired"
   | "token_revoked"
-  /** The token may be good, but nobody can tell now. */
+  /** The token may be valid, but cannot be checked now. */
   | "keys_away";
 
-/** A token that is no good; the message is for its holder, and never repeats it. */
+/** An invalid token; the message is for its holder, and never contains the token. */
 export class TokenError extends Error {
   override readonly name = "TokenError";
   constructor(readonly code: TokenErrorCode, message: string) {
@@ -44,10 +44,10 @@ export class TokenError extends Error {
 
 const MAX_GRANTED = 100_000;
 const MAX_TOKEN_CHARS = 16_384;
-/** The end of the year 9999; today's time in milliseconds lies beyond it. */
+/** The end of the year 9999; refuses times in milliseconds, which are larger. */
 const MAX_TIME_SECONDS = 253_402_300_799;
 
-/** Checks tokens by a shared secret (HS256), or by the public keys of an identity provider. */
+/** Checks tokens with a shared secret (HS256), or with the public keys of an identity provider. */
 export class Tokens {
   readonly #key: Uint8Array | ProviderKeys;
   readonly #options: JWTVerifyOptions;
@@ -58,7 +58,7 @@ export class Tokens {
       ? new ProviderKeys(jwksUrl!)
       : new TextEncoder().encode(secret);
     this.#options = {
-      // A public key must never be taken for the secret of an HMAC, nor the other way round.
+      // A public key must never be used as the secret of an HMAC, or vice versa.
       algorithms: secret === undefined
         ? ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
         : ["HS256"],
@@ -71,24 +71,25 @@ export class Tokens {
   /** @throws {TokenError} */
   async verify(token: string | undefined): Promise<Grant> {
     if (!token) {
-      throw new TokenError("token_required", "A token is needed: Authorization: Bearer <token>");
+      throw new TokenError("token_required", "A token is required: Authorization: Bearer <token>");
     }
     if (token.length > MAX_TOKEN_CHARS) throw new TokenError("bad_token", "The token is too long");
     try {
       const { sub, jti, iat, exp, nbf, scope, device_ids } = await this.#payload(token);
-      if (!isName(sub) || !isName(jti)) throw new TypeError("sub and jti have to be text");
+      if (!isName(sub) || !isName(jti)) throw new TypeError("sub and jti must be text");
       if (![iat, exp, nbf].every(isTime)) {
-        throw new TypeError("iat, exp and nbf have to be seconds");
+        throw new TypeError("iat, exp and nbf must be seconds");
       }
       const now = Date.now();
       const issuedAt = iat === undefined ? undefined : iat * 1000;
       if (issuedAt !== undefined && issuedAt > now + this.config.clockSkewSeconds * 1000) {
-        throw new TypeError("iat lies ahead");
+        throw new TypeError("iat is in the future");
       }
       return {
         subject: sub,
         tokenId: jti,
-        // A clock that is ahead of ours must not carry a token past a revocation of this moment.
+        // If the issuer's clock is ahead of ours, the token must still be covered by a revocation
+        // of now.
         issuedAt: issuedAt === undefined ? undefined : Math.min(issuedAt, now),
         scopes: scopesOf(scope),
         devices: devicesOf(device_ids),
@@ -112,7 +113,7 @@ export class Tokens {
       return (await jwtVerify(token, key.get, this.#options)).payload;
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-      // A token without a key id, while the provider has an old key and a new one.
+      // The token has no key id, and the provider has an old key and a new one.
       for await (const one of error) {
         try {
           return (await jwtVerify(token, one, this.#options)).payload;
@@ -125,14 +126,14 @@ export class Tokens {
   }
 }
 
-/** Only what has a name can be revoked by it. */
+/** A token can be revoked only by a `sub` or `jti` that is text. */
 const isName = (claim: unknown) => claim === undefined || typeof claim === "string";
 
 /** Seconds since 1970, which may have a fraction (RFC 7519, 2). */
 const isTime = (claim: number | undefined) =>
   claim === undefined || Math.abs(claim) <= MAX_TIME_SECONDS;
 
-/** Words by spaces, or a list of them. */
+/** Words separated by spaces, or a list of them. */
 function scopesOf(claim: unknown): ReadonlySet<string> {
   return new Set(typeof claim === "string" ? claim.split(" ") : textsOf(claim));
 }
@@ -147,8 +148,8 @@ function textsOf(claim: unknown): string[] {
 }
 
 /**
- * What of the asked-for devices the grant covers: `*` becomes all that is granted. `denied` is an
- * item that is not covered.
+ * The part of the requested devices that the grant covers; `*` becomes everything granted. `denied`
+ * is an item that is not covered.
  */
 export function narrow(
   asked: Interest,

@@ -1,4 +1,4 @@
-/** Commands, on their way down to a device. */
+/** Sends commands to devices. */
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -22,7 +22,7 @@ export function commandRoutes({ config, awsIot, publish }: AppDeps): Hono {
     const deviceId = given.trim();
     requireDevice(c, deviceId);
     const topic = topicOf(commandTopicPrefix, deviceId);
-    // As it was given: a line break around an id is no more a topic than one within it.
+    // Checked as it was given: MQTT allows a line break neither around an id nor within it.
     requireTopic(commandTopicPrefix + given, "device_id");
     await jsonBody(c, commandSchema);
     const payload = (await c.req.text()).trim();
@@ -30,7 +30,7 @@ export function commandRoutes({ config, awsIot, publish }: AppDeps): Hono {
       throw new ProblemError({
         status: 413,
         code: "body_too_large",
-        detail: `A command may have ${maxMessageBytes} bytes`,
+        detail: `A command may have at most ${maxMessageBytes} bytes`,
       });
     }
     const details = { device_id: deviceId, topic };

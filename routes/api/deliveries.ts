@@ -1,4 +1,4 @@
-/** Work for the backend and WhatsApp: what failed for good, and another try. */
+/** Work for the backend and WhatsApp: lists what failed for good or waits, and retries it. */
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -7,8 +7,8 @@ import { problem } from "../http/problem.ts";
 import { parseQuery, word } from "../http/query.ts";
 
 export const deliveriesQuerySchema = z.object({
-  state: word(["dead", "waiting"], "may be dead or waiting").default("dead")
-    .describe("`dead`: what failed for good"),
+  state: word(["dead", "waiting"], "must be dead or waiting").default("dead")
+    .describe("`dead`: failed for good; `waiting`: not done yet"),
 });
 
 export function deliveryRoutes({ deliveries }: AppDeps): Hono {
@@ -23,7 +23,7 @@ export function deliveryRoutes({ deliveries }: AppDeps): Hono {
       return problem({
         status: 404,
         code: "unknown_delivery",
-        detail: "No delivery of this id has failed for good",
+        detail: "No delivery with this id has failed for good",
       });
     });
 }

@@ -1,4 +1,4 @@
-/** Devices, their last message, and what is kept of their history. */
+/** Devices, their last messages, and their stored history. */
 
 import { type Context, Hono } from "hono";
 import { z } from "zod";
@@ -12,22 +12,22 @@ import { parseQuery, whole } from "../http/query.ts";
 const PAGE = 100;
 const MAX_PAGE = 1000;
 const STEP_BYTES = 262_144;
-/** Devices that are looked at before everything else that is due. */
+/** Devices that are examined before other work gets a turn. */
 const STEP_DEVICES = 2_048;
-/** How long a cursor may wait for a store that is away. */
+/** How long a cursor may wait for a store that does not answer. */
 const READ_MS = 5_000;
 
-const limit = whole(1, MAX_PAGE).default(PAGE).describe("How many on a page");
+const limit = whole(1, MAX_PAGE).default(PAGE).describe("Maximum number of items on a page");
 
 export const devicesQuerySchema = z.object({
   limit,
-  next: whole(0, 999_999_999).default(0).describe("`next` of the page before"),
+  next: whole(0, 999_999_999).default(0).describe("`next` of the previous page"),
 });
 
 export const messagesQuerySchema = z.object({
   limit,
   since: z.string().meta({ allowEmptyValue: true }).optional()
-    .describe("A cursor: only what came after it; `next` of the page before is one"),
+    .describe("A cursor: only messages after it. Use `next` of the previous page"),
 });
 
 export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
@@ -47,7 +47,7 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
     .get("/api/v1/devices/:id", (c) => {
       const last = lastOf(c);
       const { device_id, last_seen, state } = describe(last);
-      // The payload goes out as the device sent it, so it is not parsed and written again.
+      // The payload goes out as the device sent it, so it is not parsed and serialized again.
       const head = JSON.stringify({ device_id, last_seen, state }).slice(0, -1);
       return json(`${head},"message":${last.payload}}`);
     })
@@ -70,7 +70,7 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
       return json(`{"messages":[${messages}],"next":${next},"status":"${replay.status}"}`);
     });
 
-  /** In steps: a page far behind, or few devices granted among many, takes a look at each. */
+  /** In steps: a late page, or a grant of few devices among many, examines many devices. */
   async function lastOfGranted(
     devices: Interest,
     { skip, limit }: { skip: number; limit: number },
@@ -95,7 +95,7 @@ export function deviceRoutes({ hub, fanout }: AppDeps): Hono {
     throw new ProblemError({
       status: 404,
       code: "unknown_device",
-      detail: "No message of this device has arrived",
+      detail: "No message from this device has arrived",
     });
   }
 }

@@ -1,4 +1,4 @@
-/** For load balancers and orchestrators: alive, and ready. */
+/** Liveness and readiness, for load balancers and orchestrators. */
 
 import { Hono } from "hono";
 import type { AppDeps } from "../http/deps.ts";

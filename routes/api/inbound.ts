@@ -1,4 +1,4 @@
-/** Messages from people, handed in over a WebSocket: each is answered once it is stored. */
+/** Messages from people over a WebSocket; each is answered once it is stored. */
 
 import { type Context, Hono } from "hono";
 import { type InboundPeer, MAX_FRAME_BYTES } from "../../broker/deliveries/inbound_peer.ts";
@@ -14,7 +14,7 @@ import { openWebSocket } from "../http/websocket.ts";
 import { asksForWebSocket, requireVersion } from "../http/websocket_handshake.ts";
 
 const log = getLogger("routes", "inbound");
-/** What a peer whose token ends gets for what waits for its answer. */
+/** How long a peer whose token ends may still wait for its answers. */
 const LEAVE_MS = 1_000;
 
 export function inboundRoutes(deps: AppDeps, admission: Admission): Hono {
@@ -23,7 +23,7 @@ export function inboundRoutes(deps: AppDeps, admission: Admission): Hono {
       throw new ProblemError({
         status: 426,
         code: "websocket_required",
-        detail: "Messages come in over a WebSocket here; the stream is at /api/v1/stream",
+        detail: "This route accepts messages over a WebSocket; the stream is at /api/v1/stream",
         headers: { upgrade: "websocket", connection: "upgrade" },
       });
     }
@@ -34,7 +34,7 @@ export function inboundRoutes(deps: AppDeps, admission: Admission): Hono {
       throw new ProblemError({
         status: 503,
         code: "shadow",
-        detail: "With --shadow nothing is delivered, and so nothing taken",
+        detail: "With --shadow nothing is delivered, so nothing is accepted",
         headers: { "retry-after": "5" },
       });
     }
@@ -49,15 +49,15 @@ function serve(
 ): Response {
   let peer: InboundPeer | undefined;
   let keepGrant: (() => void) | undefined;
-  // Before its socket is open, or a crowd could slip in together.
+  // Taken before the socket is open; otherwise many clients could pass the limit at once.
   slot.take();
   try {
     return openWebSocket(c, {
       maxMessageBytes: MAX_FRAME_BYTES,
-      // It is closed where it does not wait for its answers.
+      // A peer that does not wait for its answers is closed.
       isBulk: true,
       onOpen: (socket) => {
-        log.info("a peer connected to hand in messages");
+        log.info("an inbound peer connected");
         const opened = peer = server.open(socket);
         keepGrant = onGrantEnd(grantOf(c), revocations, (reason) => {
           opened.leave(reason, 0, AbortSignal.timeout(LEAVE_MS));

@@ -1,4 +1,4 @@
-/** What peers hand in at `/ws` and what they hear, as schemas: for asyncapi.json. */
+/** Schemas of the messages that peers send to `/ws` and of the answers, for asyncapi.json. */
 
 import { z } from "zod";
 
@@ -7,8 +7,8 @@ const id = z.string().min(1).max(256);
 export const INBOUND_FRAMES: Readonly<Record<string, { schema: z.ZodType; summary: string }>> = {
   person: {
     schema: z.looseObject({
-      from: z.union([z.string().min(1).max(256), z.number()]).describe("Who wrote it"),
-      id: id.optional().describe("What tells a repeat"),
+      from: z.union([z.string().min(1).max(256), z.number()]).describe("The sender"),
+      id: id.optional().describe("Identifies repeats of a message"),
     }),
     summary: "A message from a person",
   },
@@ -17,7 +17,7 @@ export const INBOUND_FRAMES: Readonly<Record<string, { schema: z.ZodType; summar
       object: z.string().optional(),
       entry: z.array(z.looseObject({ changes: z.array(z.looseObject({ value: z.unknown() })) })),
     }),
-    summary: "WhatsApp's webhook, of any number of messages up to 100",
+    summary: "A WhatsApp webhook with up to 100 messages",
   },
 };
 
@@ -30,17 +30,17 @@ export const INBOUND_ANSWERS: typeof INBOUND_FRAMES = {
       "ack",
       z.object({ id: id.nullable(), status: z.enum(["queued", "repeat"]).optional() }),
     ),
-    summary: "The message is stored, now or before; without a status it told of nothing to do",
+    summary: "The message is stored, now or earlier; without a status there was nothing to do",
   },
   refusal: {
     schema: event("error", z.object({ code: z.string(), message: z.string(), id: id.optional() })),
-    summary: "The message is not stored, and the connection stays",
+    summary: "The message was not stored; the connection stays open",
   },
   leave: {
     schema: event(
       "goodbye",
       z.object({ reason: z.string(), reconnect_ms: z.number().int().min(0) }),
     ),
-    summary: "The server is about to close, and says when to come back",
+    summary: "The server is about to close; reconnect after `reconnect_ms`",
   },
 };

@@ -1,4 +1,4 @@
-/** Publishing at AWS IoT Core, and how its connection is. */
+/** Publishes to AWS IoT Core, and reports the state of its connection. */
 
 import { Hono } from "hono";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-/** Publishing at the MQTT broker. */
+/** Publishes to the MQTT broker. */
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -11,12 +11,12 @@ import { rawMembers } from "../../broker/messages/raw_json.ts";
 const ACK_TIMEOUT_MS = 5000;
 
 export const publishSchema = z.object({
-  /** Checked apart from the rest: a broker may close the connection over it. */
-  // What MQTT forbids in a topic is refused as `invalid_topic`; this is for the description.
+  /** Checked separately: a broker may close the connection because of it. */
+  // A topic that MQTT forbids is refused as `invalid_topic`; the pattern is for the description.
   topic: z.string().meta({
     pattern: "^[^#+\\u0000-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff]+$",
   }),
-  /** Text goes out as it is, anything else as the JSON that it was written as. */
+  /** Text is sent as it is, anything else as the JSON text of the request. */
   payload: z.unknown().refine((payload) => payload !== undefined, "is missing"),
   qos: z.union([z.literal(0), z.literal(1), z.literal(2)], "must be 0, 1 or 2").default(1),
 });

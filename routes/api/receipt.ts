@@ -1,4 +1,4 @@
-/** What became of a message that was to be published, as a response. */
+/** The outcome of publishing a message, as a response. */
 
 import {
   InvalidPayloadError,
@@ -10,7 +10,7 @@ import { InvalidTopicError } from "../../ingest/mqtt/topic_name.ts";
 import { problem, ProblemError } from "../http/problem.ts";
 import { invalidTopic } from "./topic.ts";
 
-/** 200 after the broker's ack, 202 where the message is kept for later, else a problem. */
+/** 200 after the broker's ack, 202 if the message is kept for later, else a problem. */
 export async function receiptResponse(
   receipt: Promise<Receipt>,
   details: Readonly<Record<string, string>>,
@@ -25,7 +25,7 @@ export async function receiptResponse(
       return problem({
         status: 503,
         code: "refused_by_aws_iot",
-        detail: "AWS IoT Core does not take this message: its policy has to allow the topic",
+        detail: "AWS IoT Core refuses this message: its policy must allow the topic",
         headers: { "retry-after": "60" },
       });
     }

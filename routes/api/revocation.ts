@@ -1,4 +1,4 @@
-/** Taking tokens back before they expire. */
+/** Revokes tokens before they expire. */
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -13,17 +13,17 @@ const DAY_MS = 86_400_000;
 const id = z.string().min(1).max(1_024);
 
 export const revokeSchema = z.strictObject({
-  jti: id.optional().describe("The token of this id"),
-  sub: id.optional().describe("All tokens of this subject that were issued up to now"),
+  jti: id.optional().describe("The token with this id"),
+  sub: id.optional().describe("All tokens of this subject issued until now"),
   expires_at: z.number().int().positive().optional().describe(
-    "Seconds since 1970 when the last of them expires by itself; 30 days from now unless given",
+    "When the last of them expires by itself, in seconds since 1970. Default: 30 days from now",
   ),
 }).refine(
   ({ jti, sub }) => (jti === undefined) !== (sub === undefined),
-  "must name either jti, a token, or sub, a subject",
+  "must have either jti, a token, or sub, a subject",
 ).meta({ oneOf: [{ required: ["jti"] }, { required: ["sub"] }] });
 
-/** Both with the scope `admin`. */
+/** Both routes require the scope `admin`. */
 export function revocationRoutes({ revocations }: AppDeps): Hono {
   return new Hono()
     .post("/api/v1/tokens/revoke", async (c) => {
@@ -34,7 +34,7 @@ export function revocationRoutes({ revocations }: AppDeps): Hono {
         throw new ProblemError({
           status: 400,
           code: "bad_body",
-          detail: `expires_at: must lie in the future, and at most ${MAX_DAYS} days from now`,
+          detail: `expires_at: must be in the future, and at most ${MAX_DAYS} days from now`,
         });
       }
       try {
@@ -47,12 +47,12 @@ export function revocationRoutes({ revocations }: AppDeps): Hono {
           ? new ProblemError({
             status: 409,
             code: "too_many_revocations",
-            detail: "There are as many revocations as may be: change the secret or the keys",
+            detail: "The limit of revocations is reached: change the secret or the keys",
           })
           : new ProblemError({
             status: 503,
             code: "store_away",
-            detail: "The store does not answer, so other instances may not know: try again",
+            detail: "The store does not answer, so other instances may not know of it: try again",
             headers: { "retry-after": "5" },
           });
       }

@@ -1,11 +1,11 @@
-/** Topics that requests name, or that are made of what they name. */
+/** Checks topics that requests name, or that are built from their parts. */
 
 import { checkTopic, InvalidTopicError } from "../../ingest/mqtt/topic_name.ts";
 import { ProblemError } from "../http/problem.ts";
 
 /**
- * `field` is the part of the request that the topic was made of.
- * @throws {ProblemError} 400 where MQTT has no such topic: nothing is sent then.
+ * `field` is the part of the request that the topic was built from.
+ * @throws {ProblemError} 400 if MQTT does not allow the topic: nothing is sent then.
  */
 export function requireTopic(topic: string, field: "topic" | "device_id"): void {
   try {

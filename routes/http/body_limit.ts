@@ -1,4 +1,4 @@
-/** The body of a request: how large it may be, how long it may take, and that it has to be whole. */
+/** Limits the size and the duration of a request body, and requires it to be complete. */
 
 import type { MiddlewareHandler } from "hono";
 import { ProblemError } from "./problem.ts";
@@ -9,7 +9,7 @@ export interface BodyLimits {
   readonly ms: number;
 }
 
-/** Whoever reads the body gets the problem, where there is one. */
+/** The reader of the body gets the problem, if there is one. */
 export function limitBody(limits: BodyLimits): MiddlewareHandler {
   return async (c, next) => {
     const { body } = c.req.raw;
@@ -75,19 +75,19 @@ type Problem = ConstructorParameters<typeof ProblemError>[0];
 const BROKEN: Problem = {
   status: 400,
   code: "broken_body",
-  detail: "The body ends too early, or its chunks are not as HTTP has them",
+  detail: "The body ends too early, or its chunked encoding is invalid",
   headers: { connection: "close" },
 };
 
 function tooLarge({ maxBytes }: BodyLimits): Problem {
-  return { status: 413, code: "body_too_large", detail: `The body may have ${maxBytes} bytes` };
+  return { status: 413, code: "body_too_large", detail: `The body exceeds ${maxBytes} bytes` };
 }
 
 function tooSlow({ ms }: BodyLimits): Problem {
   return {
     status: 408,
     code: "body_timeout",
-    detail: `The body did not come within ${ms / 1000} s`,
+    detail: `The body did not arrive within ${ms / 1000} s`,
     headers: { connection: "close" },
   };
 }

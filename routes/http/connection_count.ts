@@ -1,6 +1,6 @@
-/** How many connections the process has, whatever its threads. */
+/** The number of connections of the process, over all threads. */
 
-/** Each thread counts in a slot of its own, so one that fails is simply counted out. */
+/** Each thread counts in its own slot, so the count of a failed thread can be removed. */
 export class ConnectionCount {
   readonly #slots: Int32Array;
 
@@ -25,7 +25,7 @@ export class ConnectionCount {
     Atomics.add(this.#slots, this.slot, change);
   }
 
-  /** Counts out what was in a slot: its thread is gone. */
+  /** Clears a slot whose thread is gone. */
   clear(slot: number): void {
     Atomics.store(this.#slots, slot, 0);
   }

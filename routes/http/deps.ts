@@ -1,4 +1,4 @@
-/** What the routes need of the program. */
+/** What the routes need from the program. */
 
 import type { Companies } from "../../broker/cluster/companies.ts";
 import type { InboundServer } from "../../broker/deliveries/inbound_server.ts";
@@ -20,26 +20,26 @@ export interface AppDeps {
   readonly hub: Hub;
   readonly fanout: Fanout;
   readonly health: Health;
-  /** Streams of this process, whatever its threads. */
+  /** Streams of this process, over all threads. */
   readonly connections: ConnectionCount;
-  /** Names this instance. */
+  /** The name of this instance. */
   readonly instance: string;
   /** All instances of the deployment. */
   readonly instances: Instances;
-  /** Who has the ingest lease; undefined where none is used. */
+  /** Which instance has the ingest lease; undefined if no lease is used. */
   leaseOwner(): string | undefined;
   readonly companies: Companies;
-  /** Tokens that are no longer good. */
+  /** Revoked tokens. */
   readonly revocations: Revocations;
-  /** Work for the backend and WhatsApp; undefined beside a system that does it. */
+  /** Work for the backend and WhatsApp; undefined if another system does it (`--shadow`). */
   readonly deliveries: DeliveryQueue | undefined;
-  /** Takes messages from people; undefined where nothing is delivered. */
+  /** Takes messages from people; undefined if nothing is delivered. */
   readonly inbound: InboundServer | undefined;
   sources(): readonly SourceStatus[];
-  /** Publishes at the MQTT broker, resolves after its ack; undefined where there is none. */
+  /** Publishes to the MQTT broker, resolves after its ack; undefined if there is no broker. */
   readonly publish?: ((message: Outgoing, timeoutMs: number) => Promise<void>) | undefined;
-  /** Figures of all of these; made where it is not given. */
+  /** Metrics of all of these; created if not given. */
   readonly registry?: Registry | undefined;
-  /** Publishes at AWS IoT Core; undefined where it is not configured. */
+  /** Publishes to AWS IoT Core; undefined if it is not configured. */
   readonly awsIot?: AwsIotService | undefined;
 }

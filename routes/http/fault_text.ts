@@ -1,4 +1,4 @@
-/** What a zod schema refuses, in words for those who sent it. */
+/** Describes what a zod schema refuses, for the client that sent it. */
 
 import type { z } from "zod";
 
@@ -11,7 +11,9 @@ const KINDS: Readonly<Record<string, string>> = {
   string: "a text",
 };
 
-/** For `safeParse(value, { error: faultText })`; a text that the schema itself has goes before. */
+/**
+ * For `safeParse(value, { error: faultText })`; a message in the schema itself takes precedence.
+ */
 export const faultText: z.core.$ZodErrorMap = (issue) => {
   if (issue.input === undefined) return "is missing";
   switch (issue.code) {
@@ -21,12 +23,12 @@ export const faultText: z.core.$ZodErrorMap = (issue) => {
       if (issue.origin !== "string" && issue.origin !== "array") {
         return `must be ${issue.inclusive ? "at least" : "above"} ${issue.minimum}`;
       }
-      return "may not be empty";
+      return "must not be empty";
     case "too_big":
-      if (issue.origin === "string") return `may have at most ${issue.maximum} characters`;
-      return `may be at most ${issue.maximum}`;
+      if (issue.origin === "string") return `must have at most ${issue.maximum} characters`;
+      return `must be at most ${issue.maximum}`;
     case "unrecognized_keys":
-      return `may not have ${issue.keys.join(", ")}`;
+      return `must not have ${issue.keys.join(", ")}`;
   }
   return undefined;
 };

@@ -14,10 +14,12 @@ export const BAD_HOST = {
   detail: "Host must be a host name or an IP address, with or without a port",
 } as const;
 
-/** Most requests name the same. */
+/** Cached, since most requests name the same host. */
 let lastGood: string | undefined;
 
-/** Whether `host`, as it stands in `Host`, makes a URL: the standard of URLs refuses some names. */
+/**
+ * Whether the value of a `Host` header can be part of a URL: the URL standard refuses some names.
+ */
 export function isHost(host: string): boolean {
   if (host === lastGood) return true;
   const isGood = host.length <= MAX_LENGTH && HOST.test(host) && URL.canParse(`http://${host}`);
@@ -26,7 +28,7 @@ export function isHost(host: string): boolean {
 }
 
 /**
- * Comes before everything that parses the URL. Our own server has checked what it read itself.
+ * Must run before anything parses the URL. Our own server has already checked what it read itself.
  * @throws {ProblemError} 400
  */
 export async function requireHost(c: Context, next: () => Promise<void>): Promise<void> {
@@ -35,7 +37,7 @@ export async function requireHost(c: Context, next: () => Promise<void>): Promis
   await next();
 }
 
-/** HTTP/2 has no `Host`, and Deno's server makes the URL of what it has, without a look at it. */
+/** HTTP/2 has no `Host`; Deno's server puts the authority into the URL without checking it. */
 function hostOf(c: Context): string {
   const authority = c.req.url.slice(c.req.url.indexOf("//") + 2);
   return c.req.header("host") ?? authority.slice(0, authority.search(/[/?#]|$/));

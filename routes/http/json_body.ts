@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { faultText } from "./fault_text.ts";
 import { ProblemError } from "./problem.ts";
 
-/** @throws {ProblemError} 400 that names the field which is wrong. */
+/** @throws {ProblemError} 400 that names the invalid field. */
 export async function jsonBody<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
   const text = await c.req.text();
   let value: unknown;

@@ -1,27 +1,27 @@
-/** What our own server offers beside a request; under `Deno.serve` there is none of it. */
+/** What our own server adds to a request; `Deno.serve` has none of it. */
 
 import type { EventBody } from "../../broker/streams/sse_sink.ts";
 import type { ClientSocket } from "../../broker/streams/ws_sink.ts";
 
-/** What a handler gets of a request beside it. */
+/** What a handler gets besides the request. */
 export interface RequestInfo extends Deno.ServeHandlerInfo {
-  /** Where it is there, streams have to be opened through it. */
+  /** If it is set, streams must be opened through it. */
   readonly direct?: OwnConnection;
-  /** False over HTTP/2 behind our own server: Deno's WebSocket takes 64 MiB into memory. */
+  /** False over HTTP/2 behind our own server: Deno's WebSocket buffers up to 64 MiB. */
   readonly mayUpgrade?: false;
 }
 
-/** The connection of a request. The handler may take one of both, once. */
+/** The connection of a request. The handler may open one of the two, once. */
 export interface OwnConnection {
-  /** A stream of events: the handler's response gives its head. */
+  /** Opens an event stream; the handler's response supplies its head. */
   openEvents(onGone: () => void): EventBody;
-  /** Answers the handshake (RFC 6455, 4.2); undefined where the request is none. */
+  /** Answers the handshake (RFC 6455, 4.2); undefined if the request is not a valid one. */
   upgrade(handlers: WebSocketHandlers, options: UpgradeOptions): ClientSocket | undefined;
 }
 
 export interface WebSocketHandlers {
   onMessage(data: string | ArrayBuffer): void;
-  /** A message was longer than it may be; the socket takes no more, and waits to be closed. */
+  /** A message exceeded the limit; the socket reads no more, and waits to be closed. */
   onTooBig(): void;
   /** The connection is gone. Called once. */
   onGone(): void;
@@ -30,6 +30,6 @@ export interface WebSocketHandlers {
 export interface UpgradeOptions {
   readonly protocol?: string | undefined;
   readonly maxMessageBytes: number;
-  /** The client may send as fast as it can: the handler bounds what it sends. */
+  /** The client may send without throttling: the handler limits what it sends. */
   readonly isBulk?: boolean | undefined;
 }

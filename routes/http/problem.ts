@@ -39,7 +39,7 @@ export function problem({ status, code, detail, headers }: ProblemOptions): Resp
   });
 }
 
-/** Ends a request with a problem document; thrown inside of handlers. */
+/** Ends a request with a problem document; thrown in handlers. */
 export class ProblemError extends Error {
   override readonly name = "ProblemError";
   constructor(readonly options: ProblemOptions) {

@@ -1,8 +1,8 @@
-/** Parameters of a query: schemas that check them, and that openapi.json describes them by. */
+/** Query parameters: schemas that check them, and describe them in openapi.json. */
 
 import { z } from "zod";
 
-/** A parameter that is wrong; `code` is stable. */
+/** An invalid parameter; `code` is stable. */
 export class QueryError extends Error {
   override readonly name = "QueryError";
   constructor(readonly code: string, message: string) {
@@ -20,20 +20,20 @@ export function whole(min: number, max: number) {
 
 /** `1` or `true`, `0` or `false`. */
 export function flag() {
-  return z.enum(["1", "true", "0", "false"], { error: "may be 1 or 0" })
+  return z.enum(["1", "true", "0", "false"], { error: "must be 1 or 0" })
     .transform((word) => word === "1" || word === "true")
     .pipe(z.boolean())
     .meta({ allowEmptyValue: true }).default(false);
 }
 
-/** One of some words; `message` says which. */
+/** One of the given words; `message` lists them. */
 export function word<const T extends readonly string[]>(words: T, message: string) {
   return z.enum(words, { error: message });
 }
 
 /**
- * Checks parameters by their schemas; of one that is repeated, the first.
- * @throws {QueryError} `bad_<name>` for the first that is wrong.
+ * Checks parameters by their schemas; uses the first value of a repeated one.
+ * @throws {QueryError} `bad_<name>` for the first invalid one.
  */
 export function parseQuery<T extends z.ZodRawShape>(
   query: URLSearchParams,

@@ -1,4 +1,4 @@
-/** Opens a client's WebSocket: on our own server's connection, or as Deno does where it serves. */
+/** Opens a client's WebSocket on our own server's connection, or with Deno under `Deno.serve`. */
 
 import type { Context } from "hono";
 import type { ClientSocket } from "../../broker/streams/ws_sink.ts";
@@ -6,13 +6,13 @@ import type { RequestInfo } from "./own_server.ts";
 import { ProblemError } from "./problem.ts";
 
 export interface WebSocketOptions {
-  /** A longer message is not read where the server can help it. */
+  /** Longer messages are not read if the server can avoid it. */
   readonly maxMessageBytes: number;
-  /** The client may send as fast as it can: what it sends is bounded by `onMessage`. */
+  /** The client may send without throttling: `onMessage` limits what it sends. */
   readonly isBulk?: boolean;
   onOpen(socket: ClientSocket): void;
   onMessage(data: unknown): void;
-  /** A message was longer than it may be, and nothing more is read. */
+  /** A message exceeded the limit, and nothing more is read. */
   onTooBig(): void;
   /** The connection is gone. */
   onGone(): void;
@@ -27,7 +27,7 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 const preventDefault = (event: Event) => event.preventDefault();
 
-/** @throws {ProblemError} 400 where the request is no handshake. */
+/** @throws {ProblemError} 400 if the request is not a handshake. */
 export function openWebSocket(c: Context, options: WebSocketOptions): Response {
   const { direct, mayUpgrade } = infoOf(c);
   if (!direct) {
@@ -48,11 +48,11 @@ export function infoOf(c: Context): Partial<RequestInfo> {
 function openByDeno(c: Context, options: WebSocketOptions): Response {
   const { socket, response } = upgradeByDeno(c);
   socket.binaryType = "arraybuffer";
-  // Listeners take less of each client's memory than handlers such as `onopen` do.
+  // Listeners take less memory per client than handlers such as `onopen`.
   socket.addEventListener("open", () => options.onOpen(new DenoSocket(socket)), { once: true });
   socket.addEventListener("message", ({ data }) => options.onMessage(data));
   socket.addEventListener("close", () => options.onGone());
-  // What went wrong with a client's connection is told by its close.
+  // The close event reports what went wrong with a client's connection.
   socket.addEventListener("error", preventDefault);
   return response;
 }
@@ -69,7 +69,7 @@ function upgradeByDeno(c: Context): Deno.WebSocketUpgrade {
   }
 }
 
-/** The first that the client offers. */
+/** The first subprotocol that the client offers. */
 function protocolOf(c: Context): string | undefined {
   const first = c.req.header("sec-websocket-protocol")?.split(",")[0]?.trim();
   return first !== undefined && TOKEN.test(first) ? first : undefined;
@@ -79,12 +79,12 @@ function badUpgrade(): ProblemError {
   return new ProblemError({
     status: 400,
     code: "bad_upgrade",
-    detail: "Not a WebSocket handshake: it is a GET over HTTP/1.1 without a body, " +
+    detail: "Not a WebSocket handshake: send a GET over HTTP/1.1 without a body, " +
       "with Connection: Upgrade and Sec-WebSocket-Key",
   });
 }
 
-/** A frame that arrives behind `close` makes Deno drop the socket before the code is written. */
+/** If a frame arrives after `close`, Deno drops the socket before the code is written. */
 const BEFORE_CLOSE_MS = 100;
 
 class DenoSocket implements ClientSocket {
@@ -108,7 +108,7 @@ class DenoSocket implements ClientSocket {
   send(text: string): void {
     const before = this.socket.bufferedAmount;
     this.socket.send(text);
-    // In the unit of bufferedAmount, or the difference would move with each message.
+    // In the unit of bufferedAmount; otherwise the difference would drift with each message.
     this.#sent += this.socket.bufferedAmount - before;
   }
 

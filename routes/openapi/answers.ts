@@ -1,4 +1,4 @@
-/** What the routes answer, as schemas. */
+/** Schemas of the routes' answers. */
 
 import { z } from "zod";
 
@@ -6,42 +6,42 @@ const count = z.int().min(0);
 /** In seconds or bytes. */
 const amount = z.number().min(0);
 
-export const deviceIdSchema = z.string().min(1).max(128).describe("Name of a device");
-export const cursorSchema = z.string().max(64).describe("A position in the log; opaque");
+export const deviceIdSchema = z.string().min(1).max(128).describe("Id of a device");
+export const cursorSchema = z.string().max(64).describe("An opaque position in the log");
 const payload = z.unknown().describe("The device's message, as the device sent it");
 
 export const problemSchema = z.object({
   type: z.literal("about:blank"),
   title: z.string().describe("The status in words"),
   status: z.int().min(400).max(599),
-  detail: z.string().describe("For people: what is wrong, and what to do"),
-  code: z.string().regex(/^[a-z_]+$/).describe("For programs: does not change"),
+  detail: z.string().describe("For people: what is wrong and what to do"),
+  code: z.string().regex(/^[a-z_]+$/).describe("For programs: a stable code"),
 }).strict();
 
 export const streamStatsSchema = z.object({
-  total_messages_processed: count.describe("Messages that came in here and were stored"),
-  active_subscribers: count.describe("Streams that are open"),
-  devices_being_monitored: count.describe("Devices that somebody asked for"),
+  total_messages_processed: count.describe("Messages received and stored"),
+  active_subscribers: count.describe("Open streams"),
+  devices_being_monitored: count.describe("Devices that clients asked for"),
 }).strict();
 
 const deviceSchema = z.object({
   device_id: deviceIdSchema,
-  last_seen: z.iso.datetime().describe("When its last message came in"),
+  last_seen: z.iso.datetime().describe("When its last message arrived"),
   state: z.enum(["online", "stale"]).describe("`stale` after `STALE_SECONDS` of silence"),
 });
 
 export const devicesSchema = z.object({
   devices: z.array(deviceSchema),
-  next: z.string().nullable().describe("Where the next page begins; null on the last"),
+  next: z.string().nullable().describe("Start of the next page; null on the last page"),
 });
 
 export const lastMessageSchema = deviceSchema.extend({ message: payload });
 
 export const messagesSchema = z.object({
   messages: z.array(payload),
-  next: cursorSchema.nullable().describe("Give it as `since` for the next page; null on the last"),
+  next: cursorSchema.nullable().describe("Use as `since` for the next page; null on the last page"),
   status: z.enum(["full", "partial", "none"])
-    .describe("`full`: nothing is missing after `since`; `partial`: some is no longer kept"),
+    .describe("`full`: nothing is missing after `since`; `partial`: some is no longer stored"),
 });
 
 export const publishedSchema = z.object({
@@ -80,19 +80,19 @@ export const aliveSchema = z.object({ status: z.literal("ok") });
 
 export const readySchema = z.object({
   status: z.enum(["ok", "degraded"]),
-  reasons: z.array(z.string()).optional().describe("What is away, where it is degraded"),
+  reasons: z.array(z.string()).optional().describe("What is unavailable, if degraded"),
 });
 
 export const notReadySchema = z.object({
   status: z.enum(["starting", "draining"]),
-  reasons: z.array(z.string()).optional().describe("What it waits for"),
+  reasons: z.array(z.string()).optional().describe("What the server waits for"),
 });
 
 const transport = z.looseObject({
-  connections: count.describe("Open now"),
+  connections: count.describe("Currently open"),
   connections_total: count.describe("Opened since the start"),
   sent: count,
-  dropped: count.describe("Messages that slow clients lost"),
+  dropped: count.describe("Messages dropped for slow clients"),
 });
 
 export const statsSchema = z.looseObject({
@@ -111,7 +111,7 @@ export const statsSchema = z.looseObject({
     dropped: count,
     reconnects: count,
     lag: count.nullable()
-      .describe("Messages still to be read upstream; null where the source cannot know"),
+      .describe("Messages not yet read from the source; null if unknown"),
   })),
   transports: z.object({ ws: transport, sse: transport }),
   deliveries: z.looseObject({ waiting: count, oldest_ms: amount }).nullable(),

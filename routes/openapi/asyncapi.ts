@@ -1,4 +1,4 @@
-/** The stream, described for programs: made from the schemas. */
+/** The description of the stream for programs, generated from the schemas. */
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -23,7 +23,7 @@ export function asyncapi(): Record<string, unknown> {
       title: "Telecast",
       version: "1",
       description:
-        "Messages of devices, over WebSocket and Server-Sent Events at one path; from people at /ws.",
+        "Device messages over WebSocket or Server-Sent Events; messages from people at /ws.",
     },
     defaultContentType: "application/json",
     channels: {
@@ -37,7 +37,7 @@ export function asyncapi(): Record<string, unknown> {
           }])),
           command: {
             name: "command",
-            summary: "WebSocket: what a client asks for on an open connection",
+            summary: "WebSocket: a client's command on an open connection",
             payload: schemaOf(commandSchema),
           },
         },
@@ -54,25 +54,25 @@ export function asyncapi(): Record<string, unknown> {
     operations: {
       receive: {
         action: "send",
-        summary: "What the server sends",
+        summary: "Events that the server sends",
         channel: { $ref: "#/channels/stream" },
         messages: events.map(([name]) => ref(name)),
       },
       command: {
         action: "receive",
-        summary: "What a client may send",
+        summary: "Commands that a client may send",
         channel: { $ref: "#/channels/stream" },
         messages: [ref("command")],
       },
       handIn: {
         action: "receive",
-        summary: "Messages from people that a peer hands in",
+        summary: "Messages from people, sent by a peer",
         channel: { $ref: "#/channels/inbound" },
         messages: Object.keys(INBOUND_FRAMES).map((name) => ref(name, "inbound")),
       },
       answer: {
         action: "send",
-        summary: "What became of each",
+        summary: "The outcome of each message",
         channel: { $ref: "#/channels/inbound" },
         messages: Object.keys(INBOUND_ANSWERS).map((name) => ref(name, "inbound")),
       },
@@ -80,7 +80,7 @@ export function asyncapi(): Record<string, unknown> {
   };
 }
 
-/** A WebSocket frame; Server-Sent Events have the same three parts in lines of their own. */
+/** A WebSocket frame; Server-Sent Events have the same three parts on separate lines. */
 function frameSchema(event: string): unknown {
   const { data, id } = EVENT_SCHEMAS[event]!;
   return schemaOf(z.object({

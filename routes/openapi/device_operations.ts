@@ -1,4 +1,4 @@
-/** Devices: what is known of them, and commands to them. */
+/** Operations on devices: their state, and commands to them. */
 
 import { commandSchema } from "../api/commands.ts";
 import { devicesQuerySchema, messagesQuerySchema } from "../api/devices.ts";
@@ -19,8 +19,8 @@ const id: Parameter = {
   description: "The device's id",
   schema: deviceIdSchema,
 };
-/** MQTT has no topic with #, + or NUL. */
-// deno-lint-ignore no-control-regex -- that is what must not be there
+/** An MQTT topic must not contain #, + or control characters. */
+// deno-lint-ignore no-control-regex -- control characters are what it excludes
 const COMMANDABLE = /^(?=.*\S)[^#+\x00-\x1f\x7f-\x9f]+$/;
 const example = { path: { id: EXAMPLE_DEVICE } };
 const message = { device_id: EXAMPLE_DEVICE, data: { speed: 42 } };
@@ -33,7 +33,7 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/devices",
     id: "devices",
     tag: "Devices",
-    summary: "All devices that the token grants",
+    summary: "Lists all devices that the token grants",
     query: devicesQuerySchema,
     answers: {
       200: {
@@ -50,7 +50,7 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/devices/{id}",
     id: "device",
     tag: "Devices",
-    summary: "One device, with its last message",
+    summary: "Returns one device with its last message",
     parameters: [id],
     answers: {
       200: {
@@ -67,7 +67,7 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/devices/{id}/messages",
     id: "deviceMessages",
     tag: "Devices",
-    summary: "What is kept of a device's messages, oldest first",
+    summary: "Lists the stored messages of a device, oldest first",
     parameters: [id],
     query: messagesQuerySchema,
     answers: {
@@ -87,13 +87,13 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
     tag: "Devices",
     summary: "Sends a command to a device",
     description:
-      "The body goes out as it was written, to `COMMAND_TOPIC_PREFIX` and the id: over " +
-      "AWS IoT Core where that is set, else over MQTT.",
+      "The body is published unchanged to the topic `COMMAND_TOPIC_PREFIX` plus the id: over " +
+      "AWS IoT Core if that is configured, otherwise over MQTT.",
     parameters: [{ ...id, schema: deviceIdSchema.regex(COMMANDABLE) }],
     body: { schema: commandSchema, example: { action: "report", every_seconds: 30 } },
     answers: {
       200: {
-        description: "The broker has acknowledged it",
+        description: "The broker acknowledged the command",
         schema: receiptSchema,
         example: {
           status: "published",
@@ -101,7 +101,7 @@ export const DEVICE_OPERATIONS: readonly Operation[] = [
           topic: `bombercat/commands/${EXAMPLE_DEVICE}`,
         },
       },
-      202: { description: "It is kept, and goes out once AWS IoT is back", schema: receiptSchema },
+      202: { description: "Buffered until AWS IoT Core is reachable", schema: receiptSchema },
     },
     problems: {
       400: ["bad_message", "invalid_topic"],

@@ -16,7 +16,7 @@ import { STREAM_OPERATIONS } from "./stream_operations.ts";
 import { TOKEN_OPERATIONS } from "./token_operations.ts";
 import { WORK_OPERATIONS } from "./work_operations.ts";
 
-/** Every route but for the page's own assets; a test holds it equal to what the program serves. */
+/** Every route except the pages' own assets; a test compares it with what the program serves. */
 export const OPERATIONS: readonly GuardedOperation[] = [
   ...STREAM_OPERATIONS,
   ...DEVICE_OPERATIONS,
@@ -32,7 +32,7 @@ function guarded(operation: Operation): GuardedOperation {
   return scope === undefined || scope === "none" ? operation : { ...operation, scope };
 }
 
-/** As this server has them: where no tokens are used, no route asks for one. */
+/** The operations of this server: without tokens, no route requires one. */
 export function operations({ tokens }: DocumentOptions): readonly GuardedOperation[] {
   return tokens ? OPERATIONS : OPERATIONS.map(({ scope: _, ...operation }) => operation);
 }
@@ -52,8 +52,8 @@ export function openapi(options: DocumentOptions): Json {
     info: {
       title: "Telecast",
       version: "1",
-      description: "Telemetry of devices, to browsers and services. Errors are problem documents " +
-        "(`application/problem+json`) with a `code` that does not change.",
+      description: "Device telemetry for browsers and services. Errors are problem documents " +
+        "(`application/problem+json`) with a stable `code`.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],
@@ -71,14 +71,14 @@ const SECURITY = {
     type: "http",
     scheme: "bearer",
     bearerFormat: "JWT",
-    description: `\`scope\` (${
+    description: `Claims: \`scope\` (${
       SCOPES.map((scope) => `\`${scope}\``).join(", ")
-    }; \`admin\` has all) and \`device_ids\` are its claims`,
+    }; \`admin\` includes all) and \`device_ids\``,
   },
   access_token: {
     type: "apiKey",
     in: "query",
     name: "access_token",
-    description: "The same token, where headers cannot be set",
+    description: "The same token, for clients that cannot set headers",
   },
 };

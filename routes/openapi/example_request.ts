@@ -1,4 +1,4 @@
-/** A request that works, made from an operation's examples. */
+/** A working request, built from an operation's examples. */
 
 import type { Operation } from "./operation.ts";
 
@@ -8,7 +8,7 @@ export interface ExampleRequest {
   readonly target: string;
   /** JSON text. */
   readonly body?: string;
-  /** The answer does not end by itself. */
+  /** The answer is a stream that does not end by itself. */
   readonly endless: boolean;
 }
 
@@ -28,7 +28,7 @@ export function exampleRequest(
   };
 }
 
-/** The request as a command for a shell; `TOKEN` is expected to be set where one is needed. */
+/** The request as a shell command; it expects `TOKEN` to be set if a token is required. */
 export function curlCommand(
   { method, target, body, endless }: ExampleRequest,
   { origin, token }: { readonly origin: string; readonly token: boolean },

@@ -5,7 +5,7 @@ import type { Scope } from "../access/scopes.ts";
 
 export interface Answer {
   readonly description: string;
-  /** Of the body; none where the answer has no body, or one that is not JSON. */
+  /** Schema of the body; unset if the answer has no body, or one that is not JSON. */
   readonly schema?: z.ZodType;
   /** `application/json` unless given. */
   readonly type?: string;
@@ -14,36 +14,36 @@ export interface Answer {
 
 export interface Operation {
   readonly method: "get" | "post";
-  /** Places of parameters in braces: `/api/v1/devices/{id}`. */
+  /** With parameters in braces: `/api/v1/devices/{id}`. */
   readonly path: string;
-  /** Names the operation for programs that are generated. */
+  /** The operation's name in generated clients. */
   readonly id: string;
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly Parameter[];
-  /** What checks the query, so that it describes it too. */
+  /** The schema that checks the query, and also describes it. */
   readonly query?: z.ZodObject;
-  /** What checks the body. */
+  /** The schema that checks the body. */
   readonly body?: { readonly schema: z.ZodType; readonly example: unknown };
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Codes of its problem documents by status, beside those that {@linkcode problemsOf} adds. */
+  /** Codes of its problem documents by status, besides those that {@linkcode problemsOf} adds. */
   readonly problems?: Readonly<Record<number, readonly string[]>>;
-  /** It takes nothing but WebSockets: there is no command to try it with. */
+  /** It accepts only WebSockets, so there is no command to try it. */
   readonly websocketOnly?: true;
-  /** Values that work: what the examples in the docs are made of. */
+  /** Working values, used in the examples of the docs. */
   readonly example?: {
     readonly path?: Readonly<Record<string, string>>;
     readonly query?: Readonly<Record<string, string>>;
   };
 }
 
-/** With the scope that its route asks for, where tokens are used; open to all without one. */
+/** An operation with the scope that its route requires; open to all without one. */
 export interface GuardedOperation extends Operation {
   readonly scope?: Scope;
 }
 
-/** A parameter that no schema of a query has. */
+/** A parameter that is not part of a query schema. */
 export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
@@ -54,7 +54,7 @@ export interface Parameter {
 
 export type Json = Record<string, unknown>;
 
-/** The JSON schema of what is taken (`input`) or sent (`output`). */
+/** The JSON schema of what is received (`input`) or sent (`output`). */
 export function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {
   const { $schema: _, ...json } = z.toJSONSchema(schema, { io });
   return json;
@@ -78,7 +78,7 @@ interface DescribedAnswer {
   readonly content?: Readonly<Record<string, Content>>;
 }
 
-/** An operation as OpenAPI has it. */
+/** An operation in the form of OpenAPI. */
 export interface Described {
   readonly parameters: readonly DescribedParameter[];
   readonly requestBody?: {
@@ -157,7 +157,7 @@ function answersOf({ answers }: Operation): Record<string, DescribedAnswer> {
   );
 }
 
-/** Every problem that the operation may end in: codes by status. */
+/** Every problem that the operation may return: codes by status. */
 export function problemsOf({ method, path, scope, body, problems = {} }: GuardedOperation) {
   const all: Record<number, Set<string>> = {};
   const add = (status: number, ...codes: readonly string[]) => {
@@ -187,20 +187,20 @@ export function problemsOf({ method, path, scope, body, problems = {} }: Guarded
 }
 
 const PROBLEM_TEXT: Record<number, string> = {
-  400: "A parameter or the body is wrong: `detail` says which, and how it should be",
-  401: "No token, no good one, or one of the past",
-  403: "The token does not allow it",
-  404: "There is no such thing",
-  408: "The body did not come in time",
-  409: "It cannot be done as things stand",
+  400: "A parameter or the body is invalid: `detail` says what to change",
+  401: "The token is missing, invalid, expired or revoked",
+  403: "The token, or the origin of the page, does not allow this",
+  404: "Not found",
+  408: "The body did not arrive in time",
+  409: "Not possible in the current state",
   413: "The body is too large",
-  415: "A page sends a body that is not declared as JSON",
+  415: "A page sent a body that is not declared as JSON",
   414: "The URL is too long",
-  426: "It takes WebSockets only",
-  429: "Too many: try again after `Retry-After`",
+  426: "Only WebSockets are accepted, in the supported version",
+  429: "Too many requests or connections: try again after `Retry-After`",
   431: "The headers are too large",
-  500: "The server failed: its log says why",
-  503: "Not now: try again after `Retry-After`",
+  500: "The server failed: see its log",
+  503: "Currently unavailable: try again after `Retry-After`",
 };
 
 function problemAnswers(operation: GuardedOperation): Record<string, DescribedAnswer> {

@@ -1,4 +1,4 @@
-/** What goes upstream: to the MQTT broker and to AWS IoT Core. */
+/** Operations that publish to the MQTT broker and to AWS IoT Core. */
 
 import { eventSchema, telemetrySchema } from "../api/iot.ts";
 import { publishSchema } from "../api/publish.ts";
@@ -6,8 +6,8 @@ import { iotStatusSchema, publishedSchema, receiptSchema } from "./answers.ts";
 import type { Answer, Operation } from "./operation.ts";
 
 const receipts = (example: Record<string, string>): Record<number, Answer> => ({
-  200: { description: "AWS IoT Core has acknowledged it", schema: receiptSchema, example },
-  202: { description: "It is kept, and goes out once AWS IoT is back", schema: receiptSchema },
+  200: { description: "AWS IoT Core acknowledged the message", schema: receiptSchema, example },
+  202: { description: "Buffered until AWS IoT Core is reachable", schema: receiptSchema },
 });
 const IOT_PROBLEMS = {
   400: ["bad_message"],
@@ -21,15 +21,15 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/publish",
     id: "publish",
     tag: "Publishing",
-    summary: "Publishes at the MQTT broker",
-    description: "A payload that is text goes out as it is, anything else as the JSON it was.",
+    summary: "Publishes a message to the MQTT broker",
+    description: "A text payload is sent as it is, anything else as its JSON text.",
     body: {
       schema: publishSchema,
       example: { topic: "fleet/notices", payload: { text: "Depot closes at six" }, qos: 1 },
     },
     answers: {
       200: {
-        description: "The broker has acknowledged it",
+        description: "The broker acknowledged the message",
         schema: publishedSchema,
         example: { status: "published", topic: "fleet/notices", qos: 1 },
       },
@@ -41,7 +41,7 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/iot/telemetry",
     id: "iotTelemetry",
     tag: "AWS IoT",
-    summary: "Telemetry of a device, to AWS IoT Core",
+    summary: "Publishes telemetry of a device to AWS IoT Core",
     body: {
       schema: telemetrySchema,
       example: { device_id: "bombercat-001", data: { temperature: 21.5 } },
@@ -54,7 +54,7 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/iot/events",
     id: "iotEvent",
     tag: "AWS IoT",
-    summary: "An event of a device, to AWS IoT Core",
+    summary: "Publishes an event of a device to AWS IoT Core",
     body: {
       schema: eventSchema,
       example: { device_id: "bombercat-001", event: "door_open", metadata: { door: 2 } },
@@ -67,7 +67,7 @@ export const PUBLISH_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/iot/status",
     id: "iotStatus",
     tag: "AWS IoT",
-    summary: "How the connection to AWS IoT Core is",
-    answers: { 200: { description: "Its state", schema: iotStatusSchema } },
+    summary: "Returns the state of the connection to AWS IoT Core",
+    answers: { 200: { description: "The state", schema: iotStatusSchema } },
   },
 ];

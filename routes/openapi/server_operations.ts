@@ -1,4 +1,4 @@
-/** Health, metrics, descriptions and pages: what is open to all, but for the metrics. */
+/** Health, metrics, descriptions and pages: open to all, except the metrics. */
 
 import { z } from "zod";
 import { aliveSchema, notReadySchema, readySchema } from "./answers.ts";
@@ -24,22 +24,22 @@ export const SERVER_OPERATIONS: readonly Operation[] = [
     path: "/livez",
     id: "livez",
     tag: "Server",
-    summary: "Whether the process is worth keeping alive",
-    answers: { 200: { description: "It is", schema: aliveSchema, example: { status: "ok" } } },
+    summary: "Liveness: whether the process should be kept alive",
+    answers: { 200: { description: "Alive", schema: aliveSchema, example: { status: "ok" } } },
   },
   {
     method: "get",
     path: "/readyz",
     id: "readyz",
     tag: "Server",
-    summary: "Whether it may get traffic",
+    summary: "Readiness: whether the server may get traffic",
     answers: {
       200: {
-        description: "It may; where a broker or the store is away, `reasons` names them",
+        description: "Ready. If a broker or the store is unavailable, `reasons` names it",
         schema: readySchema,
         example: { status: "degraded", reasons: ["mqtt: connection refused"] },
       },
-      503: { description: "It starts or drains", schema: notReadySchema },
+      503: { description: "The server is starting or draining", schema: notReadySchema },
     },
   },
   {
@@ -47,10 +47,10 @@ export const SERVER_OPERATIONS: readonly Operation[] = [
     path: "/metrics",
     id: "metrics",
     tag: "Server",
-    summary: "Figures for Prometheus",
+    summary: "Metrics for Prometheus",
     answers: {
       200: {
-        description: "Text of version 0.0.4",
+        description: "Prometheus text format, version 0.0.4",
         type: "text/plain; version=0.0.4; charset=utf-8",
       },
     },
@@ -60,7 +60,7 @@ export const SERVER_OPERATIONS: readonly Operation[] = [
     path: "/openapi.json",
     id: "openapi",
     tag: "Server",
-    summary: "This description",
+    summary: "This description as OpenAPI",
     answers: {
       200: { description: "OpenAPI 3.1", schema: z.looseObject({ paths: z.looseObject({}) }) },
     },
@@ -75,7 +75,7 @@ export const SERVER_OPERATIONS: readonly Operation[] = [
       200: { description: "AsyncAPI 3.0", schema: z.looseObject({ channels: z.looseObject({}) }) },
     },
   },
-  file("/docs", "docs", { summary: "This description, to read", type: HTML }),
+  file("/docs", "docs", { summary: "This description as a web page", type: HTML }),
   file("/", "page", { summary: "The live page", type: HTML }),
   file("/ops", "ops", { summary: "The operator's page", type: HTML }),
   file("/client.js", "client", {

@@ -1,4 +1,4 @@
-/** The stream, and its figures. */
+/** The stream, and its statistics. */
 
 import { z } from "zod";
 import { EVENT_SCHEMAS } from "../streams/event_schemas.ts";
@@ -8,15 +8,15 @@ import { cursorSchema, deviceIdSchema, statsSchema, streamStatsSchema } from "./
 import type { Operation } from "./operation.ts";
 
 const STREAM_TEXT = `With \`Upgrade: websocket\` it is a WebSocket, otherwise Server-Sent Events. \
-Each event has a name, JSON data and, for most, an \`id\`: the cursor to give back as \`since\` (or \
-\`Last-Event-ID\`) after a disconnect. Every event and command is described in \
-[/asyncapi.json](asyncapi.json). Over WebSocket a wrong parameter is an \`error\` event with the \
-same code, then close code 1008.`;
+Each event has a name and JSON data, and most have an \`id\`: the cursor to send as \`since\` (or \
+\`Last-Event-ID\`) after a disconnect. All events and commands are described in \
+[/asyncapi.json](asyncapi.json). Over WebSocket, an invalid parameter causes an \`error\` event \
+with the same code, then close code 1008.`;
 
 const sseEvents = Object.entries(EVENT_SCHEMAS)
   .filter(([, { transports }]) => transports.includes("sse")).map(([name]) => name);
 
-/** One event; `data` is JSON text of the form that asyncapi.json has for it. */
+/** One event; `data` is JSON text in the form that asyncapi.json describes. */
 const sseEventSchema = z.object({
   event: z.enum(sseEvents),
   data: z.string(),
@@ -34,36 +34,36 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/stream",
     id: "stream",
     tag: "Stream",
-    summary: "Messages of devices, as they come",
+    summary: "Streams device messages in real time",
     description: STREAM_TEXT,
     parameters: [
       {
         name: "device_ids",
         in: "query",
         description:
-          "Ids joined by commas, or the parameter repeated. `*` is every device, an id that ends " +
-          "in `*` a prefix. A WebSocket needs this or `device_id`; for SSE, neither of them is " +
-          "every device",
+          "Device ids, separated by commas or with the parameter repeated. `*` is every device; " +
+          "an id that ends in `*` is a prefix. A WebSocket needs this or `device_id`; SSE " +
+          "without either streams every device",
         schema: z.array(deviceIdSchema).max(500),
         explode: false,
       },
       {
         name: "device_id",
         in: "query",
-        description: "One id as it stands, commas and a `*` at the end included; may be repeated",
+        description: "One id, taken literally, with commas and a `*` at the end; may be repeated",
         schema: z.array(deviceIdSchema).max(500),
         explode: true,
       },
       {
         name: "since",
         in: "query",
-        description: "A cursor: first everything that is kept after it, then live",
+        description: "A cursor: first all stored messages after it, then live messages",
         schema: cursorSchema,
       },
       {
         name: "Last-Event-ID",
         in: "header",
-        description: "SSE: the same as `since`, and wins over it",
+        description: "SSE: the same as `since`, and takes precedence over it",
         schema: z.string(),
       },
     ],
@@ -71,7 +71,7 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
     answers: {
       101: { description: "The WebSocket is open" },
       200: {
-        description: "Server-Sent Events, until either side ends it",
+        description: "Server-Sent Events, until either side ends the stream",
         type: "text/event-stream",
         schema: sseEventSchema,
       },
@@ -88,12 +88,12 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/api/v1/stream/stats",
     id: "streamStats",
-    tag: "Figures",
+    tag: "Statistics",
     summary: "Three counters for dashboards",
     query: statsQuerySchema,
     answers: {
       200: {
-        description: "The counters of this instance, or sums over all",
+        description: "The counters of this instance, or sums over all instances",
         schema: streamStatsSchema,
         example: {
           total_messages_processed: 15200,
@@ -109,8 +109,8 @@ export const STREAM_OPERATIONS: readonly Operation[] = [
     method: "get",
     path: "/api/v1/stats",
     id: "stats",
-    tag: "Figures",
-    summary: "Everything about this instance",
+    tag: "Statistics",
+    summary: "Detailed statistics of this instance",
     answers: {
       200: { description: "Sources, clients, the log, deliveries, memory", schema: statsSchema },
     },

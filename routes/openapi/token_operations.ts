@@ -1,4 +1,4 @@
-/** Taking tokens back. */
+/** Operations that revoke tokens. */
 
 import { z } from "zod";
 import { revokeSchema } from "../api/revocation.ts";
@@ -7,9 +7,9 @@ import type { Operation } from "./operation.ts";
 const seconds = z.int().describe("Seconds since 1970");
 const revokedSchema = z.object({
   jti: z.string().optional().describe("One token"),
-  sub: z.string().optional().describe("All of a subject that were issued up to `revoked_at`"),
+  sub: z.string().optional().describe("All tokens of this subject issued up to `revoked_at`"),
   revoked_at: seconds,
-  expires_at: seconds.describe("Forgotten from then on"),
+  expires_at: seconds.describe("Seconds since 1970, when the revocation is forgotten"),
 });
 const revoked = { jti: "4f1c", revoked_at: 1_764_000_000, expires_at: 1_766_592_000 };
 
@@ -19,11 +19,12 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/tokens/revoke",
     id: "revokeTokens",
     tag: "Tokens",
-    summary: "Takes back one token by its `jti`, or all of a subject that were issued up to now",
-    description: "On every instance within two seconds; streams that use one end with `goodbye`.",
+    summary: "Revokes one token by its `jti`, or all tokens of a subject issued until now",
+    description:
+      "Takes effect on all instances within 2 seconds. Streams of such tokens end with `goodbye`.",
     body: { schema: revokeSchema, example: { jti: "4f1c" } },
     answers: {
-      200: { description: "It is no longer good", schema: revokedSchema, example: revoked },
+      200: { description: "The revocation", schema: revokedSchema, example: revoked },
     },
     problems: { 409: ["too_many_revocations"], 503: ["store_away"] },
   },
@@ -32,10 +33,10 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/tokens/revoked",
     id: "revokedTokens",
     tag: "Tokens",
-    summary: "What was taken back, and has not expired by itself",
+    summary: "Lists the revocations that have not expired",
     answers: {
       200: {
-        description: "All of them",
+        description: "All revocations",
         schema: z.object({ revoked: z.array(revokedSchema) }),
         example: { revoked: [revoked] },
       },

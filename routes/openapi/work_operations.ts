@@ -1,4 +1,4 @@
-/** Companies, and the work that their messages cause. */
+/** Operations on companies, and on the work that their messages cause. */
 
 import { z } from "zod";
 import { companySchema } from "../api/companies.ts";
@@ -14,7 +14,7 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     path: "/ws",
     id: "inbound",
     tag: "Alarms",
-    summary: "WebSocket: messages from people, each answered once it is stored",
+    summary: "WebSocket: messages from people, each is answered once it is stored",
     websocketOnly: true,
     answers: { 101: { description: "The WebSocket is open" } },
     problems: {
@@ -30,10 +30,10 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/empresas",
     id: "companies",
     tag: "Alarms",
-    summary: "The companies that messages may name",
+    summary: "Lists the companies that messages may name",
     answers: {
       200: {
-        description: "All of them",
+        description: "All companies",
         schema: z.object({ empresas: z.array(companySchema) }),
         example: { empresas: [company] },
       },
@@ -44,9 +44,9 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/empresas",
     id: "addCompany",
     tag: "Alarms",
-    summary: "Adds a company, or names it anew; on every instance at once",
+    summary: "Adds or renames a company, on every instance at once",
     body: { schema: companySchema, example: company },
-    answers: { 201: { description: "It is known", schema: companySchema, example: company } },
+    answers: { 201: { description: "The company", schema: companySchema, example: company } },
     problems: { 503: ["store_away"] },
   },
   {
@@ -54,11 +54,11 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/deliveries",
     id: "deliveries",
     tag: "Alarms",
-    summary: "Work for the backend and WhatsApp that failed for good, or waits",
+    summary: "Lists work for the backend and WhatsApp that failed for good, or waits",
     query: deliveriesQuerySchema,
     answers: {
       200: {
-        description: "The first 1,000",
+        description: "The first 1,000 deliveries",
         schema: deliveriesSchema,
         example: {
           deliveries: [{
@@ -79,14 +79,14 @@ export const WORK_OPERATIONS: readonly Operation[] = [
     path: "/api/v1/deliveries/{id}/retry",
     id: "retryDelivery",
     tag: "Alarms",
-    summary: "Tries a delivery that failed for good once more",
+    summary: "Retries a delivery that failed for good",
     parameters: [{
       name: "id",
       in: "path",
       description: "The delivery's id",
       schema: z.string().min(1),
     }],
-    answers: { 200: { description: "It waits for its turn", schema: retriedSchema } },
+    answers: { 200: { description: "The delivery waits for its turn", schema: retriedSchema } },
     problems: { 404: ["unknown_delivery"] },
     example: { path: { id: "cota-81" } },
   },

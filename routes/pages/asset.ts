@@ -18,12 +18,12 @@ export class Asset {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #packed = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
 
-  /** `name` gives the content type by its ending. */
+  /** The extension of `name` gives the content type. */
   constructor(name: string, text: string) {
     this.#type = TYPES[name.split(".").at(-1)!]!;
     this.#bytes = new TextEncoder().encode(text);
     const hash = createHash("sha256").update(this.#bytes).digest("base64url");
-    // Weak, since one tag stands for the plain and the packed bytes.
+    // Weak, since the plain and the compressed bytes share one tag.
     this.etag = `W/"${hash.slice(0, 22)}"`;
   }
 

@@ -1,4 +1,4 @@
-/** Both pages and the client library: everything that is served without a token. */
+/** Both pages and the client library, which are served without a token. */
 
 import { Hono } from "hono";
 import { contentSecurityPolicy } from "../access/content_security_policy.ts";
@@ -7,20 +7,22 @@ import { clientScript, clientTypes } from "./client_bundle.ts";
 import { pageFiles } from "./page_files.ts";
 
 export interface DashboardOptions {
-  /** Template of map tiles, `https://host/{z}/{x}/{y}.png`; without it the map draws no ground. */
+  /**
+   * Template of map tiles, `https://host/{z}/{x}/{y}.png`; without it the map has no background.
+   */
   readonly mapTilesUrl?: string | undefined;
-  /** Where the device id stands in a payload, if not at a usual place. */
+  /** Path of the device id in a payload, if it is not at a known place. */
   readonly deviceIdPath?: readonly string[] | undefined;
 }
 
-/** Asked again at each use, and answered with 304 where nothing has changed. */
+/** Revalidated at each use, and answered with 304 if nothing has changed. */
 const REVALIDATE = { "cache-control": "no-cache" };
 const FOREVER = { "cache-control": "public, max-age=31536000, immutable" };
 
 /** `/`, `/ops`, their assets, `/client.js` and `/client.d.ts`. */
 export function dashboardRoutes(options: DashboardOptions = {}): Hono {
   let made: Site | undefined;
-  // At the first request, since most that start a server never open the page.
+  // Built at the first request, since most servers never serve the page.
   const site = () => made ??= makeSite(options);
   const scriptHeaders = { ...REVALIDATE, "x-typescript-types": "./client.d.ts" };
   return new Hono()
@@ -32,7 +34,7 @@ export function dashboardRoutes(options: DashboardOptions = {}): Hono {
       const { version, files } = pageFiles();
       const file = files.get(c.req.param("path"));
       if (!file) return c.notFound();
-      // While a new version is rolled out, a page of the old one may ask here for its files.
+      // During a rollout, a page of the old version may request its files here.
       return file.respond(c, c.req.param("version") === version ? FOREVER : REVALIDATE);
     });
 }

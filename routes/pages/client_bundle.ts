@@ -1,4 +1,4 @@
-/** The client library as one file without types, so that a page can import it by its address. */
+/** The client library as one file without types, so that a page can import it by URL. */
 
 import { stripTypeScriptTypes } from "node:module";
 import audience from "../../client/audience.ts" with { type: "text" };
@@ -16,7 +16,7 @@ import waiting from "../../client/waiting.ts" with { type: "text" };
 import watchdog from "../../client/watchdog.ts" with { type: "text" };
 import webSocketLink from "../../client/websocket_link.ts" with { type: "text" };
 
-/** In an order in which nothing is used before it is there. */
+/** In an order in which everything is defined before it is used. */
 const MODULES = [
   streamError,
   values,
@@ -41,7 +41,7 @@ export function clientScript(): string {
   return [...parts, withoutTypes(telecast)].join("\n");
 }
 
-/** `/client.d.ts`: the module of types, and the one value that there is. */
+/** `/client.d.ts`: the types, and the only value that is exported. */
 export function clientTypes(): string {
   return `${types}\nexport declare const Telecast: TelecastConstructor;\n`;
 }

@@ -17,7 +17,7 @@ const PAGE_HEADERS = {
   "referrer-policy": "strict-origin-when-cross-origin",
 };
 
-/** `/openapi.json`, and `/docs` made from the same. */
+/** `/openapi.json`, and `/docs` built from the same operations. */
 export function openapiRoutes({ config }: Pick<AppDeps, "config">): Hono {
   const tokens = config.auth !== undefined;
   const css = new Asset("style.css", style);

@@ -1,4 +1,4 @@
-/** The files of both pages, their modules without types, under names that change with them. */
+/** The files of both pages, with modules stripped of types, under names that change with them. */
 
 import { createHash } from "node:crypto";
 import { stripTypeScriptTypes } from "node:module";
@@ -8,18 +8,18 @@ import { OPS_FILES, OPS_HTML } from "./ops/files.ts";
 import { SHARED_FILES, SHARED_HTML } from "./shared/files.ts";
 
 export interface PageFiles {
-  /** Names the version of all files together: relative imports then need no names of their own. */
+  /** One version for all files together, so that relative imports need no versioned names. */
   readonly version: string;
   /** By folder and name: `shared/theme.css`. */
   readonly files: ReadonlyMap<string, Asset>;
-  /** The pages, with the places of their files filled in. */
+  /** The pages, with the addresses of their files filled in. */
   readonly live: string;
   readonly ops: string;
 }
 
 let made: PageFiles | undefined;
 
-/** Made at the first call, in some 60 ms. */
+/** Built at the first call, in about 60 ms. */
 export function pageFiles(): PageFiles {
   return made ??= makePageFiles();
 }

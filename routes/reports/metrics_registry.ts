@@ -1,4 +1,4 @@
-/** Every figure of the program, for Prometheus, StatsD and OpenTelemetry. */
+/** All metrics of the program, for Prometheus, StatsD and OpenTelemetry. */
 
 import process from "node:process";
 import { Counter, Gauge, Registry } from "@prometheus-io/client";
@@ -8,14 +8,13 @@ import type { AppDeps } from "../http/deps.ts";
 type Labels = Record<string, string>;
 type Sample = readonly [Labels, number];
 
-/** What is published at AWS IoT Core, by the names of its figures. */
+/** Help texts of the metrics for AWS IoT Core, by name. */
 const GAUGES: Labels = {
   aws_iot_connected: "1 while there is a connection to AWS IoT Core",
   aws_iot_breaker_open: "1 while the circuit breaker is open",
-  aws_iot_buffered: "Messages that wait in the buffer",
-  aws_iot_publish_latency_p50_seconds: "Median from the send to the ack, of the last 1,000",
-  aws_iot_publish_latency_p99_seconds:
-    "99th percentile from the send to the ack, of the last 1,000",
+  aws_iot_buffered: "Messages waiting in the buffer",
+  aws_iot_publish_latency_p50_seconds: "Median time from send to ack, of the last 1,000",
+  aws_iot_publish_latency_p99_seconds: "99th percentile from send to ack, of the last 1,000",
 };
 const COUNTERS: Labels = {
   aws_iot_published: "Messages that AWS IoT Core acknowledged",
@@ -67,7 +66,7 @@ export function metricsRegistry(
 
   counter("received", "Messages taken from a source", bySource("received"), SOURCE);
   counter("malformed", "Messages skipped: see the log", bySource("malformed"), SOURCE);
-  counter("ingest_dropped", "Messages a source had to let go", bySource("dropped"), SOURCE);
+  counter("ingest_dropped", "Messages dropped by a source", bySource("dropped"), SOURCE);
   counter("reconnects", "Connections made after the first", bySource("reconnects"), SOURCE);
   gauge(
     "source_connected",
@@ -81,7 +80,7 @@ export function metricsRegistry(
   );
   gauge(
     "source_lag",
-    "Messages that a source has still to read upstream",
+    "Messages not yet read from a source",
     () =>
       sources().flatMap(({ name, lag }): Sample[] =>
         typeof lag === "number" ? [[{ source: name }, lag]] : []
@@ -100,12 +99,12 @@ export function metricsRegistry(
   );
   gauge(
     "ingest_lease",
-    "1 where this instance has the ingest lease",
+    "1 if this instance has the ingest lease",
     () => one(leaseOwner() === instance ? 1 : 0),
   );
-  counter("stored", "Messages that came in here and were stored", () => one(fanout.stored));
-  counter("published", "Publications of all instances that came through", () => one(hub.published));
-  gauge("pending", "Messages that wait for their append", () => one(fanout.pending));
+  counter("stored", "Messages received here and stored", () => one(fanout.stored));
+  counter("published", "Publications received from all instances", () => one(hub.published));
+  gauge("pending", "Messages waiting to be stored", () => one(fanout.pending));
   gauge(
     "store_ready",
     "1 while the store answers",
@@ -113,43 +112,43 @@ export function metricsRegistry(
   );
   gauge(
     "store_in_memory",
-    "1 while the disk fails and the log goes on in memory",
+    "1 while the disk fails and the log continues in memory",
     () => one(fanout.state.state === "memory" ? 1 : 0),
   );
-  gauge("devices", "Devices known", () => one(fanout.log.deviceCount));
-  gauge("recent_bytes", "Recent messages in memory", () => one(fanout.log.bytes));
-  gauge("connections", "Streams open", byTransport("connected"));
+  gauge("devices", "Known devices", () => one(fanout.log.deviceCount));
+  gauge("recent_bytes", "Size of recent messages in memory", () => one(fanout.log.bytes));
+  gauge("connections", "Open streams", byTransport("connected"));
   counter("connections_opened", "Streams opened", byTransport("connections"));
   counter("sent", "Messages written to clients", byTransport("sent"));
   counter("dropped", "Messages dropped for slow clients", byTransport("dropped"));
   counter("companies_refused", "Messages of unknown companies", () => one(companies.refusedCount));
   if (deliveries) {
-    gauge("deliveries_waiting", "Work that waits", () => one(deliveries.depth));
-    gauge("deliveries_dead", "Work that failed for good", () => one(deliveries.deadDepth));
+    gauge("deliveries_waiting", "Deliveries waiting", () => one(deliveries.depth));
+    gauge("deliveries_dead", "Deliveries that failed for good", () => one(deliveries.deadDepth));
     gauge(
       "deliveries_oldest_seconds",
-      "Age of the oldest that waits",
+      "Age of the oldest waiting delivery",
       () => one(deliveries.oldestMs / 1000),
     );
     counter(
       "deliveries",
-      "Work by how it ended",
+      "Deliveries by outcome",
       () =>
         Object.entries(deliveries.totals).map(([outcome, count]): Sample => [{ outcome }, count]),
     );
   }
   if (inbound) {
-    gauge("inbound_peers", "Peers that hand in messages", () => one(inbound.peers.size));
+    gauge("inbound_peers", "Connected inbound peers", () => one(inbound.peers.size));
     counter(
       "inbound",
-      "Messages from people over /ws, by what became of them",
+      "Messages from people over /ws, by outcome",
       () => Object.entries(inbound.totals).map(([outcome, count]): Sample => [{ outcome }, count]),
     );
   }
   if (awsIot) {
     const { gauges, counters } = awsIot.figures();
     for (const name of Object.keys(gauges)) {
-      // Prometheus has one unit of time.
+      // Prometheus uses seconds.
       const inSeconds = name.replace(/_ms$/, "_seconds");
       const unit = inSeconds === name ? 1 : 1000;
       const read = () => one(awsIot.figures().gauges[name]! / unit);
@@ -160,13 +159,13 @@ export function metricsRegistry(
     }
   }
   gauge("resident_bytes", "Memory of the process", () => one(Deno.memoryUsage().rss));
-  gauge("heap_used_bytes", "Of it, JavaScript's heap", () => one(Deno.memoryUsage().heapUsed));
-  gauge("external_bytes", "Of it, buffers beside the heap", () => one(Deno.memoryUsage().external));
+  gauge("heap_used_bytes", "JavaScript heap in use", () => one(Deno.memoryUsage().heapUsed));
+  gauge("external_bytes", "Buffers outside the heap", () => one(Deno.memoryUsage().external));
   counter("cpu_seconds", "Processor time of the process", () => {
     const { user, system } = process.cpuUsage();
     return one((user + system) / 1e6);
   });
-  gauge("start_time_seconds", "When it started, since 1970", () => one(STARTED_AT / 1000));
+  gauge("start_time_seconds", "Start time since 1970", () => one(STARTED_AT / 1000));
   return registry;
 }
 

@@ -1,4 +1,4 @@
-/** Figures of this instance. */
+/** Statistics of this instance. */
 
 import { Hono } from "hono";
 import { z } from "zod";
@@ -8,8 +8,8 @@ import { parseQuery, word } from "../http/query.ts";
 import { slowest } from "../streams/slowest_connections.ts";
 
 export const statsQuerySchema = z.object({
-  scope: word(["instance", "cluster"], "may be cluster, or left out").default("instance")
-    .describe("`cluster`: sums over all instances that live"),
+  scope: word(["instance", "cluster"], "must be cluster, or left out").default("instance")
+    .describe("`cluster`: sums over all live instances"),
 });
 
 const MAX_SLOWEST = 20;
@@ -80,7 +80,7 @@ export function statsRoutes(
         memory: Deno.memoryUsage(),
       }));
 
-  /** Instances that have not said that they leave, and are gone: most likely they crashed. */
+  /** Instances that disappeared without announcing it: most likely they crashed. */
   function silent() {
     const live = new Set(instances.live.map(({ id }) => id));
     return [...instances.silence].filter(([id]) => !live.has(id))

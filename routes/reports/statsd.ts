@@ -1,4 +1,4 @@
-/** The figures of /metrics for StatsD: gauges as they are, counters as they grow. */
+/** The metrics of /metrics for StatsD: gauges as values, counters as increments. */
 
 import { StatsD } from "hot-shots";
 import type { MetricObjectWithValues, MetricValueWithName, Registry } from "@prometheus-io/client";
@@ -11,7 +11,7 @@ const WARN_MS = 60_000;
 
 type Figure = readonly [name: string, value: number];
 
-/** Sends the program's figures every second over UDP, and once more at the end. */
+/** Sends the program's metrics every second over UDP, and once more at the end. */
 export class StatsdReporter implements AsyncDisposable {
   readonly #client: StatsD;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -24,7 +24,7 @@ export class StatsdReporter implements AsyncDisposable {
       host: address.host.replace(/^\[(.*)\]$/, "$1"),
       port: address.port,
       prefix: "telecast.",
-      // Packets of one metric each would arrive out of order before the socket is bound.
+      // Packets with one metric each would arrive out of order before the socket is bound.
       maxBufferSize: 1400,
       errorHandler: () => this.#warn(),
     });
@@ -40,14 +40,14 @@ export class StatsdReporter implements AsyncDisposable {
         if (grown > 0) this.#client.increment(name, grown);
         this.#sent.set(name, total);
       }
-    }).catch((error) => logFault("figures could not be read for StatsD", error));
+    }).catch((error) => logFault("metrics could not be read for StatsD", error));
   }
 
   #warn(): void {
     const now = performance.now();
     if (now - this.#warned < WARN_MS) return;
     this.#warned = now;
-    log.warning("StatsD cannot be reached: check STATSD_HOST; figures are lost meanwhile");
+    log.warning("StatsD cannot be reached: check STATSD_HOST; metrics are lost meanwhile");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,8 +58,8 @@ export class StatsdReporter implements AsyncDisposable {
 }
 
 /**
- * The same figures by the names of StatsD: without `telecast_` and `_total`, with the values of
- * their labels behind dots. Of a histogram its count and its sum, both counters.
+ * The same metrics under StatsD names: without `telecast_` and `_total`, with label values appended
+ * after dots. A histogram becomes two counters, its count and its sum.
  */
 export function figuresOf(metrics: readonly MetricObjectWithValues<Value>[]) {
   const gauges: Figure[] = [];
@@ -68,7 +68,7 @@ export function figuresOf(metrics: readonly MetricObjectWithValues<Value>[]) {
     const base = name.replace(/^telecast_/, "").replace(/_total$/, "");
     for (const { labels, value, metricName } of values) {
       const path = [base, ...Object.values(labels).map((text) => part(String(text)))].join(".");
-      // The types of this package and what it returns disagree on how kinds are named.
+      // The types of this package and its return values name the kinds differently.
       const kind = String(type);
       if (kind === "gauge") gauges.push([path, value]);
       else if (kind === "counter") counters.push([path, value]);
@@ -81,7 +81,7 @@ export function figuresOf(metrics: readonly MetricObjectWithValues<Value>[]) {
 
 type Value = MetricValueWithName<string>;
 
-/** StatsD has dots between the parts of a name, and colons and bars behind it. */
+/** StatsD separates the parts of a name by dots, and ends it with a colon or a bar. */
 function part(text: string): string {
   return text.replace(/[^\w-]+/g, "_").replace(/^_+|_+$/g, "") || "root";
 }

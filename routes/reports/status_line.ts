@@ -1,4 +1,4 @@
-/** A line a minute that says how the program is doing. */
+/** Logs a status line every minute. */
 
 import type { Fanout } from "../../broker/log/fanout.ts";
 import type { Hub } from "../../broker/streams/hub.ts";
@@ -14,9 +14,9 @@ export interface StatusParts {
   sources(): readonly SourceStatus[];
 }
 
-/** Totals at one time. */
+/** Totals at one point in time. */
 export interface StatusSample {
-  /** In milliseconds, of any clock that does not jump. */
+  /** In milliseconds, of a monotonic clock. */
   readonly at: number;
   readonly received: number;
   readonly malformed: number;
@@ -49,7 +49,7 @@ export class StatusLine implements Disposable {
   }
 }
 
-/** Rates are of the time between the two; what is as it should be is left out. */
+/** Rates cover the time between the two samples; normal states are left out. */
 export function statusText(before: StatusSample, now: StatusSample): string {
   const seconds = (now.at - before.at) / 1000;
   const rate = (key: "received" | "sent") => perSecond((now[key] - before[key]) / seconds);

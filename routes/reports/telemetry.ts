@@ -1,4 +1,4 @@
-/** What is counted of a request, and how traces name it. */
+/** Counts requests, and names them in traces. */
 
 import { SpanKind, trace } from "@opentelemetry/api";
 import type { Context } from "hono";
@@ -7,10 +7,10 @@ import { answered } from "../../telemetry/metrics.ts";
 
 const tracer = trace.getTracer("telecast");
 
-/** For an answer's beginning: a stream ends much later. */
+/** Measures up to the start of the answer: a stream ends much later. */
 export async function telemetry(c: Context, next: () => Promise<void>): Promise<void> {
   const { method, path } = c.req;
-  // Deno's server has made one, where OTEL_DENO=true; ours leaves it to this.
+  // Deno's server has created a span if OTEL_DENO=true; our own server leaves it to this code.
   const active = trace.getActiveSpan();
   const span = active ?? tracer.startSpan(method, {
     kind: SpanKind.SERVER,
@@ -26,7 +26,7 @@ export async function telemetry(c: Context, next: () => Promise<void>): Promise<
   span.end();
 }
 
-/** A pattern of few, never a path. */
+/** The pattern of a route, never a path: the number of names stays small. */
 export function routeOf(c: Context): string {
   return matchedRoutes(c).findLast(({ method }) => method !== "ALL")?.path ?? "none";
 }

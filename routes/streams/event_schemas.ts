@@ -1,8 +1,8 @@
-/** What a stream sends and takes, as schemas: the source of asyncapi.json. */
+/** Schemas of a stream's events, the source of asyncapi.json. */
 
 import { z } from "zod";
 
-const cursor = z.string().max(64).describe("Opaque position; give it back as since");
+const cursor = z.string().max(64).describe("An opaque position; send it back as since");
 const deviceId = z.string().min(1).max(128);
 const payload = z.unknown().describe("The device's message, as the device sent it");
 
@@ -18,7 +18,7 @@ const BOTH = ["ws", "sse"] as const;
 const WS = ["ws"] as const;
 
 export const EVENT_SCHEMAS: Readonly<Record<string, EventSchema>> = {
-  message: { data: payload, id: true, transports: BOTH, summary: "A message of a device" },
+  message: { data: payload, id: true, transports: BOTH, summary: "A message from a device" },
   ping: {
     data: z.object({ type: z.literal("keep-alive") }),
     id: true,
@@ -29,7 +29,7 @@ export const EVENT_SCHEMAS: Readonly<Record<string, EventSchema>> = {
     data: z.object({ message: z.string(), code: z.string() }),
     id: false,
     transports: WS,
-    summary: "What was asked for cannot be had; the connection stays unless it closes with 1008",
+    summary: "The request failed; the connection stays open, unless it closes with 1008",
   },
   resumed: {
     data: z.object({
@@ -38,7 +38,7 @@ export const EVENT_SCHEMAS: Readonly<Record<string, EventSchema>> = {
     }),
     id: true,
     transports: BOTH,
-    summary: "Between the messages that were replayed and the live ones",
+    summary: "Sent between the replayed messages and the live ones",
   },
   snapshot: {
     data: payload,
@@ -50,19 +50,19 @@ export const EVENT_SCHEMAS: Readonly<Record<string, EventSchema>> = {
     data: z.object({ device_id: deviceId, state: z.enum(["online", "stale"]) }),
     id: false,
     transports: BOTH,
-    summary: "A device came or fell silent",
+    summary: "A device came online or fell silent",
   },
   dropped: {
     data: z.object({ device_id: deviceId, count: z.number().int().min(1) }),
     id: false,
     transports: BOTH,
-    summary: "Messages of a device that this client was too slow for",
+    summary: "Messages of a device were dropped: this client was too slow",
   },
   batch: {
     data: z.array(z.object({ data: payload, id: cursor })),
     id: false,
     transports: WS,
-    summary: "With batch_ms: the messages of that time",
+    summary: "With batch_ms: the messages of that interval",
   },
   subscribed: {
     data: z.object({ device_ids: z.array(deviceId) }),
@@ -74,7 +74,7 @@ export const EVENT_SCHEMAS: Readonly<Record<string, EventSchema>> = {
     data: z.object({ reason: z.string(), reconnect_ms: z.number().int().min(0) }),
     id: true,
     transports: BOTH,
-    summary: "The server is about to close, and says when to come back",
+    summary: "The server is about to close; reconnect after reconnect_ms",
   },
 };
 

@@ -1,4 +1,4 @@
-/** The connections that an operator looks for: those whose clients do not keep up. */
+/** The connections that operators look for: those whose clients do not keep up. */
 
 import type { Session } from "../../broker/streams/session.ts";
 
@@ -14,11 +14,11 @@ export interface ConnectionInfo {
   readonly dropped: number;
   readonly queued_messages: number;
   readonly queued_bytes: number;
-  /** Written, and not yet taken by the socket. */
+  /** Written but not yet taken by the socket. */
   readonly unsent_bytes: number;
 }
 
-/** At most `max`, slowest first: by what waits for them, then by what they were dropped. */
+/** At most `max`, slowest first: by bytes waiting for them, then by messages dropped. */
 export function slowest(sessions: Iterable<Session>, max: number): ConnectionInfo[] {
   const found: { session: Session; waiting: number }[] = [];
   for (const session of sessions) {

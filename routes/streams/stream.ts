@@ -1,4 +1,4 @@
-/** The stream, on WebSocket and as Server-Sent Events: one path. */
+/** The stream, over WebSocket and Server-Sent Events, on one path. */
 
 import { type Context, Hono } from "hono";
 import { wsEvent } from "../../broker/streams/client_frame.ts";
@@ -21,7 +21,7 @@ import { type Grant, narrow } from "../access/tokens.ts";
 import { infoOf, openWebSocket } from "../http/websocket.ts";
 import { asksForWebSocket, requireVersion } from "../http/websocket_handshake.ts";
 
-/** The server answers what asks for it on its own connection. */
+/** The server answers requests for it on its own connection. */
 export const STREAM_PATH = "/api/v1/stream";
 
 const log = getLogger("routes", "stream");
@@ -52,14 +52,14 @@ function serveEvents(deps: AppDeps, c: Context, client: Client): Response {
     return new Response(null, { headers: SSE_HEADERS });
   }
   const body = new StreamBody(() => client.gone());
-  // Where the server ends the stream, its connection is there until the client has read it.
+  // If the server ends the stream, the connection lasts until the client has read it.
   completed?.catch(() => {}).finally(() => body.finished());
   client.begin(new SseSink(body), query);
   return new Response(body.stream, { headers: SSE_HEADERS });
 }
 
 function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
-  // Read before the upgrade: what is not granted is answered with a status, as far as that goes.
+  // Read before the upgrade, so that a device that is not granted is answered with a status.
   const query = readQuery(deps, c, "ws");
   requireVersion(c);
   client.admit();
@@ -78,7 +78,7 @@ function serveWebSocket(deps: AppDeps, c: Context, client: Client): Response {
 }
 
 /**
- * What the client asks for, less what its token does not grant; or what is wrong with it.
+ * What the client asks for, limited to what its token grants, or what is wrong with the query.
  * @throws {ProblemError} 403 for a device that is not granted.
  */
 function readQuery(
@@ -116,7 +116,7 @@ class Client {
     private readonly slot: ConnectionSlot,
   ) {}
 
-  /** From here on it counts: before its socket is open, or a crowd could slip in together. */
+  /** Counts the client before its socket is open; otherwise many could pass the limit at once. */
   admit(): void {
     this.slot.take();
   }
@@ -143,7 +143,7 @@ class Client {
       .catch((error) => hub.fail(session, error));
   }
 
-  /** A WebSocket is there: begins its stream, or says what is wrong with the query. */
+  /** The WebSocket is open: begins its stream, or reports what is wrong with the query. */
   open(socket: ClientSocket, query: StreamQuery | QueryError): void {
     if (query instanceof QueryError) {
       const data = JSON.stringify({ message: query.message, code: query.code });
@@ -153,7 +153,10 @@ class Client {
     this.#begun = this.begin(new WsSink(socket), query);
   }
 
-  /** Carries out what the client sends, as few do; undefined where nothing is carried out. */
+  /**
+   * Carries out the client's commands; created late, since few clients send any. Undefined without
+   * a stream.
+   */
   get commands(): StreamCommands | undefined {
     if (!this.#session || !this.#begun) return undefined;
     return this.#commands ??= new StreamCommands(this.deps, this.#session, {
@@ -163,13 +166,13 @@ class Client {
     });
   }
 
-  /** The connection is closed; one whose stream has ended holds its place until then. */
+  /** The connection is closed. Its slot is kept until now, even if its stream ended earlier. */
   gone(): void {
     this.end();
     this.slot.leave();
   }
 
-  /** Nothing more is sent. */
+  /** Ends the stream: nothing more is sent. */
   end(): void {
     this.#gone.abort();
     this.#keepGrant?.();

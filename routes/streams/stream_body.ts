@@ -3,7 +3,7 @@
 import type { EventBody } from "../../broker/streams/sse_sink.ts";
 import { LINGER_MS, SOCKET_BYTES } from "../../broker/streams/sink.ts";
 
-/** Ends the body of a client that does not read; no failure of the server. */
+/** Ends the body of a client that does not read; not a failure of the server. */
 export const UNREAD_STREAM = new Error("The client does not read its stream");
 
 export class StreamBody implements EventBody {
@@ -44,7 +44,7 @@ export class StreamBody implements EventBody {
       this.#controller!.enqueue(bytes);
       this.#written += bytes.length;
     } catch {
-      // Closed between the check and the write: its cancel() tells the session.
+      // Closed between the check and the write: cancel() informs the session.
       this.#controller = undefined;
     }
   }
@@ -56,7 +56,7 @@ export class StreamBody implements EventBody {
       this.#controller!.close();
       this.#linger();
     } catch {
-      // The client went first.
+      // The client closed first.
     }
   }
 
@@ -72,7 +72,7 @@ export class StreamBody implements EventBody {
     this.onGone();
   }
 
-  /** The server itself would wait for ever for a client that does not read. */
+  /** Stops waiting for a client that does not read: the server itself would wait forever. */
   #linger(): void {
     const before = this.#controller?.desiredSize;
     this.#timer = setTimeout(() => {

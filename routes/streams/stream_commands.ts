@@ -1,4 +1,4 @@
-/** Commands of a client on its WebSocket. */
+/** The commands of a client on its WebSocket. */
 
 import { z } from "zod";
 import { Interest } from "../../broker/messages/interest.ts";
@@ -27,10 +27,10 @@ type Command = z.infer<typeof commandSchema>;
 
 export const MAX_COMMAND_BYTES = 65_536;
 const MAX_ERRORS_A_MINUTE = 100;
-/** What may wait to be carried out; a command counts its length, and something for itself. */
+/** Bytes of waiting commands; each counts its length plus a fixed amount. */
 const MAX_WAITING_BYTES = 1_048_576;
 const COMMAND_BYTES = 1024;
-/** Seconds' worth of commands that may come at once. */
+/** Seconds' worth of commands that may arrive at once. */
 const BURST_SECONDS = 10;
 const TOO_BIG = 1009;
 const POLICY_VIOLATION = 1008;
@@ -38,7 +38,7 @@ const POLICY_VIOLATION = 1008;
 export interface CommandOptions {
   readonly grant: Grant;
   readonly signal: AbortSignal;
-  /** Resolves when the stream has begun: a command finds it as its query asked. */
+  /** Resolves when the stream has begun as its query asked; commands wait for it. */
   readonly begun: Promise<void>;
 }
 
@@ -64,7 +64,7 @@ export class StreamCommands {
     });
   }
 
-  /** Takes what the client sent; what it may not send is answered with an `error` frame. */
+  /** Takes what the client sent; answers an invalid frame with an `error` frame. */
   receive(data: unknown): void {
     try {
       this.#receive(data);
@@ -86,7 +86,7 @@ export class StreamCommands {
     if (command) this.#enqueue(command, bytes + COMMAND_BYTES);
   }
 
-  /** A command came that is longer than {@linkcode MAX_COMMAND_BYTES}. */
+  /** A command is longer than {@linkcode MAX_COMMAND_BYTES}. */
   receiveTooBig(): void {
     this.#refuse(TOO_BIG, "frame too big");
   }
@@ -108,14 +108,14 @@ export class StreamCommands {
     try {
       value = typeof data === "string" ? JSON.parse(data) : undefined;
     } catch {
-      // Said below.
+      // Reported below.
     }
-    if (value === undefined) return this.#error("bad_json", "a command is JSON text");
+    if (value === undefined) return this.#error("bad_json", "a command must be JSON text");
     const parsed = commandSchema.safeParse(value, { error: faultText });
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     if (issue?.path[0] === "action" || issue?.path.length === 0) {
-      return this.#error("unknown_action", "action may be subscribe, unsubscribe or ping");
+      return this.#error("unknown_action", "action must be subscribe, unsubscribe or ping");
     }
     return this.#error(
       `bad_${String(issue?.path[0])}`,
@@ -153,7 +153,7 @@ export class StreamCommands {
   }
 
   #unsubscribe(named: Interest, entries: readonly string[]): void {
-    // An id that `device_id` named may have spaces around it.
+    // An id given as `device_id` may have spaces around it.
     const items = [...named.items, ...entries];
     if (named.all) items.push(...this.options.grant.devices.items);
     const left = this.session.interest.without({ items });
@@ -171,7 +171,7 @@ export class StreamCommands {
     if ("denied" in narrowed) {
       throw new QueryError("device_not_granted", "the token does not grant all of these devices");
     }
-    // What a token grants may be asked for with `*`, however many ids that are.
+    // `*` asks for everything that a token grants, however many ids that is.
     const maxIds = Math.max(config.maxDeviceIds, grant.devices.items.length);
     const all = checkedIds(() => this.session.interest.with(narrowed.granted, maxIds));
     this.#subscribed(all);
@@ -190,7 +190,7 @@ export class StreamCommands {
 
 function byteLength(data: unknown): number {
   if (typeof data === "string") {
-    // Each unit is a byte at least: what is far too long is not encoded to know that.
+    // Each UTF-16 unit takes at least one byte, so text that is far too long is not encoded.
     const { length } = data;
     if (length * 3 <= MAX_COMMAND_BYTES || length > MAX_COMMAND_BYTES) return length;
     return new TextEncoder().encode(data).length;

@@ -1,4 +1,4 @@
-/** The query of a stream: what the client asks for, checked. */
+/** Parses and checks the query of a stream. */
 
 import { z } from "zod";
 import { Interest, InterestError } from "../../broker/messages/interest.ts";
@@ -14,33 +14,33 @@ export interface StreamQuery {
   readonly mode: SessionMode;
 }
 
-const RATE = "must be a number above 0, as in 5 or 0.5";
+const RATE = "must be a number above 0, such as 5 or 0.5";
 
-/** What a stream takes besides its devices, which {@linkcode devicesOf} reads. */
+/** Parameters of a stream besides its devices, which {@linkcode devicesOf} reads. */
 export const streamQuerySchema = z.object({
   batch_ms: whole(1, 1000).optional()
-    .describe("WebSocket: messages of so many milliseconds in one frame"),
-  mode: word(["latest"], "may be latest, or left out").meta({ allowEmptyValue: true }).optional()
-    .describe("`latest`: only the newest message of each device, for who cannot keep up"),
+    .describe("WebSocket: sends the messages of this many milliseconds in one frame"),
+  mode: word(["latest"], "must be latest, or left out").meta({ allowEmptyValue: true }).optional()
+    .describe("`latest`: only the newest message of each device, for clients that cannot keep up"),
   max_rate: z.string().regex(/^\d{1,15}(\.\d{1,6})?$/, RATE).transform(Number)
     .pipe(z.number().gt(0, RATE))
     .meta({ allowEmptyValue: true }).optional()
-    .describe("At most so many messages a second for each device; implies `mode=latest`"),
-  snapshot: flag().describe("First the last known message of each device"),
-  presence: flag().describe("`presence` events too"),
+    .describe("At most this many messages a second for each device; implies `mode=latest`"),
+  snapshot: flag().describe("Sends the last known message of each device first"),
+  presence: flag().describe("Sends `presence` events too"),
 });
 
 export interface QueryOptions {
   readonly transport: "ws" | "sse";
   readonly maxDeviceIds: number;
-  /** Without ids: an error, where they are required, or else everything. */
+  /** Without ids: an error if true, otherwise everything. */
   readonly requireDeviceIds: boolean;
 }
 
-/** What the five clients of before expect to read where ids are missing. */
+/** The message that clients of the previous systems expect if ids are missing. */
 const IDS_REQUIRED = "Debe especificar al menos un device_id en los query params";
 
-/** @throws {QueryError} for the first parameter that is wrong. */
+/** @throws {QueryError} for the first invalid parameter. */
 export function parseStreamQuery(url: URL, headers: Headers, options: QueryOptions): StreamQuery {
   const query = url.searchParams;
   const { batch_ms: batchMs, mode, max_rate: maxRate, snapshot, presence } = parseQuery(
@@ -48,7 +48,7 @@ export function parseStreamQuery(url: URL, headers: Headers, options: QueryOptio
     streamQuerySchema,
   );
   if (batchMs !== undefined && options.transport === "sse") {
-    throw new QueryError("bad_batch_ms", "batch_ms is for WebSockets: leave it out");
+    throw new QueryError("bad_batch_ms", "batch_ms is only for WebSockets: leave it out");
   }
   const lastEventId = options.transport === "sse" ? headers.get("last-event-id") : null;
   return {
@@ -69,7 +69,7 @@ function interestOf(query: URLSearchParams, options: QueryOptions): Interest {
 }
 
 /**
- * The devices that a query names by `device_ids` and `device_id`; undefined where it has neither.
+ * The devices that a query names by `device_ids` and `device_id`; undefined if it has neither.
  * @throws {QueryError} for too many ids, or one that is empty or too long.
  */
 export function devicesOf(query: URLSearchParams, maxIds: number): Interest | undefined {
@@ -81,7 +81,7 @@ export function devicesOf(query: URLSearchParams, maxIds: number): Interest | un
   });
 }
 
-/** @throws {QueryError} where `read` finds too many ids, or one that is empty or too long. */
+/** @throws {QueryError} if `read` finds too many ids, or one that is empty or too long. */
 export function checkedIds(read: () => Interest): Interest {
   try {
     return read();

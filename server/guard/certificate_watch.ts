@@ -1,4 +1,4 @@
-/** Looks whether the files of the certificate have changed. */
+/** Detects changes to the certificate files. */
 
 import { tlsProblems } from "../../config/tls_files.ts";
 import type { KeyPair } from "./protocol.ts";
@@ -11,17 +11,17 @@ export interface CertificateFiles {
 }
 
 export interface CertificateWatchOptions {
-  /** What is in use when the watch begins. */
+  /** The pair in use when the watch starts. */
   readonly used: KeyPair;
   onChange(tls: KeyPair): void;
-  /** What changed cannot be used: told once, by its variable. */
+  /** The changed files cannot be used. Reported once, by variable name. */
   onProblem(name: string, message: string): void;
   readonly everyMs?: number;
 }
 
 /**
- * Reads the files again and again: unlike a watch that sees links exchanged, too, as container
- * platforms do.
+ * Polls the files. Unlike a file system watch, this also detects replaced links, which container
+ * platforms use.
  */
 export class CertificateWatch implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
@@ -45,7 +45,7 @@ export class CertificateWatch implements Disposable {
     try {
       tls = readKeyPair(this.files);
     } catch {
-      // Told below.
+      // Reported below.
     }
     const seen = tls ? tls.cert + tls.key : "";
     if (seen === this.#seen) return;
@@ -56,7 +56,7 @@ export class CertificateWatch implements Disposable {
   }
 }
 
-/** @throws where one of them cannot be read. */
+/** @throws if one of them cannot be read. */
 export function readKeyPair({ certPath, keyPath }: CertificateFiles): KeyPair {
   return { cert: Deno.readTextFileSync(certPath), key: Deno.readTextFileSync(keyPath) };
 }

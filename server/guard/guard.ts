@@ -1,4 +1,7 @@
-/** Guards connections in a thread of its own: TLS, and clients that hold them without using them. */
+/**
+ * Guards connections in a thread of its own: TLS, and clients that hold connections without using
+ * them.
+ */
 
 import { getLogger } from "../../telemetry/log.ts";
 import { Fault } from "../../telemetry/log_text.ts";
@@ -11,7 +14,7 @@ const RESTART_MS = 1_000;
 
 export type GuardOptions = Omit<GuardStart, "type" | "peers">;
 
-/** The address may not be listened on; `code` is the system's, such as `EADDRINUSE`. */
+/** Cannot listen on the address; `code` is the system's, such as `EADDRINUSE`. */
 export class GuardError extends Error {
   override readonly name = "GuardError";
   constructor(readonly code: string) {
@@ -20,9 +23,10 @@ export class GuardError extends Error {
 }
 
 /**
- * `Deno.serve` waits for ever for a request that does not come and for a client that does not read,
- * and keeps the certificate that it began with. So clients connect here, and this connects to
- * `Deno.serve` on loopback; bytes pass through as they are, HTTP/2 and WebSockets too.
+ * `Deno.serve` waits forever for a request that does not arrive and for a client that does not
+ * read, and keeps the certificate that it started with. So clients connect here, and the guard
+ * connects to the server on loopback. Bytes pass through unchanged, including HTTP/2 and
+ * WebSockets.
  */
 export class Guard {
   readonly #peers = new Peers();
@@ -40,7 +44,7 @@ export class Guard {
   static async start(options: GuardOptions): Promise<Guard> {
     const guard = new Guard(options);
     const port = await guard.#launch();
-    // A thread that starts again takes the port that clients know.
+    // A restarted thread must listen on the port that clients know.
     guard.#options = { ...options, port };
     return guard;
   }
@@ -49,12 +53,12 @@ export class Guard {
     return this.#options.port;
   }
 
-  /** Where a request comes from that arrived from a port of loopback. */
+  /** The client's address behind a connection from this loopback port. */
   peer(port: number): string | undefined {
     return this.#peers.get(port);
   }
 
-  /** New connections get it; those that are open live on. */
+  /** New connections get it; open ones are not affected. */
   change(tls: KeyPair): void {
     this.#options = { ...this.#options, tls };
     this.#post({ type: "certificate", tls });
@@ -91,7 +95,7 @@ export class Guard {
         );
       } else if (data.type === "stopped") this.#stopped.resolve();
       else if (data.type === "crashed") crashed(data.fault);
-      else if (data.ok) log.info("new connections get the new certificate");
+      else if (data.ok) log.info("new connections use the new certificate");
       else log.error("the new certificate cannot be used: see TLS_CERT_PATH and TLS_KEY_PATH");
     };
     const crashed = (fault: string) => {
@@ -101,12 +105,12 @@ export class Guard {
       this.#stopped.resolve();
       started.reject(new GuardError("WorkerFailed"));
       if (this.#stopping) return;
-      log.error("the guard of connections failed and starts again: {fault}", {
+      log.error("the connection guard failed and restarts: {fault}", {
         fault: Fault.from(fault),
       });
       this.#again();
     };
-    // What it cannot tell by itself, such as a syntax error.
+    // Errors that the worker cannot report itself, such as a syntax error.
     worker.onerror = (event) => {
       event.preventDefault();
       crashed(event.message);

@@ -1,4 +1,4 @@
-/** Accepts connections, and passes them on to the program as long as they behave. */
+/** Accepts connections and forwards them to the program while they stay within the limits. */
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
@@ -8,7 +8,7 @@ import { Peers } from "./peers.ts";
 import type { FromGuard, GuardStart, KeyPair, Refusal } from "./protocol.ts";
 
 const CHECK_MS = 1_000;
-/** Silence after which the guard looks whether connections are still accepted. */
+/** Time without a new connection after which the guard tests whether they are still accepted. */
 const PROBE_MS = 2_000;
 const LAST_BYTES_MS = 300;
 
@@ -16,15 +16,15 @@ export class GuardServer {
   readonly #pipes = new Set<GuardedPipe>();
   readonly #unread = { bytes: 0, pipes: 0 };
   readonly #sockets: OpenSockets;
-  /** Connections by the client's address and port, from before the TLS handshake on. */
+  /** Connections by the client's address and port, entered before the TLS handshake. */
   readonly #entered = new Map<string, OpenSocket>();
   readonly #peers: Peers;
-  /** Not told yet. */
+  /** Closed connections that are not reported yet. */
   readonly #closed = new Map<Refusal, number>();
   #server: Server | undefined;
   #tls: KeyPair | undefined;
   #acceptedAt = performance.now();
-  /** A connection to itself, and when it was made. */
+  /** The guard's connection to itself, and when it was made. */
   #probe: Socket | undefined;
   #probedAt = 0;
   #stopping = false;
@@ -44,7 +44,7 @@ export class GuardServer {
     this.#tls = start.tls;
   }
 
-  /** Resolves with the port; rejects where the address may not be listened on. */
+  /** Resolves with the port; rejects if the guard cannot listen on the address. */
   async listen(): Promise<number> {
     const own = await this.#listen(this.start.port);
     this.#timer = setInterval(() => {
@@ -54,13 +54,13 @@ export class GuardServer {
     return own;
   }
 
-  /** New connections get the new certificate; those that are open live on. */
+  /** New connections get the new certificate; open ones are not affected. */
   change(tls: KeyPair): void {
     (this.#server as TlsServer).setSecureContext(tls);
     this.#tls = tls;
   }
 
-  /** Lets what the program sent last reach the clients. */
+  /** Waits for a moment, so that the last bytes of the program reach the clients. */
   async stop(): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#timer);
@@ -97,10 +97,10 @@ export class GuardServer {
   }
 
   /**
-   * Where no file descriptor is left for a connection, Deno's server accepts none ever after, and
-   * tells nobody. So where none came for a while the guard connects to itself, and listens again if
-   * that is not accepted either. Where threads share the port another one may accept it, so that it
-   * would prove nothing.
+   * If no file descriptor is left for a connection, Deno's server stops accepting for good, without
+   * an error. So after a while without new connections the guard connects to itself, and listens
+   * again if that connection is not accepted either. This is skipped if threads share the port:
+   * another thread may accept the connection, so it would prove nothing.
    */
   #lookIfAccepted(own: number): void {
     const now = performance.now();
@@ -117,7 +117,7 @@ export class GuardServer {
         if (this.#stopping || this.#acceptedAt >= now) return;
         this.tell({ type: "ran_out" });
         this.#server?.close();
-        // Where it fails, the next look finds that nobody listens.
+        // If this fails, the next probe finds that nobody listens.
         this.#listen(own).catch(() => {});
       }, CHECK_MS));
   }
@@ -159,7 +159,7 @@ export class GuardServer {
     });
     this.#pipes.add(pipe);
     this.#unread.pipes = this.#pipes.size;
-    // Before the first byte of a request is passed on.
+    // Set before the first byte of a request is forwarded.
     program.once("connect", () => {
       own = program.localPort;
       this.#peers.set(own!, client.remoteAddress ?? "unknown");

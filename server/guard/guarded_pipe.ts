@@ -1,12 +1,12 @@
-/** One client's connection, passed on byte for byte. */
+/** One client's connection, forwarded byte for byte. */
 
 import type { Socket } from "node:net";
 import type { GuardLimits, Refusal } from "./protocol.ts";
 
-/** What a client gets to close its side when all is sent. */
+/** How long a client has to close its side after everything is sent. */
 const LINGER_MS = 2_000;
 
-/** What clients have sent and the program has not read, in all pipes of a guard. */
+/** Bytes that clients have sent and the program has not read, in all pipes of a guard. */
 export interface Unread {
   bytes: number;
   pipes: number;
@@ -21,17 +21,17 @@ export interface GuardedPipeOptions {
 }
 
 /**
- * Between a client and the program. Either may close its sending side and still read. A client that
- * does not finish its request, leaves its connection idle, does not read, or sends far more than the
- * program reads is closed.
+ * Connects a client with the program. Either may close its sending side and still read. A client is
+ * closed if it does not finish its request, leaves its connection idle, does not read, or sends far
+ * more than the program reads.
  */
 export class GuardedPipe {
   readonly #since = performance.now();
-  /** When the program sent something last. */
+  /** When the program last sent something. */
   #answered: number | undefined;
-  /** Since when the client takes nothing of what waits for it, and how much it had taken then. */
+  /** Since when the client reads nothing of what waits for it, and how much it had read by then. */
   #blocked: { readonly since: number; readonly taken: number } | undefined;
-  /** Since when the client has all that the program sent, and the program has ended. */
+  /** When the client had received everything and the program had ended. */
   #sentAll: number | undefined;
   #unreadBytes = 0;
   #closed = false;
@@ -46,13 +46,13 @@ export class GuardedPipe {
       side.on("error", () => this.close());
     }
     client.on("close", () => this.close());
-    // What it sent before it ended is still on its way to the client.
+    // What it sent before it ended may still be on its way to the client.
     program.on("close", () => program.readableEnded || this.close());
     program.on("data", () => {
       if (this.#answered === undefined) options.onAnswered();
       this.#answered = performance.now();
     });
-    // Deno reads on from a TLS socket that is paused, without a bound.
+    // Deno keeps reading from a paused TLS socket, without a limit.
     const canPause = !("encrypted" in client);
     client.on("data", (chunk: Uint8Array) => {
       if (program.destroyed) return;
@@ -76,7 +76,7 @@ export class GuardedPipe {
     }
   }
 
-  /** `reason` where a limit is overstepped. */
+  /** `reason` is given if a limit was exceeded. */
   close(reason?: Refusal): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -86,7 +86,7 @@ export class GuardedPipe {
     this.options.onClosed(reason);
   }
 
-  /** Where there is too much in all, whoever holds more than their share has to go. */
+  /** If the total is too high, a client that holds more than its share is closed. */
   #countUnread(): void {
     const { unread, limits: { maxUnreadBytes } } = this.options;
     const bytes = this.program.writableLength;

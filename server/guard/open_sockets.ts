@@ -1,16 +1,16 @@
-/** Every connection that is open, and which of them is closed where there are too many. */
+/** All open connections, and which one is closed if there are too many. */
 
 export interface OpenSocketsOptions {
   readonly max: number;
   /** No limit unless given. */
   readonly maxPerAddress?: number | undefined;
-  /** What all requests may hold in memory together, until they are answered; no limit unless given. */
+  /** Memory that all requests together may hold until they are answered; no limit unless given. */
   readonly maxHeldBytes?: number;
-  /** A connection was closed, or not taken, as there were too many. */
+  /** A connection was closed or refused because there were too many. */
   onRefused(): void;
 }
 
-/** One connection: it waits for a request, reads it, and works; then again. */
+/** One connection. It waits for a request, reads it and works on it, then waits again. */
 export class OpenSocket {
   /** Bytes of its request in memory. */
   held = 0;
@@ -26,7 +26,7 @@ export class OpenSocket {
     this.sockets.wait(this);
   }
 
-  /** So many bytes of its request are in memory, with more to come. */
+  /** `bytes` of its request are in memory, with more to come. */
   hold(bytes: number): void {
     this.sockets.hold(this, bytes);
   }
@@ -42,16 +42,16 @@ export class OpenSocket {
 }
 
 /**
- * Whoever wants to keep others out opens many connections and sends no request, or not all of one.
- * So where there is no room, the connection that has been without a whole request for longest is
- * closed for the new one.
+ * An attacker opens many connections and sends no request, or only a part of one. So if there is no
+ * room, the connection that has been without a complete request for longest is closed for the new
+ * one.
  */
 export class OpenSockets {
   readonly #all = new Set<OpenSocket>();
   readonly #byAddress = new Map<string, Set<OpenSocket>>();
-  /** Those without a whole request, the oldest first. */
+  /** Connections without a complete request, oldest first. */
   readonly #waiting = new Set<OpenSocket>();
-  /** Those of them that hold bytes. */
+  /** Those of the waiting connections that hold bytes. */
   readonly #reading = new Set<OpenSocket>();
   #heldBytes = 0;
 
@@ -61,7 +61,7 @@ export class OpenSockets {
     return this.#all.size;
   }
 
-  /** Undefined where there is no room for it. */
+  /** Undefined if there is no room. */
   enter(address: string, close: () => void): OpenSocket | undefined {
     const { max, maxPerAddress = Infinity } = this.options;
     const own = this.#byAddress.get(address) ?? new Set();
@@ -89,7 +89,7 @@ export class OpenSockets {
     if (!this.#waiting.has(socket)) return;
     this.#setHeld(socket, bytes);
     if (bytes > 0) this.#reading.add(socket);
-    // In the end the socket itself, where the others work.
+    // This closes the socket itself if all others are working.
     const { maxHeldBytes = Infinity } = this.options;
     while (this.#heldBytes > maxHeldBytes && this.#evict(this.#reading));
   }
@@ -108,7 +108,7 @@ export class OpenSockets {
     if (own.size === 0) this.#byAddress.delete(socket.address);
   }
 
-  /** Closes all that wait. */
+  /** Closes all waiting connections. */
   closeWaiting(): void {
     for (const socket of [...this.#waiting]) this.#close(socket);
   }
@@ -118,7 +118,7 @@ export class OpenSockets {
     socket.held = bytes;
   }
 
-  /** Closes the one of them that has waited for longest; false where none waits. */
+  /** Closes the one that has waited longest; false if none waits. */
   #evict(sockets: ReadonlySet<OpenSocket>): boolean {
     for (const socket of sockets) {
       if (!this.#waiting.has(socket)) continue;

@@ -1,12 +1,12 @@
-/** Who is behind each connection that the guard passes on. */
+/** The client behind each connection that the guard forwards. */
 
-/** An IPv6 address as text is at most 45 characters long; one byte tells its length. */
+/** An IPv6 address as text is at most 45 characters long; one byte holds its length. */
 const STRIDE = 48;
 const PORTS = 65_536;
 
 /**
- * Addresses of clients by the port from which the guard connects on their behalf. It lies in shared
- * memory, so an address is there before the first byte of its request is.
+ * Client addresses by the port from which the guard connects on their behalf. They are in shared
+ * memory, so an address is available before the first byte of its request.
  */
 export class Peers {
   readonly #bytes: Uint8Array;
@@ -15,7 +15,7 @@ export class Peers {
     this.#bytes = new Uint8Array(buffer);
   }
 
-  /** Undefined where the connection is not the guard's. */
+  /** Undefined if the connection is not the guard's. */
   get(port: number): string | undefined {
     const at = port * STRIDE;
     const length = this.#bytes[at]!;

@@ -1,17 +1,17 @@
-/** What passes between the program and the thread that guards its connections. */
+/** Messages between the program and the thread that guards its connections. */
 
 export interface GuardLimits {
-  /** Connections at once, TLS handshakes too. */
+  /** Connections at once, including TLS handshakes. */
   readonly maxSockets: number;
-  /** Of one address; no limit unless given. */
+  /** Per address; no limit unless given. */
   readonly maxSocketsPerAddress: number | undefined;
   /** From the connection to the first byte of an answer: TLS handshake and request included. */
   readonly handshakeMs: number;
-  /** Without a byte from the server; streams always have some in less. */
+  /** Maximum time without a byte from the server; streams always send something sooner. */
   readonly idleMs: number;
-  /** Without the client taking a byte of what waits for it. */
+  /** Maximum time in which the client reads nothing of what waits for it. */
   readonly writeMs: number;
-  /** What all clients together may have sent that the program has not read. */
+  /** Bytes that all clients together may have sent and the program has not read. */
   readonly maxUnreadBytes: number;
 }
 
@@ -29,7 +29,7 @@ export interface GuardStart {
   readonly shared: boolean;
   /** Undefined: connections are not encrypted. */
   readonly tls: KeyPair | undefined;
-  /** Where the program answers, on loopback. */
+  /** The program's port on loopback. */
   readonly backendPort: number;
   readonly peers: SharedArrayBuffer;
   readonly limits: GuardLimits;
@@ -53,11 +53,11 @@ export type FromGuard =
   | { readonly type: "listening"; readonly port: number }
   /** It could not listen; `error` is the system's code. */
   | { readonly type: "failed"; readonly error: string }
-  /** An error that nothing caught, as {@linkcode Fault} tells it. */
+  /** An uncaught error, as {@linkcode Fault} formats it. */
   | { readonly type: "crashed"; readonly fault: string }
   | { readonly type: "changed"; readonly ok: boolean }
   /** Connections that were closed for the same reason. */
   | { readonly type: "closed"; readonly reason: Refusal; readonly count: number }
-  /** No file descriptor was left for a connection; it listens again. */
+  /** No file descriptor was left for a connection; the guard listens again. */
   | { readonly type: "ran_out" }
   | { readonly type: "stopped" };

@@ -13,7 +13,7 @@ let server: GuardServer | undefined;
 
 for (const type of ["error", "unhandledrejection"] as const) {
   addEventListener(type, (event) => {
-    // Left alone, Deno prints it past the log.
+    // Otherwise Deno prints it outside the log.
     event.preventDefault();
     const error = "reason" in event ? event.reason : event.error;
     port.postMessage({ type: "crashed", fault: Fault.of(error).toString() });

@@ -1,5 +1,5 @@
 /**
- * The limit of what mqtt.js takes in: a worker that parses each message and counts it.
+ * The upper limit for mqtt.js: a worker that only parses and counts each message.
  *
  *     deno run -A tests/bench/bare_mqtt.ts <broker url> <qos> <messages to warm up> <messages>
  */

@@ -1,4 +1,4 @@
-/** What the bench measures, by the names that `--only` takes. */
+/** The bench's cases, by the names that `--only` accepts. */
 
 import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { TestProcess } from "../kit/servers/process.ts";

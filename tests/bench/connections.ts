@@ -1,4 +1,4 @@
-/** What connections cost: to open, to keep, to bring up to date. */
+/** The cost of connections: to open them, to keep them open, to resume them. */
 
 import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { SseClient } from "../kit/clients/sse_client.ts";
@@ -8,7 +8,7 @@ import { startTarget, startTelecast, type TargetName } from "./target.ts";
 
 type Transport = "ws" | "sse";
 
-/** Opens connections without messages: how many a second, and what each takes in memory. */
+/** Opens idle connections; measures the connect rate and the memory per connection. */
 export async function measureIdle(
   results: Results,
   broker: Mosquitto,
@@ -16,7 +16,7 @@ export async function measureIdle(
 ): Promise<void> {
   await using started = await startTarget(target, broker);
   const options = { transport, port: started.port, broker, each: 1, watch: "other" };
-  // What the first connections load and compile is no cost of a connection.
+  // Code that the first connections load and compile must not count.
   await using _first = await Load.open({ ...options, clients: 50, devices: 50 });
   await settle();
   const before = await started.process.residentBytes();
@@ -39,7 +39,7 @@ export async function measureIdle(
   });
 }
 
-/** Memory of connections that get messages. */
+/** Measures the memory of connections that get messages. */
 export async function measureBusy(
   results: Results,
   broker: Mosquitto,
@@ -48,7 +48,7 @@ export async function measureBusy(
   await using started = await startTarget(target, broker);
   const options = { transport, port: started.port, broker, each: 1 };
   await using first = await Load.open({ ...options, clients: 50, devices: 50 });
-  // Messages of devices that nobody of the second crowd asks for: what the log takes is no cost.
+  // Publishes first, so that the memory of the log does not count.
   await first.step({ rate: 1_000, seconds: 2, drainSeconds: 3 });
   const before = await started.process.residentBytes();
   await using load = await Load.open({ ...options, clients, devices: clients });
@@ -63,7 +63,7 @@ export async function measureBusy(
   });
 }
 
-/** Clients that come back with a cursor: how many a second get all that they have missed. */
+/** Measures how many clients a second resume from a cursor and get all that they missed. */
 export async function measureResume(
   results: Results,
   broker: Mosquitto,
@@ -105,5 +105,5 @@ export async function measureResume(
   results.add({ target: "telecast", what, unit: "clients/s", value });
 }
 
-/** Lets what the connections have started come to rest. */
+/** Waits until the work caused by new connections has settled. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 1_000));

@@ -1,16 +1,16 @@
-/** What Telecast has to reach, as figures of one run: ratios hold on any machine. */
+/** The goals for Telecast, checked within one run: ratios hold on any machine. */
 
 import type { Measured, Results } from "./results.ts";
 
 interface Goal {
   readonly name: string;
-  /** A figure of Telecast. */
+  /** A result of Telecast. */
   readonly what: string;
-  /** What it is divided by; itself, where left out. */
+  /** The result to divide it by; if omitted, the value itself is compared. */
   readonly by?: { readonly target: Measured; readonly what?: string };
   readonly atLeast?: number;
   readonly atMost?: number;
-  /** Where the machine cannot show it. */
+  /** With fewer cores, a miss is reported as `too few cores`. */
   readonly needsCores?: number;
 }
 
@@ -73,7 +73,7 @@ export interface Verdict {
   readonly verdict: "yes" | "NO" | "too few cores";
 }
 
-/** The goals whose figures were measured. */
+/** The goals whose results were measured. */
 export function verdicts(results: Results, cores: number): Verdict[] {
   return GOALS.flatMap(({ name, what, by, atLeast, atMost, needsCores = 0 }) => {
     const ours = results.median("telecast", what);

@@ -1,4 +1,4 @@
-/** What a message costs as fleets, audiences and their interests grow; in time of the processor. */
+/** CPU time per message as the numbers of devices, clients and requested ids grow. */
 
 import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { Load } from "./load.ts";
@@ -14,7 +14,7 @@ interface Size {
   readonly devices: number;
   readonly clients: number;
   readonly each: number;
-  /** What clients ask for: devices that send, or others. */
+  /** Which ids clients ask for: those of sending devices, or others. */
   readonly watch: "bench" | "other";
   readonly rate?: number;
 }
@@ -46,7 +46,7 @@ export const CLIENTS: readonly Size[] = [10, 100, 1_000, 10_000].map((clients) =
   rate: 5_000,
 }));
 
-/** Microseconds of all threads for one message, less what the program takes while it is idle. */
+/** Measures CPU microseconds of all threads per message, minus the program's idle load. */
 export async function measureGrowth(
   results: Results,
   broker: Mosquitto,

@@ -1,8 +1,8 @@
 /**
- * Kafka alone: preloaded messages of 300 bytes from `earliest` until all are committed to the store,
- * beside a bare kafkajs consumer that only parses them, in one run.
+ * Measures Kafka ingest alone: preloaded messages of 300 bytes, from `earliest` until all are
+ * committed to the store, next to a bare kafkajs consumer that only parses them, in one run.
  *
- *     deno run -A tests/bench/kafka_ingest.ts [messages]      with the memory after each tenth
+ *     deno run -A tests/bench/kafka_ingest.ts [messages]      also prints memory after each tenth
  */
 
 import kafkajs from "kafkajs";
@@ -35,10 +35,10 @@ async function main(count: number): Promise<void> {
     onMemory: (megabytes) => print(`MB after each tenth: ${megabytes.join(" ")}`),
   });
   const [telecast, bare] = [results.median("telecast", WHAT), results.median("bare client", WHAT)];
-  print(`telecast / bare, of the medians: ${(telecast! / bare!).toFixed(2)}`);
+  print(`telecast / bare, ratio of the medians: ${(telecast! / bare!).toFixed(2)}`);
 }
 
-/** All rounds, as the messages are loaded once; the two take turns. */
+/** Runs all rounds on messages that are loaded once; the two consumers alternate. */
 export async function measureKafkaIngest(
   results: Results,
   { count, rounds, onMemory }: {
@@ -92,7 +92,7 @@ export async function preload(server: string, count: number): Promise<void> {
 interface Result {
   /** Messages a second. */
   readonly rate: number;
-  /** On a machine with other work this tells more than the rate. */
+  /** On a busy machine this says more than the rate. */
   readonly cpuMicros: number;
 }
 
@@ -106,7 +106,7 @@ async function runPeer(server: string, group: string, count: number): Promise<Re
   return JSON.parse(output);
 }
 
-/** Prints its result, from the first message to the last. */
+/** The bare consumer; prints its result, timed from the first message to the last. */
 async function peer(server: string, groupId: string, count: number): Promise<void> {
   const consumer = new kafkajs.Kafka({ brokers: [server], logLevel: kafkajs.logLevel.NOTHING })
     .consumer({ groupId });

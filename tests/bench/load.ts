@@ -9,18 +9,18 @@ export interface LoadOptions {
   readonly broker: Mosquitto;
   readonly clients: number;
   readonly devices: number;
-  /** Devices that a client asks for. */
+  /** How many devices each client asks for. */
   readonly each: number;
   readonly qos?: 0 | 1;
-  /** Length of a payload; 300 unless given. */
+  /** Payload length; 300 by default. */
   readonly bytes?: number | undefined;
-  /** What the ids that clients ask for begin with; those that are published for unless given. */
+  /** Prefix of the ids that clients ask for; by default, that of the published devices. */
   readonly watch?: string;
   /** Added to the query of the stream. */
   readonly query?: string;
   /** A client counts as connected once it has received this text. */
   readonly until?: string;
-  /** Connects with TLS; certificates are not looked at. */
+  /** Connects with TLS; certificates are not verified. */
   readonly tls?: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface Step {
   readonly drainSeconds: number;
 }
 
-/** What a step measured; latencies in milliseconds, `perSecond` are deliveries. */
+/** The results of a step; latencies are in milliseconds, `perSecond` counts deliveries. */
 export interface StepResult {
   readonly sent: number;
   readonly expected: number;
@@ -40,7 +40,7 @@ export interface StepResult {
   readonly reordered: number;
   readonly closed: number;
   readonly perSecond: number;
-  /** Messages a second that were really published. */
+  /** Messages a second that were actually published. */
   readonly achieved: number;
   readonly p50: number;
   readonly p90: number;
@@ -54,9 +54,9 @@ export async function buildLoad(): Promise<void> {
   binary = await buildGo(new URL("load/", import.meta.url), "bench-load");
 }
 
-/** Connected clients and a publisher. {@linkcode buildLoad} comes before. */
+/** Connected clients and a publisher. Call {@linkcode buildLoad} first. */
 export class Load implements AsyncDisposable {
-  /** What it took until every client was connected. */
+  /** How long it took until every client was connected. */
   openSeconds = 0;
 
   private constructor(private readonly process: LineProcess) {}
@@ -86,7 +86,7 @@ export class Load implements AsyncDisposable {
     return await this.process.ask(step) as StepResult;
   }
 
-  /** Publishes as fast as the broker takes it; resolves once everything is written. */
+  /** Publishes as fast as the broker accepts messages; resolves once everything is written. */
   async blast(count: number): Promise<void> {
     await this.process.ask({ count });
   }

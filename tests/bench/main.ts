@@ -1,12 +1,12 @@
 /**
- * Measures Telecast beside a Python service, raw Deno and bare clients, in one run, medians of three
- * rounds that take turns: rates on a shared machine vary, ratios hold.
+ * Measures Telecast next to a Python service, raw Deno and bare clients in one run. Results are
+ * medians of three alternating rounds: on a shared machine rates vary, but ratios hold.
  *
- *     deno task bench                   all of it, about 25 minutes
+ *     deno task bench                   all cases, about 25 minutes
  *     deno task bench --only <name>     one case, or several joined by commas; see CASES
- *     deno task bench --compare <file>  what has changed since a former run, beyond the noise
+ *     deno task bench --compare <file>  changes since an earlier run, beyond the noise
  *     deno task bench --rounds <n>
- *     deno task bench --short           a minute; fails on a loss, never on time
+ *     deno task bench --short           takes a minute; fails on lost messages, never on timing
  */
 
 import { parseArgs } from "node:util";
@@ -57,7 +57,7 @@ async function main(args: string[]): Promise<number> {
       try {
         await run({ broker, results, throughput, rounds, print });
       } catch (error) {
-        // What one case could not measure must not cost the others.
+        // A case that fails must not stop the others.
         results.faults.push(`${name}: ${error instanceof Error ? error.message : error}`);
       }
       print(`-- ${name}: ${Math.round((performance.now() - since) / 1000)} s`);
@@ -74,7 +74,7 @@ async function main(args: string[]): Promise<number> {
 }
 
 function refuse(reason: string): number {
-  print(`${reason}\nSee the head of tests/bench/main.ts for the flags.`);
+  print(`${reason}\nSee the top of tests/bench/main.ts for the flags.`);
   return 2;
 }
 

@@ -1,4 +1,4 @@
-/** MQTT alone: as fast as the broker sends, nobody subscribed, beside a bare mqtt.js worker. */
+/** MQTT ingest alone, at the broker's full speed and without clients, next to bare mqtt.js. */
 
 import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { TestProcess } from "../kit/servers/process.ts";
@@ -12,10 +12,10 @@ const COUNT = 200_000;
 const DEVICES = 300;
 const WARM_UP = 20_000;
 
-/** One round of each. */
+/** Runs one round of each. */
 export async function measureMqttIngest(results: Results, qos: 0 | 1): Promise<void> {
   const what = `MQTT, QoS ${qos}`;
-  // What a target has not taken yet waits at the broker, all of it.
+  // Without a limit, the broker keeps all messages that a target has not read yet.
   await using broker = await Mosquitto.start({ maxQueuedMessages: 0 });
   await using load = await Load.open({
     transport: "ws",
@@ -65,7 +65,7 @@ export async function measureMqttIngest(results: Results, qos: 0 | 1): Promise<v
   }
 }
 
-/** Messages a second from the first that is seen beyond those of before, to the last. */
+/** Waits until `count` messages are stored; returns the rate from the first new one to the last. */
 export async function storedUpTo(telecast: Telecast, count: number): Promise<number> {
   const stored = async () => (await telecast.json("/api/v1/stats")).fanout.stored as number;
   const before = await stored();

@@ -1,4 +1,4 @@
-/** What other processes use of the machine: the reason why a step may fail that is not the target's. */
+/** CPU use of other processes, which can make a step fail through no fault of the target. */
 
 /** Busy time since boot, of all cores, in hundredths of a second. */
 async function busyTicks(): Promise<number> {
@@ -7,19 +7,19 @@ async function busyTicks(): Promise<number> {
   return user! + nice! + system! + irq! + softIrq!;
 }
 
-/** Time that a process has used, of all its threads, in microseconds. */
+/** CPU time of a process with all its threads, in microseconds. */
 export async function cpuMicros(pid: number): Promise<number> {
   return await processTicks(pid) * 10_000;
 }
 
-/** Time that a process has used, in hundredths of a second. */
+/** CPU time of a process, in hundredths of a second. */
 export async function processTicks(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number);
   return (fields[11] ?? 0) + (fields[12] ?? 0);
 }
 
-/** Runs `work` and tells what part of one core others than `pids` used meanwhile. */
+/** Runs `work`; also returns the fraction of one core that processes other than `pids` used. */
 export async function withNoise<T>(
   pids: readonly number[],
   work: () => Promise<T>,
@@ -33,7 +33,7 @@ export async function withNoise<T>(
   return { result, noise: Math.max(0, noise) };
 }
 
-/** Waits until others use less than `limit` of a core for a second, at most `atMostMs`. */
+/** Waits until others use less than `limit` of a core for a second, but at most `atMostMs`. */
 export async function quiet(limit: number, atMostMs: number): Promise<void> {
   const deadline = performance.now() + atMostMs;
   const second = () => new Promise((resolve) => setTimeout(resolve, 1000));

@@ -1,6 +1,6 @@
 /**
- * The bench's limit: MQTT in, sockets out, and nothing else that a service needs. No check, store,
- * cursor, queue or limit; a client that reads too slowly fills the memory.
+ * The bench's upper limit: MQTT in, sockets out, and nothing else that a service needs. It has no
+ * checks, store, cursors, queues or limits; a client that reads too slowly fills the memory.
  *
  *     deno run -A tests/bench/raw_sender.ts <port> <broker url>
  */

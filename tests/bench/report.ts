@@ -1,17 +1,17 @@
-/** The bench's results, for people and for programs. */
+/** Reports the bench's results, as tables and as JSON. */
 
 import { verdicts } from "./goals.ts";
 import { type Figure, type Measured, median, type Results } from "./results.ts";
 
 const RESULTS = new URL("results/", import.meta.url);
-/** Samples of one run differ by less than that by chance alone on a quiet machine. */
+/** On a quiet machine, the samples of one run differ by less than this by chance. */
 const MIN_CHANGE = 0.05;
 
 interface Saved {
   readonly figures: readonly Figure[];
 }
 
-/** A line a figure, a column a target: medians, with the span of the samples in percent. */
+/** One line per result, one column per target: medians with the samples' spread in percent. */
 export function figureTable({ figures }: Results): string {
   const targets = [...new Set(figures.map(({ target }) => target))];
   const names = [...new Set(figures.map(({ what, unit }) => `${what} (${unit})`))];
@@ -28,14 +28,14 @@ export function figureTable({ figures }: Results): string {
   ]);
 }
 
-/** A line a goal that this run could tell about. */
+/** One line per goal that this run could check. */
 export function goalTable(results: Results): string {
   const rows = verdicts(results, navigator.hardwareConcurrency)
     .map(({ name, value, wanted, verdict }) => [name, value.toFixed(2), wanted, verdict]);
   return aligned([["goal", "is", "wanted", "met"], ...rows]);
 }
 
-/** A line a figure of Telecast that is better or worse than in a former run, beyond the noise. */
+/** One line per result of Telecast that differs from an earlier run by more than the noise. */
 export async function comparison({ figures }: Results, path: string): Promise<string> {
   const former: Saved = JSON.parse(await Deno.readTextFile(path));
   const rows: string[][] = [];
@@ -61,7 +61,7 @@ export async function comparison({ figures }: Results, path: string): Promise<st
       better ? "better" : "WORSE",
     ]);
   }
-  return aligned([...rows, [`${same} figures within the noise`, "", "", ""]]);
+  return aligned([...rows, [`${same} results within the noise`, "", "", ""]]);
 }
 
 /** Writes everything measured to tests/bench/results/ and returns the file's path. */

@@ -1,17 +1,17 @@
-/** What was measured: several samples of each figure, of which the median counts. */
+/** The measured results: several samples of each, of which the median counts. */
 
 import type { TargetName } from "./target.ts";
 
-/** What Telecast is measured beside: services, and the bare client of a broker. */
+/** The measured targets: services, and the bare client of a broker. */
 export type Measured = TargetName | "bare client";
 
 export interface Figure {
   readonly target: Measured;
   readonly what: string;
   readonly unit: string;
-  /** As for latency and memory. */
+  /** True for latency and memory, for example. */
   readonly lessIsBetter: boolean;
-  /** One for each round, in the order in which they were taken. */
+  /** One per round, in order. */
   readonly samples: number[];
 }
 
@@ -22,7 +22,7 @@ export interface Sample extends Omit<Figure, "samples" | "lessIsBetter"> {
 
 export class Results {
   readonly figures: Figure[] = [];
-  /** What Telecast lost, repeated or disordered where it must not. */
+  /** Lost, repeated or reordered messages, and cases that failed. */
   readonly faults: string[] = [];
 
   constructor(private readonly onSample: (sample: Sample) => void) {}

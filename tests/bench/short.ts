@@ -1,4 +1,4 @@
-/** The bench in a minute, for CI: what is lost, repeated or disordered fails, time does not. */
+/** A one-minute bench for CI: lost, repeated or reordered messages fail it, timing does not. */
 
 import { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { Load } from "./load.ts";
@@ -12,7 +12,7 @@ const CASES = [
   { clients: 20, devices: 10, each: 10, rate: 200 },
 ];
 const SECONDS = 3;
-/** A busy machine may deliver late; what has not come by then is lost. */
+/** A busy machine may deliver late; messages that have not arrived by then count as lost. */
 const DRAIN_SECONDS = 30;
 
 export async function runShort(broker: Mosquitto, results: Results): Promise<void> {

@@ -1,4 +1,4 @@
-/** From the start of the process until it answers, with an empty store. */
+/** Measures the time from the start of the process until it answers, with an empty store. */
 
 import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { Telecast } from "../kit/servers/telecast.ts";

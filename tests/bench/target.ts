@@ -1,4 +1,4 @@
-/** What the bench measures: Telecast, a peer in Python, and the limit. */
+/** The bench's targets: Telecast, a peer in Python, and raw Deno as the upper limit. */
 
 import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { freePort, isListening } from "../kit/ports.ts";
@@ -19,7 +19,7 @@ const CACHE = `${Deno.env.get("HOME")}/.cache/telecast`;
 export function startTarget(
   name: TargetName,
   broker: Mosquitto,
-  /** Of Telecast's configuration. */
+  /** Variables for Telecast. */
   env: Readonly<Record<string, string>> = {},
 ): Promise<Target> {
   switch (name) {
@@ -32,7 +32,7 @@ export function startTarget(
   }
 }
 
-/** Telecast as production runs it, on a SQLite store in a folder of its own. */
+/** Starts Telecast as production does, with a SQLite store in its own folder. */
 export async function startTelecast(
   broker: Mosquitto,
   env: Readonly<Record<string, string>> = {},
@@ -75,7 +75,7 @@ async function startPeer(broker: Mosquitto): Promise<Target> {
   return await listening(process, port);
 }
 
-/** The Python of a virtual environment with the peer's packages, made at the first use. */
+/** The Python of a virtual environment with the peer's packages, created on first use. */
 async function peerPython(): Promise<string> {
   const wanted = await Deno.readTextFile(`${HERE}peer/requirements.txt`);
   const mark = `${CACHE}/peer/requirements.txt`;

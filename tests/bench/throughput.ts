@@ -1,4 +1,4 @@
-/** Deliveries a second at the greatest rate that a target keeps up with; latencies below that. */
+/** Deliveries a second at the highest rate that a target sustains; latencies below that rate. */
 
 import type { Mosquitto } from "../kit/servers/mosquitto.ts";
 import { Load, type StepResult } from "./load.ts";
@@ -6,50 +6,50 @@ import { cpuMicros, withNoise } from "./noise.ts";
 import type { Results } from "./results.ts";
 import { startTarget, type TargetName } from "./target.ts";
 
-/** Who watches what: the ends, and the middle, of what fleets look like. */
+/** Which clients watch which devices: the extremes, and the middle, of realistic fleets. */
 export interface Shape {
   readonly name: string;
   readonly transport: "ws" | "sse";
   readonly clients: number;
   readonly devices: number;
-  /** Devices that a client asks for. */
+  /** How many devices each client asks for. */
   readonly each: number;
-  /** Messages a second that anything here keeps up with. */
+  /** Messages a second that every target sustains. */
   readonly lowRate: number;
   readonly query?: string;
-  /** Of Telecast's configuration. */
+  /** Variables for Telecast. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Step extends StepResult {
   readonly rate: number;
-  /** Part of a core that others than the target, the load and the broker used. */
+  /** Fraction of a core used by processes other than the target, the load and the broker. */
   readonly noise: number;
   /** Cores that the target used. */
   readonly cores: number;
 }
 
-/** A rate counts where everything arrives, in order, and 99 of 100 within this. */
+/** A target sustains a rate if everything arrives in order, and 99 of 100 within this time. */
 const MAX_P99_MS = 100;
 const MAX_RATE = 400_000;
 const STEP_SECONDS = 1.5;
 const DRAIN_SECONDS = 3;
 const GROWTH = 1.5;
-/** The greatest rate is found to within so much. */
+/** The search ends when the bounds of the highest rate are within this factor. */
 const EXACT = 1.05;
-/** A step that failed while others used more than this part of a core is tried again. */
+/** A step that failed while others used more than this fraction of a core is retried. */
 const MAX_NOISE = 0.4;
-/** So is one where most messages were faster: the machine paused, the target was not too slow. */
+/** So is a step with a lower median: the machine paused, the target was not too slow. */
 const PAUSED_P50_MS = 25;
 const MAX_TRIES = 3;
 
 export class Throughput {
-  /** Messages a second that a target was seen to keep up with: where the next round begins. */
+  /** Rates that targets sustained, where the next round starts. */
   readonly #known = new Map<string, number>();
 
   constructor(private readonly broker: Mosquitto, private readonly results: Results) {}
 
-  /** One round; each is a process of its own. */
+  /** Runs one round, with a new process. */
   async measure(target: TargetName, shape: Shape): Promise<void> {
     await using run = await this.open(target, shape);
     const name = `${target} ${shape.name}`;
@@ -97,7 +97,7 @@ export class Throughput {
     });
   }
 
-  /** Median and 99th percentile from publish to arrival, at parts of the greatest rate. */
+  /** Median and 99th percentile from publish to arrival, at fractions of the highest rate. */
   async latency(shape: Shape, parts: readonly number[]): Promise<void> {
     const name = `telecast ${shape.name}`;
     if (!this.#known.has(name)) await this.measure("telecast", shape);
@@ -161,5 +161,5 @@ function keptUp(step: Step): boolean {
   return faultless(step) && step.p99 < MAX_P99_MS && step.achieved > 0.97 * step.rate;
 }
 
-/** Lets what the connections have started come to rest. */
+/** Waits until the work caused by new connections has settled. */
 const settle = () => new Promise((resolve) => setTimeout(resolve, 500));

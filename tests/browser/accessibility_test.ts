@@ -8,7 +8,7 @@ import { browserTest, pageTest, waitForText } from "./page_kit.ts";
 
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
-/** Fails with what axe finds, once in each state of the page. */
+/** Fails with the violations that axe finds in the page's initial state and in each of `states`. */
 async function assertAccessible(page: Page, states: (() => Promise<unknown>)[]): Promise<void> {
   await page.evaluate(axe.source);
   for (const reach of [() => Promise.resolve(), ...states]) {
@@ -35,7 +35,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     const context = { colorScheme, ...(viewport ? { viewport } : {}) };
 
     pageTest(
-      `axe finds nothing to complain of on the live page: ${name}, ${colorScheme}`,
+      `axe finds no violation on the live page: ${name}, ${colorScheme}`,
       { server: { vehicles: 30, messagesPerSecond: 0 }, context },
       async (page, server) => {
         server.send({ tipo_mensaje: "alarmas", tipo_alarma: "CRITICA", descripcion: "Fallo" });
@@ -52,7 +52,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     );
 
     browserTest(
-      `axe finds nothing to complain of on /docs, which fits: ${name}, ${colorScheme}`,
+      `/docs fits the window, and axe finds no violation: ${name}, ${colorScheme}`,
       () => Rig.start(),
       { context, path: "/docs" },
       async (page) => {
@@ -69,7 +69,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     );
 
     browserTest(
-      `axe finds nothing to complain of on the operator's page: ${name}, ${colorScheme}`,
+      `axe finds no violation on the operator's page: ${name}, ${colorScheme}`,
       () => OpsSite.start(),
       { context },
       async (page, site) => {

@@ -15,7 +15,7 @@ const levels = (page: Page) =>
   );
 
 pageTest(
-  "alarms come in with a count, an announcement and their vehicle, until somebody has seen them",
+  "alarms show a count, an announcement and their vehicle until they are marked as seen",
   { server: STILL },
   async (page, server) => {
     await waitForText(page, "#connection", /Live/);
@@ -24,13 +24,13 @@ pageTest(
     await waitForText(page, "#announcer", /Alarm: sos, 0848086001/);
     assert.equal(await page.title(), "(3) Telecast");
     await page.locator(".vehicle.alarmed").filter({ hasText: "0848086001" }).waitFor();
-    // Over the map stands the newest of the critical ones.
+    // The banner over the map shows the newest critical alarm.
     await waitForText(page, "#alarm-banner", /sos.*0848086001/);
 
     await page.click("#alarms-tab");
     assert.deepEqual(await kinds(page), ["sos", "AZUL", "CRITICA"]);
     assert.deepEqual(await levels(page), ["critical", "info", "critical"]);
-    // To look at the list is not to have seen each.
+    // Opening the list does not mark alarms as seen.
     await waitForText(page, "#alarm-badge", /^3$/);
     await page.locator("#alarm-list").getByRole("button", { name: /^sos/ }).click();
     await waitForText(page, "#device-name", /0848086001/);
@@ -60,7 +60,7 @@ pageTest("all alarms can be marked as seen at once", { server: STILL }, async (p
 });
 
 pageTest(
-  "an alarm that nobody saw before a reload is there after it; one that was seen is not new again",
+  "an unseen alarm is still there after a reload; a seen one is not new again",
   { server: STILL },
   async (page, server) => {
     await waitForText(page, "#connection", /Live/);
@@ -79,11 +79,11 @@ pageTest(
 );
 
 pageTest(
-  "a vehicle that falls silent while it drives is told of, one that is parked is not",
+  "a vehicle that goes silent while driving is reported, a parked one is not",
   { server: { vehicles: 13, messagesPerSecond: 0 } },
   async (page, server) => {
     await waitForText(page, "#connection", /Live/);
-    // Every sixth is parked.
+    // Every sixth vehicle is parked.
     for (const id of ["0848086000", "0848086006", "0848086001"]) {
       server.event("presence", { device_id: id, state: "stale" });
     }
@@ -104,7 +104,7 @@ pageTest(
 );
 
 pageTest(
-  "critical alarms sound, where somebody has asked for it",
+  "critical alarms play a sound if it is switched on",
   { server: STILL },
   async (page, server) => {
     await page.evaluate(() => {

@@ -1,9 +1,9 @@
 import { type Browser, chromium, type Page } from "playwright-core";
 
-/** Debian's; another one where CHROMIUM_PATH names it. */
+/** Debian's path; CHROMIUM_PATH overrides it. */
 const DEFAULT_PATH = "/usr/bin/chromium";
 
-/** Starts a headless Chromium with a profile of its own, which talks to nobody by itself. */
+/** Starts a headless Chromium with its own profile and without background requests. */
 export function launchChromium(args: string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: Deno.env.get("CHROMIUM_PATH") ?? DEFAULT_PATH,
@@ -21,7 +21,7 @@ export function launchChromium(args: string[] = []): Promise<Browser> {
   });
 }
 
-/** Collects what must not happen in a page: errors, and requests to other hosts. */
+/** Collects what must not happen on a page: errors, and requests to other hosts. */
 export function watchPage(page: Page, origin: string): string[] {
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(String(error.stack ?? error)));

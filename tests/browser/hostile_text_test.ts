@@ -1,4 +1,4 @@
-/** What devices and companies call themselves is shown as text, on both pages, over the program. */
+/** Both pages show the names of devices and companies as text, with the real program. */
 
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import { trackingPayload } from "../kit/payload.ts";
 import { Telecast } from "../kit/servers/telecast.ts";
 import { browserTest, shownIds, waitForIds, waitForText } from "./page_kit.ts";
 
-/** Sets `hacked` where it is taken for HTML or for an attribute; has not more than 128 characters. */
+/** Sets `hacked` if it is interpreted as HTML or as an attribute; at most 128 characters each. */
 const MARKUP = [
   `<img src=x onerror="window.hacked=1">`,
   `"><script>window.hacked=1</script>`,
@@ -30,7 +30,7 @@ const ODD = [
   "\u{1F68C}\u{1F3FD}",
   COMBINED,
 ];
-/** What cannot be seen would make an id look like another. */
+/** Invisible characters are made visible: they would make an id look like another. */
 const SHOWN_AS = new Map([
   ["\u202Egnp.tropbus", "[U+202E]gnp.tropbus"],
   ["bus\u200B-1", "bus[U+200B]-1"],
@@ -73,7 +73,7 @@ class HostileWorld implements AsyncDisposable {
   }
 }
 
-/** Nothing ran, nothing was made into an element, and nothing is wider than the window. */
+/** Fails if a script ran, markup became an element, or the page is wider than the window. */
 async function assertHarmless(page: Page): Promise<void> {
   const found = await page.evaluate(() => ({
     hacked: "hacked" in globalThis,
@@ -86,7 +86,7 @@ async function assertHarmless(page: Page): Promise<void> {
 }
 
 browserTest(
-  "the live page shows hostile ids and fields as text, each of them as a vehicle of its own",
+  "the live page shows hostile ids and fields as text, and each id as its own vehicle",
   HostileWorld.start,
   { context: { viewport: { width: 1366, height: 2000 } } },
   async (page, world) => {
@@ -101,7 +101,7 @@ browserTest(
       };
       await world.publish(trackingPayload(id, 1, { data, chars: 0 }));
     }
-    // Keys that an object can have by JSON only.
+    // Only JSON can create an object with these own keys.
     await world.publish(
       `{"data":{"DEVICE_ID":"plain","__proto__":{"hacked":1},"LATITUD":"20.6","LONGITUD":"-100.4"},` +
         `"decoded":{"__proto__":{"hacked":1}},"metadata":{},"raw":"","uuid":"u-plain"}`,
@@ -121,7 +121,7 @@ browserTest(
 );
 
 browserTest(
-  "alarms of hostile companies and kinds are text in the list, the banner and the announcement",
+  "alarms with hostile companies and types are text in the list, the banner and the announcement",
   HostileWorld.start,
   {},
   async (page, world) => {
@@ -145,7 +145,7 @@ browserTest(
 );
 
 browserTest(
-  "the operator's page shows what a backend and companies say as text",
+  "the operator's page shows texts from a backend and from companies as text",
   HostileWorld.start,
   { path: "ops" },
   async (page, world) => {

@@ -1,6 +1,6 @@
 /**
- * Both pages at the sizes of a phone, a laptop and a wall, in both themes. With SCREENSHOTS=folder
- * a picture of each is kept there, to be looked at.
+ * Both pages at the sizes of a phone, a laptop and a wall display, in both themes. With
+ * SCREENSHOTS=folder, a screenshot of each is saved there for review.
  */
 
 /// <reference lib="dom" />
@@ -28,7 +28,7 @@ async function keepPicture(page: Page, name: string, { fullPage = false } = {}):
   await page.screenshot({ path: `${folder}/${name.replaceAll(/\W+/g, "_")}.png`, fullPage });
 }
 
-/** Elements that reach over the right edge, or whose text is cut without being marked as cut. */
+/** Elements that extend past the right edge, or whose text is cut off without an ellipsis. */
 function cutOff(page: Page): Promise<string[]> {
   return page.evaluate(() =>
     [...document.querySelectorAll("body *")]
@@ -59,7 +59,7 @@ for (const { size, width, height, themes } of SIZES) {
     const name = `${size}, ${colorScheme}`;
 
     pageTest(
-      `nothing of the live page is cut off: ${name}`,
+      `nothing on the live page is cut off: ${name}`,
       { server: { vehicles: 30, messagesPerSecond: 0 }, context },
       async (page, server) => {
         await waitForText(page, '[data-show="all"]', /30/);
@@ -82,7 +82,7 @@ for (const { size, width, height, themes } of SIZES) {
     );
 
     browserTest(
-      `nothing of the operator's page is cut off: ${name}`,
+      `nothing on the operator's page is cut off: ${name}`,
       () => OpsSite.start(),
       { context },
       async (page, site) => {

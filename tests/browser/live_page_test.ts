@@ -8,7 +8,7 @@ import { pageTest, paintedPixels, shownIds, waitForIds, waitForText } from "./pa
 const TILE = '<svg xmlns="http://www.w3.org/2000/svg" width="256" height="256"/>';
 
 pageTest(
-  "the live page shows every vehicle at once, and moves with each message",
+  "the live page shows every vehicle at once, and updates with each message",
   { server: { vehicles: 12, messagesPerSecond: 0 } },
   async (page, server) => {
     await waitForText(page, "#connection", /Live/);
@@ -54,7 +54,7 @@ pageTest(
 );
 
 pageTest(
-  "a device's panel shows its values, plots and message, and follows what comes",
+  "a device's panel shows its values, plots and message, and follows new messages",
   { server: { vehicles: 5, messagesPerSecond: 20 } },
   async (page) => {
     await page.locator(".vehicle").nth(1).click();
@@ -84,17 +84,17 @@ pageTest(
 );
 
 pageTest(
-  "the plots begin with what the server has kept",
+  "the plots start with the messages that the server has kept",
   { server: { vehicles: 3, messagesPerSecond: 0 } },
   async (page) => {
     await page.locator(".vehicle").nth(1).click();
-    // The lowest and the highest of 30 messages differ, those of one snapshot do not.
+    // The minimum and maximum of 30 messages differ; those of a single snapshot do not.
     await waitForText(page, ".plot-title", /Satellites \d+ min 7 · max 1[12]/);
   },
 );
 
 pageTest(
-  "a device's history is what the server has kept, and what comes",
+  "a device's history shows the messages that the server has kept, and new ones",
   { server: { vehicles: 3, messagesPerSecond: 0 } },
   async (page, server) => {
     await page.locator(".vehicle").nth(1).click();
@@ -121,7 +121,7 @@ pageTest(
 );
 
 pageTest(
-  "a history that is read slowly has each message once, and is shown for its own vehicle alone",
+  "a history that loads slowly has each message once, and is shown only for its own vehicle",
   { server: { vehicles: 2, messagesPerSecond: 0 } },
   async (page, server) => {
     await waitForText(page, '[data-show="all"]', /2/);
@@ -155,7 +155,7 @@ pageTest(
 );
 
 pageTest(
-  "a click on a marker opens its vehicle, one beside it closes the panel",
+  "a click on a marker opens its vehicle, a click next to it closes the panel",
   { server: { vehicles: 1, messagesPerSecond: 0 } },
   async (page) => {
     await eventually("the marker", async () => await paintedPixels(page) > 0);
@@ -169,7 +169,7 @@ pageTest(
 );
 
 pageTest(
-  "the page can be worked with the keyboard alone",
+  "the page can be used with the keyboard only",
   { server: { vehicles: 40, messagesPerSecond: 0 } },
   async (page) => {
     await waitForText(page, "#figure-vehicles", /40/);
@@ -200,7 +200,7 @@ pageTest(
 );
 
 pageTest(
-  "a command goes to its device, and its outcome is told",
+  "a command is sent to its device, and the result is shown",
   {
     server: { vehicles: 2, messagesPerSecond: 0 },
     expectedFaults: /503/,
@@ -221,7 +221,7 @@ pageTest(
   },
 );
 
-Deno.test("a map with tiles asks their host alone", {
+Deno.test("a map with tiles sends requests only to their host", {
   sanitizeOps: false,
   sanitizeResources: false,
 }, async () => {
@@ -251,7 +251,7 @@ Deno.test("a map with tiles asks their host alone", {
 });
 
 pageTest(
-  "the address keeps what is looked at, over a reload",
+  "the address keeps the view across a reload",
   {
     server: { vehicles: 12, messagesPerSecond: 0 },
     path: "?show=online&device=0848086003&other=1",

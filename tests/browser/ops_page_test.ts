@@ -18,7 +18,7 @@ function opsTest(
   browserTest(name, () => OpsSite.start(options), options, body);
 }
 
-/** The row of a table that begins with this name. */
+/** The table row with this name in its first cell. */
 const row = (page: Page, card: string, name: string) =>
   page.locator(`#${card} tbody tr`).filter({ has: page.locator("th", { hasText: name }) });
 
@@ -35,10 +35,10 @@ opsTest("an operator sees sources with their state, lag and rate", {}, async (pa
     source("kafka", { received: 12_345, malformed: 7, lag: 4_321 }),
   ];
   site.rig.health.report("mqtt", "connection refused");
-  await waitForRow(page, "sources", "mqtt", /Trying again: connection refused/);
+  await waitForRow(page, "sources", "mqtt", /Retrying: connection refused/);
   await waitForRow(page, "sources", "kafka", /Connected.*12,345.*4,321/);
   await waitForText(page, "#problems", /Source mqtt \(this-one\) is not connected: connection ref/);
-  // What the server's readiness says of it is the same, and not told twice.
+  // The readiness report names the same problem, which is not shown twice.
   assert.equal(await page.locator(".problem").count(), 1);
 
   site.rig.health.report("mqtt", undefined);
@@ -49,7 +49,7 @@ opsTest("an operator sees sources with their state, lag and rate", {}, async (pa
 });
 
 opsTest(
-  "instances show who consumes, who is silent, and what others see",
+  "instances show which one consumes, which one is silent, and what others report",
   {},
   async (page, site) => {
     site.others.set("other-one", {
@@ -64,7 +64,7 @@ opsTest(
     site.leaseOwner = "other-one";
     await waitForRow(page, "instances", "this-one", /answers/);
     await waitForRow(page, "instances", "other-one", /Alive.*yes/);
-    // The source runs on the other instance, and is told of once.
+    // The source runs on the other instance, and is listed once.
     await waitForRow(page, "sources", "mqtt", /Connected.*99.*other-one/);
     assert.equal(await page.locator("#sources tbody tr").count(), 1);
 
@@ -72,7 +72,7 @@ opsTest(
     site.leaseOwner = "";
     await waitForText(page, "#problems", /No instance consumes the sources/);
     await row(page, "instances", "other-one").filter({ hasText: /Silent/ }).waitFor();
-    await waitForText(page, "#problems", /Instance other-one has said nothing for \d+ s/);
+    await waitForText(page, "#problems", /Instance other-one has been silent for \d+ s/);
   },
 );
 
@@ -81,7 +81,7 @@ opsTest("connections are listed slowest first, with queue and drops", {}, async 
   await using _good = await rig.sse("device_ids=A");
   await using _slow = await rig.slow("ws", "device_ids=A,B,C");
   const payload = JSON.stringify({ text: "x".repeat(50_000) });
-  await eventually("the slow one is dropped something", async () => {
+  await eventually("the slow client misses messages", async () => {
     await rig.fanout.publish(Array(20).fill({ deviceId: "A", payload }));
     return rig.hub.totals.ws.dropped > 0;
   });
@@ -93,7 +93,7 @@ opsTest("connections are listed slowest first, with queue and drops", {}, async 
 });
 
 opsTest(
-  "dead deliveries are told of, and tried again one by one or all at once",
+  "dead deliveries are listed, and can be retried one by one or all at once",
   {},
   async (page, site) => {
     await waitForText(page, "#deliveries", /None has failed for good/);
@@ -118,7 +118,7 @@ opsTest(
   },
 );
 
-opsTest("a retry that fails says why", { expectedFaults: /404/ }, async (page, site) => {
+opsTest("a failed retry shows the reason", { expectedFaults: /404/ }, async (page, site) => {
   await site.addWork("cota");
   await page.getByRole("button", { name: /^Retry \w+\./ }).waitFor();
   await page.route(
@@ -134,7 +134,7 @@ opsTest("a retry that fails says why", { expectedFaults: /404/ }, async (page, s
 });
 
 opsTest(
-  "rates move with what comes in and goes out",
+  "rates follow incoming and outgoing messages",
   { deliveries: false },
   async (page, { rig }) => {
     await waitForText(page, "#deliveries", /neither BACKEND_URL nor WHATSAPP_API_URL/);
@@ -153,7 +153,7 @@ opsTest(
 );
 
 opsTest(
-  "the page asks for a token of the scope admin",
+  "the page asks for a token with the admin scope",
   { tokens: true, expectedFaults: /401|403/ },
   async (page, site) => {
     await page.locator("#token-dialog[open]").waitFor();
@@ -163,7 +163,7 @@ opsTest(
     await waitForText(page, "#token-error", /lacks the scope admin/);
     await page.fill("#token-input", "garbage");
     await page.keyboard.press("Enter");
-    await waitForText(page, "#token-error", /did not take that token/);
+    await waitForText(page, "#token-error", /did not accept that token/);
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.click("#token-button");
     await page.fill("#token-input", await site.token("admin"));
@@ -175,7 +175,7 @@ opsTest(
 );
 
 opsTest(
-  "a server that does not answer is told of, and what is shown is marked as old",
+  "a server that does not answer is reported, and the data is marked as old",
   { expectedFaults: /ERR_|Failed to load/ },
   async (page) => {
     await waitForText(page, "#connection", /Up to date/);
@@ -188,7 +188,7 @@ opsTest(
 );
 
 opsTest(
-  "the page has two languages, and leads to the map and back",
+  "the page has two languages, and links to the map and back",
   { context: { locale: "es-MX" } },
   async (page, { url }) => {
     await waitForText(page, "#problems", /Todo en orden/);
@@ -199,7 +199,7 @@ opsTest(
     await waitForRow(page, "sources", "mqtt", /Connected/);
     await page.getByRole("link", { name: "To the map" }).click();
     await page.locator("#map").waitFor();
-    await page.getByRole("link", { name: "Operation of the server" }).click();
+    await page.getByRole("link", { name: "Server operation" }).click();
     await waitForText(page, "#problems", /All is well/);
     assert.equal(page.url(), url);
   },

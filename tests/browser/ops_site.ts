@@ -1,4 +1,4 @@
-/** The operator's page over the real routes, with sources, instances and work that a test plays. */
+/** The operator's page on the real routes, with simulated sources, instances and deliveries. */
 
 import { SignJWT } from "jose";
 import type { DeliveryInfo } from "../../broker/deliveries/delivery.ts";
@@ -28,11 +28,11 @@ export const source = (name: string, more: Partial<SourceStatus> = {}): SourceSt
 
 export class OpsSite implements AsyncDisposable {
   sources: SourceStatus[] = [source("mqtt")];
-  /** Instances beside the one that answers; those without a report have stopped to tell. */
+  /** Instances other than the one that answers; those without a report have gone silent. */
   readonly others = new Map<string, InstanceReport | undefined>();
   leaseOwner: string | undefined = "this-one";
   backendWorks = false;
-  /** Work that was done, by its data. */
+  /** The data of each delivery that was done. */
   readonly done: unknown[] = [];
   readonly #kv = new MemoryKv();
   #queue: DeliveryQueue | undefined;
@@ -63,7 +63,7 @@ export class OpsSite implements AsyncDisposable {
     return this.#rig;
   }
 
-  /** Of the page. */
+  /** The page's address. */
   get url(): string {
     return `${this.#rig.url}/ops`;
   }
@@ -73,14 +73,14 @@ export class OpsSite implements AsyncDisposable {
       .sign(new TextEncoder().encode(SECRET));
   }
 
-  /** Puts work into the queue that fails for good at once, unless the backend works. */
+  /** Adds a delivery to the queue; it fails for good at once, unless the backend works. */
   async addWork(partition: string): Promise<void> {
     const value = encodeJson({ kind: "process", data: ++this.#jobs, time: Date.now() });
     await this.#kv.commit({
       checks: [],
       sets: [{ key: deliveryKey(partition, this.#jobs), value }],
     });
-    await eventually("it is taken up", async () => (await this.waiting()).length === 0);
+    await eventually("none is waiting", async () => (await this.waiting()).length === 0);
   }
 
   waiting(): Promise<DeliveryInfo[]> {

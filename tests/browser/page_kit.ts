@@ -4,14 +4,14 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import { launchChromium, watchPage } from "./chromium.ts";
 import { PageServer, type PageServerOptions } from "./page_server.ts";
 
-/** Long enough for a machine that does much else. */
+/** Long enough for a busy machine. */
 const WAIT_MS = 40_000;
 
 export interface BrowserTestOptions {
   readonly context?: BrowserContextOptions;
   /** Appended to the page's address. */
   readonly path?: string;
-  /** Faults that this test brings about. */
+  /** Faults that this test causes. */
   readonly expectedFaults?: RegExp;
 }
 
@@ -19,12 +19,12 @@ export interface PageTestOptions extends BrowserTestOptions {
   readonly server?: PageServerOptions;
 }
 
-/** What serves a page. */
+/** A server of a page. */
 export interface Site extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Runs `body` on the live page, over a stream that is played. */
+/** Runs `body` on the live page, with a simulated stream. */
 export function pageTest(
   name: string,
   options: PageTestOptions,
@@ -33,14 +33,14 @@ export function pageTest(
   browserTest(name, () => Promise.resolve(new PageServer(options.server)), options, body);
 }
 
-/** Runs `body` on the opened page, in a Chromium of its own; faults of the page fail the test. */
+/** Runs `body` on the opened page, in its own Chromium; faults of the page fail the test. */
 export function browserTest<S extends Site>(
   name: string,
   start: () => Promise<S>,
   options: BrowserTestOptions,
   body: (page: Page, site: S) => Promise<void>,
 ): void {
-  // The driver keeps timers and a process across tests, which it ends by itself.
+  // The driver keeps timers and a process across tests and ends them by itself.
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false }, async () => {
     await using site = await start();
     const browser = await launchChromium();
@@ -68,7 +68,7 @@ export async function waitForText(page: Page, selector: string, text: RegExp): P
   await page.locator(selector).filter({ hasText: text }).first().waitFor();
 }
 
-/** Ids in the rows that are shown, top down. */
+/** Ids in the visible rows, from top to bottom. */
 export async function shownIds(page: Page): Promise<string[]> {
   const rows = await page.locator(".vehicle:not([hidden])").evaluateAll((nodes) =>
     nodes.map((node) => ({
@@ -79,7 +79,7 @@ export async function shownIds(page: Page): Promise<string[]> {
   return rows.sort((a, b) => a.index - b.index).map(({ id }) => id);
 }
 
-/** Waits until just these ids are listed. */
+/** Waits until exactly these ids are listed. */
 export async function waitForIds(page: Page, ids: readonly string[]): Promise<void> {
   await page.waitForFunction((expected) => {
     const names = [...document.querySelectorAll(".vehicle:not([hidden]) .name")];

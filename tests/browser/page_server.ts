@@ -5,7 +5,7 @@ import { SimulatedFleet } from "./simulated_fleet.ts";
 export interface PageServerOptions {
   readonly vehicles?: number;
   readonly messagesPerSecond?: number;
-  /** Where it is set, the API asks for this token. */
+  /** If set, the API requires this token. */
   readonly token?: string;
   readonly mapTilesUrl?: string;
   readonly spreadDegrees?: number;
@@ -14,16 +14,16 @@ export interface PageServerOptions {
 
 const TICK_MS = 50;
 
-/** The real page over a stream that is played: what the page needs of the contract, no more. */
+/** The real page with a simulated stream: only what the page needs of the contract. */
 export class PageServer implements AsyncDisposable {
   readonly fleet: SimulatedFleet;
   readonly sockets = new Set<WebSocket>();
   readonly commands: { deviceId: string; body: unknown }[] = [];
-  /** No WebSocket gets through. */
+  /** Refuses every WebSocket handshake. */
   refusesWebSockets = false;
   answersCommandsWith = 200;
   token: string | undefined;
-  /** Last payload of each device that {@linkcode PageServer.send} was given, and when. */
+  /** The last payload of each device that {@linkcode PageServer.send} was given, with its time. */
   readonly #last = new Map<string, { payload: unknown; at: number }>();
   #position = 0;
   #pending: string[] = [];

@@ -1,4 +1,4 @@
-/** Both pages over the program itself, with a real broker. */
+/** Both pages on the program itself, with a real broker. */
 
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
@@ -57,7 +57,7 @@ function programTest(
 }
 
 programTest(
-  "a dispatcher sees the devices of the own company, commands one, and loses nothing over a restart",
+  "a dispatcher sees the company's own devices, commands one, and loses nothing across a restart",
   {},
   async (page, { mosquitto, telecast }) => {
     await using devices = await MqttPublisher.connect(mosquitto.url);
@@ -96,7 +96,7 @@ programTest(
 );
 
 programTest(
-  "an operator sees a broker that goes away, and its return",
+  "an operator sees that a broker goes down and comes back",
   { path: "ops" },
   async (page, { mosquitto }) => {
     await page.fill("#token-input", await token({ scope: "admin", device_ids: [] }));
@@ -105,7 +105,7 @@ programTest(
     await waitForText(page, "#problems", /All is well/);
     await mosquitto.stop("SIGKILL");
     await waitForText(page, "#problems", /Source mqtt \(\w+\) is not connected/);
-    await waitForText(page, "#sources", /mqtt.*Trying again/);
+    await waitForText(page, "#sources", /mqtt.*Retrying/);
     await mosquitto.start();
     await waitForText(page, "#problems", /All is well/);
     await waitForText(page, "#sources", /mqtt.*Connected/);

@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { say } from "../kit/say.ts";
 import { pageTest, waitForText } from "./page_kit.ts";
 
-/** Frames a second over 4 s, while somebody drags and zooms the map. */
+/** Frames per second over 4 s while the map is dragged and zoomed. */
 async function framesWhileUsed(page: Page): Promise<number> {
   const rate = page.evaluate(() =>
     new Promise<number>((resolve) => {
@@ -30,7 +30,7 @@ async function framesWhileUsed(page: Page): Promise<number> {
 }
 
 pageTest(
-  "the page with all that it loads takes under 300 KB",
+  "the page with everything that it loads takes less than 300 KB",
   { server: { vehicles: 25, messagesPerSecond: 10 } },
   async (page) => {
     await page.locator(".vehicle").first().click();
@@ -45,7 +45,7 @@ pageTest(
 );
 
 pageTest(
-  "the first vehicles are there soon after the page is opened",
+  "the first vehicles appear soon after the page is opened",
   { server: { vehicles: 25, messagesPerSecond: 10 } },
   async (page, server) => {
     await page.addInitScript(() => {
@@ -64,13 +64,13 @@ pageTest(
       times.push(Math.round(Number(await handle.jsonValue())));
     }
     say(`first vehicles after ${times.join(", ")} ms`);
-    // On a machine that does nothing else it is a third of a second.
+    // On an otherwise idle machine it is a third of a second.
     assert(Math.min(...times) < 10_000, `${times} ms`);
   },
 );
 
 pageTest(
-  "5,000 vehicles at 1,000 messages a second leave frames to whoever uses the map",
+  "the map stays responsive with 5,000 vehicles at 1,000 messages a second",
   { server: { vehicles: 5_000, messagesPerSecond: 1_000, spreadDegrees: 0.6 } },
   async (page) => {
     await waitForText(page, '[data-show="all"]', /5,000/);
@@ -79,7 +79,7 @@ pageTest(
       measured.push(await framesWhileUsed(page));
     }
     say(`${measured.map((rate) => rate.toFixed(1)).join(", ")} frames a second`);
-    // More than 30 on two cores that do nothing else; what shares them must not fail the test.
+    // More than 30 on two otherwise idle cores; other load on them must not fail the test.
     assert(Math.max(...measured) > 5, `${measured} frames a second`);
     await page.waitForFunction(() => {
       const rate = document.querySelector("#figure-rate")!.textContent!.replaceAll(",", "");

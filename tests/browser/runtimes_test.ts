@@ -8,7 +8,7 @@ import { pageTest } from "./page_kit.ts";
 const TOTAL = 300;
 const CUTS = 6;
 
-/** Publishes numbered messages, and cuts every connection now and then. */
+/** Publishes numbered messages, and cuts all connections at regular intervals. */
 async function publish(server: StreamServer): Promise<void> {
   await server.streams.waitForCount(1);
   for (let n = 1; n <= TOTAL; n++) {
@@ -24,7 +24,7 @@ const ALL = Array.from({ length: TOTAL }, (_, i) => i + 1);
 
 for (const transport of ["ws", "sse"] as const) {
   pageTest(
-    `/client.js in Chromium misses and repeats nothing over ${transport} when it is cut`,
+    `/client.js in Chromium misses and repeats nothing over ${transport} when connections are cut`,
     {
       server: { vehicles: 1, messagesPerSecond: 0 },
       context: { bypassCSP: true },
@@ -52,7 +52,7 @@ for (const transport of ["ws", "sse"] as const) {
   );
 }
 
-Deno.test("/client.js in Node, where it has SSE alone, misses and repeats nothing when it is cut", async () => {
+Deno.test("/client.js in Node, with SSE only, misses and repeats nothing when connections are cut", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const script = await (await dashboardRoutes().request("/client.js")).text();

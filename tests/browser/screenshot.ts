@@ -1,5 +1,5 @@
 /**
- * Takes a picture of a running live page, or of the operator's:
+ * Takes a screenshot of a running live page, or of the operator's page:
  *
  *     deno run -A tests/browser/screenshot.ts http://127.0.0.1:8000/ docs/page.png [width height theme]
  *     deno run -A tests/browser/screenshot.ts http://127.0.0.1:8000/ops docs/ops.png
@@ -8,7 +8,7 @@
 import { launchChromium } from "./chromium.ts";
 
 const [url, file, width = "1440", height = "900", theme = "light"] = Deno.args;
-if (!url || !file) throw new Error("Cannot take a picture: an address and a file are needed");
+if (!url || !file) throw new Error("Cannot take a screenshot without an address and a file");
 
 const browser = await launchChromium();
 try {
@@ -21,7 +21,7 @@ try {
   const isLive = !url.endsWith("/ops");
   if (isLive) await page.locator(".vehicle").nth(1).click();
   await page.locator(".plot canvas").first().waitFor();
-  // By then the map has come to rest, and a few messages have moved its vehicles; rates have a past.
+  // Wait until the map is still and a few messages have moved vehicles, or until rates have a past.
   await page.waitForTimeout(isLive ? 3_000 : 60_000);
   await page.screenshot({ path: file });
 } finally {

@@ -8,7 +8,7 @@ const STILL = { vehicles: 3, messagesPerSecond: 0 };
 const ground = (page: Page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 
 pageTest(
-  "the theme follows the system until it is switched, and stays as it was switched",
+  "the theme follows the system until it is switched, and then stays",
   { server: STILL, context: { colorScheme: "dark" } },
   async (page) => {
     const dark = await ground(page);
@@ -28,7 +28,7 @@ pageTest(
 );
 
 pageTest(
-  "the language is the browser's until it is switched, and stays as it was switched",
+  "the language is the browser's until it is switched, and then stays",
   { server: STILL, context: { locale: "es-MX" } },
   async (page) => {
     await waitForText(page, "#connection", /En vivo/);
@@ -44,13 +44,13 @@ pageTest(
 );
 
 pageTest(
-  "a server that wants a token gets one from the user",
+  "the page asks the user for a token if the server requires one",
   { server: { ...STILL, token: "good" }, expectedFaults: /401|HTTP Authentication failed/ },
   async (page) => {
     await page.locator("#token-dialog[open]").waitFor();
     await page.fill("#token-input", "bad");
     await page.keyboard.press("Enter");
-    await waitForText(page, "#token-error", /did not take that token/);
+    await waitForText(page, "#token-error", /did not accept that token/);
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.click("#token-button");
     await page.fill("#token-input", "good");
@@ -63,7 +63,7 @@ pageTest(
 );
 
 pageTest(
-  "a token in the address is used, and taken out of it",
+  "a token in the address is used and removed from it",
   { server: { ...STILL, token: "good" }, path: "#token=good" },
   async (page, server) => {
     await waitForText(page, "#connection", /Live/);
@@ -72,7 +72,7 @@ pageTest(
 );
 
 pageTest(
-  "a lost connection is told of, mended and counted",
+  "a lost connection is resumed and counted",
   { server: STILL, expectedFaults: /WebSocket connection/ },
   async (page, server) => {
     await waitForText(page, "#connection", /Live/);
@@ -86,7 +86,7 @@ pageTest(
 );
 
 pageTest(
-  "the page works over SSE where WebSockets do not get through",
+  "the page works over SSE if WebSockets do not get through",
   { server: STILL, expectedFaults: /WebSocket connection/ },
   async (page, server) => {
     await waitForText(page, "#connection", /Live/);

@@ -6,7 +6,7 @@ interface Simulated {
   speed: number;
 }
 
-/** Vehicles that drive about a city, each with the tracking payload. */
+/** Vehicles that drive around a city and send tracking payloads. */
 export class SimulatedFleet {
   readonly #vehicles: Simulated[];
   #next = 0;
@@ -31,7 +31,7 @@ export class SimulatedFleet {
     return this.#vehicles.map((vehicle) => this.#payload(vehicle));
   }
 
-  /** What the server would have kept: the last five minutes, a message each ten seconds. */
+  /** What the server would have kept: five minutes, with a message every ten seconds. */
   pastOf(id: string): unknown[] {
     const vehicle = this.#vehicles.find((vehicle) => vehicle.id === id);
     if (!vehicle) return [];
@@ -42,7 +42,7 @@ export class SimulatedFleet {
     });
   }
 
-  /** The next vehicle moves by what it drives in `seconds`, and says so. */
+  /** Moves the next vehicle by `seconds` of driving and returns its message. */
   step(seconds: number): { id: string; payload: unknown } {
     const at = this.#next++ % this.#vehicles.length;
     const vehicle = this.#vehicles[at]!;
@@ -81,7 +81,7 @@ export class SimulatedFleet {
   }
 }
 
-/** Looks like chance, and is the same in every run. */
+/** A pseudorandom number from 0 to 1 that is the same in every run. */
 function fraction(value: number): number {
   const x = Math.sin(value * 12.9898 + 4.1414) * 43758.5453;
   return x - Math.floor(x);

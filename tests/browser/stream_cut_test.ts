@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** Chromium's own EventSource and the client library, cut again and again under load. */
+/** Chromium's own EventSource and the client library, cut repeatedly under load. */
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
@@ -19,7 +19,7 @@ const PER_SECOND = 500;
 const DEVICES = ["A", "B", "C", "D"];
 const LIMIT = { timeoutMs: 60_000 };
 
-/** What a client in the page has seen. */
+/** What a client on the page has seen. */
 interface Seen {
   /** Device and number of each message, in order. */
   readonly messages: [string, number][];
@@ -30,8 +30,7 @@ interface Seen {
 declare const seen: { eventSource: Seen; library: Seen };
 
 Deno.test({
-  name:
-    "EventSource and the library miss and repeat nothing when they are cut 20 times at 500 msg/s",
+  name: "EventSource and the library miss and repeat nothing when cut 20 times at 500 msg/s",
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
@@ -64,7 +63,7 @@ Deno.test({
     }, { perSecond: PER_SECOND, signal: stop.signal });
 
     for (let cut = 1; cut <= CUTS; cut++) {
-      // A message of before a cut may still come after it, so it alone does not say that they are back.
+      // A message from before the cut may still arrive: alone, it does not prove a reconnect.
       await page.evaluate(() => {
         for (const client of Object.values(seen)) client.open = false;
       });
@@ -122,7 +121,7 @@ async function open(page: Page): Promise<void> {
     const client = new Telecast<{ data: { DEVICE_ID: string; SEQ: number } }>("/", {
       deviceIds: "*",
       transport: "ws",
-      // No connection lives long here: without it each is waited for longer than the last.
+      // Connections are short-lived here: by default, each wait would be longer than the last.
       backoff: { baseMs: 500, maxMs: 3_000 },
     });
     client.on("message", ({ data }) => note(clients.library, data));

@@ -54,7 +54,7 @@ Deno.test("/client.d.ts describes what /client.js exports", async () => {
 });
 
 for (const path of ["/", "/ops"]) {
-  Deno.test(`the references of ${path} lead to files, and nothing stands inline`, async () => {
+  Deno.test(`the references of ${path} lead to files, and nothing is inline`, async () => {
     const response = await app.request(path);
     const html = await response.text();
     const links = [...html.matchAll(/(?:href|src)="([^"#]+)"/g)].map((match) => match[1]!);
@@ -90,7 +90,7 @@ Deno.test("every file of the pages is served, without types", async () => {
   }
 });
 
-Deno.test("assets are compressed, cached for ever under their version, and answered with 304", async () => {
+Deno.test("assets are compressed, cached forever by version, and answered with 304", async () => {
   const { version } = pageFiles();
   const path = `/assets/${version}/live/leaflet.js`;
   const plain = await text(path);
@@ -113,7 +113,7 @@ Deno.test("assets are compressed, cached for ever under their version, and answe
   assert.equal((await app.request("/assets/x/live/nothing.js")).status, 404);
 });
 
-Deno.test("MAP_TILES_URL and DEVICE_ID_PATH reach the page, which may load those tiles alone", async () => {
+Deno.test("MAP_TILES_URL and DEVICE_ID_PATH reach the page, which may load only those tiles", async () => {
   const routes = dashboardRoutes({
     mapTilesUrl: 'https://{s}.tiles.example/{z}/{x}/{y}.png?a="b"',
     deviceIdPath: ["meta", "id"],

@@ -22,7 +22,7 @@ const FRAMES: Frame[] = [
   { event: "message", data: 7, id: undefined },
 ];
 
-Deno.test("SseParser reads the same events, wherever the text is cut", () => {
+Deno.test("SseParser reads the same events, wherever the text is split", () => {
   for (let size = 1; size <= TEXT.length; size++) {
     const frames: Frame[] = [];
     const garbage: string[] = [];

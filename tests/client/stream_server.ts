@@ -15,7 +15,7 @@ export class ServerStream {
   /** Resolves when the client has gone, or the server has closed. */
   readonly closed: Promise<void>;
   isClosed = false;
-  /** Answers `{"action":"ping"}`; a stream that does not seems dead. */
+  /** Answers `{"action":"ping"}`; a stream that does not appears dead. */
   answersPings = true;
   readonly #write: (event: string, data: unknown, id: string | undefined) => void;
   readonly #close: (code: number) => void;
@@ -56,16 +56,16 @@ export class ServerStream {
 }
 
 /**
- * A stream endpoint whose every word the test decides. By itself it accepts, gives a position when
- * it is asked for one, and replays what it published where a cursor is given.
+ * A stream endpoint that the test controls. By default it accepts, sends a position when asked for
+ * one, and replays what it published if a cursor is given.
  */
 export class StreamServer implements AsyncDisposable {
   readonly streams = new Recorder<ServerStream>("the server");
   readonly requests: StreamRequest[] = [];
-  /** Answers a request that is not accepted. */
+  /** Returns the answer to a request that is not accepted. */
   refuse: (transport: "ws" | "sse", token: string | undefined) => Response | undefined = () =>
     undefined;
-  /** Whether streams get pings and replays by themselves. */
+  /** Whether streams get pings and replays automatically. */
   automatic = true;
   readonly #cors: boolean;
   readonly #log: unknown[] = [];
@@ -100,7 +100,7 @@ export class StreamServer implements AsyncDisposable {
     return (await this.streams.waitForCount(n + 1))[n]!;
   }
 
-  /** Adds a message to the log and sends it to everyone; its cursor is its number, from 1. */
+  /** Adds a message to the log and sends it to every stream; its cursor is its number, from 1. */
   publish(data: unknown): string {
     const id = String(this.#log.push(data));
     for (const stream of this.live) stream.frame("message", data, id);

@@ -16,7 +16,7 @@ function open(server: StreamServer, options: Partial<TelecastOptions> = {}) {
   return Object.assign(client, { data });
 }
 
-/** The next command that is no ping. */
+/** The next command that is not a ping. */
 function command(stream: ServerStream, n = 0) {
   return stream.commands.waitForCount(n + 1, ({ action }) => action !== "ping")
     .then((commands) => commands[n]);
@@ -47,7 +47,7 @@ Deno.test("Telecast.subscribe() and unsubscribe() send commands, one at a time",
   assert.equal(server.requests.length, 1);
 });
 
-Deno.test("Telecast.subscribe() rejects what the server refuses, and the stream goes on", async () => {
+Deno.test("Telecast.subscribe() rejects if the server refuses, and the stream continues", async () => {
   await using server = new StreamServer();
   await using client = open(server);
   const stream = await server.stream(0);
@@ -61,7 +61,7 @@ Deno.test("Telecast.subscribe() rejects what the server refuses, and the stream 
   await eventually("the message", () => client.data.length === 1);
 });
 
-Deno.test("Telecast.subscribe() with a cursor takes its replay, which moves no cursor", async () => {
+Deno.test("Telecast.subscribe() with a cursor gets its replay, which does not move the cursor", async () => {
   await using server = new StreamServer();
   await using client = open(server);
   const stream = await server.stream(0);
@@ -79,7 +79,7 @@ Deno.test("Telecast.subscribe() with a cursor takes its replay, which moves no c
   assert.equal(client.cursor, "1");
 });
 
-Deno.test("Telecast begins a replay anew that a lost connection has cut", async () => {
+Deno.test("Telecast restarts a replay that a lost connection has interrupted", async () => {
   await using server = new StreamServer();
   await using client = open(server);
   const stream = await server.stream(0);
@@ -94,7 +94,7 @@ Deno.test("Telecast begins a replay anew that a lost connection has cut", async 
   assert.deepEqual(await command(next), { action: "subscribe", device_ids: ["B"], since: "old" });
 });
 
-Deno.test("Telecast takes a command along that a lost connection has not answered", async () => {
+Deno.test("Telecast repeats a command that a lost connection has not answered", async () => {
   await using server = new StreamServer();
   await using client = open(server);
   const stream = await server.stream(0);
@@ -109,7 +109,7 @@ Deno.test("Telecast takes a command along that a lost connection has not answere
   await eventually("the message", () => client.data.length === 1);
 });
 
-Deno.test("Telecast over SSE opens the stream anew for another list, without a gap", async () => {
+Deno.test("Telecast over SSE reopens the stream for another list, without a gap", async () => {
   await using server = new StreamServer();
   await using client = open(server, { transport: "sse" });
   await eventually("open", () => client.state.state === "open");
@@ -126,7 +126,7 @@ Deno.test("Telecast over SSE opens the stream anew for another list, without a g
   await assert.rejects(client.subscribe("C", { since: "1" }), { code: "since_unsupported" });
 });
 
-Deno.test("Telecast over SSE goes back to the list that it had where the server refuses the new one", async () => {
+Deno.test("Telecast over SSE returns to its previous list if the server refuses the new one", async () => {
   await using server = new StreamServer();
   await using client = open(server, { transport: "sse" });
   await eventually("open", () => client.state.state === "open");
@@ -139,7 +139,7 @@ Deno.test("Telecast over SSE goes back to the list that it had where the server 
   assert.deepEqual(client.deviceIds, ["A"]);
 });
 
-Deno.test("Telecast opens nothing while no device is asked for", async () => {
+Deno.test("Telecast opens nothing while no device is subscribed to", async () => {
   await using server = new StreamServer();
   await using client = open(server, { deviceIds: [] });
   await eventually("idle", () => client.state.state === "idle");
@@ -168,7 +168,7 @@ Deno.test("Telecast.close() leaves no command waiting", async () => {
 });
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`Telecast over ${transport}: text is split at commas, a list is not, and so after a reconnect`, async () => {
+  Deno.test(`Telecast over ${transport}: text is split at commas, a list is not, also after a reconnect`, async () => {
     await using rig = await Rig.start();
     const items = () => [...rig.hub.sessions].map(({ interest }) => interest.items.toSorted());
     const options = { transport, backoff: { baseMs: 1, maxMs: 5 } } as const;
@@ -189,7 +189,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("Telecast refuses a prefix with a comma; where a token has one, it asks for all of the token", async () => {
+Deno.test("Telecast refuses a prefix with a comma; if a token has one, it asks for everything granted", async () => {
   await using server = new StreamServer();
   const deviceIds = ["A", "x,*"];
   assert.throws(() => new Telecast(server.url, { deviceIds }), /TypeError: .*x,\*/);

@@ -23,7 +23,7 @@ function open(server: StreamServer, options: Partial<TelecastOptions> = {}) {
 }
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`Telecast delivers each message once and in order over ${transport}, however often the connection is cut`, async () => {
+  Deno.test(`Telecast delivers each message once and in order over ${transport}, however often the connection is lost`, async () => {
     await using server = new StreamServer();
     await using client = open(server, { transport, since: "0" });
     await client.opened();
@@ -50,7 +50,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(client.data(), [4, 5]);
   });
 
-  Deno.test(`Telecast has a cursor over ${transport} before the first message`, async () => {
+  Deno.test(`Telecast gets a cursor over ${transport} before the first message`, async () => {
     await using server = new StreamServer();
     await using client = open(server, { transport });
     await eventually("a cursor", () => client.cursor === "0");
@@ -59,7 +59,7 @@ for (const transport of ["ws", "sse"] as const) {
     await client.messages.waitForCount(1);
   });
 
-  Deno.test(`Telecast asks for what its options say over ${transport}`, async () => {
+  Deno.test(`Telecast sends its options over ${transport}`, async () => {
     await using server = new StreamServer();
     await using _client = open(server, {
       transport,
@@ -98,7 +98,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.equal((await server.stream(2)).params.get("snapshot"), null);
   });
 
-  Deno.test(`Telecast comes back after a goodbye when it was told to, over ${transport}`, async () => {
+  Deno.test(`Telecast reconnects after a goodbye at the given time, over ${transport}`, async () => {
     await using server = new StreamServer();
     await using client = open(server, { transport });
     const stream = await server.stream(0);
@@ -107,7 +107,7 @@ for (const transport of ["ws", "sse"] as const) {
     client.on("goodbye", (goodbye) => waits.push(goodbye));
     client.on("error", (error) => waits.push(error));
     const saidAt = performance.now();
-    // Twice the greatest back-off, so that the one cannot be taken for the other.
+    // Much longer than the greatest back-off, so that the two cannot be confused.
     stream.frame("goodbye", { reason: "drain", reconnect_ms: 300 });
     server.publish(1);
     stream.close();
@@ -140,7 +140,7 @@ Deno.test("Telecast unpacks batches", async () => {
   assert.equal(client.cursor, "8");
 });
 
-Deno.test("Telecast passes on presence, drops and errors, and outlives what is no frame", async () => {
+Deno.test("Telecast passes on presence, drops and errors, and survives an invalid frame", async () => {
   await using server = new StreamServer();
   await using client = open(server);
   const events: unknown[] = [];
@@ -162,7 +162,7 @@ Deno.test("Telecast passes on presence, drops and errors, and outlives what is n
   ]);
 });
 
-Deno.test("Telecast falls back to SSE where WebSockets do not get through, and stays there", async () => {
+Deno.test("Telecast falls back to SSE if WebSockets do not get through, and stays there", async () => {
   await using server = new StreamServer();
   server.refuse = (transport) =>
     transport === "ws" ? new Response("no upgrade here", { status: 400 }) : undefined;
@@ -178,14 +178,14 @@ Deno.test("Telecast falls back to SSE where WebSockets do not get through, and s
   assert.deepEqual(transports, ["ws", "sse", "ws", "sse", "sse", "sse"]);
 });
 
-Deno.test("Telecast falls back to SSE where a WebSocket opens but stays silent", async () => {
+Deno.test("Telecast falls back to SSE if a WebSocket opens but stays silent", async () => {
   await using server = new StreamServer();
   server.automatic = false;
   await using client = open(server, { deadAfterMs: 90 });
   await client.states.waitFor((state) => state.state === "open" && state.transport === "sse");
 });
 
-Deno.test("Telecast falls back to SSE where it may not open a WebSocket", async () => {
+Deno.test("Telecast falls back to SSE if it may not open a WebSocket", async () => {
   await using server = new StreamServer();
   await using client = open(server, {
     WebSocket: class {
@@ -198,7 +198,7 @@ Deno.test("Telecast falls back to SSE where it may not open a WebSocket", async 
   assert.deepEqual(client.state, { state: "open", transport: "sse" });
 });
 
-Deno.test("Telecast uses SSE where there is no WebSocket class", async () => {
+Deno.test("Telecast uses SSE if there is no WebSocket class", async () => {
   const { WebSocket } = globalThis;
   // @ts-expect-error Node 20 has none
   delete globalThis.WebSocket;
@@ -213,7 +213,7 @@ Deno.test("Telecast uses SSE where there is no WebSocket class", async () => {
   }
 });
 
-Deno.test("Telecast in WebSocket-only mode learns over HTTP why it is refused", async () => {
+Deno.test("Telecast in WebSocket-only mode asks over HTTP why it is refused", async () => {
   await using server = new StreamServer();
   server.refuse = () => Response.json({ code: "forbidden", detail: "not yours" }, { status: 403 });
   await using client = open(server, { transport: "ws" });
@@ -232,7 +232,7 @@ Deno.test("Telecast in WebSocket-only mode never stays on SSE", async () => {
   assert.deepEqual(client.state, { state: "open", transport: "ws" });
 });
 
-Deno.test("Telecast waits out a server that is away, with back-off drawn from the injected random", async () => {
+Deno.test("Telecast backs off from an unavailable server, with delays from the injected random", async () => {
   await using server = new StreamServer();
   server.refuse = () => new Response(null, { status: 503 });
   const draws = [1, 0.5, 1, 1, 1];
@@ -248,7 +248,7 @@ Deno.test("Telecast waits out a server that is away, with back-off drawn from th
   await client.opened();
 });
 
-Deno.test("Telecast closes for good where the server says that its request is wrong", async () => {
+Deno.test("Telecast closes for good if the server says that its request is invalid", async () => {
   await using server = new StreamServer();
   await using client = open(server);
   const stream = await server.stream(0);
@@ -261,7 +261,7 @@ Deno.test("Telecast closes for good where the server says that its request is wr
   assert.equal(server.requests.length, 1);
 });
 
-Deno.test("Telecast.close() ends iterators quietly and leaves nothing behind", async () => {
+Deno.test("Telecast.close() ends iterators without an error and leaves nothing behind", async () => {
   await using server = new StreamServer();
   const client = open(server);
   const reading = (async () => {
@@ -300,7 +300,7 @@ Deno.test("Telecast's iterator keeps the newest messages for a slow reader and c
   assert.equal(client.overflowed, 7);
 });
 
-Deno.test("Telecast's iterator in mode latest gives a slow reader the newest of each device", async () => {
+Deno.test("Telecast's iterator in mode latest gives a slow reader the newest message of each device", async () => {
   await using server = new StreamServer();
   const DEVICES = 50;
   for (const mode of [{ mode: "latest" }, { maxRate: 5 }] as const) {
@@ -318,7 +318,7 @@ Deno.test("Telecast's iterator in mode latest gives a slow reader the newest of 
       }
       return client.messages.waitForCount(before + published);
     };
-    // Each device comes in its turn, however fast it sends, and what comes is its newest.
+    // Each device gets its turn, however fast it sends, and its newest message is read.
     for (let round = 0; round < 2; round++) {
       const read = new Set<string>();
       for (let i = 0; i < DEVICES; i++) {
@@ -334,7 +334,7 @@ Deno.test("Telecast's iterator in mode latest gives a slow reader the newest of 
   }
 });
 
-Deno.test("Telecast's iterator in mode latest holds bufferSize devices, and asks deviceIdOf", async () => {
+Deno.test("Telecast's iterator in mode latest holds bufferSize devices, and uses deviceIdOf", async () => {
   await using server = new StreamServer();
   await using client = open(server, {
     mode: "latest",
@@ -347,13 +347,13 @@ Deno.test("Telecast's iterator in mode latest holds bufferSize devices, and asks
     server.publish(data);
   }
   await client.messages.waitForCount(6);
-  // What names no device replaces nothing.
+  // A message without a device replaces nothing.
   assert.deepEqual((await reader.next()).value.data, 7);
   assert.deepEqual((await reader.next()).value.data, 8);
   assert.equal(client.overflowed, 3);
 });
 
-Deno.test("Telecast goes on where a listener throws", async () => {
+Deno.test("Telecast continues if a listener throws", async () => {
   await using server = new StreamServer();
   await using client = open(server);
   const thrown = Promise.withResolvers<string>();
@@ -374,7 +374,7 @@ Deno.test("Telecast goes on where a listener throws", async () => {
   globalThis.removeEventListener("error", onError);
 });
 
-Deno.test("Telecast.ping() measures a WebSocket and knows nothing of SSE", async () => {
+Deno.test("Telecast.ping() measures a WebSocket and returns undefined for SSE", async () => {
   await using server = new StreamServer();
   await using ws = open(server, { transport: "ws" });
   await using sse = open(server, { transport: "sse" });

@@ -49,7 +49,7 @@ for (const transport of ["auto", "ws", "sse"] as const) {
   });
 }
 
-Deno.test("Telecast closes where a token that never changes is refused", async () => {
+Deno.test("Telecast closes if a token that never changes is refused", async () => {
   await using server = new StreamServer();
   server.refuse = unauthorized;
   await using client = open(server, { token: "bad" });
@@ -59,7 +59,7 @@ Deno.test("Telecast closes where a token that never changes is refused", async (
   ]);
 });
 
-Deno.test("Telecast backs off while a source gives tokens that are refused", async () => {
+Deno.test("Telecast backs off while its token source returns tokens that are refused", async () => {
   await using server = new StreamServer();
   server.refuse = unauthorized;
   await using client = open(server, { transport: "sse", token: () => "bad" });
@@ -68,7 +68,7 @@ Deno.test("Telecast backs off while a source gives tokens that are refused", asy
   assert.equal(client.errors[0]!.fatal, false);
 });
 
-Deno.test("Telecast backs off while its source fails", async () => {
+Deno.test("Telecast backs off while its token source fails", async () => {
   await using server = new StreamServer();
   let failures = 2;
   await using client = open(server, {
@@ -81,7 +81,7 @@ Deno.test("Telecast backs off while its source fails", async () => {
   assert.deepEqual(client.errors.map(({ code }) => code), ["token", "token"]);
 });
 
-Deno.test("Telecast moves over to a new token before the old one expires", async () => {
+Deno.test("Telecast switches to a new token before the old one expires", async () => {
   await using server = new StreamServer();
   let n = 0;
   // The renewal is due 10 s before the expiry: 50 ms from now for the first token.
@@ -95,7 +95,7 @@ Deno.test("Telecast moves over to a new token before the old one expires", async
   assert.deepEqual(client.errors, []);
 });
 
-Deno.test("Telecast asks for a new token after a goodbye for the old one's expiry", async () => {
+Deno.test("Telecast requests a new token after a goodbye because the old one expired", async () => {
   await using server = new StreamServer();
   let n = 0;
   await using _client = open(server, { token: () => `token-${++n}` });
@@ -105,13 +105,13 @@ Deno.test("Telecast asks for a new token after a goodbye for the old one's expir
   assert.equal((await server.stream(1)).token, "token-2");
 });
 
-Deno.test("Telecast sends a token that no subprotocol may hold as a parameter", async () => {
+Deno.test("Telecast sends a token as a parameter if it is not valid in a subprotocol", async () => {
   await using server = new StreamServer();
   await using _client = open(server, { token: "a b/c==" });
   assert.equal((await server.stream(0)).token, "a b/c==");
 });
 
-Deno.test("Telecast works without a token where its source has none", async () => {
+Deno.test("Telecast works without a token if its source has none", async () => {
   await using server = new StreamServer();
   await using client = open(server, { token: () => undefined });
   await eventually("open", () => client.state.state === "open");

@@ -26,7 +26,7 @@ const mqtt = (env: Variables) => sectionOf(good(env), MQTT);
 const kafka = (env: Variables) => sectionOf(good(env), KAFKA);
 const websocket = (env: Variables) => sectionOf(good(env), WEBSOCKET);
 
-/** Names of what is wrong, in the order in which it is told. */
+/** Names of the problems, in the order in which they are reported. */
 function bad(env: Variables, ...args: string[]): string[] {
   const result = read(env, ...args);
   assert.ok(!result.ok, "nothing is wrong");
@@ -42,7 +42,7 @@ Deno.test("--help names every variable, and no others", () => {
   for (const line of helpOf(SOURCES).split("\n")) assert.ok(line.length <= 100, line);
 });
 
-Deno.test("unknownVariables(): a letter or two beside one of ours, and nothing else", () => {
+Deno.test("unknownVariables() finds names that differ in one or two letters, and no others", () => {
   const slips = ["BROKER_HOTS", "PROT_", "MQTT_USERNAM", "KAFKA_TOPICS", "POR", "LOGLEVEL"];
   assert.deepEqual(unknownVariables(slips, SOURCES).map(({ like }) => like), [
     "BROKER_HOST",
@@ -55,7 +55,7 @@ Deno.test("unknownVariables(): a letter or two beside one of ours, and nothing e
   assert.deepEqual(unknownVariables([...others, ...VARIABLE_NAMES], SOURCES), []);
 });
 
-Deno.test("unusedVariables(): topics of a broker that is not named", () => {
+Deno.test("unusedVariables() finds the topics of a broker that is not set", () => {
   assert.deepEqual(
     unusedVariables(["KAFKA_TOPIC", "BROKER_TOPIC", "PORT"], SOURCES).map(({ name }) => name),
     ["BROKER_TOPIC", "KAFKA_TOPIC"],
@@ -66,7 +66,7 @@ Deno.test("unusedVariables(): topics of a broker that is not named", () => {
 
 const KAFKA_ENV = { KAFKA_BOOTSTRAP_SERVERS: "k", KAFKA_TOPIC: "t" };
 
-Deno.test("readConfig(): everything is optional, and the defaults are those of the contract", () => {
+Deno.test("readConfig(): everything is optional, with the defaults of the contract", () => {
   const config = good();
   const { host, port, http, ingestMode, retentionSeconds, drainSeconds, keepaliveSeconds } = config;
   assert.deepEqual(
@@ -98,14 +98,14 @@ Deno.test("readConfig(): everything is optional, and the defaults are those of t
   assert.deepEqual([config.commandTopicPrefix, config.threads], ["bombercat/commands/", 1]);
 });
 
-Deno.test("readConfig(): a variable that is empty, or blank, is not set", () => {
+Deno.test("readConfig(): an empty or blank variable counts as unset", () => {
   for (const blank of ["", "  ", "\n"]) {
     const env = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, blank]));
     assert.deepEqual(good(env), good());
   }
 });
 
-Deno.test("BROKER_HOST: host, host:port and URLs, with credentials in them or beside", () => {
+Deno.test("BROKER_HOST: host, host:port and URLs, with credentials in the URL or in other variables", () => {
   const cases: Record<string, string> = {
     "broker": "mqtt://broker",
     " broker:1884 ": "mqtt://broker:1884",
@@ -133,7 +133,7 @@ Deno.test("BROKER_HOST: host, host:port and URLs, with credentials in them or be
   for (const value of wrong) assert.deepEqual(bad({ BROKER_HOST: value }), ["BROKER_HOST"], value);
 });
 
-Deno.test("BROKER_TOPIC: several, trimmed; the default goes by the name that the broker has", () => {
+Deno.test("BROKER_TOPIC: several, trimmed; the default depends on the variable that names the broker", () => {
   assert.deepEqual(mqtt({ BROKER_HOST: "b" })?.topics, ["#"]);
   assert.deepEqual(mqtt({ MQTT_BROKER: "b" })?.topics, ["empresas"]);
   const topics = mqtt({ MQTT_BROKER: "b", BROKER_TOPIC: " a/#, b/+/c ,+,," })?.topics;
@@ -143,7 +143,7 @@ Deno.test("BROKER_TOPIC: several, trimmed; the default goes by the name that the
   }
 });
 
-Deno.test("MQTT_BROKER and MQTT_PORT mean what BROKER_HOST means", () => {
+Deno.test("MQTT_BROKER and MQTT_PORT mean the same as BROKER_HOST", () => {
   assert.equal(mqtt({ MQTT_BROKER: "b", MQTT_PORT: "1884" })?.url, "mqtt://b:1884");
   assert.equal(mqtt({ BROKER_HOST: "b", MQTT_PORT: "1884" })?.url, "mqtt://b:1884");
   assert.equal(mqtt({ MQTT_BROKER: "b:1884", MQTT_PORT: "1884" })?.url, "mqtt://b:1884");
@@ -152,7 +152,7 @@ Deno.test("MQTT_BROKER and MQTT_PORT mean what BROKER_HOST means", () => {
   assert.deepEqual(bad({ BROKER_HOST: "b", MQTT_PASSWORD: "p" }), ["MQTT_USERNAME"]);
 });
 
-Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, and the legal name told", () => {
+Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, with the legal name", () => {
   const config = kafka({
     ...KAFKA_ENV,
     KAFKA_BOOTSTRAP_SERVERS: "a, b:9093",
@@ -178,7 +178,7 @@ Deno.test("Kafka: servers, mechanism, encryption; tracking/data is refused, and 
   assert.deepEqual(bad({ ...KAFKA_ENV, KAFKA_SASL_MECHANISM: "plain" }), ["KAFKA_SASL_MECHANISM"]);
 });
 
-Deno.test("COMMAND_TOPIC_PREFIX: a topic whose next level is the id, with a slash at its end or not", () => {
+Deno.test("COMMAND_TOPIC_PREFIX: a topic followed by the id, with or without a slash at its end", () => {
   for (const prefix of ["fleet/down", "fleet/down/", " fleet/down "]) {
     assert.equal(good({ COMMAND_TOPIC_PREFIX: prefix }).commandTopicPrefix, "fleet/down/");
   }
@@ -196,7 +196,7 @@ Deno.test("DENO_KV_URL: a path, a denokv server's URL or memory:, and no other U
   }
 });
 
-Deno.test("a list of nothing is told of, and starts no source in silence", () => {
+Deno.test("an empty list is a problem, and does not silently disable a source", () => {
   assert.deepEqual(bad({ BROKER_HOST: "b", BROKER_TOPIC: "," }), ["BROKER_TOPIC"]);
   assert.deepEqual(bad({ ...KAFKA_ENV, KAFKA_BOOTSTRAP_SERVERS: " , " }), [
     "KAFKA_BOOTSTRAP_SERVERS",
@@ -205,7 +205,7 @@ Deno.test("a list of nothing is told of, and starts no source in silence", () =>
   assert.deepEqual(bad({ AWS_IOT_TOPICS: "," }), ["AWS_IOT_TOPICS"]);
 });
 
-Deno.test("AWS IoT: all five or none; the missing are named", () => {
+Deno.test("AWS IoT: all five or none; the missing ones are named", () => {
   assert.deepEqual(bad({ AWS_IOT_ENDPOINT: "h", AWS_IOT_CA_PATH: "ca" }), [
     "AWS_IOT_CERT_PATH",
     "AWS_IOT_KEY_PATH",
@@ -213,7 +213,7 @@ Deno.test("AWS IoT: all five or none; the missing are named", () => {
   ]);
 });
 
-Deno.test("BACKEND_URL must not be this program itself, where it listens", () => {
+Deno.test("BACKEND_URL must not be the address of this program itself", () => {
   const own = [
     ...["http://localhost:8000", "http://127.0.0.1:8000/x", "http://[::1]:8000"],
     ...["http://localhost.:8000", "http://127.0.1.1:8000", "http://[::]:8000", "http://0:8000"],
@@ -231,14 +231,14 @@ Deno.test("BACKEND_URL must not be this program itself, where it listens", () =>
   assert.ok(good({ BACKEND_URL: "http://localhost:8000" }, "--no-http").backendUrl);
 });
 
-Deno.test("WEBSOCKET_URL must not be this program itself: messages would go round", () => {
+Deno.test("WEBSOCKET_URL must not be this program itself: messages would loop", () => {
   const own = ["ws://localhost:8000/ws", "ws://127.0.0.1:8000/api/v1/stream"];
   for (const url of own) assert.deepEqual(bad({ WEBSOCKET_URL: url }), ["WEBSOCKET_URL"], url);
   assert.deepEqual(bad({ WEBSOCKET_URL: "wss://me", PORT: "443", HOST: "me" }), ["WEBSOCKET_URL"]);
   assert.ok(websocket({ WEBSOCKET_URL: "ws://localhost:8080/ws" }));
 });
 
-Deno.test("WhatsApp, tokens and TLS: what belongs together is asked for together", () => {
+Deno.test("WhatsApp, tokens and TLS: variables that belong together are required together", () => {
   const { whatsapp } = good({
     WHATSAPP_API_URL: "https://w",
     WHATSAPP_TOKEN: "t",
@@ -263,7 +263,7 @@ Deno.test("WhatsApp, tokens and TLS: what belongs together is asked for together
     const [{ name, message }] = result.problems as [{ name: string; message: string }];
     assert.equal(name, "AUTH_JWT_SECRET");
     assert.match(message, /32 bytes.*openssl rand -base64 32/);
-    assert.ok(!JSON.stringify(result).includes(`"${secret}"`), "its value is not told");
+    assert.ok(!JSON.stringify(result).includes(`"${secret}"`), "its value is not reported");
   }
   for (const secret of ["x".repeat(32), "ñ".repeat(16)]) {
     assert.equal(good({ AUTH_JWT_SECRET: secret }).auth?.secret, secret);
@@ -272,7 +272,7 @@ Deno.test("WhatsApp, tokens and TLS: what belongs together is asked for together
   assert.deepEqual(bad({ TLS_CERT_PATH: "c" }), ["TLS_KEY_PATH"]);
 });
 
-Deno.test("LOG_LEVEL takes any case, and the names that the seed systems used", () => {
+Deno.test("LOG_LEVEL accepts any case, and the names of the seed systems", () => {
   const levels = { DEBUG: "debug", Info: "info", warning: "warning", WARN: "warning" };
   for (const [value, level] of Object.entries({ ...levels, error: "error", critical: "fatal" })) {
     assert.equal(good({ LOG_LEVEL: value }).log.level, level);
@@ -280,7 +280,7 @@ Deno.test("LOG_LEVEL takes any case, and the names that the seed systems used", 
   assert.deepEqual(bad({ LOG_LEVEL: "loud", LOG_FORMAT: "xml" }), ["LOG_LEVEL", "LOG_FORMAT"]);
 });
 
-Deno.test("numbers, flags and addresses: what is out of form or range is named", () => {
+Deno.test("numbers, flags and addresses: malformed and out-of-range values are reported", () => {
   const wrong: Record<string, readonly string[]> = {
     PORT: ["-1", "65536", "80.5", "http", "0x50", "1e3"],
     HOST: ["http://0.0.0.0", "0.0.0.0:8000", "a b"],
@@ -309,7 +309,7 @@ Deno.test("numbers, flags and addresses: what is out of form or range is named",
   assert.equal(good({ WS_REQUIRE_DEVICE_IDS: "No" }).requireDeviceIds, false);
 });
 
-Deno.test("flags start those sources only, and ask for what they need", () => {
+Deno.test("flags start only their sources, and require their variables", () => {
   const all = { BROKER_HOST: "b", WEBSOCKET_URL: "ws://u", ...KAFKA_ENV };
   const sources = (...args: string[]) => {
     const { sources } = good(all, ...args);
@@ -327,7 +327,7 @@ Deno.test("flags start those sources only, and ask for what they need", () => {
   assert.deepEqual([http, check, shadow, dev], [false, true, true, true]);
 });
 
-Deno.test("every problem is told at once, and none with the value", () => {
+Deno.test("all problems are reported at once, without their values", () => {
   const secret = "s3cr3t value%zz\u0000{}";
   const env = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, secret]));
   const result = read({ ...env, KAFKA_TOPIC: "t" }, "--unknown=s3cr3t");
@@ -336,9 +336,9 @@ Deno.test("every problem is told at once, and none with the value", () => {
   for (const { name, message } of result.problems) {
     assert.match(name, /^[A-Z][A-Z0-9_]+$|^--[a-z-]+$/);
     assert.doesNotMatch(`${name} ${message}`, /s3cr3t/);
-    assert.match(message, /^(must|is|and|holds|needs|names|differs|means) /);
+    assert.match(message, /^(must|is|and|holds|contains|needs|names|differs|means) /);
   }
-  // One that does not parse hides none that do not fit together.
+  // A value that does not parse does not hide variables that do not fit together.
   const names = bad({ PORT: "x", MQTT_BROKER: "b", BROKER_HOST: "b", TLS_KEY_PATH: "k" }, "--iot");
   assert.deepEqual(names, ["PORT", "MQTT_BROKER", "--iot", "TLS_CERT_PATH"]);
   assert.deepEqual(
@@ -347,7 +347,7 @@ Deno.test("every problem is told at once, and none with the value", () => {
   );
 });
 
-Deno.test("a value that is out of form is not called missing too", () => {
+Deno.test("a malformed value is not reported as missing too", () => {
   const awsIot = ["CERT_PATH", "KEY_PATH", "CA_PATH", "CLIENT_ID"].map((name) => [
     `AWS_IOT_${name}`,
     "x",
@@ -359,7 +359,7 @@ Deno.test("a value that is out of form is not called missing too", () => {
   assert.deepEqual(bad({ AUTH_JWKS_URL: "keys", AUTH_ISSUER: "i" }), ["AUTH_JWKS_URL"]);
 });
 
-Deno.test("configTable() shows every value but the secret ones: limits whose names have such a word too", () => {
+Deno.test("configTable() shows all values except secrets, including limits named like secrets", () => {
   const env = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, "77"]));
   const table = configTable((name) => env[name], { sources: SOURCES, args: [] });
   const hidden = [...table.matchAll(/^(\w+) +set +environment$/gm)].map(([, name]) => name!);

@@ -3,7 +3,7 @@ import { VARIABLE_NAMES } from "../kit/config.ts";
 import { taskCommand } from "../kit/servers/telecast.ts";
 
 for (const task of ["start", "dev"]) {
-  Deno.test(`deno task ${task} may read the program's variables and no others`, async () => {
+  Deno.test(`deno task ${task} may read only the program's variables`, async () => {
     const words = await taskCommand(task);
     const flag = words.find((word) => word.startsWith("--allow-env="));
     assert.ok(flag, "the task has no --allow-env=");
@@ -14,11 +14,11 @@ for (const task of ["start", "dev"]) {
     assert.deepEqual(missing, []);
     const idle = allowed.filter((part) => !VARIABLE_NAMES.some((name) => allows(part, name)));
     assert.deepEqual(idle, []);
-    // Libraries that list the whole environment get nothing, in place of an exception.
+    // Libraries that list the whole environment get nothing, instead of an exception.
     assert.ok(words.includes("--ignore-env"));
   });
 
-  Deno.test(`deno task ${task} may write ./data only, and start no process`, async () => {
+  Deno.test(`deno task ${task} may write only to ./data, and start no process`, async () => {
     const words = await taskCommand(task);
     const permissions = words.filter((word) => /^(--allow-|-[A-Z]+$)/.test(word));
     const known = /^--allow-(net|read|write=data|env=.*)$/;
@@ -33,7 +33,7 @@ Deno.test("the container runs with the permissions of deno task start", async ()
   assert.deepEqual(words, await taskCommand("start"));
 });
 
-Deno.test("the container's image is of the Deno that CI runs", async () => {
+Deno.test("the container's image has the Deno version that CI runs", async () => {
   const read = (path: string) => Deno.readTextFile(new URL(path, import.meta.url));
   const image = (await read("../../Dockerfile")).match(/^FROM denoland\/deno:(.*)$/m)?.[1];
   const ci = (await read("../../.ci/run")).match(/^DENO_VERSION=(.*)$/m)?.[1];

@@ -1,4 +1,4 @@
-/** The Autobahn test suite: the public conformance cases of the WebSocket protocol. */
+/** Runs the Autobahn test suite, the public conformance tests of the WebSocket protocol. */
 
 import { TestProcess } from "../kit/servers/process.ts";
 import { TempDir } from "../kit/temp_dir.ts";
@@ -8,7 +8,7 @@ const INSTALLED = `${Deno.env.get("HOME")}/.cache/telecast/${PACKAGE.replace("==
 const AGENT = "server";
 const INSTALL_MS = 300_000;
 
-/** Its packages share the namespace `zope`, which only a site directory joins. */
+/** Its packages share the namespace `zope`, which works only in a site directory. */
 const RUN = `import site, sys
 site.addsitedir(${JSON.stringify(INSTALLED)})
 sys.path.insert(0, ${JSON.stringify(INSTALLED)})
@@ -18,14 +18,14 @@ wstest.run()
 
 export interface CaseResult {
   readonly id: string;
-  /** What the server did in the case: `OK`, `NON-STRICT`, `INFORMATIONAL`, `FAILED`, … */
+  /** The server's result in the case: `OK`, `NON-STRICT`, `INFORMATIONAL`, `FAILED`, … */
   readonly behavior: string;
   /** How the connection ended. */
   readonly close: string;
   readonly seconds: number;
 }
 
-/** The suite runs under Python 2.7 only; undefined where there is none. */
+/** Finds Python 2.7, which the suite requires; undefined if there is none. */
 export async function findPython(): Promise<string | undefined> {
   const home = Deno.env.get("HOME");
   const candidates = [Deno.env.get("PYTHON2"), "python2.7"].filter((path) => path !== undefined);
@@ -57,7 +57,7 @@ async function* versionsOf(dir: string): AsyncGenerator<Deno.DirEntry> {
   }
 }
 
-/** Installs the suite once, and runs its cases against an echo server. */
+/** Installs the suite if necessary, and runs its cases against an echo server. */
 export async function runAutobahn(
   { python, url, cases }: { python: string; url: string; cases: readonly string[] },
 ): Promise<CaseResult[]> {

@@ -3,13 +3,13 @@
  *
  *     deno task conformance                          sections 1 to 7 and 10: 247 cases
  *     deno task conformance --cases=6.4.1,7.*
- *     deno task conformance --if-possible            succeeds where there is no Python 2.7
+ *     deno task conformance --if-possible            succeeds if there is no Python 2.7
  *
- * Python 2.7 is looked for as `PYTHON2`, as `python2.7` and below ~/.pyenv.
+ * Python 2.7 is searched as `PYTHON2`, as `python2.7` and under ~/.pyenv.
  *
- * Ends with 1 where a case is not passed strictly that is not listed below, or a connection ends
- * late or in another way than it should. Section 9 (performance) takes an hour and proves nothing
- * about the protocol; 12 and 13 are about compression.
+ * Exits with 1 if a case that is not listed in KNOWN does not pass strictly, or if its connection
+ * closes late or incorrectly. Section 9 (performance) takes an hour and proves nothing about the
+ * protocol; 12 and 13 are about compression.
  */
 
 import { say } from "../kit/say.ts";
@@ -21,13 +21,13 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const SECTIONS = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"];
 const PASSED = ["OK", "INFORMATIONAL"];
 
-/** Passed otherwise than strictly, and why. */
+/** Cases that do not pass strictly, with the reason. */
 const KNOWN: Readonly<Record<string, string>> = {};
 
 const flags = parseArgs(Deno.args);
 const python = await findPython();
 if (!python) {
-  say("NOT CHECKED: the Autobahn test suite needs Python 2.7; name one with PYTHON2");
+  say("NOT CHECKED: the Autobahn test suite needs Python 2.7; set PYTHON2 to its path");
   Deno.exit(flags.ifPossible ? 0 : 2);
 }
 await using echo = new EchoServer({ maxMessageBytes: MAX_MESSAGE_BYTES });

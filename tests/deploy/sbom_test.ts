@@ -4,7 +4,7 @@ import { billOfMaterials } from "../../deploy/sbom.ts";
 const read = (name: string) => Deno.readTextFile(new URL(`../../${name}`, import.meta.url));
 const APP = { name: "@telecast/telecast", version: "1.2.3" };
 
-Deno.test("the bill of materials has every locked package, with its hash, and what needs it", async () => {
+Deno.test("the bill of materials lists every locked package, with its hash and its dependents", async () => {
   const lock = await read("deno.lock");
   const { components, dependencies } = await billOfMaterials(lock, APP);
   const { npm } = JSON.parse(lock);
@@ -32,7 +32,7 @@ Deno.test("the same lock file gives the same bill of materials", async () => {
   assert.notEqual((await billOfMaterials(lock, APP)).serialNumber, other.serialNumber);
 });
 
-Deno.test("no task and no image runs with every permission but tests and benchmarks", async () => {
+Deno.test("only tests and benchmarks run with all permissions, no other task and no image", async () => {
   const { tasks } = JSON.parse(await read("deno.json")) as { tasks: Record<string, string> };
   const wide = Object.entries(tasks).filter(([, command]) => / (-A|--allow-all)( |$)/.test(command))
     .map(([name]) => name);

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { read, rowsOf } from "./markdown.ts";
 import { walk } from "./walk.ts";
 
-/** Codes that are composed: `bad_` and the name of a parameter. */
+/** Codes composed of `bad_` and the name of a parameter. */
 const COMPOSED = ["bad_max_rate", "bad_snapshot", "bad_presence", "bad_limit", "bad_next"];
 
-/** What stands in the code as the stable code of an error. */
+/** The error codes in the source. */
 async function codes(): Promise<Set<string>> {
   const found = new Set(COMPOSED);
   const paths = [...await walk("routes", ".ts"), "broker/messages/interest.ts"]
@@ -26,9 +26,9 @@ Deno.test("docs/connect.md lists the code of every error", async () => {
   const section = text.slice(text.indexOf("\n## Errors"), text.indexOf("\n## Other routes"));
   const listed = rowsOf(section).flatMap(([first]) => first?.match(/(?<=`)[a-z_]+(?=`)/g) ?? []);
   const missing = [...await codes()].filter((code) => !listed.includes(code));
-  assert.deepEqual(missing, [], "to be added to the table of errors in docs/connect.md");
+  assert.deepEqual(missing, [], "missing from the table of errors in docs/connect.md");
   const repeated = listed.filter((code, i) => listed.indexOf(code) !== i);
-  assert.deepEqual(repeated, [], "stand twice in the table of errors in docs/connect.md");
+  assert.deepEqual(repeated, [], "listed twice in the table of errors in docs/connect.md");
 });
 
 Deno.test("README.md and docs/connect.md list the same parameters and events", async () => {

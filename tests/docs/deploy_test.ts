@@ -1,4 +1,4 @@
-/** Files under deploy/ and docker-compose.yml say what the program says. */
+/** Checks that the files under deploy/ and docker-compose.yml agree with the program. */
 
 import assert from "node:assert/strict";
 import { parse, parseAllDocuments } from "yaml";
@@ -7,7 +7,7 @@ import { VARIABLE_NAMES, VARIABLES } from "../kit/config.ts";
 import { read } from "./markdown.ts";
 import { walk } from "./walk.ts";
 
-/** Read by Deno, not by the program. */
+/** Variables that Deno reads, not the program. */
 const DENO = ["DENO_DIR", "DENO_NO_UPDATE_CHECK", "NO_COLOR"];
 
 // deno-lint-ignore no-explicit-any -- documents of many shapes
@@ -37,12 +37,12 @@ function assertVariables(names: Iterable<string>, where: string): void {
 
 const formOf = (name: string) => VARIABLES[name] as z.ZodType;
 
-/** The default of a variable, or what a file sets in its place. */
+/** The value that a file sets for a variable, or its default. */
 function valueOf(name: string, set: Record<string, string>): unknown {
   return formOf(name).parse(set[name]);
 }
 
-Deno.test("compose and Kubernetes set variables that the program has, to values that it takes", async () => {
+Deno.test("compose and Kubernetes set only known variables, to valid values", async () => {
   const services = await compose();
   for (const name of ["telecast", "telecast-2", "telecast-3"]) {
     assertVariables(Object.keys(services[name].environment), name);
@@ -59,7 +59,7 @@ Deno.test("compose and Kubernetes set variables that the program has, to values 
   assertVariables(line.split(" ").map((pair) => pair.split("=")[0]!), "deploy/systemd");
 });
 
-Deno.test("ports of compose, Kubernetes, the image and the proxies are the program's", async () => {
+Deno.test("compose, Kubernetes, the image and the proxies use the program's port", async () => {
   const port = Number(formOf("PORT").parse(undefined));
   const services = await compose();
   const documents = await kubernetes();
@@ -103,7 +103,7 @@ Deno.test("every supervisor waits longer than the program takes to drain", async
   assert.ok(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)![1]) > ownDrain + 5);
 });
 
-Deno.test("what watches the program asks for routes that there are, as the image's user", async () => {
+Deno.test("probes use existing routes; pods run unprivileged as the image's user", async () => {
   const documents = await kubernetes();
   const { spec } = ofKind(documents, "Deployment", "telecast").spec.template;
   const [container] = spec.containers;
@@ -126,7 +126,7 @@ Deno.test("what watches the program asks for routes that there are, as the image
   }
 });
 
-Deno.test("denokv has one version everywhere", async () => {
+Deno.test("the same version of denokv is used everywhere", async () => {
   const install = /denokv --locked --version (\S+)/.exec(
     await read("tests/integration/install.sh"),
   )![1];
@@ -136,7 +136,7 @@ Deno.test("denokv has one version everywhere", async () => {
   assert.equal(denokv.spec.template.spec.containers[0].image, image);
 });
 
-Deno.test("files that compose mounts are there", async () => {
+Deno.test("the files that compose mounts exist", async () => {
   for (const [name, { volumes = [] }] of Object.entries(await compose())) {
     for (const volume of volumes as string[]) {
       const [from] = volume.split(":");

@@ -1,10 +1,10 @@
-/** Reads the project's documentation as its readers do. */
+/** Reads the project's documentation. */
 
 import { walk } from "./walk.ts";
 
 export const ROOT = new URL("../../", import.meta.url);
 
-/** Written by hand, and so held to the program by tests. */
+/** The documents that tests compare with the program. */
 export async function documents(): Promise<string[]> {
   const paths = ["README.md", "README.es.md", "CONTRIBUTING.md", "CHANGELOG.md"];
   for (const folder of ["docs", "examples"]) paths.push(...await walk(folder, ".md"));
@@ -20,7 +20,7 @@ export interface Block {
   readonly text: string;
 }
 
-/** The fenced blocks of a document, in their order. */
+/** The fenced blocks of a document, in order. */
 export function blocksOf(markdown: string): Block[] {
   return [...markdown.matchAll(/^([ ]*)```(\w*)\n([\s\S]*?)^\1```$/gm)].map(
     ([, indent, language, text]) => ({
@@ -30,20 +30,20 @@ export function blocksOf(markdown: string): Block[] {
   );
 }
 
-/** Commands of a shell block: without comments, continued lines joined. */
+/** The commands of a shell block, without comments, with continued lines joined. */
 export function commandsOf(shell: string): string[] {
   return shell.replace(/\\\n\s*/g, "").split("\n")
     .map((line) => line.replace(/(^|\s)#\s.*$/, "").trim())
     .filter((line) => line !== "" && !/^[A-Z_]+=\S*$/.test(line));
 }
 
-/** The first cells of the rows of every table, as they stand there. */
+/** The cells of the rows of all tables. */
 export function rowsOf(markdown: string): string[][] {
   return markdown.split("\n").filter((line) => /^\|.*\|$/.test(line) && !/^\|[ |:-]+\|$/.test(line))
     .map((line) => line.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim()));
 }
 
-/** The id that a heading gets, as GitHub makes it. */
+/** The ids that GitHub gives to the headings. */
 export function anchorsOf(markdown: string): Set<string> {
   const outside = markdown.replace(/^```[\s\S]*?^```$/gm, "");
   return new Set(

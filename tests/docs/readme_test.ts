@@ -13,12 +13,12 @@ async function variableRows(): Promise<{ name: string; value: string }[]> {
   });
 }
 
-Deno.test("README's tables have every variable, once, and no others", async () => {
+Deno.test("the README's tables list every variable once, and no others", async () => {
   const names = (await variableRows()).map(({ name }) => name);
   assert.deepEqual(names.toSorted(), VARIABLE_NAMES.toSorted());
 });
 
-Deno.test("README's tables have the defaults of the program", async () => {
+Deno.test("the README's tables list the defaults of the program", async () => {
   for (const { name, value } of await variableRows()) {
     const parsed = (VARIABLES[name] as z.ZodType).safeParse(undefined);
     assert.ok(parsed.success, name);
@@ -28,7 +28,7 @@ Deno.test("README's tables have the defaults of the program", async () => {
   }
 });
 
-Deno.test("README.es.md and the migration pages name variables that there are", async () => {
+Deno.test("documents name only existing variables", async () => {
   const known = new Set<string>(VARIABLE_NAMES);
   const ours =
     /`((?:BROKER|MQTT|KAFKA|AWS_IOT|AUTH|QUEUE|DENO_KV|WHATSAPP|TLS|LOG|MAX)_[A-Z_]*[A-Z])/g;
@@ -39,7 +39,7 @@ Deno.test("README.es.md and the migration pages name variables that there are", 
   }
 });
 
-Deno.test("documentation names tasks and flags that there are", async () => {
+Deno.test("documents name only existing tasks and flags", async () => {
   const { tasks } = JSON.parse(await read("deno.json"));
   for (const path of await documents()) {
     const text = await read(path);

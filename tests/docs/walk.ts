@@ -1,6 +1,6 @@
 const ROOT = new URL("../../", import.meta.url);
 
-/** Paths below a folder, from the project's root, of files that end so. */
+/** Paths, relative to the project root, of the files below a folder with this ending. */
 export async function walk(folder: string, ending: string): Promise<string[]> {
   const paths: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(new URL(`${folder}/`, ROOT))) {

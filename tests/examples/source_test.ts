@@ -1,4 +1,4 @@
-/** examples/source, run as its readers run it. */
+/** Runs examples/source as its readers run it. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
@@ -10,7 +10,7 @@ import { TempDir } from "../kit/temp_dir.ts";
 
 const MAIN = new URL("../../examples/source/main.ts", import.meta.url).pathname;
 
-Deno.test("the example's source streams lines, acks what is stored, and comes back", async () => {
+Deno.test("the example source streams lines, acks them once stored, and reconnects", async () => {
   await using dir = await TempDir.create();
   const upstream = new Upstream();
   await using _upstream = upstream;
@@ -36,9 +36,9 @@ Deno.test("the example's source streams lines, acks what is stored, and comes ba
   await upstream.send(first, "no JSON", second);
   const seen = await events.waitForMessages(2, 30_000);
   assert.deepEqual(seen.map(({ data }) => data), [first, second]);
-  // What cannot be used is acked too: to send it again would not help.
+  // Unusable lines are acked too: sending them again would not help.
   await eventually("three acks", () => upstream.answers === "ok\nok\nok\n");
-  await eventually("the source in the stats", async () => {
+  await eventually("the source appears in the stats", async () => {
     const stats = await (await fetch(`http://127.0.0.1:${port}/api/v1/stats`)).json();
     const [{ name, state, malformed }] = stats.sources;
     return name === "lines" && state === "connected" && malformed === 1;
@@ -46,19 +46,19 @@ Deno.test("the example's source streams lines, acks what is stored, and comes ba
 
   upstream.conn!.close();
   upstream.conn = undefined;
-  await eventually("it comes back", () => upstream.conn !== undefined, { timeoutMs: 30_000 });
+  await eventually("it reconnects", () => upstream.conn !== undefined, { timeoutMs: 30_000 });
   await upstream.send(trackingPayload("A", 2));
   await events.waitForMessages(3, 30_000);
   program.kill("SIGTERM");
   assert.equal((await program.waitForExit()).code, 0);
 });
 
-Deno.test("the example's source has 60 lines", async () => {
+Deno.test("the example source has at most 60 lines", async () => {
   const text = await Deno.readTextFile(new URL("../../examples/source/source.ts", import.meta.url));
   assert.ok(text.split("\n").filter((line) => line.trim() !== "").length <= 60);
 });
 
-/** What the source reads from. */
+/** The server that the source reads from. */
 class Upstream implements AsyncDisposable {
   conn: Deno.Conn | undefined;
   answers = "";

@@ -1,4 +1,4 @@
-/** kill -9 of the instance that has the broker and the work, in the middle of its calls. */
+/** kill -9 of the instance that consumes the broker and processes alarms, in mid-call. */
 
 import assert from "node:assert/strict";
 import { BackendServer } from "../kit/servers/backend.ts";
@@ -11,7 +11,7 @@ import { MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 const COMPANIES = ["cota", "funza", "madrid"];
 const TOTAL = 300;
 
-Deno.test("the instance that works on the alarms is killed in the middle of its calls: the others do all of it, in order", async () => {
+Deno.test("the instance that processes alarms is killed in mid-call: the others finish all of them, in order", async () => {
   await using broker = await Mosquitto.start();
   await using store = await DenoKv.start();
   await using backend = await BackendServer.start();
@@ -25,13 +25,13 @@ Deno.test("the instance that works on the alarms is killed in the middle of its 
     LOG_LEVEL: "warning",
   };
   const all = await startAll([{ env }, { env }, { env }], stack);
-  const owner = await eventually("one has the broker", async () => {
+  const owner = await eventually("an instance consumes the broker", async () => {
     for (const one of all) if (await isOwner(one)) return one;
     return undefined;
   }, { timeoutMs: 30_000 });
   await using publisher = await MqttPublisher.connect(broker.url);
   let killed = false;
-  // 20 are done, then every call hangs until the owner is gone.
+  // The first 20 calls succeed, then every call hangs until the owner is gone.
   backend.behave = () => killed || backend.done.length < 20 ? 200 : "stall";
   const publishing = publisher.publishAtRate((n) => ({
     topic: "empresas",
@@ -57,11 +57,11 @@ Deno.test("the instance that works on the alarms is killed in the middle of its 
   }, { timeoutMs: 120_000 });
   for (const company of COMPANIES) {
     const sorted = [...numbers(company)].sort((a, b) => a - b);
-    assert.deepEqual(numbers(company), sorted, "in the order in which they came first");
+    assert.deepEqual(numbers(company), sorted, "first attempts are in order");
   }
   const keys = backend.calls.map(({ key }) => key);
   assert.ok(
     keys.length - new Set(keys).size <= 3 * COMPANIES.length,
-    "no more was repeated than what was under way",
+    "only calls in flight were repeated",
   );
 });

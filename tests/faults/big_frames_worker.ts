@@ -1,8 +1,8 @@
-/** Sends frames that are far too big, from a thread of its own: what is measured is the server. */
+/** Sends frames that are far too big, in a separate thread so that only the server is measured. */
 
 import { frame, HANDSHAKE, RawConnection } from "../routes/raw.ts";
 
-/** Codes by which the connections were closed; -1 where there was none. */
+/** Close codes of the connections; -1 if there was none. */
 export interface BigFramesDone {
   readonly whole: readonly number[];
   readonly pieces: number;
@@ -26,7 +26,7 @@ port.onmessage = async ({ data: { port: target, bytes, rounds } }) => {
     await using sent = await open();
     await sent.write(big).catch(() => {});
     whole.push(await sent.closeCode() ?? -1);
-    // Declared, and a part of it sent: it waits, and is gone with its connection.
+    // Declares a whole frame but sends only a part; the connection then ends.
     await using declared = await open();
     await declared.write(big.subarray(0, 1_000_000));
   }

@@ -1,4 +1,4 @@
-/** A broker that dies, and a program that restarts, while clients stay. */
+/** The broker dies, or the program restarts, while clients are connected. */
 
 import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
@@ -16,7 +16,7 @@ import { WsClient } from "../kit/clients/ws_client.ts";
 const DEVICES = ["A", "B", "C"];
 const BATCH = 300;
 
-Deno.test("clients stay connected, and miss nothing, while Mosquitto is killed and comes back", async () => {
+Deno.test("clients stay connected and miss nothing while Mosquitto is killed and restarted", async () => {
   await using system = await System.start();
   const { broker, telecast, publisher } = system;
   const checker = new Checker();
@@ -40,7 +40,7 @@ Deno.test("clients stay connected, and miss nothing, while Mosquitto is killed a
     }));
   await publishBatch(publisher);
   for (let round = 1; round <= 3; round++) {
-    // Seen first: what a killed broker held in memory alone is the broker's to lose.
+    // All must be seen first: a killed broker loses what it holds only in memory.
     await eventually("all messages so far", () => checker.complete());
     await broker.stop("SIGKILL");
     await eventually("degraded", async () => {
@@ -65,7 +65,7 @@ Deno.test("clients stay connected, and miss nothing, while Mosquitto is killed a
   assert.equal(transports.sse.connections_total, 1);
 });
 
-Deno.test("Telecast starts without its broker, and finds it later", async () => {
+Deno.test("Telecast starts without its broker and connects later", async () => {
   await using broker = await Mosquitto.prepare();
   await using telecast = await Telecast.start({ env: { BROKER_HOST: broker.url } });
   await using client = await WsClient.open(telecast.wsUrl("device_ids=A"));
@@ -80,7 +80,7 @@ Deno.test("Telecast starts without its broker, and finds it later", async () => 
   await client.waitForMessages(1);
 });
 
-Deno.test("a wrong password is said, and the right one works after a restart of the broker", async () => {
+Deno.test("a wrong password is reported, and works once the restarted broker accepts it", async () => {
   await using broker = await Mosquitto.start({ users: { telecast: "other" } });
   await using telecast = await Telecast.start({
     env: { BROKER_HOST: broker.url, MQTT_USERNAME: "telecast", MQTT_PASSWORD: "hunter2-secret" },
@@ -125,14 +125,14 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     }, {
       perSecond: 500,
       signal: stop.signal,
-      // A machine that cannot carry the rate gets less.
+      // A machine that cannot sustain the rate gets less.
       ready: () =>
         published - Math.min(...resuming.map(({ options }) => options.checked.seen)) < 5_000,
     });
     try {
       for (let round = 1; round <= 3; round++) {
         const before = published;
-        await eventually("a flow", () => published > before + 500, { timeoutMs: 120_000 });
+        await eventually("messages flow", () => published > before + 500, { timeoutMs: 120_000 });
         await telecast.restart({ signal });
         await telecast.waitForSource();
         await eventually("clients back", () => resuming.every(({ connects }) => connects > round), {

@@ -38,7 +38,7 @@ for (const qos of [0, 1] as const) {
       const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
       return active_subscribers === 2 * CLIENTS;
     });
-    // Made beforehand, so that the burst is as short as the broker can take it.
+    // Created beforehand, so that the burst is as short as the broker allows.
     const messages = Array.from({ length: BURST }, () => ({
       topic: "fleet/A",
       payload: trackingPayload("A", checker.next("A")),

@@ -8,7 +8,7 @@ import { SseClient } from "../kit/clients/sse_client.ts";
 import { System } from "../kit/system.ts";
 import { WsClient } from "../kit/clients/ws_client.ts";
 
-/** Of each transport. */
+/** Per transport. */
 const CLIENTS = 1_000;
 const DEVICES = 100;
 const MESSAGES_PER_SECOND = 200;
@@ -16,22 +16,22 @@ const STAY_MS = 20_000;
 const WARM_UP_MS = 20_000;
 const CHURN_MS = 60_000;
 const BAD_LINE = /unhandled|uncaught|"level":"(error|fatal)"/i;
-/** A machine that is this busy may take seconds for a write: the program waits, and says so. */
+/** On a machine this busy a write may take seconds: the program waits and logs it. */
 const SLOW_DISK = /the store did not answer/;
 const MORE_CROWDS = 4;
 const MAX_LONGER_MS = 120_000;
 const MAX_GROWTH_BYTES = 50 * 1024 * 1024;
 
-Deno.test(`${CLIENTS} WebSocket and ${CLIENTS} SSE clients come and go for a minute and leave nothing`, async () => {
-  // The log keeps little, so that memory does not grow by it.
+Deno.test(`${CLIENTS} WebSocket and ${CLIENTS} SSE clients come and go for a minute and leak nothing`, async () => {
+  // A short retention keeps the log from adding to the memory.
   await using system = await System.start({ env: { RETENTION_SECONDS: "5" } });
   const { telecast, publisher } = system;
-  // Memory is compared at rest, after a first crowd has grown what stays grown.
+  // Memory is compared at rest, after a first crowd has caused the one-time growth.
   await crowd(system, WARM_UP_MS);
   const before = await memoryAtRest(system);
   const { opened, messages } = await crowd(system, CHURN_MS);
   let after = await memoryAtRest(system);
-  // V8 collects its old space when it likes; what has leaked is still there after more crowds.
+  // V8 may collect its old space late; a leak is still there after more crowds.
   for (let more = 0; more < MORE_CROWDS && after - before >= MAX_GROWTH_BYTES; more++) {
     await crowd(system, WARM_UP_MS);
     after = Math.min(after, await memoryAtRest(system));
@@ -47,7 +47,7 @@ Deno.test(`${CLIENTS} WebSocket and ${CLIENTS} SSE clients come and go for a min
   await late.waitForMessages(1);
 });
 
-/** 2,000 clients that each stay up to 20 s and come again, for `durationMs`; then all leave. */
+/** 2,000 clients that each stay for up to 20 s and reconnect, for `durationMs`; then all leave. */
 async function crowd({ telecast, publisher }: System, durationMs: number) {
   const stop = new AbortController();
   const sleep = (ms: number) => sleepUntil(stop.signal, ms);
@@ -75,7 +75,7 @@ async function crowd({ telecast, publisher }: System, durationMs: number) {
     if (i % 20 === 0) await sleep(20);
   }
   await sleep(durationMs);
-  // On a busy machine they come more slowly, and it takes longer until enough have come and gone.
+  // On a busy machine clients connect more slowly: wait longer until enough have come and gone.
   const deadline = performance.now() + MAX_LONGER_MS;
   while (counts.opened < 3 * CLIENTS && performance.now() < deadline) await sleep(1_000);
   stop.abort();
@@ -84,7 +84,7 @@ async function crowd({ telecast, publisher }: System, durationMs: number) {
   return counts;
 }
 
-/** Resident bytes once no session is left, at their lowest of a few seconds. */
+/** Resident bytes once no session is left: the minimum over a few seconds. */
 async function memoryAtRest({ telecast }: System): Promise<number> {
   await eventually("no session left", async () => {
     const { transports } = await telecast.json("/api/v1/stats");
@@ -103,7 +103,7 @@ async function memoryAtRest({ telecast }: System): Promise<number> {
   return lowest;
 }
 
-/** One in four leaves in the middle of its stream, by a reset in place of an orderly end. */
+/** Opens a client; one in four leaves in mid-stream, by a reset instead of an orderly end. */
 async function arrive(
   telecast: System["telecast"],
   transport: "ws" | "sse",

@@ -1,4 +1,4 @@
-/** The machine's clock jumps, as it does where it is set late, by hand, or by a bad time server. */
+/** The machine's clock jumps, as when it is set late, by hand, or by a bad time server. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
@@ -12,7 +12,7 @@ const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 const JUMPS = ["+2h", "-3h", "+400d", "+0"];
 const CALM_MS = 2_000;
 
-Deno.test("the clock jumps hours and a year, both ways: nothing is lost or kept for too short, and cursors stay good", async () => {
+Deno.test("the clock jumps by hours and by a year, both ways: nothing is lost or expires early, and cursors stay valid", async () => {
   await Deno.stat(FAKETIME).catch(() => {
     throw new Error("libfaketime is not installed. Run: bash tests/integration/install.sh");
   });
@@ -27,7 +27,7 @@ Deno.test("the clock jumps hours and a year, both ways: nothing is lost or kept 
       FAKETIME_TIMESTAMP_FILE: clock,
       FAKETIME_NO_CACHE: "1",
       FAKETIME_DONT_RESET: "1",
-      // The monotonic clock does not jump with the other one.
+      // The monotonic clock does not jump with the wall clock.
       FAKETIME_DONT_FAKE_MONOTONIC: "1",
     },
   });
@@ -45,12 +45,12 @@ Deno.test("the clock jumps hours and a year, both ways: nothing is lost or kept 
       () => (fleet.resumed["full"] ?? 0) >= before + fleet.clients.length,
       { timeoutMs: 30_000 },
     );
-    say(`the clock says ${jump}: flowing after ${Math.round(back)} ms`);
+    say(`the clock is at ${jump}: messages flow after ${Math.round(back)} ms`);
   }
   await fleet.halt();
   await fleet.assertFlawless();
   say(fleet.summary());
-  // The year that the log shows is the faked one: the jump reached the program.
+  // The log shows the faked year, so the jump reached the program.
   const years = new Set(telecast.output.match(/^\d{4}(?=-\d\d-\d\dT)/gm));
   assert.ok(years.size >= 2, [...years].join());
   assert.doesNotMatch(telecast.output, /the ingest lease is lost/);

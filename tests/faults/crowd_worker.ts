@@ -1,4 +1,4 @@
-/** A crowd at the door, from a thread of its own: what is measured is the server. */
+/** A crowd of connecting clients, in a separate thread so that only the server is measured. */
 
 import { HANDSHAKE, RawConnection } from "../routes/raw.ts";
 
@@ -8,10 +8,10 @@ export type ToCrowd =
   | { readonly type: "leave" };
 
 export interface CrowdDone {
-  /** How often each status was answered, since the start. */
+  /** How many answers had each status, since the start. */
   readonly statuses: Readonly<Record<number, number>>;
   readonly seconds: number;
-  /** Refusals that did not say when to come back. */
+  /** Refusals without a Retry-After header. */
   readonly withoutRetryAfter: number;
 }
 
@@ -24,7 +24,7 @@ const inside: RawConnection[] = [];
 let port = 0;
 let withoutRetryAfter = 0;
 
-/** Asks to get in, and stays where it may. */
+/** Tries to open a stream, and stays if it is accepted. */
 async function knock(): Promise<void> {
   const connection = await RawConnection.open(port);
   await connection.request("/api/v1/stream?device_ids=B", HANDSHAKE);

@@ -1,4 +1,4 @@
-/** The process has no file descriptor left. */
+/** The process runs out of file descriptors. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
@@ -9,14 +9,14 @@ import { say } from "../kit/say.ts";
 import { Telecast } from "../kit/servers/telecast.ts";
 import { WsClient } from "../kit/clients/ws_client.ts";
 
-/** Left free when the limit is set. */
+/** Descriptors left free when the limit is set. */
 const FREE = 5;
 const CROWD = 60;
 
 const SETTINGS = [{}, { CONNECTION_GUARD: "true" }];
 
 for (const settings of SETTINGS) {
-  Deno.test(`out of file descriptors, ${JSON.stringify(settings)}: those inside lose nothing, and newcomers get in once there is room`, async () => {
+  Deno.test(`out of file descriptors, ${JSON.stringify(settings)}: connected clients lose nothing, and new ones get in once descriptors are free`, async () => {
     await using broker = await Mosquitto.start();
     await using telecast = await Telecast.start({
       env: { BROKER_HOST: broker.url, LOG_FORMAT: "text", ...settings },
@@ -29,24 +29,24 @@ for (const settings of SETTINGS) {
     const crowd: Deno.Conn[] = [];
     try {
       for (let i = 0; i < CROWD; i++) {
-        // Refused, once nobody listens.
+        // Refused once the server does not listen.
         await Deno.connect({ port: telecast.port, hostname: "127.0.0.1" })
           .then((conn) => crowd.push(conn), () => {});
       }
       await fleet.untilFlow();
       await pause(3_000);
       await fleet.untilFlow();
-      say(`with all ${limit} descriptors in use messages flow`);
+      say(`messages flow with all ${limit} descriptors in use`);
     } finally {
       for (const conn of crowd) conn.close();
     }
     const start = performance.now();
-    await eventually("a newcomer gets in", async () => {
+    await eventually("a new client gets in", async () => {
       await using socket = await WsClient.open(telecast.wsUrl("device_ids=bus-000"));
       await socket.waitForMessages(1, 5_000);
       return true;
     }, { timeoutMs: 60_000 });
-    say(`a newcomer got in after ${Math.round(performance.now() - start)} ms`);
+    say(`a new client got in after ${Math.round(performance.now() - start)} ms`);
     await telecast.process.waitForOutput(/no new connections: .*open files/i);
     await fleet.halt();
     await fleet.assertFlawless();

@@ -1,4 +1,4 @@
-/** A single instance on SQLite whose disk is full: live goes on, alarms wait, nothing crashes. */
+/** A single instance on SQLite with a full disk: live messages go on, alarms wait, no crash. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
@@ -34,7 +34,7 @@ async function metric(telecast: Telecast, name: string): Promise<number> {
   return Number(new RegExp(`^telecast_${name} (.*)$`, "m").exec(text)?.[1]);
 }
 
-/** What an instance says to a cursor. */
+/** The `resumed` status that an instance gives for a cursor. */
 async function resumed(telecast: Telecast, cursor: string): Promise<string> {
   await using client = await WsClient.open(telecast.wsUrl(`device_ids=A&since=${cursor}`));
   const { data } = await client.waitForEvent("resumed");
@@ -74,20 +74,20 @@ async function check(disk: FullDisk): Promise<void> {
 
   await using before = await follow();
   await publish(10);
-  await eventually("the messages before", () => numbers(before).length === 10, PATIENT);
+  await eventually("the first messages", () => numbers(before).length === 10, PATIENT);
   const oldCursor = before.events.items.at(-1)!.id!;
 
   await disk.fill(pid);
   await publish(10);
-  await eventually("memory", async () => {
+  await eventually("the log is in memory", async () => {
     const { status, reasons } = await store(telecast);
-    return status === "degraded" && /the log goes on in memory/.test(reasons);
+    return status === "degraded" && /the log continues in memory/.test(reasons);
   }, PATIENT);
   say(`${disk.name}: ${(await store(telecast)).reasons}`);
   await before.ended;
   assert.equal(before.events.items.at(-1)?.event, "goodbye");
   assert.equal(await metric(telecast, "store_in_memory"), 1);
-  assert.match(telecast.output, /the store fails: the log goes on in memory/);
+  assert.match(telecast.output, /the store fails: the log continues in memory/);
   assert.equal(await resumed(telecast, oldCursor), "none");
 
   await using meanwhile = await follow();
@@ -95,10 +95,10 @@ async function check(disk: FullDisk): Promise<void> {
   await eventually("live messages", () => numbers(meanwhile).length === 100, PATIENT);
   assert.deepEqual(numbers(meanwhile), Array.from({ length: 100 }, (_, i) => 21 + i));
   const firstCursor = meanwhile.events.items.find(({ event }) => event === "message")!.id!;
-  // An alarm waits, and behind it, once the broker has enough in flight, whatever comes after it.
+  // An alarm waits and, once the broker has its maximum in flight, so does everything behind it.
   await publisher.publish("empresas", alarm("while the disk is full"));
   await publish(100);
-  await eventually("the alarm is here", async () => {
+  await eventually("the alarm has arrived", async () => {
     const { fanout } = await telecast.json("/api/v1/stats");
     return fanout.pending > 0;
   }, PATIENT);
@@ -107,7 +107,7 @@ async function check(disk: FullDisk): Promise<void> {
   assert.ok(telecast.running);
 
   await disk.free(pid);
-  await eventually("back", async () => (await store(telecast)).status === "ok", PATIENT);
+  await eventually("ready again", async () => (await store(telecast)).status === "ok", PATIENT);
   await eventually("the alarm", () => calls.length > 0, PATIENT);
   await eventually(
     "the alarm on the stream",
@@ -115,25 +115,25 @@ async function check(disk: FullDisk): Promise<void> {
     PATIENT,
   );
   await publish(5);
-  await eventually("on the same stream", () => numbers(meanwhile).length === 205, PATIENT);
+  await eventually("the same stream goes on", () => numbers(meanwhile).length === 205, PATIENT);
   assert.deepEqual(numbers(meanwhile), Array.from({ length: 205 }, (_, i) => 21 + i));
   assert.equal(await metric(telecast, "store_in_memory"), 0);
 
-  // What was in memory alone is in the file now.
+  // What was only in memory is now in the file.
   await telecast.restart();
   assert.equal(await resumed(telecast, firstCursor), "full");
   await telecast.waitForSource();
 
-  // Not acknowledged: the broker sends it once more to the next run.
+  // An alarm that was not acknowledged is resent by the broker to the next run.
   await disk.fill(telecast.process.pid);
   await publisher.publish("fleet", trackingPayload("A", ++seq));
   await eventually(
-    "memory again",
+    "the log is in memory again",
     async () => (await store(telecast)).reasons.includes("in memory"),
     PATIENT,
   );
   await publisher.publish("empresas", alarm("just before a crash"));
-  await eventually("it is here", async () => {
+  await eventually("the second alarm has arrived", async () => {
     const { fanout } = await telecast.json("/api/v1/stats");
     return fanout.pending > 0;
   }, PATIENT);
@@ -148,26 +148,26 @@ async function check(disk: FullDisk): Promise<void> {
   );
 }
 
-Deno.test("a single instance goes on in memory where it may write no more, and returns", async () => {
+Deno.test("a single instance continues in memory when it can no longer write, and returns to the file", async () => {
   await using disk = await fileSizeLimit();
   await check(disk);
 });
 
-Deno.test("a single instance goes on in memory while its disk is full, and returns", async () => {
+Deno.test("a single instance continues in memory while its disk is full, and returns to the file", async () => {
   await using disk = await smallDisk();
   if (!disk) {
-    return say("NOT TRIED: this user may not mount a small disk; the limit above stands for it");
+    return say("SKIPPED: this user may not mount a small disk; the file size limit covers it");
   }
   await check(disk);
 });
 
-Deno.test("a database file that is damaged is refused at the start, with what to do", async () => {
+Deno.test("a damaged database file is refused at startup, with advice", async () => {
   await using dir = await TempDir.create("damaged-");
   await Deno.mkdir(dir.join("data"));
   const path = dir.join("data", "telecast.sqlite");
   const damages: Record<string, () => Promise<void>> = {
-    "no database at all": () => Deno.writeTextFile(path, "not SQLite ".repeat(1_000)),
-    "torn behind its header": async () => {
+    "not a database": () => Deno.writeTextFile(path, "not SQLite ".repeat(1_000)),
+    "damaged after its header": async () => {
       await using telecast = await Telecast.start({ cwd: dir.path });
       await telecast.kill("SIGTERM");
       const bytes = await Deno.readFile(path);
@@ -181,6 +181,6 @@ Deno.test("a database file that is damaged is refused at the start, with what to
     const { code, output } = await Telecast.runToEnd({ cwd: dir.path });
     assert.ok(code === 1 || code === 2, `${what}: exit code ${code}`);
     assert.match(output, /damaged: move it away, and restore a copy/, what);
-    assert.doesNotMatch(output, / {4}at /, "no stack");
+    assert.doesNotMatch(output, / {4}at /, "no stack trace");
   }
 });

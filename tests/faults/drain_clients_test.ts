@@ -1,4 +1,4 @@
-/** A rolling update, as clients of the library live through it. */
+/** A rolling update as clients of the library experience it. */
 
 import assert from "node:assert/strict";
 import { Telecast as Client } from "../../client/telecast.ts";
@@ -12,7 +12,7 @@ const CLIENTS = 1_000;
 const DEVICES = 50;
 const PER_SECOND = 200;
 const DRAIN_SECONDS = 5;
-/** Clients that connect at one time, while they start. */
+/** How many clients connect at the same time during startup. */
 const STARTING = 50;
 const LIMIT = { timeoutMs: 120_000 };
 
@@ -22,7 +22,7 @@ interface Return {
   afterMs?: number;
 }
 
-Deno.test(`one of two instances drains under load: ${CLIENTS} clients lose and repeat nothing, and come back spread`, async () => {
+Deno.test(`one of two instances drains under load: ${CLIENTS} clients lose and repeat nothing, and reconnect spread out`, async () => {
   await using cluster = await Cluster.start({
     instances: 2,
     env: { DRAIN_SECONDS: String(DRAIN_SECONDS) },
@@ -51,7 +51,7 @@ Deno.test(`one of two instances drains under load: ${CLIENTS} clients lose and r
     client.on("dropped", ({ count }) => faults.push(`dropped ${count}`));
     clients.push(stack.use(client));
     if (clients.length % STARTING > 0) continue;
-    await eventually("they have a cursor", () => clients.every(({ cursor }) => cursor), LIMIT);
+    await eventually("all have a cursor", () => clients.every(({ cursor }) => cursor), LIMIT);
   }
 
   const publisher = stack.use(await MqttPublisher.connect(cluster.broker.url));
@@ -63,12 +63,12 @@ Deno.test(`one of two instances drains under load: ${CLIENTS} clients lose and r
   const seen = () => checker.report().seen;
   await eventually("messages flow", () => seen() > 5 * CLIENTS, LIMIT);
 
-  // The one that consumes: its sources go over, too.
+  // Drain the instance that consumes, so that its sources move, too.
   const owner = await cluster.owner();
   const connected = (await owner.json("/api/v1/stream/stats")).active_subscribers as number;
   await owner.kill("SIGTERM", { timeoutMs: 60_000 });
   await eventually(
-    "all are back",
+    "all have reconnected",
     () =>
       returns.length > 0 && returns.every(({ afterMs }) => afterMs !== undefined) &&
       clients.every(({ state }) => state.state === "open"),
@@ -82,9 +82,9 @@ Deno.test(`one of two instances drains under load: ${CLIENTS} clients lose and r
 
   checker.assertFlawless();
   assert.deepEqual(faults, []);
-  assert.ok(connected > 0.3 * CLIENTS, `${connected} clients were on the one that drains`);
+  assert.ok(connected > 0.3 * CLIENTS, `${connected} clients were on the draining instance`);
   assert.equal(returns.length, connected);
-  // Each comes when it was told to; what they were told spreads them evenly.
+  // No client reconnects before its reconnectMs, and these are spread evenly.
   const early = returns.filter(({ afterMs, reconnectMs }) => afterMs! < reconnectMs - 20);
   assert.deepEqual(early, []);
   const tenths = Array.from({ length: 10 }, () => 0);
@@ -93,5 +93,5 @@ Deno.test(`one of two instances drains under load: ${CLIENTS} clients lose and r
     tenths[tenth]!++;
   }
   assert.equal(tenths.length, 10);
-  assert.ok(tenths.every((count) => count > connected / 40), `they come back as ${tenths}`);
+  assert.ok(tenths.every((count) => count > connected / 40), `uneven reconnects: ${tenths}`);
 });

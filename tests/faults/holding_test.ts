@@ -1,4 +1,4 @@
-/** Each way to hold the server up, in short: what it costs others, and that nothing of it stays. */
+/** Short runs of each way to hold up the server: what it costs others, and that nothing remains. */
 
 import assert from "node:assert/strict";
 import { buildClients, hold } from "../holding/hold.ts";
@@ -7,16 +7,16 @@ import { lostOf, rowOf } from "../holding/report.ts";
 import { say } from "../kit/say.ts";
 
 const MIB = 1024 * 1024;
-/** As often as a client has to take something, as the defaults have it; and shorter. */
+/** A ping as often as the write limit, as with the defaults, but shorter. */
 const SHORT = { CONNECTION_WRITE_SECONDS: "3", KEEPALIVE_SECONDS: "3" };
 const CLIENTS = 50;
 const GOOD = 20;
 
 interface Bound {
-  /** Memory beyond that of before, at the most and once they have gone. */
+  /** Limit for memory growth, both at its peak and after the clients have gone. */
   readonly maxMib: number;
   readonly seconds?: number;
-  /** Until all of them are closed. */
+  /** All of them must be closed within this time. */
   readonly closedSeconds?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -37,12 +37,12 @@ const BOUNDS: Readonly<Record<string, Bound>> = {
   "snapshot": { maxMib: 250 },
 };
 const SECONDS = 8;
-/** Of the median, since a machine that does other things too has any 99th percentile. */
+/** A limit for the median: on a shared machine the 99th percentile is arbitrary. */
 const MAX_MEDIAN_MS = 100;
 const MAX_MEDIAN_GROWTH = 5;
 
 for (const [kind, bound] of Object.entries(BOUNDS)) {
-  Deno.test(`${CLIENTS} clients hold nobody up: ${KINDS[kind]!.title}`, async () => {
+  Deno.test(`${CLIENTS} clients do not hold up others: ${KINDS[kind]!.title}`, async () => {
     await buildClients();
     const result = await hold({
       ...{ kind, clients: CLIENTS, good: GOOD, perSecond: 100 },
@@ -62,11 +62,11 @@ for (const [kind, bound] of Object.entries(BOUNDS)) {
       assert.ok(grownMib < bound.maxMib, `memory grew by ${grownMib} MiB`);
     }
     if (bound.closedSeconds !== undefined) {
-      assert.ok(result.allGoneSeconds !== undefined, "they are not closed");
+      assert.ok(result.allGoneSeconds !== undefined, "not all clients were closed");
       assert.ok(result.allGoneSeconds < bound.closedSeconds, `${result.allGoneSeconds} s`);
     }
     const { freedSeconds, placesTaken, descriptorsTaken } = result;
-    const taken = `${placesTaken} places and ${descriptorsTaken} sockets stay taken`;
+    const taken = `${placesTaken} slots and ${descriptorsTaken} sockets stay taken`;
     assert.ok(freedSeconds !== undefined, taken);
   });
 }

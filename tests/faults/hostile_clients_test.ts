@@ -1,4 +1,4 @@
-/** Clients that mean harm: frames of 60 MB, and a crowd at a door that is full. */
+/** Hostile clients: frames of 60 MB, and a crowd that connects to a full server. */
 
 import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
@@ -18,7 +18,7 @@ const IDLE = 10_000;
 const NEW_A_SECOND = 500;
 const FLOOD_SECONDS = 10;
 
-/** Messages of one device at a steady pace, and how long each took to a client that reads. */
+/** Publishes messages of one device at a steady pace, and measures their latency to clients. */
 class Steady implements AsyncDisposable {
   readonly latencies: number[] = [];
   readonly #checker = new Checker();
@@ -53,7 +53,7 @@ class Steady implements AsyncDisposable {
     return steady;
   }
 
-  /** Fails where one of them lost a message, or got one twice. */
+  /** Fails if a client lost a message or got one twice. */
   async end(): Promise<void> {
     this.#stopped = true;
     await this.#running;
@@ -85,11 +85,11 @@ class Steady implements AsyncDisposable {
   }
 }
 
-Deno.test("frames of 60 MB close their connections, the process lives, and others lose nothing", async () => {
+Deno.test("frames of 60 MB close their connections, the process survives, and others lose nothing", async () => {
   await using system = await System.start();
   const { telecast } = system;
   await using steady = await Steady.start(system, 5);
-  await eventually("a measure of before", () => steady.latencies.length >= 500);
+  await eventually("a baseline", () => steady.latencies.length >= 500);
   say(`before the frames: ${steady.text}`);
   steady.latencies.length = 0;
   await using memory = await MemoryWatch.start(telecast.process);
@@ -107,28 +107,28 @@ Deno.test("frames of 60 MB close their connections, the process lives, and other
   assert.equal((await telecast.json("/livez")).status, "ok");
 });
 
-Deno.test("behind the guard frames of 60 MB come slowly, and cost others next to nothing", async () => {
+Deno.test("behind the guard, frames of 60 MB are read slowly and cost others next to nothing", async () => {
   await using system = await System.start({ env: { CONNECTION_GUARD: "true" } });
   const { telecast } = system;
   await using steady = await Steady.start(system, 5);
-  await eventually("a measure of before", () => steady.latencies.length >= 500);
+  await eventually("a baseline", () => steady.latencies.length >= 500);
   say(`before the frames: ${steady.text}`);
   steady.latencies.length = 0;
   await using memory = await MemoryWatch.start(telecast.process);
   const worker = new Worker(new URL("./big_frames_worker.ts", import.meta.url), { type: "module" });
   worker.onerror = (event) => event.preventDefault();
   worker.postMessage({ port: telecast.port, bytes: FRAME_BYTES, rounds: 1 });
-  await eventually("a measure of now", () => steady.latencies.length >= 1_000, {
+  await eventually("latencies during the frames", () => steady.latencies.length >= 1_000, {
     timeoutMs: 60_000,
   });
   worker.terminate();
   await steady.end();
   const grown = Math.round(memory.growthBytes / 1e6);
   say(`frames of 60 MB at the guard: ${steady.text}; memory grew by ${grown} MB`);
-  assert.ok(grown < 120, "it was not all read");
+  assert.ok(grown < 120, "too much was read");
 });
 
-Deno.test(`${IDLE} idle clients and ${NEW_A_SECOND} new ones a second at a limit of ${LIMIT}: who is in loses nothing`, async () => {
+Deno.test(`${IDLE} idle clients and ${NEW_A_SECOND} new ones a second at a limit of ${LIMIT}: connected clients lose nothing`, async () => {
   await using system = await System.start({ env: { MAX_CONNECTIONS: String(LIMIT) } });
   const { telecast } = system;
   const inside = 10;
@@ -153,13 +153,13 @@ Deno.test(`${IDLE} idle clients and ${NEW_A_SECOND} new ones a second at a limit
     seconds: FLOOD_SECONDS,
   });
   steady.latencies.splice(0, before);
-  assert.equal(flooded.statuses[101], LIMIT - inside, "nobody got in");
+  assert.equal(flooded.statuses[101], LIMIT - inside, "no new client got in");
   assert.equal(flooded.withoutRetryAfter, 0);
   const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
   assert.equal(active_subscribers, LIMIT);
   await steady.end();
   const rate = Math.round(NEW_A_SECOND * FLOOD_SECONDS / flooded.seconds);
-  say(`${LIMIT} inside, ${rate} refused a second: ${steady.text}`);
+  say(`${LIMIT} connected, ${rate} refused a second: ${steady.text}`);
   await crowd({ type: "leave" });
   worker.terminate();
   await eventually("they are gone", async () => {

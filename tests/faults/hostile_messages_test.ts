@@ -1,4 +1,4 @@
-/** What devices should never send, between what they should. */
+/** Malformed messages from devices, between good ones. */
 
 import { concat } from "../routes/raw.ts";
 import assert from "node:assert/strict";
@@ -12,13 +12,13 @@ import { parseWsFrame } from "../kit/received.ts";
 const text = (value: string) => new TextEncoder().encode(value);
 const ID_OF_129 = "x".repeat(129);
 
-/** None of these is a message: each is counted as malformed and skipped. */
+/** None of these is a valid message: each is counted as malformed and skipped. */
 const MALFORMED: Record<string, Uint8Array> = {
   "not JSON": text("hello"),
   "cut JSON": text('{"data":{"DEVICE_ID":"A"'),
   "empty": text(""),
   "spaces": text("   \n"),
-  "1 MB of one message": text(trackingPayload("A", 1, { chars: 1_000_000 })),
+  "a message of 1 MB": text(trackingPayload("A", 1, { chars: 1_000_000 })),
   "60,001 bytes": text(trackingPayload("A", 1, { chars: 60_001 })),
   "an array": text('[{"data":{"DEVICE_ID":"A"}}]'),
   "a number": text("42"),
@@ -31,9 +31,9 @@ const MALFORMED: Record<string, Uint8Array> = {
   "a device id that is an object": text('{"data":{"DEVICE_ID":{"a":1}}}'),
   "a device id of 129 characters": text(JSON.stringify({ data: { DEVICE_ID: ID_OF_129 } })),
   "NUL bytes": new Uint8Array(64),
-  "a NUL byte inside of JSON": text('{"data":{"DEVICE_ID":"A\0"}}'),
+  "a NUL byte inside JSON": text('{"data":{"DEVICE_ID":"A\0"}}'),
   "invalid UTF-8": new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]),
-  "invalid UTF-8 inside of a string": concat(
+  "invalid UTF-8 inside a string": concat(
     text('{"data":{"DEVICE_ID":"A'),
     new Uint8Array([0xc3, 0x28]),
     text('"}}'),
@@ -43,7 +43,7 @@ const MALFORMED: Record<string, Uint8Array> = {
 
 const ROUNDS = 20;
 
-Deno.test("hostile messages are counted, told of in a bounded log, and hold nothing up", async () => {
+Deno.test("hostile messages are counted, logged within bounds, and hold up nothing", async () => {
   await using system = await System.start();
   const { telecast, publisher } = system;
   const checker = new Checker();
@@ -73,7 +73,7 @@ Deno.test("hostile messages are counted, told of in a bounded log, and hold noth
   const { sources } = await telecast.json("/api/v1/stats");
   assert.equal(sources[0].reconnects, 0);
   const lines = telecast.output.split("\n").filter((line) => line.includes("fleet/bad"));
-  assert.ok(lines.length > 0, "the log does not name the topic of what was skipped");
+  assert.ok(lines.length > 0, "the log does not name the topic of skipped messages");
   assert.ok(lines.length < bad / 2, `${lines.length} lines of ${bad} messages`);
   assert.ok(telecast.output.length < 200_000, `${telecast.output.length} characters of log`);
 });

@@ -13,10 +13,10 @@ const person = (id: string, from: string) => ({ from, id, type: "text", text: { 
 const idsOf = (calls: readonly { body: any }[], from: string): string[] =>
   calls.filter(({ body }) => body.from === from).map(({ body }) => body.id);
 
-Deno.test("what /ws and WEBSOCKET_URL acked is done once the program is back after kill -9", async () => {
+Deno.test("messages that /ws and WEBSOCKET_URL acked are processed after kill -9 and a restart", async () => {
   await using backend = await BackendServer.start();
   await using upstream = WsUpstream.start();
-  // The first call never ends: the process is killed in its middle.
+  // The first calls never end: the process is killed in the middle of them.
   backend.behave = () => "stall";
   await using telecast = await Telecast.start({
     env: { BACKEND_URL: backend.url, WEBSOCKET_URL: upstream.url, LOG_LEVEL: "warning" },
@@ -31,13 +31,13 @@ Deno.test("what /ws and WEBSOCKET_URL acked is done once the program is back aft
   }
   await eventually("all are acked", () => upstream.acked.length === 40);
   await peer.frames.waitForCount(40);
-  await eventually("calls are under way", () => backend.calls.length >= 2);
+  await eventually("calls are in flight", () => backend.calls.length >= 2);
   await telecast.kill("SIGKILL");
   assert.deepEqual(backend.done, []);
   backend.behave = () => 200;
   await telecast.start();
   await telecast.waitForSource("websocket");
-  // The peer did not see the last acks: it sends again.
+  // As if the peer had missed the last acks, it sends those messages again.
   const again = await upstream.client();
   for (const id of ids.slice(30)) again.socket.send(JSON.stringify(person(id, "57300")));
   await eventually("all are done", () => new Set(backend.done.map(({ key }) => key)).size >= 80, {

@@ -1,4 +1,4 @@
-/** Clients that want the newest alone, and are far slower than the devices. */
+/** Clients that want only the newest messages and are far slower than the devices. */
 
 import assert from "node:assert/strict";
 import { Telecast as Client } from "../../client/telecast.ts";
@@ -14,12 +14,12 @@ import { WsClient } from "../kit/clients/ws_client.ts";
 
 const DEVICES = 1_000;
 const MESSAGES = 50_000;
-/** For each message that the slow reader takes so many come: ten a second, of 5,000. */
+/** Messages published for each one that the slow reader takes, as for 10/s of 5,000/s. */
 const BATCH = 500;
 const MAX_GROWTH_BYTES = 120 * 1024 * 1024;
 const LIMIT = { timeoutMs: 60_000 };
 
-Deno.test(`mode=latest, one message read of ${BATCH} that come: always the newest, at no cost to others`, async () => {
+Deno.test(`mode=latest: a client that reads 1 of ${BATCH} messages gets the newest, at no cost to others`, async () => {
   await using system = await System.start();
   const { telecast, publisher } = system;
   await using stack = new AsyncDisposableStack();
@@ -59,7 +59,7 @@ Deno.test(`mode=latest, one message read of ${BATCH} that come: always the newes
   let queued = 0;
   let memory: MemoryWatch | undefined;
   for (let published = 0; published < MESSAGES; published += BATCH) {
-    // Flat: from a warm process on.
+    // Memory must stay flat from here on, once the process is warm.
     if (published === MESSAGES / 2) {
       memory = stack.use(await MemoryWatch.start(telecast.process));
     }
@@ -81,13 +81,13 @@ Deno.test(`mode=latest, one message read of ${BATCH} that come: always the newes
     queued = Math.max(queued, (await telecast.json("/api/v1/stats")).queued.messages);
   }
   checker.assertFlawless();
-  // Of the silent client one message a device waits, and little of the others.
+  // One message per device waits for the silent client, and little for the others.
   assert.ok(queued > 0 && queued < 2 * DEVICES, `${queued} messages waited`);
   assert.ok(memory!.growthBytes < MAX_GROWTH_BYTES, `memory grew by ${memory!.growthBytes} bytes`);
   const { transports } = await telecast.json("/api/v1/stats");
-  assert.equal(transports.ws.dropped, 0, "what is conflated is not dropped");
+  assert.equal(transports.ws.dropped, 0, "conflated messages do not count as dropped");
 
-  // Once it reads, it comes to the newest of every device.
+  // Once it reads, it gets the newest message of every device.
   const newest = checker.position();
   const last = new Map<string, number>();
   let read = 0;

@@ -1,4 +1,4 @@
-/** Each way that the program has is cut, stalled, slowed and torn, under load. */
+/** Each network link of the program is cut, stalled, slowed and torn, under load. */
 
 import { DenoKv } from "../kit/servers/denokv.ts";
 import { Fleet, pause } from "../kit/fleet.ts";
@@ -23,7 +23,7 @@ const HARMS: Readonly<Record<string, (link: TcpProxy) => Promise<void>>> = {
     await pause(4_000);
     link.pass();
   },
-  "it is 200 ms long for 4 s": async (link) => {
+  "it is delayed by 200 ms for 4 s": async (link) => {
     link.delay(200);
     await pause(4_000);
     link.delay(0);
@@ -62,7 +62,7 @@ for (const way of WAYS) {
       await pause(CALM_MS);
       await fleet.halt();
       await fleet.assertFlawless({ timeoutMs: 60_000 });
-      say(`${way}, ${name}: flowing after ${Math.round(back)} ms; ${fleet.summary()}`);
+      say(`${way}, ${name}: messages flow after ${Math.round(back)} ms; ${fleet.summary()}`);
     }
   });
 }

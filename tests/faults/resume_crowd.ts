@@ -1,4 +1,4 @@
-/** A worker: many clients that come back with one cursor, at the same moment. */
+/** A worker with many clients that resume from one cursor at the same time. */
 
 /// <reference lib="deno.worker" />
 
@@ -11,16 +11,16 @@ export interface CrowdOptions {
   readonly devices: number;
 }
 
-/** What became of one client: how many messages of its device were replayed, and its `resumed`. */
+/** How often each `resumed` answer came, and when the first and the last client had theirs. */
 export interface CrowdResult {
   readonly resumed: Record<string, number>;
   readonly firstMs: number;
   readonly lastMs: number;
 }
 
-/** Connections that are opened at one time. */
+/** Connections opened at the same time. */
 const OPENING = 100;
-/** All of them come back within so long. */
+/** The clients resume spread over this time. */
 const WITHIN_MS = 1_000;
 
 async function begin({ port, clients, devices }: CrowdOptions): Promise<void> {
@@ -49,7 +49,7 @@ async function begin({ port, clients, devices }: CrowdOptions): Promise<void> {
 
 const HOST = "127.0.0.1";
 
-/** Resolves when all that was missed has come; fails where anything comes twice or out of order. */
+/** Resolves with the `resumed` answer after the replay, or with the first message out of order. */
 async function resume(conn: Deno.TcpConn, deviceId: string, since: string) {
   await conn.write(new TextEncoder().encode(
     `GET /api/v1/stream?device_ids=${deviceId}&since=${since} HTTP/1.1\r\nHost: ${HOST}\r\n` +

@@ -1,4 +1,4 @@
-/** Thousands of clients come back in the same second, as after the loss of an instance. */
+/** Thousands of clients reconnect within one second, as after the loss of an instance. */
 
 import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
@@ -19,7 +19,7 @@ const LIVE_CLIENTS = 20;
 const PER_SECOND = 500;
 const TIMEOUT_MS = 180_000;
 
-Deno.test(`${CLIENTS} clients resume at once: each has what it missed, and the live ones miss nothing`, async () => {
+Deno.test(`${CLIENTS} clients resume at once: each gets what it missed, and live clients miss nothing`, async () => {
   await using stack = new AsyncDisposableStack();
   const broker = stack.use(await Mosquitto.start());
   const telecast = stack.use(await Telecast.start({ env: { BROKER_HOST: broker.url } }));
@@ -46,7 +46,7 @@ Deno.test(`${CLIENTS} clients resume at once: each has what it missed, and the l
       payload: trackingPayload(`d${i % DEVICES}`, 1 + Math.floor(i / DEVICES)),
     })),
   );
-  await eventually("all of it is in", async () => {
+  await eventually("all messages are processed", async () => {
     const { total_messages_processed } = await telecast.json("/api/v1/stream/stats");
     return total_messages_processed === DEVICES * MISSED;
   }, { timeoutMs: TIMEOUT_MS });
@@ -84,13 +84,13 @@ Deno.test(`${CLIENTS} clients resume at once: each has what it missed, and the l
   const resumed = answer<CrowdResult>();
   crowd.postMessage({ cursor });
   const result = await within("the crowd resumes", resumed, TIMEOUT_MS);
-  // The crowd leaves after this, which keeps this process busy for a while.
+  // After this the crowd disconnects, which keeps this process busy for a while.
   const meanwhile = [...latencies];
   await flow(latencies.length + LIVE_CLIENTS);
   const after = (await telecast.json("/api/v1/stats")).memory.rss;
   stop.abort();
   await publishing;
-  await eventually("all of the live ones", () => checker.complete(), { timeoutMs: TIMEOUT_MS });
+  await eventually("all live messages", () => checker.complete(), { timeoutMs: TIMEOUT_MS });
 
   say(
     `${CLIENTS} resumed within ${Math.round(result.lastMs)} ms; live latency p50/p99 ` +

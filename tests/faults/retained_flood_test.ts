@@ -13,7 +13,7 @@ import { WsClient } from "../kit/clients/ws_client.ts";
 const DEVICES = 5_000;
 const CHARS = 50_000;
 const BATCH = 250;
-/** All of them are kept as last messages: 250 MB, once. */
+/** All are kept once as last messages: 250 MB. */
 const MAX_GROWTH_MB = 900;
 const MAX_PING_MS = 2_000;
 
@@ -49,7 +49,7 @@ Deno.test(`${DEVICES} retained messages of 50 KB are all stored, and clients are
   assert.ok(grownMb < MAX_GROWTH_MB, `memory grew by ${grownMb} MB`);
   assert.ok(slowestMs < MAX_PING_MS, `${slowestMs} ms`);
 
-  // MQTT 5: a session that goes on does not get them again.
+  // With MQTT 5 a resumed session does not get them again.
   await telecast.restart();
   await telecast.waitForSource();
   await using publisher = await MqttPublisher.connect(broker.url);

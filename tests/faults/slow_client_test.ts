@@ -13,14 +13,14 @@ import { System } from "../kit/system.ts";
 import { WsClient } from "../kit/clients/ws_client.ts";
 
 const MESSAGES = 50_000;
-/** Before the slow client comes: after them the program has the memory that this rate takes. */
+/** Published before the slow client connects, until memory has settled at this rate. */
 const WARM_UP = 20_000;
 const BATCH = 1_000;
 const MAX_GROWTH_BYTES = 120 * 1024 * 1024;
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`a ${transport} client that stops reading costs nobody else a message, and little memory`, async () => {
-    // The log keeps little, so that memory does not grow by it.
+  Deno.test(`a ${transport} client that stops reading costs others no message, and costs little memory`, async () => {
+    // A short retention keeps the log from adding to the memory.
     await using system = await System.start({ env: { RETENTION_SECONDS: "5" } });
     const { telecast, publisher } = system;
     const checker = new Checker();
@@ -36,14 +36,14 @@ for (const transport of ["ws", "sse"] as const) {
       eventually(`${count} clients`, async () => {
         return (await telecast.json("/api/v1/stream/stats")).active_subscribers === count;
       });
-    // By the thousand: however busy the machine is, the clients that read are never far behind.
+    // In batches: even on a busy machine, the clients that read are never far behind.
     const publish = async (count: number) => {
       for (let published = 0; published < count; published += BATCH) {
         await publisher.publishAll(Array.from({ length: BATCH }, () => ({
           topic: "fleet/A",
           payload: trackingPayload("A", checker.next("A")),
         })));
-        await eventually("the batch at the clients that read", () => checker.complete(), {
+        await eventually("the reading clients have the batch", () => checker.complete(), {
           timeoutMs: 120_000,
           intervalMs: 2,
         });
@@ -71,7 +71,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.equal(sources[0].dropped, 0);
     await slow.read((events) => seenBy(events).length + toldOf(events) >= MESSAGES);
     assert.equal(toldOf(slow.events), lost);
-    // Its queue is empty now, so it gets what comes next.
+    // Its queue is empty now, so it gets the next message.
     await publisher.publish("fleet/A", trackingPayload("A", checker.next("A")));
     await slow.read((events) => seenBy(events).at(-1) === WARM_UP + MESSAGES + 1);
     const seen = seenBy(slow.events);
@@ -95,7 +95,7 @@ function seenBy(events: readonly Received[]): number[] {
     .map(({ data }) => deviceAndSeq(data).seq);
 }
 
-/** Messages that `dropped` events say are missing. */
+/** How many messages are missing according to `dropped` events. */
 function toldOf(events: readonly Received[]): number {
   const told = events.filter(({ event }) => event === "dropped").map(({ data }) =>
     JSON.parse(data)

@@ -1,4 +1,4 @@
-/** TLS by the program itself, under load: certificates that change, and clients that misuse it. */
+/** TLS served by the program itself, under load: certificates change, and clients misuse TLS. */
 
 import assert from "node:assert/strict";
 import { connect } from "node:tls";
@@ -14,7 +14,7 @@ const CLIENTS = 50;
 const PER_SECOND = 200;
 const SECONDS = 15;
 const CHANGES = 3;
-/** Connections that misuse TLS or HTTP/2 beside them, by kind. */
+/** How many connections misuse TLS or HTTP/2 at the same time, by kind. */
 const HOLDERS = { "half-handshake": 100, "broken-tls": 5, "handshakes": 2, "h2-reset": 5 };
 
 async function serialOf(port: number): Promise<string> {

@@ -1,4 +1,4 @@
-/** An upstream WebSocket that floods, sends garbage and large frames, and is killed again and again. */
+/** An upstream WebSocket that floods, sends garbage and large frames, and is killed repeatedly. */
 
 import assert from "node:assert/strict";
 import { BackendServer } from "../kit/servers/backend.ts";
@@ -9,10 +9,10 @@ import { Telecast } from "../kit/servers/telecast.ts";
 import { WsUpstream } from "../kit/servers/ws_upstream.ts";
 
 const MB = 1_048_576;
-/** What the server holds for a client before it waits. */
+/** How much the server buffers for a client before it waits. */
 const MAX_BUFFERED = 4 * MB;
 
-/** Sends what `make` returns, at the pace at which the client reads. */
+/** Sends the results of `make` as fast as the client reads them. */
 async function flood(
   upstream: WsUpstream,
   count: number,
@@ -28,14 +28,14 @@ async function flood(
   }
 }
 
-Deno.test("an upstream WebSocket floods, sends garbage and 1 MB frames: memory stays flat, all that is good comes", async () => {
+Deno.test("an upstream WebSocket floods, sends garbage and 1 MB frames: memory stays flat, and all good messages arrive", async () => {
   await using upstream = WsUpstream.start();
   await using telecast = await Telecast.start({
     env: { WEBSOCKET_URL: upstream.url, LOG_LEVEL: "warning" },
   });
   await telecast.waitForSource("websocket");
   const received = async () => (await telecast.json("/api/v1/stats")).sources[0].received;
-  // What every process takes once: code, caches, the log's window in memory.
+  // Warm up first: code, caches and the log's window take memory once.
   await flood(upstream, 10_000, (n) => trackingPayload(`D${n % 50}`, n));
   await eventually("the first are read", async () => await received() === 10_000, {
     timeoutMs: 60_000,
@@ -58,7 +58,7 @@ Deno.test("an upstream WebSocket floods, sends garbage and 1 MB frames: memory s
   assert.ok(grownMb < 250, `memory grew by ${grownMb.toFixed(0)} MB`);
 });
 
-Deno.test("an upstream WebSocket is killed again and again: nothing is lost that it was told is stored", async () => {
+Deno.test("an upstream WebSocket is killed repeatedly: no acked message is lost", async () => {
   await using upstream = WsUpstream.start();
   await using backend = await BackendServer.start();
   await using _telecast = await Telecast.start({
@@ -66,21 +66,21 @@ Deno.test("an upstream WebSocket is killed again and again: nothing is lost that
   });
   const total = 300;
   const senders = 3;
-  // As a peer does: what was not acked is sent again on the next connection, from its oldest.
+  // Like a real peer, resends unacked messages on the next connection, oldest first.
   for (let acked = 0; acked < total;) {
     const client = await upstream.client(60_000);
     const isAcked = new Set(upstream.acked);
     const left = Array.from({ length: total }, (_, n) => n).filter((n) => !isAcked.has(`m${n}`));
     for (const n of left.slice(0, 120)) {
       client.socket.send(JSON.stringify({ from: `57${n % senders}`, id: `m${n}`, text: "hola" }));
-      // The connection ends in the middle, with answers under way.
+      // Ends the connection in the middle, with acks in flight.
       if (n === left[40] && left.length > 100) {
         await eventually("some are acked", () => client.received.length > 0);
         client.socket.close();
         break;
       }
     }
-    await eventually("answers, or the end", () => {
+    await eventually("all acks, or the end of the connection", () => {
       acked = new Set(upstream.acked).size;
       return client.socket.readyState !== WebSocket.OPEN ||
         client.received.length >= Math.min(120, left.length);

@@ -1,4 +1,4 @@
-/** A source's worker ends without a word, under load. */
+/** A source's worker terminates silently under load. */
 
 import assert from "node:assert/strict";
 import { Checker } from "../kit/checker.ts";
@@ -16,7 +16,7 @@ const KILLS = 2;
 const RECOVERY_MS = 60_000;
 const flags = [`--preload=${PROBE}`];
 
-Deno.test("MQTT's worker is ended under load: another takes over, each message arrives once, in order", async () => {
+Deno.test("the MQTT worker is killed under load: another takes over, and each message arrives once, in order", async () => {
   await using broker = await Mosquitto.start();
   await using telecast = await Telecast.start({
     flags,
@@ -29,7 +29,7 @@ Deno.test("MQTT's worker is ended under load: another takes over, each message a
     const killed = performance.now();
     await endWorker(telecast, kill);
     await fleet.untilFlow(RECOVERY_MS);
-    say(`MQTT's worker ended: flowing after ${Math.round(performance.now() - killed)} ms`);
+    say(`MQTT worker killed: messages flow after ${Math.round(performance.now() - killed)} ms`);
   }
   await fleet.halt();
   await fleet.assertFlawless({ timeoutMs: RECOVERY_MS });
@@ -37,7 +37,7 @@ Deno.test("MQTT's worker is ended under load: another takes over, each message a
   assert.equal(Object.keys(fleet.resumed).length, 0, "a stream was closed");
 });
 
-Deno.test("Kafka's worker is ended under load: another takes over, each message arrives once, in order", async () => {
+Deno.test("the Kafka worker is killed under load: another takes over, and each message arrives once, in order", async () => {
   const topic = "tracking.data";
   await using kafka = await Kafka.start();
   await kafka.produce(topic, [{ key: "before", value: trackingPayload("before", 1) }]);
@@ -76,7 +76,7 @@ Deno.test("Kafka's worker is ended under load: another takes over, each message 
     await producing;
     await produce(50);
     await eventually("all records", () => checker.complete(), { timeoutMs: RECOVERY_MS });
-    say(`Kafka's worker ended: whole again after ${Math.round(performance.now() - killed)} ms`);
+    say(`Kafka worker killed: complete after ${Math.round(performance.now() - killed)} ms`);
   }
   checker.assertFlawless();
   const { published, seen } = checker.report();
@@ -84,7 +84,7 @@ Deno.test("Kafka's worker is ended under load: another takes over, each message 
   assert.equal(client.connects, 1, "the stream was closed");
 });
 
-/** Resolves when the program has noticed. */
+/** Kills the newest worker; resolves when the program has restarted it. */
 async function endWorker(telecast: Telecast, kill: number): Promise<void> {
   telecast.process.kill("SIGUSR2");
   await eventually("a new worker", () => {

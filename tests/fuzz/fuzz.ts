@@ -7,8 +7,8 @@ const TIMES = Number(Deno.env.get("FUZZ_TIMES") ?? 1);
 const SEED = Number(Deno.env.get("FUZZ_SEED") ?? Date.now() % 2 ** 31);
 
 /**
- * A test that holds a property `runs` times; FUZZ_TIMES=100 makes it a hundred times as many, and
- * FUZZ_SEED repeats a run.
+ * A test that checks a property `runs` times; FUZZ_TIMES=100 multiplies that by 100, and FUZZ_SEED
+ * repeats a run.
  */
 export function fuzz(title: string, runs: number, hold: (options: Options) => Promise<void>): void {
   Deno.test(title, async () => {
@@ -19,7 +19,7 @@ export function fuzz(title: string, runs: number, hold: (options: Options) => Pr
 
 export type Options = fc.Parameters<unknown> & { readonly numRuns: number };
 
-/** Text that tends to be what breaks parsers. */
+/** Text that tends to break parsers. */
 export const nasty = (maxLength = 200): fc.Arbitrary<string> =>
   fc.oneof(
     fc.string({ maxLength, unit: "binary" }),
@@ -33,7 +33,7 @@ export const nasty = (maxLength = 200): fc.Arbitrary<string> =>
       .map((parts) => parts.join("")),
   );
 
-/** Text that may stand in a header. */
+/** Text that is valid in a header. */
 export const headerText = (maxLength = 100): fc.Arbitrary<string> =>
   nasty(maxLength).map((text) => text.replace(/[^\x20-\x7e\x80-\xff]/g, "").trim());
 

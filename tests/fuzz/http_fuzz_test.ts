@@ -1,4 +1,4 @@
-/** Whatever is asked for, the server answers with what it can stand for, and lives. */
+/** Whatever the request, the server gives a valid answer and keeps running. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -46,7 +46,7 @@ const POSTS = [
   "/api/v1/tokens/revoke",
 ];
 
-/** On every server; on those beside the default one an eighth of the runs. */
+/** Runs on every server; on those other than the default, an eighth of the runs. */
 function fuzzServers(
   title: string,
   runs: number,
@@ -61,7 +61,7 @@ function fuzzServers(
   }
 }
 
-/** An answer is what the route is for, or a problem with a code and without an inside. */
+/** An answer is what the route is for, or a problem with a code and without internals. */
 async function sound(response: Response): Promise<void> {
   if (response.headers.get("content-type") === "text/event-stream") {
     return await response.body?.cancel();
@@ -78,7 +78,7 @@ async function sound(response: Response): Promise<void> {
 const query = fc.array(fc.tuple(fc.constantFrom(...PARAMETERS), nasty()), { maxLength: 5 })
   .map((pairs) => new URLSearchParams(pairs).toString());
 
-fuzzServers("queries: every answer is sound", 400, async (start, options) => {
+fuzzServers("queries: every answer is valid", 400, async (start, options) => {
   await using rig = await start();
   rig.publish("A", 1);
   await fc.assert(
@@ -90,7 +90,7 @@ fuzzServers("queries: every answer is sound", 400, async (start, options) => {
   await eventually("no stream is left", () => rig.hub.sessions.size === 0);
 });
 
-fuzzServers("paths: every answer is sound", 200, async (start, options) => {
+fuzzServers("paths: every answer is valid", 200, async (start, options) => {
   await using rig = await start();
   await fc.assert(
     fc.asyncProperty(
@@ -109,7 +109,7 @@ fuzzServers("paths: every answer is sound", 200, async (start, options) => {
 });
 
 fuzzServers(
-  "headers: every answer is sound, and no token is good that was not signed",
+  "headers: every answer is valid, and no unsigned token is accepted",
   200,
   async (start, options) => {
     await using rig = await start({
@@ -140,7 +140,7 @@ fuzzServers(
   },
 );
 
-fuzzServers("bodies: every answer is sound", 200, async (start, options) => {
+fuzzServers("bodies: every answer is valid", 200, async (start, options) => {
   await using rig = await start({ publish: () => Promise.resolve() });
   const body = fc.oneof(
     fc.json({ maxDepth: 4 }),
@@ -157,7 +157,7 @@ fuzzServers("bodies: every answer is sound", 200, async (start, options) => {
   );
 });
 
-fuzzServers("bytes that are no HTTP: the server lives", 100, async (start, options) => {
+fuzzServers("bytes that are not HTTP: the server keeps running", 100, async (start, options) => {
   await using rig = await start();
   const beginning = fc.constantFrom(
     "",
@@ -177,7 +177,7 @@ fuzzServers("bytes that are no HTTP: the server lives", 100, async (start, optio
 });
 
 fuzzServers(
-  "frames of a WebSocket: its client is served or closed, and no other notices",
+  "WebSocket frames: the client is served or closed, and no other client is affected",
   150,
   async (start, options) => {
     await using rig = await start();
@@ -221,7 +221,7 @@ fuzzServers(
   },
 );
 
-fuzzServers("tokens that somebody has changed are never good", 300, async (start, options) => {
+fuzzServers("tokens that were changed are never accepted", 300, async (start, options) => {
   await using rig = await start({ env: { AUTH_JWT_SECRET: SECRET } });
   const good = await sign({ scope: "admin stream publish", device_ids: "*", jti: "1" });
   assert.equal((await rig.fetch("/api/v1/stats", bearer(good))).status, 200);
@@ -240,7 +240,7 @@ fuzzServers("tokens that somebody has changed are never good", 300, async (start
   const signature = (token: string) => decoded(token.split(".")[2] ?? "");
   await fc.assert(
     fc.asyncProperty(changed, async (token) => {
-      // The last character of a signature has bits that mean nothing.
+      // The last character of a signature has unused bits.
       const same = token.startsWith(`${head}.${body}.`) && signature(token) === signature(good);
       fc.pre(!same);
       const response = await rig.fetch("/api/v1/stats", bearer(token));

@@ -1,4 +1,4 @@
-/** What is read of others' text: payloads, cursors, claims, configuration. */
+/** Parsers of external text: payloads, cursors, claims, configuration. */
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -10,7 +10,7 @@ import { narrow, OPEN_GRANT, TokenError, Tokens } from "../../routes/access/toke
 import { SECRET, sign } from "../routes/signed.ts";
 import { fuzz, nasty, someBytes } from "./fuzz.ts";
 
-fuzz("payloads: what is taken is JSON of a device, as it came", 800, async (options) => {
+fuzz("payloads: accepted messages are unchanged JSON with a device", 800, async (options) => {
   const check = new MessageCheck({
     maxMessageBytes: 2_000,
     deviceIdPath: undefined,
@@ -51,7 +51,7 @@ fuzz("payloads: what is taken is JSON of a device, as it came", 800, async (opti
   );
 });
 
-fuzz("cursors: only what was made here is read, and as it was made", 3_000, async (options) => {
+fuzz("cursors: only cursors made here are accepted, and read correctly", 3_000, async (options) => {
   const epoch = Epoch.random();
   const offset = fc.maxSafeNat();
   await fc.assert(
@@ -64,7 +64,7 @@ fuzz("cursors: only what was made here is read, and as it was made", 3_000, asyn
       const changed = cursor.slice(0, at) + char + cursor.slice(at + 1);
       if (at >= cursor.length || changed === cursor) return Promise.resolve();
       const read = parseCursor(changed);
-      // A checksum is no signature: what it lets pass names another place, and that is all.
+      // A checksum is not a signature: a changed cursor that passes it must name another position.
       if (read) assert.notDeepEqual(read, { epoch: epoch.id, offset });
       return Promise.resolve();
     }),
@@ -73,7 +73,7 @@ fuzz("cursors: only what was made here is read, and as it was made", 3_000, asyn
 });
 
 fuzz(
-  "grants: whatever is asked for, nothing is granted that the token does not name",
+  "grants: nothing is granted that the token does not name",
   3_000,
   async (options) => {
     const id = fc.array(fc.constantFrom("A", "B", "a", "1", "-", "é", ",", "*"), {
@@ -83,7 +83,7 @@ fuzz(
       .map((parts) => parts.join(""));
     const item = fc.oneof(id, id.map((text) => `${text}*`), fc.constantFrom("*", " A ", "A,B", ""));
     const list = fc.array(item, { maxLength: 6 });
-    // As text, as a list, as ids that stand as they are, and as two of these together.
+    // As text, as a list, as literal ids, and as two of these together.
     const interest = fc.tuple(list, list, fc.nat(3)).map(([some, more, form]) => {
       const exact = () => Interest.exactly(more.filter((text) => text !== ""), 1_000);
       if (form === 0) return Interest.parse(some, 1_000);
@@ -99,7 +99,7 @@ fuzz(
           const gets = "granted" in narrowed && narrowed.granted.matches(device);
           const may = grant.devices.matches(device);
           if (gets) assert.ok(may && wanted.matches(device), device);
-          // What is not refused is all that was asked for and may be had.
+          // What is not refused is everything that was requested and is granted.
           else if ("granted" in narrowed) assert.ok(!(may && wanted.matches(device)), device);
         }
         return Promise.resolve();
@@ -146,7 +146,7 @@ fuzz("claims of any shape: a grant or a TokenError", 500, async (options) => {
 });
 
 fuzz(
-  "configuration: a Config, or problems that name variables and never tell a value",
+  "configuration: a Config, or problems that name variables and never show a value",
   1_000,
   async (options) => {
     const secret = "S3CRET-value";

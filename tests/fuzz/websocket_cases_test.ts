@@ -1,11 +1,11 @@
-/** The protocol of WebSockets, case by case, as Autobahn's suite has them: bytes in, bytes out. */
+/** The WebSocket protocol case by case, like the Autobahn suite: bytes in, bytes out. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { closeFrame, concat, frame, HANDSHAKE } from "../routes/raw.ts";
 import { everyServer, range } from "../routes/rig.ts";
 
-/** The connection stays, or is closed with a code. */
+/** The connection stays open, or is closed with a code. */
 type Outcome = "stays" | number;
 
 const PING = '{"action":"ping"}';
@@ -30,7 +30,7 @@ const CASES: Readonly<Record<string, readonly [sent: Uint8Array, outcome: Outcom
   "a ping of 125 bytes": [frame("x".repeat(125), { opcode: 9 }), "stays"],
   "a ping of bytes that are not UTF-8": [frame(bytes(0, 255, 254), { opcode: 9 }), "stays"],
   "a ping of 126 bytes": [frame("x".repeat(126), { opcode: 9 }), 1002],
-  "a pong that nobody asked for": [frame("x", { opcode: 10 }), "stays"],
+  "an unsolicited pong": [frame("x", { opcode: 10 }), "stays"],
   "1,000 pings": [concat(...range(1, 1000).map(() => frame("x", { opcode: 9 }))), "stays"],
   // Reserved
   ...Object.fromEntries(
@@ -111,14 +111,14 @@ const CASES: Readonly<Record<string, readonly [sent: Uint8Array, outcome: Outcom
   ),
   ...Object.fromEntries(
     [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map((code) =>
-      [`a close with ${code}, which nobody may send`, [closeFrame(code), 1002]] as const
+      [`a close with ${code}, which must not be sent`, [closeFrame(code), 1002]] as const
     ),
   ),
 };
 
 /**
- * Deno's WebSocket cuts what breaks the protocol, so that a client reads 1006, but for codes of a
- * close.
+ * Deno's WebSocket cuts the connection on a protocol error, so that a client sees 1006, except for
+ * invalid close codes.
  */
 function atFallback(name: string, ours: Outcome): Outcome | "cut" {
   const broken = ours === 1002 || ours === 1007;
@@ -134,7 +134,7 @@ const AT_FALLBACK: Readonly<Record<string, Outcome | "cut">> = {
   "a close of 126 bytes": 1000,
 };
 
-everyServer.test("each case of the protocol ends as it should, and no other client notices", async ({ start, t }) => {
+everyServer.test("each case of the protocol ends as expected, and no other client is affected", async ({ start, t }) => {
   await using rig = await start();
   await using other = await rig.ws("device_ids=A");
   let n = 0;
@@ -144,7 +144,7 @@ everyServer.test("each case of the protocol ends as it should, and no other clie
       await using connection = await rig.raw();
       await connection.request("/api/v1/stream?device_ids=B", HANDSHAKE);
       assert.equal((await connection.head()).status, 101);
-      // Where it is cut the rest may not be taken.
+      // If the connection is cut, the rest may not be accepted.
       await connection.write(sent).catch(() => {});
       if (outcome === "stays") {
         await connection.write(frame("the end", { opcode: 9 }));
@@ -159,7 +159,7 @@ everyServer.test("each case of the protocol ends as it should, and no other clie
   await eventually("they are gone", () => rig.hub.sessions.size === 1);
 });
 
-everyServer.test("a handshake that is not one gets an answer, and no session", async ({ start, t }) => {
+everyServer.test("an invalid handshake gets an answer and no session", async ({ start, t }) => {
   await using rig = await start();
   const lines = (change: Record<string, string | undefined>) =>
     HANDSHAKE.flatMap((line) => {
@@ -187,7 +187,7 @@ everyServer.test("a handshake that is not one gets an answer, and no session", a
   assert.equal(rig.hub.totals.ws.connections, 0);
 });
 
-everyServer.test("who never answers a close holds its own place for a moment, and nothing else", async ({ start }) => {
+everyServer.test("a client that never answers a close keeps its own connection for a moment, and nothing else", async ({ start }) => {
   await using rig = await start({ env: { MAX_CONNECTIONS: "1" } });
   await using connection = await rig.raw();
   await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
@@ -195,9 +195,9 @@ everyServer.test("who never answers a close holds its own place for a moment, an
   await connection.write(frame("x".repeat(70_000)));
   assert.equal(await connection.closeCode(), 1009);
   assert.equal(rig.hub.sessions.size, 0);
-  // Deno's WebSocket waits for the client as long as it likes.
+  // Deno's WebSocket waits for the client without a limit.
   if (rig.server === "fallback") await connection[Symbol.asyncDispose]();
-  await eventually("its place is free", async () => {
+  await eventually("its connection is gone", async () => {
     const response = await rig.fetch("/api/v1/stream");
     await response.body?.cancel();
     return response.status === 200;

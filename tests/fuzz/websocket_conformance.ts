@@ -22,9 +22,9 @@ export interface ConformanceCase {
   readonly title: string;
   /** Frames, or the beginning of one. */
   readonly sent: readonly Uint8Array[];
-  /** What comes back before the connection ends, as opcode and payload. */
+  /** What is returned before the connection ends, as opcode and payload. */
   readonly echoed: readonly (readonly [opcode: number, payload: Uint8Array])[];
-  /** The server closes with it; undefined where the client closes, and is answered with 1000. */
+  /** The code with which the server closes; undefined if the client closes and gets 1000. */
   readonly closeCode: number | undefined;
 }
 
@@ -49,7 +49,7 @@ function bytesOf(payload: string | Uint8Array): Uint8Array {
   return typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
 }
 
-/** "ce ba" as bytes. */
+/** Parses bytes such as "ce ba". */
 function hex(text: string): Uint8Array {
   return Uint8Array.from(text.split(" "), (byte) => parseInt(byte, 16));
 }
@@ -64,7 +64,7 @@ const more = (payload: string | Uint8Array, options: FrameOptions = {}) =>
   clientFrame(CONTINUATION, payload, options);
 const UNFINISHED = { fin: false };
 
-// ---- 1: messages of each length of header
+// ---- 1: messages with each header length
 
 for (const [section, opcode] of [["1.1", TEXT], ["1.2", BINARY]] as const) {
   [0, 125, 126, 127, 128, 65_535, 65_536].forEach((length, i) => {
@@ -88,7 +88,7 @@ add("2.5", "a ping of 126 bytes", {
   sent: [ping(new Uint8Array(126).fill(0xfe))],
   closeCode: 1002,
 });
-add("2.7", "a pong that nobody asked for", { sent: [pong()] });
+add("2.7", "an unsolicited pong", { sent: [pong()] });
 add("2.8", "the same with a payload", { sent: [pong("unsolicited")] });
 add("2.9", "the same, and a ping", {
   sent: [pong("unsolicited"), ping("payload")],
@@ -225,9 +225,9 @@ add("6.3.2", "the same in pieces of one byte", {
   sent: inPieces(BROKEN, 1),
   closeCode: 1007,
 });
-// Refused although the rest never comes.
+// Rejected although the rest never arrives.
 const BEYOND = hex("f4 90 80 80");
-add("6.4.1", "a piece with bytes that can be no text, and no more", {
+add("6.4.1", "a piece with bytes that cannot be text, and nothing more", {
   sent: [text(KOSME, UNFINISHED), more(BEYOND, UNFINISHED)],
   closeCode: 1007,
 });
@@ -237,7 +237,7 @@ add("6.4.2", "the same, cut within the character", {
 });
 const unfinished = text(concat(KOSME, BEYOND, bytesOf("edited")));
 const untilBroken = unfinished.subarray(0, 6 + KOSME.length + 2);
-add("6.4.3", "half a frame with bytes that can be no text", {
+add("6.4.3", "half a frame with bytes that cannot be text", {
   sent: [unfinished.subarray(0, 6 + KOSME.length + 4)],
   closeCode: 1007,
 });
@@ -266,7 +266,7 @@ for (const [section, texts] of VALID) {
   );
 }
 const INVALID: readonly (readonly [string, readonly string[]])[] = [
-  // Beginnings of a text that is whole in 6.5.
+  // Prefixes of a text that is complete in 6.5.
   ["6.6", ["ce", "ce ba e1", "ce ba e1 bd", "ce ba e1 bd b9 cf", "ce ba e1 bd b9 cf 83 ce"]],
   ["6.8", ["f8 88 80 80 80", "fc 84 80 80 80 80"]],
   ["6.10", ["f7 bf bf bf", "fb bf bf bf bf", "fd bf bf bf bf bf"]],
@@ -297,8 +297,8 @@ for (const [section, texts] of INVALID) {
 add("7.1.1", "a text, then a close", { sent: [hello], echoed: [HELLO] });
 const closed = clientClose(1000);
 add("7.1.2", "two closes", { sent: [closed, closed], closeCode: 1000 });
-add("7.1.3", "a ping behind a close", { sent: [closed, ping()], closeCode: 1000 });
-add("7.1.4", "a text behind a close", { sent: [closed, hello], closeCode: 1000 });
+add("7.1.3", "a ping after a close", { sent: [closed, ping()], closeCode: 1000 });
+add("7.1.4", "a text after a close", { sent: [closed, hello], closeCode: 1000 });
 add("7.1.5", "a close within a text", { sent: [one, closed, two], closeCode: 1000 });
 const large = "BAsd7&jh23".repeat(26_214);
 add("7.1.6", "256 KB, a close, a ping", {
@@ -314,11 +314,11 @@ add("7.3.5", "a close with the longest reason", {
   sent: [clientClose(1000, "*".repeat(123))],
   closeCode: 1000,
 });
-add("7.3.6", "a close with a longer one", {
+add("7.3.6", "a close with a longer reason", {
   sent: [clientClose(1000, "*".repeat(124))],
   closeCode: 1002,
 });
-add("7.5.1", "a close with a reason that is no UTF-8", {
+add("7.5.1", "a close with a reason that is not UTF-8", {
   sent: [clientClose(1000, BROKEN)],
   closeCode: 1007,
 });
@@ -328,7 +328,7 @@ CODES.forEach((code, i) =>
 );
 const NO_CODES = [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535];
 NO_CODES.forEach((code, i) =>
-  add(`7.9.${i + 1}`, `a close with ${code}, which nobody may send`, {
+  add(`7.9.${i + 1}`, `a close with ${code}, which must not be sent`, {
     sent: [clientClose(code)],
     closeCode: 1002,
   })
@@ -342,7 +342,7 @@ add("10.1.1", "65,536 bytes in pieces of 1,300", {
   echoed: [[TEXT, long]],
 });
 
-// ---- lengths, which that suite does not have
+// ---- lengths, which that suite does not cover
 
 for (const [id, payload, lengthBytes] of [["l.1", "x".repeat(125), 2], ["l.2", "", 8]] as const) {
   add(id, `${lengthBytes} bytes for a length of ${payload.length}`, {
@@ -356,7 +356,7 @@ add("l.3", "eight bytes for a length of 65,535", {
 });
 add("l.4", "a length of 2^63", { sent: [text("", { length: 2n ** 63n })], closeCode: 1002 });
 add("l.5", "a frame without a mask", { sent: [text("a", { isMasked: false })], closeCode: 1002 });
-add("l.6", "a length beyond what is taken", {
+add("l.6", "a length over the limit", {
   sent: [text("", { length: 2n ** 40n })],
   closeCode: 1009,
 });

@@ -1,4 +1,6 @@
-/** The conformance cases on the production server, each in one write, frame by frame, and chopped. */
+/**
+ * The conformance cases on the production server: each in one write, frame by frame, and chopped.
+ */
 
 import assert from "node:assert/strict";
 import { clientClose, concat } from "../kit/clients/client_frames.ts";
@@ -8,10 +10,10 @@ import { HANDSHAKE, RawConnection } from "../routes/raw.ts";
 import { CONFORMANCE_CASES, type ConformanceCase, inPieces } from "./websocket_conformance.ts";
 
 const MAX_MESSAGE_BYTES = 1_048_576;
-/** The server ends the connection within this of the client's last frame. */
+/** The server ends the connection within this time after the client's last frame. */
 const AT_ONCE_MS = 1_000;
 
-/** How the bytes of a case are cut: a whole case, a frame, or so many bytes at a time. */
+/** How the bytes of a case are split: all at once, by frame, or in chunks of a fixed size. */
 const CHOPS: Readonly<Record<string, (sent: readonly Uint8Array[]) => readonly Uint8Array[]>> = {
   "at once": (sent) => [concat(...sent)],
   "frame by frame": (sent) => sent,
@@ -25,7 +27,7 @@ const CHOPS: Readonly<Record<string, (sent: readonly Uint8Array[]) => readonly U
   },
 };
 
-/** Cases that may end otherwise, each with the reason. */
+/** Cases that may end differently, each with the reason. */
 const EXCEPTIONS: Readonly<
   Record<string, { readonly reason: string; readonly closeCode: number }>
 > = {};
@@ -51,11 +53,11 @@ async function run(port: number, { sent, echoed, closeCode, id }: ConformanceCas
   const startedAt = performance.now();
   const hasClosed = closeCode === undefined || sent.some((frame) => frame[0] === 0x88);
   if (!hasClosed) await connection.write(clientClose(code));
-  assert.equal(await connection.frame(), undefined, "something comes behind the close");
+  assert.equal(await connection.frame(), undefined, "something follows the close");
   assert.ok(performance.now() - startedAt < AT_ONCE_MS, "the connection ends late");
 }
 
-Deno.test("each case of the conformance suite passes, however its bytes are cut", async (t) => {
+Deno.test("each case of the conformance suite passes, however its bytes are split", async (t) => {
   await using echo = new EchoServer({ maxMessageBytes: MAX_MESSAGE_BYTES });
   assert.ok(CONFORMANCE_CASES.length > 150, "cases are missing");
   for (const each of CONFORMANCE_CASES) {
@@ -70,7 +72,7 @@ Deno.test("each case of the conformance suite passes, however its bytes are cut"
   await eventually("every connection is closed", () => echo.open === 0);
 });
 
-Deno.test("a message of 128 KB in frames and chops of every size is echoed as it is", async () => {
+Deno.test("a message of 128 KB is echoed unchanged, whatever the size of frames and chunks", async () => {
   await using echo = new EchoServer({ maxMessageBytes: MAX_MESSAGE_BYTES });
   const payload = new TextEncoder().encode("Größe ".repeat(16_384));
   for (const frameBytes of [1_024, 4_096, 65_536, payload.length]) {

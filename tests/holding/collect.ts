@@ -1,7 +1,7 @@
 /**
- * Runs inside the program, before it (`deno run --v8-flags=--expose-gc --preload`): SIGUSR2 collects
- * what the main thread no longer uses, and says so. Without it V8 waits for minutes, and memory that
- * is free could not be told from memory that is held.
+ * Preloaded into the program (`deno run --v8-flags=--expose-gc --preload`): on SIGUSR2, the main
+ * thread collects its garbage and prints `collected`. By itself V8 waits for minutes, so free
+ * memory could not be distinguished from memory that is held.
  */
 
 if (!("importScripts" in globalThis)) {

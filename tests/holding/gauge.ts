@@ -1,4 +1,4 @@
-/** What a process takes of the machine: memory, descriptors, processor time. */
+/** Resource use of a process: memory, descriptors, CPU time. */
 
 import { processTicks } from "../bench/noise.ts";
 import type { TestProcess } from "../kit/servers/process.ts";
@@ -54,7 +54,7 @@ export class Gauge implements AsyncDisposable {
   }
 }
 
-/** Part of one core that was used between two samples. */
+/** Fraction of one core that was used between two samples. */
 export function coresBetween(from: Sample, to: Sample): number {
   return (to.ticks - from.ticks) / TICKS_PER_SECOND / ((to.atMs - from.atMs) / 1000);
 }

@@ -1,4 +1,4 @@
-/** Holds the program up with one kind of clients, beside others that behave, and measures both. */
+/** Holds up the program with clients of one kind, next to well-behaved ones, and measures both. */
 
 import { buildLoad, Load, type StepResult } from "../bench/load.ts";
 import { withNoise } from "../bench/noise.ts";
@@ -15,21 +15,21 @@ export interface HoldOptions {
   readonly kind: string;
   readonly clients: number;
   readonly seconds: number;
-  /** Of the clients that behave; each asks for one device of its own. */
+  /** Number of well-behaved clients; each asks for its own device. */
   readonly good: number;
   readonly perSecond: number;
-  /** How long is measured before, and for how long at most afterwards. */
+  /** How long to warm up, and how long to measure before and after. */
   readonly warmUpSeconds?: number;
   readonly beforeSeconds: number;
   readonly afterSeconds: number;
-  /** Devices that have a last message. */
+  /** How many devices have a last message. */
   readonly devices: number;
-  /** Length of a payload; 300 unless given. */
+  /** Payload length; 300 by default. */
   readonly bytes?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  /** Serves TLS, and so behind the guard. */
+  /** Serves TLS, and therefore runs behind the guard. */
   readonly tls?: boolean;
-  /** Where clients connect, if not to the program itself. */
+  /** Starts a proxy that clients connect to, instead of the program itself. */
   readonly front?: (telecast: Telecast) => Promise<AsyncDisposable & { readonly port: number }>;
 }
 
@@ -39,24 +39,24 @@ export interface HoldResult {
   readonly after: StepResult;
   readonly holders: HolderResult;
   readonly bytesBefore: number;
-  /** The most while they were there. */
+  /** The peak while the clients were connected. */
   readonly bytesDuring: number;
-  /** Like `bytesBefore` after a collection. */
+  /** After a collection, like `bytesBefore`. */
   readonly bytesAfter: number;
-  /** Part of one core that other processes of the machine used while they were there. */
+  /** Fraction of one core that other processes used while the clients were connected. */
   readonly noise: number;
   readonly coresBefore: number;
   readonly coresDuring: number;
-  /** From when half of the most sockets that they had open at once are gone; undefined: never. */
+  /** Seconds until half of `heldAtMost` sockets were closed; undefined: never. */
   readonly halfGoneSeconds: number | undefined;
   readonly allGoneSeconds: number | undefined;
-  /** Sockets that they had open at once. */
+  /** The most sockets that the clients had open at once. */
   readonly heldAtMost: number;
-  /** From when they left until none of their places and sockets was taken; undefined: never. */
+  /** Seconds from their leaving until all their slots and sockets were free; undefined: never. */
   readonly freedSeconds: number | undefined;
-  /** Streams that count as open afterwards, beyond those that behave. */
+  /** Streams still counted as open afterwards, besides the well-behaved ones. */
   readonly placesTaken: number;
-  /** File descriptors that stay open afterwards, beyond those of before. */
+  /** File descriptors that stay open afterwards, in addition to those before. */
   readonly descriptorsTaken: number;
 }
 
@@ -65,14 +65,14 @@ const COLLECTIONS = 3;
 const NOBODY = 0.1;
 const FREE_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 250;
-/** What the program opens for itself now and then. */
+/** Descriptors that the program itself opens now and then. */
 const FEW_DESCRIPTORS = 8;
 const DRAIN_SECONDS = 10;
 const WARM_UP_SECONDS = 10;
 const WARM_UP_RATE = 2_000;
 const USUAL_BYTES = 300;
 
-/** Builds what {@linkcode hold} runs. */
+/** Builds the programs that {@linkcode hold} runs. */
 export async function buildClients(): Promise<void> {
   await buildLoad();
   await buildHolders();
@@ -111,7 +111,7 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   await using load = await Load.open({ ...shared, clients: good });
   const step = (seconds: number) =>
     load.step({ rate: perSecond, seconds, drainSeconds: DRAIN_SECONDS });
-  // Fast, so that the program's threads have the memory that they take at this rate after minutes.
+  // Fast, so that the program's threads reach the memory that they would only reach after minutes.
   const rate = WARM_UP_RATE * USUAL_BYTES / (options.bytes ?? USUAL_BYTES);
   await load.step({ rate, seconds: warmUpSeconds, drainSeconds: DRAIN_SECONDS });
   await using gauge = new Gauge(telecast.process);
@@ -156,7 +156,7 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   };
 }
 
-/** Seconds until nobody else has a place or a socket. */
+/** Seconds until only the well-behaved clients have a slot and a socket. */
 async function untilFree(
   telecast: Telecast,
   good: number,
@@ -175,7 +175,7 @@ async function untilFree(
   return undefined;
 }
 
-/** Memory once what is no longer used has been collected. */
+/** Resident memory after garbage collection. */
 async function bytesHeld({ process }: Telecast): Promise<number> {
   let least = Infinity;
   for (let time = 0; time < COLLECTIONS; time++) {
@@ -187,7 +187,7 @@ async function bytesHeld({ process }: Telecast): Promise<number> {
   return least;
 }
 
-/** When their sockets were closed, as the server's descriptors tell. */
+/** When the clients' sockets were closed, judged by the server's descriptors. */
 function goneAfter(held: readonly Sample[], begin: Sample) {
   const open = held.map(({ descriptors }) => descriptors - begin.descriptors);
   const heldAtMost = Math.max(0, ...open);

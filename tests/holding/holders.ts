@@ -1,4 +1,4 @@
-/** Clients that hold the server up, in a process of their own. */
+/** Clients that hold up the server, in a separate process. */
 
 import { buildGo, LineProcess } from "../kit/servers/line_process.ts";
 
@@ -6,21 +6,21 @@ export interface HolderOptions {
   readonly kind: string;
   readonly port: number;
   readonly clients: number;
-  /** Devices bench-0, bench-1, … that they ask for; 100 unless given. */
+  /** How many devices bench-0, bench-1, … they ask for; 100 by default. */
   readonly devices?: number;
   readonly tls?: boolean;
   /** An old cursor, for kinds that resume. */
   readonly cursor?: string;
 }
 
-/** What became of them; lifetimes in seconds, of connections that the server ended. */
+/** The clients' results; lifetimes, in seconds, are those of connections that the server ended. */
 export interface HolderResult {
   readonly opened: number;
   readonly ended: number;
   readonly open: number;
   readonly median: number;
   readonly longest: number;
-  /** How often clients came to the end of what they do, and did it again. */
+  /** How often clients finished their routine and started over. */
   readonly cycles: number;
   readonly sent: number;
   readonly received: number;
@@ -34,8 +34,8 @@ export async function buildHolders(): Promise<void> {
 }
 
 /**
- * {@linkcode buildHolders} comes before. They get only what others leave of the processor: clients
- * that are somewhere else take none of the server's time either.
+ * Call {@linkcode buildHolders} first. The clients run at the lowest priority: real ones run on
+ * other machines and take no CPU time from the server either.
  */
 export class Holders implements AsyncDisposable {
   private constructor(private readonly process: LineProcess) {}
@@ -53,7 +53,7 @@ export class Holders implements AsyncDisposable {
     return this.process.pid;
   }
 
-  /** Connects them all and lets them go on for that long; they stay until disposed of. */
+  /** Connects all clients and runs them for `seconds`; they stay until they are disposed of. */
   async run(seconds: number): Promise<HolderResult> {
     return await this.process.ask({ seconds }) as HolderResult;
   }

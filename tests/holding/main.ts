@@ -1,14 +1,14 @@
 /**
- * Holds the program up with 1,000 clients of each kind for a minute, beside 100 that behave, and
- * prints what that cost: the table of docs/security.md.
+ * Holds up the program with 1,000 clients of each kind for a minute, next to 100 well-behaved ones,
+ * and prints what that cost: the results in docs/security.md.
  *
  *     deno task hold                                  every kind
  *     deno task hold --kinds=ping-flood,half-frame
  *     deno task hold --clients=100 --seconds=10 --env=WEB_CONCURRENCY=2 --tls
  *
- * At its default settings but for the retention: a log that grows is no memory of clients. Ends with
- * 1 where a client that behaves lost a message, or its latency, memory or places are not as they
- * have to be.
+ * The settings are the defaults except for a short retention: a growing log must not count as
+ * memory of clients. Exits with 1 if a well-behaved client lost a message, or if latency, memory or
+ * slots are outside their limits.
  */
 
 import { say } from "../kit/say.ts";
@@ -95,6 +95,6 @@ function optionsOf(args: readonly string[]): Options | undefined {
   }
   const unknown = options.kinds.filter((kind) => !(kind in KINDS));
   if (unknown.length === 0) return options;
-  say(`Unknown kinds: ${unknown.join(", ")}. There are: ${Object.keys(KINDS).join(", ")}`);
+  say(`Unknown kinds: ${unknown.join(", ")}. Known kinds: ${Object.keys(KINDS).join(", ")}`);
   return undefined;
 }

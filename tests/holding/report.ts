@@ -1,4 +1,4 @@
-/** A table's rows, and what in them must not be. */
+/** Rows of the table of results, and checks of the results. */
 
 import type { HoldResult } from "./hold.ts";
 import { KINDS } from "./kinds.ts";
@@ -8,7 +8,7 @@ const MAX_P99_MS = 50;
 const MAX_LEFT = 1.1;
 
 export const TABLE_HEAD: readonly string[] = [
-  "| how | memory before → most → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | free again |",
+  "| kind | memory before → peak → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | freed after |",
   "| --- | --- | --- | --- | --- | --- | --- |",
 ];
 
@@ -39,24 +39,24 @@ export function lostOf({ before, during, after }: HoldResult): number {
   return before.lost + during.lost + after.lost;
 }
 
-/** One line each. */
+/** The checks that failed, one line each. */
 export function faultsOf(kind: string, result: HoldResult): string[] {
   const { during, after, holders } = result;
   const faults: string[] = [];
   const lost = lostOf(result);
   if (lost !== 0) faults.push(`lost ${lost}`);
-  if (during.closed + after.closed > 0) faults.push(`${after.closed} that behave were closed`);
+  if (during.closed + after.closed > 0) faults.push(`${after.closed} good clients were closed`);
   if (during.p99 > MAX_P99_MS) faults.push(`p99 ${during.p99} ms`);
   if (result.bytesAfter > result.bytesBefore * MAX_LEFT) {
     const share = result.bytesAfter / result.bytesBefore - 1;
-    faults.push(`memory stays ${Math.round(share * 100)} % above that of before`);
+    faults.push(`memory stays ${Math.round(share * 100)} % above its level before`);
   }
   if (result.freedSeconds === undefined) {
-    faults.push(`${result.placesTaken} places and ${result.descriptorsTaken} sockets stay taken`);
+    faults.push(`${result.placesTaken} slots and ${result.descriptorsTaken} sockets stay taken`);
   }
   const { opened, sent, cycles } = holders;
   if (opened === 0 || sent + cycles === 0 && kind !== "silent") {
-    faults.push("the clients did nothing: this measured nothing");
+    faults.push("the clients did nothing, so nothing was measured");
   }
   return faults;
 }

@@ -10,7 +10,7 @@ import { WsClient } from "../kit/clients/ws_client.ts";
 
 const EXAMPLE = new URL("../../examples/alarm_panels/main.ts", import.meta.url).pathname;
 
-Deno.test("as a module: own types of messages, a company of its own, answers to devices, own handling of people's messages", async () => {
+Deno.test("as a module: custom message types, a custom company, answers to devices, custom handling of messages from people", async () => {
   await using broker = await Mosquitto.start();
   await using backend = await BackendServer.start();
   await using whatsapp = await BackendServer.start();
@@ -45,17 +45,17 @@ Deno.test("as a module: own types of messages, a company of its own, answers to 
   const bodies = backend.done.map(({ body }) => JSON.stringify(body)).sort();
   assert.deepEqual(bodies, [bateria, semaforos].map((body) => JSON.stringify(body)));
   await lights.waitForOutput('luces/chia {"color":"AZUL"}');
-  await example.waitForOutput(/not delivered to anybody.*nivel/);
+  await example.waitForOutput(/not delivered.*nivel/);
   await using peer = await WsClient.open(`ws://127.0.0.1:${port}/ws`);
   peer.send({ from: "573001112233", id: "wamid.1", text: { body: "hola" } });
   await eventually("the person gets an answer", () => whatsapp.done.length === 1);
   assert.equal(whatsapp.done[0]!.body.to, "573001112233");
-  assert.equal(backend.calls.length, 2, "the backend hears nothing of it");
+  assert.equal(backend.calls.length, 2, "the backend gets no call for it");
   example.kill("SIGINT");
   assert.equal((await example.waitForExit()).code, 0);
 });
 
-Deno.test("as a module: a wrong configuration is told by variable", async () => {
+Deno.test("as a module: configuration errors name the variable", async () => {
   await using dir = await TempDir.create();
   await using example = TestProcess.start(Deno.execPath(), {
     name: "example",

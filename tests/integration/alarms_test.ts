@@ -1,4 +1,4 @@
-/** Alarms through a real broker to a backend that misbehaves, and on to people. */
+/** Alarms from a real broker to a backend that misbehaves, and on to people. */
 
 import assert from "node:assert/strict";
 import { type BackendCall, BackendServer, type Behaviour } from "../kit/servers/backend.ts";
@@ -22,7 +22,7 @@ const alarm = (n: number) => ({
   }),
 });
 
-/** Numbers of the alarms of each company, in the order in which the backend took them first. */
+/** The alarm numbers of each company, in the order in which the backend first accepted them. */
 function takenByCompany(calls: readonly BackendCall[]): Map<string, number[]> {
   const taken = new Map<string, number[]>();
   const seen = new Set<string>();
@@ -37,7 +37,7 @@ function takenByCompany(calls: readonly BackendCall[]): Map<string, number[]> {
 const expected = (company: number, total: number) =>
   Array.from({ length: total / COMPANIES.length }, (_, n) => n * COMPANIES.length + company);
 
-Deno.test("1,000 alarms at 50/s reach a backend that misbehaves half of the time: none lost, in order by company", async () => {
+Deno.test("1,000 alarms at 50/s reach a backend that misbehaves half of the time: none is lost, and each company's are in order", async () => {
   await using broker = await Mosquitto.start();
   await using backend = await BackendServer.start();
   await using telecast = await Telecast.start({
@@ -48,7 +48,7 @@ Deno.test("1,000 alarms at 50/s reach a backend that misbehaves half of the time
   const misbehaviours: Behaviour[] = [500, "reset", 429, 503];
   let failed = 0;
   let busy = true;
-  // By turns two seconds that are good and two that are not.
+  // Alternates between two good seconds and two bad ones.
   const start = performance.now();
   backend.behave = () => {
     const good = Math.floor((performance.now() - start) / 2_000) % 2 === 0;
@@ -56,10 +56,10 @@ Deno.test("1,000 alarms at 50/s reach a backend that misbehaves half of the time
     return failed++ === 0 ? "stall" : misbehaviours[failed % misbehaviours.length]!;
   };
   const publishing = publisher.publishAtRate(alarm, { perSecond: 50, count: 1_000 });
-  // In the middle of it the backend goes away for a while.
+  // In the middle, the backend is down for a while.
   await eventually("300 are done", () => backend.done.length >= 300, { timeoutMs: 120_000 });
   await backend.stop();
-  await telecast.process.waitForOutput(/the backend is away/, { timeoutMs: 30_000 });
+  await telecast.process.waitForOutput(/the backend is unavailable/, { timeoutMs: 30_000 });
   await backend.start();
   assert.equal(await publishing, 1_000);
   await eventually("most got through, and every kind of failure came", () => {
@@ -80,10 +80,10 @@ Deno.test("1,000 alarms at 50/s reach a backend that misbehaves half of the time
   const { deliveries } = await telecast.json("/api/v1/stats");
   assert.deepEqual([deliveries.dead, deliveries.refused, deliveries.lost], [0, 0, 0]);
   const said = (what: string) => telecast.output.split(`the backend is ${what}`).length - 1;
-  assert.equal(said("away"), said("back"), "one line an outage, and one for its end");
+  assert.equal(said("away"), said("back"), "one line per outage, and one for its end");
 });
 
-Deno.test("a refused alarm is listed as dead, keeps nothing back, and is done once it is retried", async () => {
+Deno.test("a refused alarm is listed as dead, blocks no other alarm, and is delivered when it is retried", async () => {
   await using broker = await Mosquitto.start();
   await using backend = await BackendServer.start();
   await using telecast = await Telecast.start({
@@ -121,7 +121,7 @@ Deno.test("a refused alarm is listed as dead, keeps nothing back, and is done on
   await again.body?.cancel();
 });
 
-Deno.test("each of the five messages reaches the backend; each of them broken in a field streams and does not", async () => {
+Deno.test("each of the five message types reaches the backend; with a broken field it is only streamed", async () => {
   await using broker = await Mosquitto.start();
   await using backend = await BackendServer.start();
   await using telecast = await Telecast.start({
@@ -155,12 +155,12 @@ Deno.test("each of the five messages reaches the backend; each of them broken in
     const { sources } = await telecast.json("/api/v1/stats");
     return sources[0].malformed === broken.length;
   });
-  // Lines are bounded: the first ones are there.
+  // The number of log lines is limited, but the first ones are there.
   assert.match(telecast.output, /fields missing or wrong: tipo_alarma.*topic \\"empresas\\"/);
   assert.match(telecast.output, /fields missing or wrong: empresa/);
 });
 
-Deno.test("the backend's answer names who is told over WhatsApp; numbers and tokens are in no log", async () => {
+Deno.test("the backend's answer names the WhatsApp recipients; numbers and tokens are in no log", async () => {
   await using broker = await Mosquitto.start();
   await using backend = await BackendServer.start();
   await using whatsapp = await BackendServer.start();
@@ -186,7 +186,7 @@ Deno.test("the backend's answer names who is told over WhatsApp; numbers and tok
     '{"tipo_mensaje":"alarmas","tipo_alarma":"CRITICA","descripcion":"Fallo en sistema"}',
   );
   await mosquittoPub(broker.port, "empresas", '{"tipo_mensaje":"heartbeat","timestamp":"x"}');
-  await eventually("all are told", () => whatsapp.calls.length === 4 && backend.done.length === 4);
+  await eventually("all calls", () => whatsapp.calls.length === 4 && backend.done.length === 4);
   const told = Object.fromEntries(whatsapp.calls.map(({ body }) => [body.to, body.text.body]));
   assert.deepEqual(told, {
     "573000000001": "Alarma 0\nEmpresa: cota",
@@ -198,7 +198,7 @@ Deno.test("the backend's answer names who is told over WhatsApp; numbers and tok
     assert.equal(path, "/v20.0/1234/messages");
     assert.equal(headers.authorization, "Bearer a-secret-token");
   }
-  await telecast.process.waitForOutput(/failed for good.*1 people could not be told/);
+  await telecast.process.waitForOutput(/failed for good.*could not notify 1 recipient/);
   assert.doesNotMatch(telecast.output, /a-secret-token|57300/);
 });
 

@@ -1,4 +1,4 @@
-/** The users' own clients, unchanged but for the address. */
+/** The users' own clients, unchanged except for the address. */
 
 import assert from "node:assert/strict";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -9,7 +9,7 @@ import { TempDir } from "../kit/temp_dir.ts";
 
 const DEVICE = "0848086072";
 
-/** What a careless program would change: signs, number forms, key order, escapes, big integers. */
+/** Details that reserializing would change: signs, number formats, key order, escapes, bigints. */
 const PAYLOAD = `{"data":{"DEVICE_ID":"${DEVICE}","LATITUD":"+20.652472","zeta":1.0,"alfa":-0.0,` +
   `"big":12345678901234567890,"exp":1e3,"text":"ñ \\u00f1 \\/ \\"q\\" 🚚","unknown":{"b":1,"a":2}},` +
   `"decoded":{},"metadata":{},"raw":"","uuid":"2f1c0c5e-7f0b-4a55-9c12-000000000001"}`;
@@ -100,14 +100,14 @@ Deno.test("Python's websockets reads the stream", async () => {
   await client.waitForOutput("📡 Datos recibidos: {'data': {'DEVICE_ID': '0848086072'");
   await client.waitForOutput("'LATITUD': '+20.652472', 'zeta': 1.0");
   await client.waitForOutput("💓 Keep-alive");
-  // A server that ends in order lets the loop end, without an exception.
+  // When the server shuts down in an orderly way, the client's loop ends without an exception.
   await system.telecast.kill("SIGTERM");
   const { code: exit } = await client.waitForExit();
   assert.doesNotMatch(client.output, /Traceback/);
   assert.equal(exit, 0);
 });
 
-/** Runs `use` on a page of Telecast's own origin; fails where the page logs an error. */
+/** Runs `use` on a page of Telecast's own origin, with what the page logs. */
 async function onPage(system: System, use: (page: Page, log: string[]) => Promise<void>) {
   const browser: Browser = await chromium.launch({
     executablePath: "/usr/bin/chromium",
@@ -141,7 +141,7 @@ const browserTest = (name: string, use: (page: Page, log: string[], system: Syst
         await use(page, log, system);
       });
     },
-    // playwright-core keeps its pipes until the process of the browser is gone.
+    // playwright-core keeps its pipes open until the browser's process has ended.
     sanitizeOps: false,
     sanitizeResources: false,
   });
@@ -178,7 +178,7 @@ browserTest(
     await seen(1);
     await telecast.restart();
     await telecast.waitForSource();
-    // Published before the browser is back, as a rule: it waits for `retry`.
+    // Usually published before the browser reconnects, since it waits for `retry`.
     await publish(2);
     assert.deepEqual(await seen(2), [1, 2]);
   },

@@ -1,4 +1,4 @@
-/** Deployment files, judged by the tools that read them. */
+/** Deployment files, checked by the tools that read them. */
 
 import assert from "node:assert/strict";
 import { parse } from "yaml";
@@ -17,11 +17,11 @@ function read(path: string): Promise<string> {
   return Deno.readTextFile(ROOT + path);
 }
 
-Deno.test("hadolint finds nothing in the Dockerfile", async () => {
+Deno.test("hadolint finds no problem in the Dockerfile", async () => {
   await TestProcess.run(`${CACHE}/lint/bin/hadolint`, { args: [`${ROOT}Dockerfile`] });
 });
 
-Deno.test("Compose takes docker-compose.yml with .env.example, and says which passwords are missing", async () => {
+Deno.test("Compose accepts docker-compose.yml with .env.example, and reports missing passwords", async () => {
   await using dir = await TempDir.create();
   await dir.write("docker-compose.yml", await read("docker-compose.yml"));
   const load = (...profiles: string[]) =>
@@ -49,7 +49,7 @@ Deno.test("Compose takes docker-compose.yml with .env.example, and says which pa
   }
 });
 
-Deno.test("Kubernetes' schemas take every file, without a field that they do not know", async () => {
+Deno.test("every Kubernetes file matches its schema, without unknown fields", async () => {
   const paths = (await walk("deploy/kubernetes", ".yaml"))
     .filter((path) => !path.endsWith("kustomization.yaml"));
   assert.ok(paths.length >= 8);
@@ -62,7 +62,7 @@ Deno.test("Kubernetes' schemas take every file, without a field that they do not
   assert.deepEqual(rest, ["deploy/kubernetes/secret.example.yaml"]);
 });
 
-Deno.test("systemd takes the unit, and finds it little exposed", async () => {
+Deno.test("systemd accepts the unit and rates its exposure as low", async () => {
   await using dir = await TempDir.create();
   const unit = (await read("deploy/systemd/telecast.service"))
     .replace("/usr/local/bin/deno", Deno.execPath());
@@ -81,7 +81,7 @@ Deno.test("the cluster's HAProxy sends clients to instances that are ready", asy
   const port = freePort();
   let config = (await read("deploy/haproxy/haproxy.cfg"))
     .replace("bind :8080", `bind 127.0.0.1:${port}`).replace("maxconn 20000", "maxconn 200")
-    // No Docker, so no names: two of the three are not there.
+    // Without Docker there are no names, so two of the three instances are missing.
     .replace(" resolvers docker", "");
   for (const [name, to] of [["telecast", telecast.port], ["telecast-2", 1], ["telecast-3", 1]]) {
     assert.ok(config.includes(` ${name}:8000`));
@@ -97,14 +97,14 @@ Deno.test("the cluster's HAProxy sends clients to instances that are ready", asy
   haproxy.kill("SIGKILL");
 });
 
-Deno.test("the autoscaler's metric is one of the program's", async () => {
+Deno.test("the program exports the autoscaler's metric", async () => {
   await using telecast = await Telecast.start();
   const metrics = await (await fetch(`${telecast.url}/metrics`)).text();
   const [metric] = parse(await read("deploy/kubernetes/hpa.yaml")).spec.metrics;
   assert.match(metrics, new RegExp(`^${metric.pods.metric.name}[{ ]`, "m"));
 });
 
-Deno.test("the bill of materials is CycloneDX", async () => {
+Deno.test("the bill of materials is valid CycloneDX", async () => {
   await using dir = await TempDir.create();
   const bill = await TestProcess.run(Deno.execPath(), { args: ["task", "-q", "sbom"], cwd: ROOT });
   const path = await dir.write("sbom.json", bill);

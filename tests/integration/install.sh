@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the integration and fault tests run: servers and clients from Debian, denokv from
+# Installs what the integration and fault tests need: servers and clients from Debian, denokv from
 # crates.io, Apache Kafka from Maven Central, Python's websockets and schemathesis from PyPI. Run it
-# as root, as often as you like: what is there already is left alone.
+# as root, as often as you like: it skips what is already installed.
 set -euo pipefail
 
 cache="${HOME}/.cache/telecast"
@@ -26,7 +26,7 @@ for package in "${packages[@]}"; do
 done
 if [ "${#missing[@]}" -gt 0 ]; then
   echo "Installing ${missing[*]}"
-  # Debian starts servers when it installs them; the tests start their own, on ports of their own.
+  # Keep Debian from starting the servers that it installs: the tests start their own.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
@@ -43,7 +43,7 @@ if [ ! -x "$cache/denokv/bin/denokv" ] && ! command -v denokv >/dev/null; then
   cargo install denokv --locked --version 0.14.0 --root "$cache/denokv" --quiet
 fi
 
-# The folder is moved into place when it is whole, so that an interrupted download is repeated.
+# The folder is moved into place once it is complete, so an interrupted download is repeated.
 if [ ! -e "$cache/kafka/pom.xml" ] || ! cmp -s "$here/kafka/pom.xml" "$cache/kafka/pom.xml"; then
   echo "Downloading Apache Kafka"
   rm -rf "$cache/kafka" "$cache/kafka.part"
@@ -66,13 +66,13 @@ if ! "$cache/lint/bin/python" -c 'import cyclonedx, kubernetes_validate' 2>/dev/
     kubernetes-validate==1.37.0 'cyclonedx-python-lib[json-validation]==11.12.0'
 fi
 
-# Compose's own loader: it says what an engine would say of docker-compose.yml.
+# Compose's own loader reports what an engine would report about docker-compose.yml.
 if [ ! -x "$cache/compose" ] || [ "$here/compose/main.go" -nt "$cache/compose" ]; then
   echo "Building the loader of Compose files"
   (cd "$here/compose" && go build -o "$cache/compose" .)
 fi
 
-# Apart from the other venv, so that neither holds the other's versions back.
+# A separate venv, so that neither holds back the other's versions.
 if ! "$cache/schemathesis/bin/st" --version 2>/dev/null | grep -q ' 4.32.5$'; then
   echo "Installing schemathesis"
   python3 -m venv --clear "$cache/schemathesis"

@@ -1,4 +1,4 @@
-/** The kit's own servers and tools: what the other integration tests build on. */
+/** The test kit's own servers and tools. */
 
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
@@ -12,22 +12,22 @@ import { mosquittoPub, MqttPublisher } from "../kit/clients/mqtt_publisher.ts";
 import { isListening } from "../kit/ports.ts";
 import { TestProcess } from "../kit/servers/process.ts";
 
-Deno.test("TestProcess.waitForOutput() fails with the output of a process that ended", async () => {
+Deno.test("TestProcess.waitForOutput() fails with the process's output if it has ended", async () => {
   await using process = TestProcess.start("sh", { args: ["-c", "echo first; echo last >&2"] });
   await assert.rejects(process.waitForOutput("never"), /ended before it printed never[^]*last/);
 });
 
-Deno.test("TestProcess disposal fails where a server ended by itself", async () => {
+Deno.test("TestProcess disposal fails if a server ended by itself", async () => {
   const process = TestProcess.start("sh", { args: ["-c", "exit 3"], mustLive: true });
   await process.exited;
   await assert.rejects(process[Symbol.asyncDispose](), /ended by itself with code 3/);
 });
 
-Deno.test("TestProcess.start() names the command that installs what is missing", () => {
+Deno.test("TestProcess.start() names the install command if a program is missing", () => {
   assert.throws(() => TestProcess.start("/no/such/server"), /integration\/install\.sh/);
 });
 
-Deno.test("Mosquitto keeps a session's messages over a restart", async () => {
+Deno.test("Mosquitto keeps a session's messages across a restart", async () => {
   await using broker = await Mosquitto.start({ persistence: true, users: { ana: "secret" } });
   const options = { username: "ana", password: "secret", clean: false, clientId: "kit" };
   const first = mqtt.connect(broker.url, options);
@@ -60,7 +60,7 @@ Deno.test("Mosquitto refuses, dies and comes back on the same port", async () =>
 });
 
 for (const algorithm of ["rsa", "ec"] as const) {
-  Deno.test(`Certificates (${algorithm}) serve Mosquitto's TLS with client certificates`, async () => {
+  Deno.test(`Certificates (${algorithm}) work with Mosquitto's TLS and client certificates`, async () => {
     await using certificates = await Certificates.create(algorithm);
     const server = await certificates.server("server", { algorithm });
     const client = await certificates.client("device", { algorithm });
@@ -77,7 +77,7 @@ for (const algorithm of ["rsa", "ec"] as const) {
   });
 }
 
-Deno.test("DenoKv keeps its data over kill -9, and starts empty where it is told to", async () => {
+Deno.test("DenoKv keeps its data across kill -9, and starts empty on request", async () => {
   await using server = await DenoKv.start();
   const open = () => {
     Deno.env.set("DENO_KV_ACCESS_TOKEN", server.accessToken);
@@ -93,7 +93,7 @@ Deno.test("DenoKv keeps its data over kill -9, and starts empty where it is told
   assert.ok(await server.databaseBytes() > 0);
 });
 
-Deno.test("Haproxy spreads clients over the instances that are up", async () => {
+Deno.test("Haproxy spreads clients over the running instances", async () => {
   const serve = (name: string) =>
     Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => new Response(name));
   const instances = [serve("a"), serve("b")];
@@ -106,10 +106,10 @@ Deno.test("Haproxy spreads clients over the instances that are up", async () => 
     const response = await fetch(proxy.url, { headers: { connection: "close" } });
     names.add(await response.text());
   };
-  await eventually("answers of both", async () => (await ask(), names.size === 2));
+  await eventually("answers from both", async () => (await ask(), names.size === 2));
   await instances[0]!.shutdown();
   names.clear();
-  await eventually("answers of one alone", async () => {
+  await eventually("answers from only one", async () => {
     for (let i = 0; i < 4; i++) await ask();
     const alone = names.size === 1 && names.has("b");
     names.clear();
@@ -118,7 +118,7 @@ Deno.test("Haproxy spreads clients over the instances that are up", async () => 
   await instances[1]!.shutdown();
 });
 
-Deno.test("Kafka answers on all listeners, and keeps its data over kill -9", async () => {
+Deno.test("Kafka answers on all listeners, and keeps its data across kill -9", async () => {
   await using certificates = await Certificates.create();
   const client = await certificates.client();
   await using kafka = await Kafka.start({
@@ -141,7 +141,7 @@ Deno.test("Kafka answers on all listeners, and keeps its data over kill -9", asy
   assert.deepEqual(lines(await consume("-b", kafka.bootstrap)), expected);
   const settings = (all: Record<string, string>) =>
     Object.entries(all).flatMap(([key, value]) => ["-X", `${key}=${value}`]);
-  // PLAIN alone: Debian's kcat sends a SCRAM nonce that brokers since 3.9 refuse.
+  // PLAIN only: Debian's kcat sends a SCRAM nonce that brokers since 3.9 refuse.
   const sasl = settings({
     "security.protocol": "sasl_plaintext",
     "sasl.mechanisms": "PLAIN",

@@ -9,7 +9,7 @@ import { TcpProxy } from "../kit/servers/tcp_proxy.ts";
 
 const message = (id: string) => `{"device_id":"${id}"}`;
 
-Deno.test("MQTT: the source connects with MQTT 5 when a broker that was down comes up", async () => {
+Deno.test("MQTT: the source connects with MQTT 5 once a broker that was down is up", async () => {
   await using mosquitto = await Mosquitto.prepare();
   await using ingest = new Ingest({ url: mosquitto.url });
   await ingest.waitingFor(/nothing listens there/);
@@ -20,7 +20,7 @@ Deno.test("MQTT: the source connects with MQTT 5 when a broker that was down com
   await ingest.received("a");
 });
 
-Deno.test("MQTT: the source comes back after kill -9 of the broker", async () => {
+Deno.test("MQTT: the source reconnects after kill -9 of the broker", async () => {
   await using mosquitto = await Mosquitto.start();
   await using ingest = new Ingest({ url: mosquitto.url });
   await ingest.connected();
@@ -35,7 +35,7 @@ Deno.test("MQTT: the source comes back after kill -9 of the broker", async () =>
   await eventually("reconnects", () => ingest.supervisor.counters.reconnects === 2);
 });
 
-Deno.test("MQTT: a wrong password is tried again until the broker knows it", async () => {
+Deno.test("MQTT: a wrong password is retried until the broker accepts it", async () => {
   const password = "clave-ñandú-secreta";
   await using mosquitto = await Mosquitto.start({ users: { telecast: "other" } });
   await using ingest = new Ingest({ url: mosquitto.url, username: "telecast", password });
@@ -48,7 +48,7 @@ Deno.test("MQTT: a wrong password is tried again until the broker knows it", asy
   assert.ok(!ingest.log.join().includes("secreta"));
 });
 
-Deno.test("MQTT: what is published with QoS 1 and 2 while the source is away arrives afterwards", async () => {
+Deno.test("MQTT: messages published with QoS 1 and 2 while the source is away arrive afterwards", async () => {
   await using mosquitto = await Mosquitto.start();
   {
     await using ingest = new Ingest({ url: mosquitto.url, qos: 2 });
@@ -64,7 +64,7 @@ Deno.test("MQTT: what is published with QoS 1 and 2 while the source is away arr
   assert.match(ingest.detail, /kept session/);
 });
 
-Deno.test("MQTT: a source that stops before the store loses nothing", async () => {
+Deno.test("MQTT: a source that stops before its messages are stored loses nothing", async () => {
   await using mosquitto = await Mosquitto.start();
   {
     await using ingest = new Ingest({ url: mosquitto.url });
@@ -77,7 +77,7 @@ Deno.test("MQTT: a source that stops before the store loses nothing", async () =
   await ingest.received("a", "b");
 });
 
-Deno.test("MQTT: after a change of topics the old ones bring nothing any more", async () => {
+Deno.test("MQTT: after the topics change, nothing more arrives from the old ones", async () => {
   await using mosquitto = await Mosquitto.start();
   let topics: readonly string[];
   {
@@ -95,7 +95,7 @@ Deno.test("MQTT: after a change of topics the old ones bring nothing any more", 
   assert.deepEqual(ingest.ids, ["both", "new/x"]);
 });
 
-Deno.test("MQTT: retained messages come once, not after each reconnect", async () => {
+Deno.test("MQTT: retained messages arrive once, not after each reconnect", async () => {
   await using mosquitto = await Mosquitto.start();
   await using proxy = await TcpProxy.start(mosquitto.port);
   await mosquittoPub(mosquitto.port, "t", message("kept"), { qos: 0, retain: true });
@@ -115,11 +115,11 @@ Deno.test("MQTT: retained messages come once, not after each reconnect", async (
   await ingest.connected();
   await mosquittoPub(mosquitto.port, "t", message("end"));
   await ingest.received("end");
-  assert.deepEqual(ingest.ids, ["end"], "nor after a restart, with MQTT 5");
+  assert.deepEqual(ingest.ids, ["end"], "with MQTT 5, not after a restart either");
 });
 
 for (const algorithm of ["ec", "rsa"] as const) {
-  Deno.test(`MQTT: TLS with a CA of its own (${algorithm}), over TCP`, async () => {
+  Deno.test(`MQTT: TLS with a private CA (${algorithm}), over TCP`, async () => {
     await using certificates = await Certificates.create(algorithm);
     const server = await certificates.server("server", { algorithm });
     const { caPath } = certificates;
@@ -133,7 +133,7 @@ for (const algorithm of ["ec", "rsa"] as const) {
   });
 }
 
-Deno.test("MQTT: a certificate that is not trusted is refused, and the setting named", async () => {
+Deno.test("MQTT: an untrusted certificate is refused, and the reason names the variable", async () => {
   await using certificates = await Certificates.create();
   await using others = await Certificates.create();
   const server = await certificates.server("server");
@@ -154,7 +154,7 @@ Deno.test("MQTT: a server certificate for another name is refused", async () => 
   await ingest.waitingFor(/certificate is not trusted/);
 });
 
-Deno.test("MQTT: TLS to a plain port and plain to a TLS port say so, and end nothing", async () => {
+Deno.test("MQTT: TLS to a plain port, and plain TCP to a TLS port, are reported without a restart", async () => {
   await using certificates = await Certificates.create();
   const { caPath } = certificates;
   const server = await certificates.server("server");
@@ -180,7 +180,7 @@ Deno.test("MQTT: over WebSockets", async () => {
   await ingest.received("b");
 });
 
-Deno.test("MQTT: over WebSockets with TLS and a CA of its own", async () => {
+Deno.test("MQTT: over WebSockets with TLS and a private CA", async () => {
   await using certificates = await Certificates.create();
   const { caPath } = certificates;
   const { certPath, keyPath } = await certificates.server();
@@ -236,7 +236,7 @@ Deno.test("MQTT: hostile messages between good ones are counted, and the good on
   assert.equal(ingest.supervisor.restarts, 0);
 });
 
-Deno.test("MQTT: a message of more than 16 MiB stays at the broker, and costs no connection", async () => {
+Deno.test("MQTT: a message of more than 16 MiB stays at the broker, and the connection survives", async () => {
   await using mosquitto = await Mosquitto.start();
   await using ingest = new Ingest({ url: mosquitto.url });
   await ingest.connected();
@@ -248,7 +248,7 @@ Deno.test("MQTT: a message of more than 16 MiB stays at the broker, and costs no
   assert.equal(ingest.supervisor.counters.reconnects, 0);
 });
 
-Deno.test("MQTT: 5,000 messages of QoS 1 come by the thousand a second, each acked after its store", async () => {
+Deno.test("MQTT: 5,000 messages with QoS 1 arrive at over 1,000/s, each acked after it is stored", async () => {
   await using mosquitto = await Mosquitto.start();
   await using ingest = new Ingest({ url: mosquitto.url });
   await ingest.connected();
@@ -265,7 +265,7 @@ Deno.test("MQTT: 5,000 messages of QoS 1 come by the thousand a second, each ack
   assert.ok(perSecond > 1_000, `${perSecond} messages a second`);
 });
 
-Deno.test("MQTT: 3,000 messages of QoS 1 are read while none of them is acked, up to the credits", async () => {
+Deno.test("MQTT: 3,000 messages with QoS 1 are read while none is acked, up to the receive maximum", async () => {
   await using mosquitto = await Mosquitto.start();
   await using ingest = new Ingest({ url: mosquitto.url });
   await ingest.connected();
@@ -285,7 +285,7 @@ Deno.test("MQTT: 3,000 messages of QoS 1 are read while none of them is acked, u
   assert.deepEqual(ingest.ids.filter((id) => id !== "still-alive"), ids);
 });
 
-Deno.test("MQTT: a store that stops for longer than the keep-alive costs no connection", async () => {
+Deno.test("MQTT: the connection survives a store that stalls for longer than the keep-alive", async () => {
   await using mosquitto = await Mosquitto.start();
   await using ingest = new Ingest({ url: mosquitto.url, keepaliveSeconds: 1 });
   await ingest.connected();
@@ -303,7 +303,7 @@ Deno.test("MQTT: a store that stops for longer than the keep-alive costs no conn
   assert.deepEqual({ dropped, reconnects }, { dropped: 0, reconnects: 0 });
 });
 
-Deno.test("MQTT: $share spreads messages over the instances, each to one of them", async () => {
+Deno.test("MQTT: $share delivers each message to one of the instances", async () => {
   await using mosquitto = await Mosquitto.start();
   const shared = { url: mosquitto.url, topics: ["$share/telecast/t/#"], clean: true };
   await using one = new Ingest({ ...shared, clientId: "one" });
@@ -318,7 +318,7 @@ Deno.test("MQTT: $share spreads messages over the instances, each to one of them
   assert.ok(one.entries.length > 0 && two.entries.length > 0);
 });
 
-Deno.test("MQTT: another client with the same id is suspected", async () => {
+Deno.test("MQTT: the log suspects another client with the same id", async () => {
   await using mosquitto = await Mosquitto.start();
   await using ingest = new Ingest({ url: mosquitto.url });
   await ingest.connected();
@@ -332,7 +332,7 @@ Deno.test("MQTT: another client with the same id is suspected", async () => {
   );
 });
 
-Deno.test("MQTT: publish() resolves after the broker's ack, and rejects while the broker is away", async () => {
+Deno.test("MQTT: publish() resolves after the broker's ack, and rejects while the broker is down", async () => {
   await using mosquitto = await Mosquitto.start();
   await using ingest = new Ingest({ url: mosquitto.url });
   await ingest.connected();

@@ -1,4 +1,4 @@
-/** openapi.json against the program that it describes, with brokers behind it. */
+/** openapi.json, tested against the program that it describes, with real brokers. */
 
 import assert from "node:assert/strict";
 import { OPERATIONS } from "../../routes/openapi/document.ts";
@@ -28,7 +28,7 @@ async function schemathesis(whole: Whole, ...args: string[]): Promise<string> {
   return process.output;
 }
 
-/** The same server, but for its streams: they end after their first bytes. */
+/** A proxy to the server that ends SSE streams after their first bytes. */
 function cutStreams(url: string): Deno.HttpServer<Deno.NetAddr> {
   return Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
     const { pathname, search } = new URL(request.url);
@@ -52,11 +52,11 @@ for (const tokens of [false, true]) {
       ...["--max-examples", "10"],
     );
     const [, tested] = /Tested: (\d+)/.exec(output) ?? [];
-    // It leaves out the document that it has read.
+    // It does not test the route of the document itself.
     assert.equal(Number(tested), OPERATIONS.length - 1 - special.length, output);
     await using streams = cutStreams(whole.telecast.url);
-    // OpenAPI cannot say that something is for WebSockets alone (batch_ms, and all of /ws), nor
-    // that a time lies in the future: what looks right may be refused.
+    // OpenAPI cannot express that something is only for WebSockets (batch_ms, and all of /ws), or
+    // that a time must be in the future: requests that match the schema may be refused.
     await schemathesis(
       whole,
       ...special.flatMap((path) => ["--include-path", path]),
@@ -66,7 +66,7 @@ for (const tokens of [false, true]) {
     );
   });
 
-  Deno.test(`the examples of /docs work as they stand, ${how}`, async () => {
+  Deno.test(`the examples of /docs work unchanged, ${how}`, async () => {
     await using whole = await Whole.start({ tokens });
     const { deliveries } = await whole.telecast.json("/api/v1/deliveries", {
       headers: whole.headers,
@@ -78,7 +78,7 @@ for (const tokens of [false, true]) {
       const command = curlCommand(request, { origin: whole.telecast.url, token });
       assert.ok(page.includes(escapeHtml(command)), command);
       const run = command.replace("cota-81", deliveries[0].id)
-        // An answer without an end is cut off once it has begun.
+        // Streams do not end by themselves.
         .replace("curl -N", "curl -N --max-time 2")
         .replace("curl", "curl -s -o /dev/null -w '%{http_code}'");
       await using curl = TestProcess.start("sh", {

@@ -1,4 +1,4 @@
-/** Everything that the program does, done with the permissions of `deno task start`. */
+/** Exercises all features of the program with the permissions of `deno task start`. */
 
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
@@ -20,10 +20,10 @@ import { Rig } from "../routes/rig.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const SECRET = "production-test-secret-of-32-bytes";
-/** What Deno says where a permission is missing. */
+/** Deno's messages for missing permissions. */
 const REFUSED = /NotCapable|Requires (net|read|write|run|env|sys|ffi) access|--allow-/;
 
-Deno.test("production's permissions are enough for every source, route, file and delivery", async () => {
+Deno.test("the production permissions suffice for every source, route, file and delivery", async () => {
   await using stack = new AsyncDisposableStack();
   const [broker, kafka, aws] = await Promise.all([
     Mosquitto.start({ users: { telecast: "s3cr3t-password" } }),
@@ -117,7 +117,7 @@ Deno.test("production's permissions are enough for every source, route, file and
   assert.doesNotMatch(telecast.output + log, /s3cr3t/);
 });
 
-Deno.test("production's permissions are enough for a KV server, TLS, a JWKS and threads", async () => {
+Deno.test("the production permissions suffice for a KV server, TLS, a JWKS and threads", async () => {
   await using stack = new AsyncDisposableStack();
   const kv = stack.use(await DenoKv.start());
   const broker = stack.use(await Mosquitto.start());
@@ -139,7 +139,7 @@ Deno.test("production's permissions are enough for a KV server, TLS, a JWKS and 
       },
     }),
   );
-  // Serves only: the other one has the lease.
+  // This instance only serves clients: the other one has the lease.
   const port = freePort();
   const secure = stack.use(TestProcess.start(Deno.execPath(), {
     name: "telecast with TLS",
@@ -164,7 +164,7 @@ Deno.test("production's permissions are enough for a KV server, TLS, a JWKS and 
   }, { timeoutMs: 30_000 });
   const sockets: WsClient[] = [];
   for (let i = 0; i < 8; i++) {
-    // A thread that starts yet says 503.
+    // A thread that is still starting answers 503.
     const open = () =>
       WsClient.open(telecast.wsUrl("device_ids=*"), { headers: { authorization } });
     sockets.push(stack.use(await eventually("a socket", open, { timeoutMs: 30_000 })));
@@ -192,7 +192,7 @@ function token(): Promise<string> {
     .sign(new TextEncoder().encode(SECRET));
 }
 
-/** Asks every route that there is, as one who may: each answers, and none fails. */
+/** Requests every route with a valid token: each answers, and none fails. */
 async function everyRoute(telecast: Telecast, authorization: string): Promise<void> {
   await using rig = await Rig.start();
   const page = await (await fetch(telecast.url)).text();
@@ -220,7 +220,7 @@ async function everyRoute(telecast: Telecast, authorization: string): Promise<vo
   }
 }
 
-/** UDP, as StatsD sends it. */
+/** Receives UDP packets from StatsD. */
 class Packets implements AsyncDisposable {
   text = "";
   readonly #socket = Deno.listenDatagram({ port: 0, hostname: "127.0.0.1", transport: "udp" });

@@ -1,4 +1,4 @@
-/** What Prometheus and Grafana are given: the exposition, alerts, a dashboard. */
+/** The files and outputs for Prometheus and Grafana: the exposition, alerts, a dashboard. */
 
 import assert from "node:assert/strict";
 import { read } from "../docs/markdown.ts";
@@ -16,7 +16,7 @@ async function promtool(args: string[], input?: string): Promise<string> {
   return process.output;
 }
 
-/** Metrics by name, of a program that has all of them. */
+/** The exposition of a program that exports all metrics, and the names of the metrics. */
 async function exposition(): Promise<{ text: string; names: Set<string> }> {
   await using whole = await Whole.start();
   const text = await (await fetch(`${whole.telecast.url}/metrics`)).text();
@@ -26,21 +26,21 @@ async function exposition(): Promise<{ text: string; names: Set<string> }> {
   };
 }
 
-/** Names of metrics in a file, those of a histogram's series by the histogram. */
+/** Names of metrics in a file; series of a histogram count as the histogram. */
 function named(text: string, names: ReadonlySet<string>): string[] {
   return [...new Set(text.match(/\btelecast_[a-z0-9_]+/g))].map((name) =>
     names.has(name) ? name : name.replace(/_(bucket|sum|count)$/, "")
   );
 }
 
-Deno.test("promtool has nothing to say of the exposition, the alerts and the configuration", async () => {
+Deno.test("promtool finds no problem in the exposition, the alerts and the configuration", async () => {
   const { text } = await exposition();
   assert.equal((await promtool(["check", "metrics"], text)).trim(), "");
   assert.match(await promtool(["check", "rules", RULES]), /SUCCESS: \d+ rules found/);
   await promtool(["check", "config", "--syntax-only", "deploy/prometheus/prometheus.yml"]);
 });
 
-Deno.test("each alert fires where it should, and not where it should not", async () => {
+Deno.test("each alert fires when it should, and only then", async () => {
   assert.match(await promtool(["test", "rules", RULES_TEST]), /SUCCESS/);
   const tests = await read(RULES_TEST);
   const alerts = [...(await read(RULES)).matchAll(/- alert: (\w+)/g)].map(([, name]) => name!);
@@ -50,7 +50,7 @@ Deno.test("each alert fires where it should, and not where it should not", async
   }
 });
 
-Deno.test("alerts, the dashboard and docs/operate.md name only metrics that there are", async () => {
+Deno.test("alerts, the dashboard and docs/operate.md name only existing metrics", async () => {
   const { names } = await exposition();
   for (const path of [RULES, RULES_TEST, DASHBOARD, "docs/operate.md"]) {
     const text = await read(path);
@@ -61,7 +61,7 @@ Deno.test("alerts, the dashboard and docs/operate.md name only metrics that ther
   assert.deepEqual([...names].filter((name) => !documented.includes(name)), []);
 });
 
-Deno.test("the dashboard: panels with queries, none on top of another", async () => {
+Deno.test("every panel of the dashboard has queries, and none overlap", async () => {
   const { uid, panels } = JSON.parse(await read(DASHBOARD));
   assert.equal(uid, "telecast");
   const taken = new Set<string>();

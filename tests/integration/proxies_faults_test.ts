@@ -1,4 +1,4 @@
-/** Behind nginx and Caddy: reloads, clients that do not read, connections that are half closed. */
+/** Behind nginx and Caddy: reloads, clients that do not read, half-closed connections. */
 
 import assert from "node:assert/strict";
 import { connect, type TLSSocket } from "node:tls";
@@ -14,10 +14,10 @@ import { System } from "../kit/system.ts";
 
 const KINDS: readonly ProxyKind[] = ["nginx", "caddy"];
 const RELOADS = 3;
-/** What the clients that read nothing ask for. */
+/** The device that clients that read nothing ask for. */
 const DEVICE = "bench-0";
 const SLOW = 5;
-/** More than proxy and kernel take for a client that reads nothing. */
+/** More than the proxy and the kernel buffer for a client that reads nothing. */
 const LARGE = 400;
 const LARGE_CHARS = 50_000;
 const TRANSPORTS = ["ws", "sse"] as const;
@@ -33,7 +33,7 @@ class Proxied implements AsyncDisposable {
     private readonly stack: AsyncDisposableStack,
   ) {}
 
-  /** A client of each transport is connected when it resolves. */
+  /** Resolves when one client per transport is connected. */
   static async start(kind: ProxyKind, env: Record<string, string> = {}): Promise<Proxied> {
     await using stack = new AsyncDisposableStack();
     const certificates = stack.use(await Certificates.create());
@@ -57,12 +57,12 @@ class Proxied implements AsyncDisposable {
     this.checker.assertFlawless();
   }
 
-  /** Clients of the stream as the program counts them. */
+  /** The program's count of stream clients. */
   async subscribers(): Promise<number> {
     return (await this.system.telecast.json("/api/v1/stream/stats")).active_subscribers;
   }
 
-  /** A request on a connection of its own; nothing of the answer is read but its beginning. */
+  /** A request on its own connection; resolves when the answer begins, without reading it. */
   async request(...headers: string[]): Promise<TLSSocket> {
     const socket = connect({
       port: this.proxy.port,
@@ -102,7 +102,7 @@ const UPGRADE = [
 ];
 
 for (const kind of KINDS) {
-  Deno.test(`${kind} is reloaded under load, and no client misses a message`, async () => {
+  Deno.test(`no client misses a message when ${kind} is reloaded under load`, async () => {
     await using proxied = await Proxied.start(kind);
     const { proxy, clients } = proxied;
     for (let time = 0; time < RELOADS; time++) {
@@ -122,7 +122,7 @@ for (const kind of KINDS) {
     if (kind === "nginx") assert.deepEqual(clients.map(({ connects }) => connects), [1, 1]);
   });
 
-  Deno.test(`clients behind ${kind} that read nothing are closed, and cost others no message`, async () => {
+  Deno.test(`clients behind ${kind} that read nothing are closed, and others miss no message`, async () => {
     await buildHolders();
     await using proxied = await Proxied.start(kind, { CONNECTION_WRITE_SECONDS: "2" });
     const holders = (kind: string) =>
@@ -130,7 +130,7 @@ for (const kind of KINDS) {
     await using ws = holders("unread-ws");
     await using sse = holders("unread-sse");
     const running = Promise.all([ws.run(0.1), sse.run(0.1)]);
-    await eventually("they are in", async () => await proxied.subscribers() === 2 + 2 * SLOW);
+    await eventually("all connected", async () => await proxied.subscribers() === 2 + 2 * SLOW);
     await running;
     for (let n = 0; n < LARGE; n++) await proxied.publish({ chars: LARGE_CHARS });
     await proxied.assertFlawless();
@@ -140,7 +140,7 @@ for (const kind of KINDS) {
     assert.deepEqual(proxied.clients.map(({ connects }) => connects), [1, 1]);
   });
 
-  Deno.test(`a client behind ${kind} that goes or half-closes gives its place back at once`, async () => {
+  Deno.test(`a client behind ${kind} that leaves or half-closes is no longer counted at once`, async () => {
     await using proxied = await Proxied.start(kind);
     for (const headers of [[], UPGRADE]) {
       for (
@@ -153,8 +153,8 @@ for (const kind of KINDS) {
         assert.equal(await proxied.subscribers(), 3);
         socket.resume();
         leave(socket);
-        // Sooner than the next comment, which a proxy could not write.
-        await eventually("its place is free", async () => await proxied.subscribers() === 2, {
+        // Sooner than the next keep-alive, which the proxy would fail to write.
+        await eventually("it is not counted", async () => await proxied.subscribers() === 2, {
           timeoutMs: 10_000,
         });
         socket.destroy();

@@ -1,4 +1,4 @@
-/** Telecast behind the proxies of deploy/proxies, as docs/proxies.md has them. */
+/** Telecast behind the proxies of deploy/proxies, set up as in docs/proxies.md. */
 
 import assert from "node:assert/strict";
 import { connect } from "node:tls";
@@ -15,7 +15,7 @@ const KINDS: readonly ProxyKind[] = ["nginx", "haproxy", "caddy"];
 const STREAM = "/api/v1/stream?device_ids=A";
 
 for (const kind of KINDS) {
-  Deno.test(`${kind} hands each event on at once, over HTTP/2 and HTTP/1.1`, async () => {
+  Deno.test(`${kind} forwards each event at once, over HTTP/2 and HTTP/1.1`, async () => {
     await using system = await System.start();
     await using certificates = await Certificates.create();
     await using proxy = await ReverseProxy.start(kind, {
@@ -35,7 +35,7 @@ for (const kind of KINDS) {
     }
   });
 
-  Deno.test(`${kind} passes WebSockets: messages, commands, close codes`, async () => {
+  Deno.test(`${kind} forwards WebSocket messages, commands and close codes`, async () => {
     await using system = await System.start();
     await using certificates = await Certificates.create();
     const { publisher, telecast } = system;
@@ -53,7 +53,7 @@ for (const kind of KINDS) {
     assert.equal((await refused.waitForClose()).code, 1008);
   });
 
-  Deno.test(`${kind} keeps a stream that carries pings alone, and cuts one that carries nothing`, async () => {
+  Deno.test(`${kind} keeps a stream that carries only pings, and cuts one that carries nothing`, async () => {
     await using certificates = await Certificates.create();
     await using quiet = await Telecast.start({ env: { KEEPALIVE_SECONDS: "1" } });
     await using silent = await Telecast.start({ env: { KEEPALIVE_SECONDS: "60" } });
@@ -82,7 +82,7 @@ for (const kind of KINDS) {
     events.kill();
   });
 
-  Deno.test(`${kind} tells Telecast the client's address, whatever the client says`, async () => {
+  Deno.test(`${kind} passes the client's real address, whatever the client claims`, async () => {
     await using telecast = await Telecast.start({
       env: { TRUST_PROXY: "true", MAX_CONNECTIONS_PER_IP: "1" },
     });
@@ -130,7 +130,7 @@ for (const kind of KINDS) {
     curl.kill();
   });
 
-  Deno.test(`${kind} sends clients to another instance when one is gone`, async () => {
+  Deno.test(`${kind} sends clients to another instance when one is down`, async () => {
     await using one = await Telecast.start();
     await using two = await Telecast.start();
     await using certificates = await Certificates.create();
@@ -151,7 +151,7 @@ for (const kind of KINDS) {
     assert.ok(transports.sse.connections_total >= 4);
   });
 
-  Deno.test(`${kind} answers http with the https address`, async () => {
+  Deno.test(`${kind} redirects http to https`, async () => {
     await using telecast = await Telecast.start();
     await using certificates = await Certificates.create();
     await using proxy = await ReverseProxy.start(kind, { certificates, ports: [telecast.port] });
@@ -163,7 +163,7 @@ for (const kind of KINDS) {
   });
 }
 
-/** curl on the stream, with the answer's headers in its output. */
+/** Runs curl on the stream, with the answer's headers in its output. */
 function stream(proxy: ReverseProxy, certificates: Certificates, ...args: string[]): TestProcess {
   return TestProcess.start("curl", {
     args: ["-N", "-sS", "-i", "--cacert", certificates.caPath, ...args, proxy.url + STREAM],

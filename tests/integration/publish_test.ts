@@ -1,4 +1,4 @@
-/** What a real broker holds against a publish costs the source of the same program nothing. */
+/** A publish that a real broker rejects does not affect the source of the same program. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
@@ -10,7 +10,7 @@ import { TempDir } from "../kit/temp_dir.ts";
 
 const SOURCE = "telecast-source";
 
-/** Bad messages, with the status that each is answered with; a status at QoS 0 says little. */
+/** Bad messages and the expected status of the answer; none with QoS 0, which has no ack. */
 const BAD = [
   { what: "a topic that the ACL forbids", body: { topic: "secret/a", payload: 1 }, status: 503 },
   { what: "the same at QoS 0", body: { topic: "secret/a", payload: 1, qos: 0 } },
@@ -22,7 +22,7 @@ const BAD = [
   { what: "$SYS", body: { topic: "$SYS/broker/load", payload: 1 } },
 ];
 
-Deno.test("publish: what Mosquitto refuses, or disconnects for, costs the source no connection", async () => {
+Deno.test("publish: the source stays connected when Mosquitto refuses a message or disconnects for it", async () => {
   await using dir = await TempDir.create();
   const acl = await dir.write("acl", "topic readwrite #\ntopic deny secret/#\n");
   const extra = `acl_file ${acl}\nmessage_size_limit 4000\nmax_packet_size 20000`;
@@ -46,7 +46,7 @@ Deno.test("publish: what Mosquitto refuses, or disconnects for, costs the source
       if (status !== undefined) assert.equal(answered, status, what);
       await mosquittoPub(mosquitto.port, "t", `{"device_id":"d${++sent}"}`);
       await events.waitForMessages(sent);
-      // The next good one is published, over a new connection where the broker ended the last.
+      // The next good message is published, over a new connection if the broker ended the last one.
       await eventually(
         `a publish after ${what}`,
         async () => await publish({ topic: "quiet", payload: "no JSON" }) === 200,
@@ -55,7 +55,7 @@ Deno.test("publish: what Mosquitto refuses, or disconnects for, costs the source
     const { sources } = await telecast.json("/api/v1/stats");
     assert.equal(sources[0].reconnects, 0);
   }
-  // It writes its log as it ends.
+  // Mosquitto writes its log when it ends.
   await mosquitto.stop();
   const clients = broker.output.matchAll(/New client connected .* as (telecast-source\S*)/g);
   const ids = Array.from(clients, ([, id]) => id!);

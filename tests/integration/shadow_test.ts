@@ -1,4 +1,4 @@
-/** `--shadow`, beside the clients of an older system on the same brokers. */
+/** `--shadow` next to the clients of an older system on the same brokers. */
 
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
@@ -37,14 +37,14 @@ Deno.test("--shadow with an old system's MQTT client id: both get everything, an
     const alarm = { tipo_mensaje: "semaforos", tipo_alarma: "fuego", empresa: "cota" };
     await publisher.publish("empresas", JSON.stringify(alarm));
     await events.waitForMessages(21);
-    await eventually("the old system has all", () => old.received === 21);
+    await eventually("the old system has them all", () => old.received === 21);
     assert.equal(old.disconnects, 0);
   }
-  assert.equal(backend.asked.items.length, 0, "the old system delivers, not its shadow");
-  // What it saves from: without it, the broker closes the connection of the first with that id.
+  assert.equal(backend.asked.items.length, 0, "the old system delivers, not the shadow");
+  // Without --shadow, the broker closes the connection of the first client with that id.
   await using rival = await Telecast.start({ env });
   await rival.waitForSource();
-  await eventually("the old system is thrown out", () => old.disconnects > 0);
+  await eventually("the old system is disconnected", () => old.disconnects > 0);
 });
 
 Deno.test("--shadow with an old system's Kafka group: both get every record", async () => {
@@ -58,7 +58,7 @@ Deno.test("--shadow with an old system's Kafka group: both get every record", as
     KAFKA_GROUP_ID: GROUP,
     KAFKA_AUTO_OFFSET_RESET: "earliest",
   };
-  // A member of the group, as the old system is one.
+  // Joins the group, as the old system does.
   await using old = TestProcess.start("kcat", {
     args: ["-b", kafka.bootstrap, "-G", GROUP, "-u", "-X", "auto.offset.reset=earliest", TOPIC],
     mustLive: true,
@@ -78,11 +78,11 @@ Deno.test("--shadow with an old system's Kafka group: both get every record", as
     await events.waitForMessages(from + 30, 60_000);
     await eventually("the old system reads on", () => oldHas() === 60, { timeoutMs: 60_000 });
   }
-  // Without it, Telecast may not join: clients of other makers assign partitions in another way.
+  // Without --shadow, Telecast cannot join: other client libraries assign partitions differently.
   await using rival = await Telecast.start({ env });
   await rival.process.waitForOutput(/use a KAFKA_GROUP_ID of its own/, { timeoutMs: 60_000 });
   await round(3);
-  await eventually("the old system is not harmed", () => oldHas() === 90, { timeoutMs: 60_000 });
+  await eventually("the old system still reads", () => oldHas() === 90, { timeoutMs: 60_000 });
 });
 
 class OldSubscriber implements AsyncDisposable {

@@ -1,4 +1,4 @@
-/** What somebody sees who starts Telecast in a terminal: `script` gives it one. */
+/** The log output in a terminal, which `script` provides. */
 
 import assert from "node:assert/strict";
 import { freePort } from "../kit/ports.ts";
@@ -19,7 +19,7 @@ async function inTerminal(env: Record<string, string>): Promise<string> {
   return process.output;
 }
 
-Deno.test("a terminal gets text in colors, and none with NO_COLOR", async () => {
+Deno.test("a terminal gets colored text, and plain text with NO_COLOR", async () => {
   const env = Deno.env.get("NO_COLOR");
   Deno.env.delete("NO_COLOR");
   try {
@@ -33,7 +33,7 @@ Deno.test("a terminal gets text in colors, and none with NO_COLOR", async () => 
   }
 });
 
-Deno.test("what is no terminal gets JSON, and no color", async () => {
+Deno.test("without a terminal, the output is JSON without colors", async () => {
   await using process = TestProcess.start(Deno.execPath(), {
     args: ["run", "--no-prompt", ...await startFlags(), MAIN],
     env: { PORT: String(freePort()), DENO_KV_URL: "memory:" },

@@ -1,4 +1,4 @@
-/** The program with everything that its routes and figures can tell of, in front of real brokers. */
+/** The program with data for all its routes and metrics, connected to real brokers. */
 
 import { SignJWT } from "jose";
 import { AwsBroker, DEVICE } from "../ingest/aws_iot/aws_broker.ts";
@@ -9,11 +9,11 @@ import { Telecast } from "../kit/servers/telecast.ts";
 const SECRET = "a secret of the test, of 32 characters and more";
 const KNOWN_DEVICE = "0848086072";
 
-/** MQTT, AWS IoT Core, a backend that refuses; a device with messages, a delivery that is dead. */
+/** MQTT, AWS IoT Core and a backend that refuses; a device with messages, a dead delivery. */
 export class Whole implements AsyncDisposable {
   private constructor(
     readonly telecast: Telecast,
-    /** For everything; undefined where no tokens are used. */
+    /** Grants everything; undefined if tokens are not used. */
     readonly token: string | undefined,
     private readonly stack: AsyncDisposableStack,
   ) {}

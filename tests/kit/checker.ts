@@ -1,54 +1,54 @@
 /** Counts what went wrong between publishers and clients. */
 
 export interface Faults {
-  /** Published, of a device that the client asked for, and not seen. */
+  /** Published for a device that the client asked for, but never seen. */
   lost: number;
-  /** Seen once more than published. */
+  /** Seen again after the client had already seen it. */
   repeated: number;
-  /** Seen, for the first time, after a later message of the same device. */
+  /** First seen after a later message of the same device. */
   reordered: number;
-  /** Of a device that the client did not ask for, or never published. */
+  /** From a device that the client did not ask for, or never published. */
   foreign: number;
 }
 
 export interface Report extends Faults {
   published: number;
-  /** Messages seen by all clients, whatever they were. */
+  /** Messages seen by all clients, faults included. */
   seen: number;
-  /** The first faults, in words. */
+  /** Descriptions of the first faults. */
   examples: string[];
 }
 
 export interface ClientOptions {
   readonly devices: readonly string[] | "*";
-  /** Messages up to these numbers came before the client did: they are not lost, yet allowed. */
+  /** Messages up to these numbers predate the client: they are not required, but allowed. */
   readonly after?: ReadonlyMap<string, number>;
 }
 
 const MAX_EXAMPLES = 20;
 
-/** Messages are numbered by device from 1, without gaps, in the order that they are published. */
+/** The messages of each device are numbered from 1, without gaps, in publishing order. */
 export class Checker {
   readonly #published = new Map<string, number>();
   readonly #clients: CheckedClient[] = [];
 
-  /** Call it before the message is handed to the broker. */
+  /** Call this before handing the message to the broker. */
   published(deviceId: string, seq: number): void {
     const last = this.#published.get(deviceId) ?? 0;
     if (seq !== last + 1) {
-      throw new Error(`Cannot take ${deviceId} #${seq} as published: the last one was #${last}`);
+      throw new Error(`Cannot record ${deviceId} #${seq} as published: the last one was #${last}`);
     }
     this.#published.set(deviceId, seq);
   }
 
-  /** The next number of a device, taken as published. */
+  /** Records the device's next number as published, and returns it. */
   next(deviceId: string): number {
     const seq = (this.#published.get(deviceId) ?? 0) + 1;
     this.#published.set(deviceId, seq);
     return seq;
   }
 
-  /** Number of the last message of each device so far; for a client that starts now. */
+  /** The number of each device's last message so far, for a client that starts now. */
   position(): Map<string, number> {
     return new Map(this.#published);
   }
@@ -59,7 +59,7 @@ export class Checker {
     return client;
   }
 
-  /** True once no client misses a message. */
+  /** True when no client is missing a message. */
   complete(): boolean {
     return this.#clients.every((client) => client.missing() === 0);
   }
@@ -83,7 +83,7 @@ export class Checker {
     return report;
   }
 
-  /** Fails, with examples, where anything is lost, repeated, reordered or foreign. */
+  /** Fails, with examples, if anything is lost, repeated, reordered or foreign. */
   assertFlawless(): void {
     const { lost, repeated, reordered, foreign, published, seen, examples } = this.report();
     if (lost + repeated + reordered + foreign === 0) return;
@@ -94,7 +94,7 @@ export class Checker {
   }
 }
 
-/** One client of the stream, over all its connections. */
+/** One client of the stream, across all its connections. */
 export class CheckedClient {
   seen = 0;
   #repeated = 0;
@@ -137,7 +137,7 @@ export class CheckedClient {
     return this.#seen.get(deviceId)?.has(seq) ?? false;
   }
 
-  /** Messages that it should have seen, and has not. */
+  /** How many messages it should have seen but has not. */
   missing(): number {
     let missing = 0;
     for (const [deviceId, from, to] of this.#expected()) {
@@ -164,7 +164,7 @@ export class CheckedClient {
     return { faults, examples, seen: this.seen };
   }
 
-  /** Device, number that it starts after, last number. */
+  /** Device, number to start after, last number. */
   *#expected(): Generator<[string, number, number]> {
     for (const [deviceId, last] of this.published) {
       if (this.#devices !== "*" && !this.#devices.has(deviceId)) continue;
@@ -188,7 +188,7 @@ class SeenNumbers {
     return this.#bytes[seq] === 1;
   }
 
-  /** False where it is there already. */
+  /** False if the number was already in the set. */
   add(seq: number): boolean {
     if (seq >= this.#bytes.length) {
       const grown = new Uint8Array(Math.max(seq + 1, this.#bytes.length * 2));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Checker } from "./checker.ts";
 
-/** Publishes #1 to #5 of A and B, and shows `seen` to a client of A. */
+/** Publishes #1 to #5 of A and B, then reports `seen` for one client. */
 function check(seen: readonly [device: string, seq: number][], devices: string[] | "*" = ["A"]) {
   const checker = new Checker();
   for (const device of ["A", "B"]) {
@@ -23,7 +23,7 @@ Deno.test("Checker finds nothing in a stream without faults", () => {
   checker.assertFlawless();
 });
 
-Deno.test("Checker lets the messages of different devices come in any order", () => {
+Deno.test("Checker accepts messages of different devices in any order", () => {
   const mixed: [string, number][] = [];
   for (let seq = 1; seq <= 5; seq++) mixed.unshift(["B", 6 - seq]);
   assert.deepEqual(check([...mixed, ...all("A")], "*").faults, none);
@@ -46,17 +46,17 @@ Deno.test("Checker counts everything as lost for a client that saw nothing", () 
   assert.deepEqual(check([], "*").faults, { ...none, lost: 10 });
 });
 
-Deno.test("Checker counts a repeat, next to its original or later", () => {
+Deno.test("Checker counts a repeat, right after its original or later", () => {
   const { faults } = check([["A", 1], ["A", 1], ...all("A").slice(1), ["A", 3]]);
   assert.deepEqual(faults, { ...none, repeated: 2 });
 });
 
-Deno.test("Checker counts two messages that changed places as one reordered", () => {
+Deno.test("Checker counts two swapped messages as one reordered", () => {
   const { faults } = check([["A", 1], ["A", 3], ["A", 2], ["A", 4], ["A", 5]]);
   assert.deepEqual(faults, { ...none, reordered: 1 });
 });
 
-Deno.test("Checker does not take a late repeat for a reordered message", () => {
+Deno.test("Checker does not count a late repeat as reordered", () => {
   const { faults } = check([...all("A"), ["A", 2]]);
   assert.deepEqual(faults, { ...none, repeated: 1 });
 });
@@ -66,7 +66,7 @@ Deno.test("Checker counts other devices and messages never published as foreign"
   assert.deepEqual(faults, { ...none, foreign: 4 });
 });
 
-Deno.test("Checker does not miss what came before a client, and lets it be replayed", () => {
+Deno.test("Checker does not require messages from before a client, but allows their replay", () => {
   const checker = new Checker();
   checker.next("A");
   checker.next("A");
@@ -84,7 +84,7 @@ Deno.test("Checker refuses a publisher that skips a number", () => {
   assert.throws(() => new Checker().published("A", 2), /the last one was #0/);
 });
 
-Deno.test("Checker takes a stream with faults chosen at random exactly", () => {
+Deno.test("Checker counts random faults exactly", () => {
   const checker = new Checker();
   const client = checker.client("client", { devices: ["A"] });
   const expected = { lost: 0, repeated: 0, foreign: 0 };

@@ -1,19 +1,19 @@
-/** Configurations from variables, as the program reads them. */
+/** Reads configurations from variables the way the program does. */
 
 import { type Config, readConfig } from "../../config/read.ts";
 import { variablesOf } from "../../config/variables.ts";
 import { SOURCES } from "../../ingest/sources.ts";
 
-/** Every variable with its form. */
+/** The schema of every variable. */
 export const VARIABLES = variablesOf(SOURCES);
 export const VARIABLE_NAMES: readonly string[] = Object.keys(VARIABLES);
 
-/** What the program makes of variables and flags, problems too. */
+/** The configuration that the program reads from variables and flags, or its problems. */
 export function readVariables(env: Readonly<Record<string, string>>, args: readonly string[] = []) {
   return readConfig((name) => env[name], { sources: SOURCES, args });
 }
 
-/** @throws {Error} with every problem. */
+/** @throws {Error} listing every problem. */
 export function configOf(
   env: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],

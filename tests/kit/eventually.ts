@@ -1,4 +1,4 @@
-/** Waiting for a condition, in place of sleeping and hoping. */
+/** Waits for a condition instead of sleeping for a fixed time. */
 
 import { PATIENCE_MS } from "./patience.ts";
 import { lastOutputs } from "./servers/process.ts";
@@ -12,7 +12,7 @@ type Truthy<T> = Exclude<T, false | 0 | "" | null | undefined>;
 
 /**
  * Calls `check` until it returns something truthy, and returns that. An exception counts as "not
- * yet". After `timeoutMs` it fails with `what`, the last exception, and the last lines of
+ * yet". After `timeoutMs` it fails with `what`, the last exception, and the last output lines of
  * every server that the test runs.
  */
 export async function eventually<T>(
@@ -37,7 +37,7 @@ export async function eventually<T>(
   throw new Error(`${what}: not within ${timeoutMs} ms${why}${lastOutputs()}`, { cause });
 }
 
-/** Rejects with `what` and the servers' last lines where `promise` takes longer than `timeoutMs`. */
+/** Rejects with `what` and the servers' last lines if `promise` takes longer than `timeoutMs`. */
 export async function within<T>(
   what: string,
   promise: Promise<T>,

@@ -1,4 +1,4 @@
-/** Time that passes when a test says so. */
+/** A clock that only a test moves. */
 
 import type { Clock } from "../../lib/clock.ts";
 
@@ -20,7 +20,7 @@ export class FakeClock implements Clock {
     return this.now;
   }
 
-  /** The same numbers in every run, each another. */
+  /** A pseudorandom sequence that is the same in every run. */
   readonly random = (): number => {
     this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) >>> 0;
     return this.#seed / 2 ** 32;
@@ -42,7 +42,7 @@ export class FakeClock implements Clock {
     });
   }
 
-  /** Lets `ms` pass; whoever wakes in it has done its work before the next one does. */
+  /** Advances by `ms`; each sleeper that wakes finishes its work before the next one wakes. */
   async pass(ms: number): Promise<void> {
     const end = this.now + ms;
     await settled();
@@ -60,7 +60,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets every promise that can go on do so. */
+/** Runs pending promise continuations. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 50; i++) await Promise.resolve();
 }

@@ -1,18 +1,18 @@
-/** A server's TCP connection whose client, and whose system, a test plays. */
+/** A server's TCP connection; the test plays the client and the operating system. */
 
 import { concat } from "../routes/raw.ts";
 
 type Settle = () => void;
 
 export class FakeConn {
-  /** How many bytes the system takes in one write. */
+  /** How many bytes the system accepts in one write. */
   atOnce = Infinity;
   /** The server closed its sending side. */
   sentEnd = false;
-  /** Told of bytes that the system has taken. */
+  /** Called with the bytes that the system accepted. */
   onTaken: ((bytes: Uint8Array) => void) | undefined;
   closed = false;
-  /** Reads that the server has begun, and how many bytes they have brought. */
+  /** Reads that the server has started, and the bytes they returned. */
   reads = 0;
   readBytes = 0;
   readonly #written: Uint8Array[] = [];
@@ -22,17 +22,17 @@ export class FakeConn {
   #error: Error | undefined;
   #waiting: Settle[] = [];
 
-  /** For what takes a connection of Deno's. */
+  /** For code that expects a connection from Deno. */
   get conn(): Deno.TcpConn {
     return this as unknown as Deno.TcpConn;
   }
 
-  /** What was written, as far as the system took it. */
+  /** The bytes that the system accepted. */
   get written(): Uint8Array {
     return concat(...this.#written);
   }
 
-  /** How many bytes the system still takes; a write waits while it takes none. */
+  /** How many bytes the system still accepts; a write waits while this is 0. */
   get room(): number {
     return this.#room;
   }
@@ -56,13 +56,13 @@ export class FakeConn {
     this.#changed();
   }
 
-  /** The client is gone, and so are bytes that were under way. */
+  /** The client resets the connection; bytes in flight are lost. */
   reset(): void {
     this.#error = new Deno.errors.ConnectionReset("reset");
     this.#changed();
   }
 
-  /** The client is gone after an orderly end: the server is told when it writes. */
+  /** The client closes in an orderly way and is gone: the server's next write fails. */
   vanish(): void {
     this.#peerEnded = true;
     this.#error = new Deno.errors.BrokenPipe("gone");
@@ -94,7 +94,7 @@ export class FakeConn {
     return count;
   }
 
-  // deno-lint-ignore require-await -- as Deno's
+  // deno-lint-ignore require-await -- same signature as Deno's
   async closeWrite(): Promise<void> {
     this.#throwIfOver();
     this.sentEnd = true;

@@ -1,4 +1,4 @@
-/** Devices that publish at a steady rate, and clients of both transports that watch them. */
+/** Devices that publish at a steady rate, and clients on both transports that watch them. */
 
 import { Checker } from "./checker.ts";
 import { eventually } from "./eventually.ts";
@@ -8,14 +8,14 @@ import { ResumingClient } from "./clients/resuming_client.ts";
 
 export interface FleetOptions {
   readonly brokerUrl: string;
-  /** Addresses of the stream; clients are dealt out to them in turn. */
+  /** Addresses of the stream; clients are assigned to them in turn. */
   readonly streamUrls: readonly string[];
   readonly clients: number;
   readonly devices: number;
-  /** Devices that a client watches. */
+  /** How many devices each client watches. */
   readonly devicesEach?: number;
   readonly perSecond: number;
-  /** False: payloads without uuid, so that no repeat is dropped on the way. */
+  /** False: payloads have no uuid, so no repeat is dropped on the way. */
   readonly uuids?: boolean;
 }
 
@@ -27,14 +27,14 @@ interface Published {
   readonly at: number;
 }
 
-/** Messages are remembered so long, to be sent again as devices do that saw no answer. */
+/** How long messages are kept so that they can be resent, as devices resend without an answer. */
 const REMEMBERED_MS = 60_000;
 /**
- * Devices are at most so far ahead of the clients: a machine that cannot carry the rate gets less,
- * or what it is behind would grow for as long as the test lasts.
+ * How far devices may get ahead of the clients. On a machine that cannot sustain the rate, the
+ * backlog would otherwise grow for the whole test.
  */
 const MAX_AHEAD_SECONDS = 6;
-/** Clients that connect at one time, while they start. */
+/** How many clients connect at the same time during startup. */
 const STARTING = 25;
 
 export class Fleet implements AsyncDisposable {
@@ -44,7 +44,7 @@ export class Fleet implements AsyncDisposable {
   #stop = new AbortController();
   #remembered: Published[] = [];
   #published = 0;
-  /** By all clients together. */
+  /** Messages seen by all clients together. */
   #seen = 0;
   #probe: { after: ReadonlyMap<string, number>; seen: () => void } | undefined;
 
@@ -53,7 +53,7 @@ export class Fleet implements AsyncDisposable {
     private publisher: MqttPublisher,
   ) {}
 
-  /** As many clients as devices at one instance, which publish at once. */
+  /** Starts `size` clients and `size` devices on one instance; publishing begins at once. */
   static async under(
     broker: { readonly url: string },
     telecast: { sseUrl(): string },
@@ -70,7 +70,7 @@ export class Fleet implements AsyncDisposable {
     return fleet;
   }
 
-  /** Resolves when every client is connected and nothing that is published may be lost. */
+  /** Resolves when every client is connected; from then on no published message may be lost. */
   static async start(options: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet(options, await MqttPublisher.connect(options.brokerUrl));
     try {
@@ -82,7 +82,7 @@ export class Fleet implements AsyncDisposable {
     return fleet;
   }
 
-  /** Begins to publish, in the background, until halt(). */
+  /** Starts publishing in the background, until halt(). */
   begin(perSecond = this.options.perSecond): void {
     this.#stop = new AbortController();
     this.#publishing = this.publisher.publishAtRate((i) => this.#next(i), {
@@ -90,31 +90,31 @@ export class Fleet implements AsyncDisposable {
       signal: this.#stop.signal,
       ready: () => this.#ahead() < MAX_AHEAD_SECONDS * perSecond,
     });
-    // Where the fleet is disposed of first, what the broker has not acknowledged has no answer.
+    // If the fleet is disposed of first, nobody awaits this, and unacknowledged messages may fail.
     this.#publishing.catch(() => {});
   }
 
-  /** Messages that were published and that clients have yet to see, about. */
+  /** Roughly how many published messages the clients have yet to see. */
   #ahead(): number {
     const { clients, devices, devicesEach = 2 } = this.options;
     return this.#published - this.#seen * devices / (clients * devicesEach);
   }
 
-  /** Publishes for so long, and stops. */
+  /** Publishes for `seconds`, then stops. */
   async run(seconds: number): Promise<void> {
     this.begin();
     await pause(seconds * 1000);
     await this.halt();
   }
 
-  /** Publishes no more; resolves when the broker has acknowledged everything. */
+  /** Stops publishing; resolves when the broker has acknowledged everything. */
   async halt(): Promise<void> {
     this.#stop.abort();
     await this.#publishing;
     this.#publishing = undefined;
   }
 
-  /** Devices hear from their broker no more: nothing is published, and nothing sent again. */
+  /** Cuts the devices off from their broker: nothing is published, and nothing is resent. */
   async forgetBroker(): Promise<void> {
     this.#stop.abort();
     await this.publisher.forget();
@@ -122,8 +122,8 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Publishes in order, with the same uuid and bytes, everything from the first message on that a
-   * client has not seen: as devices do that know nothing of what became of their last messages.
+   * Republishes in order, with the same uuid and bytes, everything from the first message that a
+   * client has not seen, like devices that do not know whether their last messages arrived.
    */
   async publishAgain(): Promise<number> {
     this.publisher = await MqttPublisher.connect(this.options.brokerUrl);
@@ -137,7 +137,7 @@ export class Fleet implements AsyncDisposable {
     return again.length;
   }
 
-  /** Milliseconds from now until a client sees a message that is published from now on. */
+  /** Milliseconds until a client sees a message that is published after this call. */
   async untilFlow(timeoutMs = 120_000): Promise<number> {
     const start = performance.now();
     let seen = false;
@@ -146,7 +146,7 @@ export class Fleet implements AsyncDisposable {
     return performance.now() - start;
   }
 
-  /** Waits until every client has all of its messages, and fails where it has more, or others. */
+  /** Waits until every client has all its messages; fails if one has repeated or foreign ones. */
   async assertFlawless({ timeoutMs = 120_000 } = {}): Promise<void> {
     try {
       await eventually("all messages", () => this.checker.complete(), { timeoutMs });
@@ -161,7 +161,7 @@ export class Fleet implements AsyncDisposable {
     if (partial + none > 0) throw new Error(`resumed: partial ${partial}, none ${none}`);
   }
 
-  /** Statuses of `resumed` events of all clients, by how often they came. */
+  /** How often each status of a `resumed` event came, over all clients. */
   get resumed(): Record<string, number> {
     const sum: Record<string, number> = {};
     for (const { resumed } of this.clients) {
@@ -172,7 +172,7 @@ export class Fleet implements AsyncDisposable {
     return sum;
   }
 
-  /** One line for people: what was counted. */
+  /** The counts as one readable line. */
   summary(): string {
     const { published, seen, lost, repeated, reordered, foreign } = this.checker.report();
     const connects = this.clients.reduce((sum, { connects }) => sum + connects, 0);
@@ -232,7 +232,7 @@ export class Fleet implements AsyncDisposable {
     const probe = this.#probe;
     if (!probe || seq <= (probe.after.get(deviceId) ?? 0)) return;
     this.#probe = undefined;
-    // What may have been lost meanwhile is not waited for.
+    // Messages that may have been lost meanwhile do not count as a backlog.
     this.#published = this.#seen = 0;
     probe.seen();
   }
@@ -240,7 +240,7 @@ export class Fleet implements AsyncDisposable {
 
 const deviceName = (n: number) => `bus-${String(n).padStart(3, "0")}`;
 
-/** How long a load lasts; nothing is waited for by it. */
+/** Sets how long a load lasts; not for waiting until a condition holds. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

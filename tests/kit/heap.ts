@@ -1,4 +1,4 @@
-/** The heap of this process, without garbage. */
+/** Heap use of this process, without garbage. */
 
 import v8 from "node:v8";
 import vm from "node:vm";
@@ -6,11 +6,11 @@ import vm from "node:vm";
 v8.setFlagsFromString("--expose-gc");
 const gc = vm.runInNewContext("gc") as () => void;
 
-/** Bytes that are in use after a collection. */
+/** Bytes in use after a collection. */
 export async function heapBytes(): Promise<number> {
   for (let i = 0; i < 3; i++) {
     gc();
-    // What a collection finalizes is freed by the next one.
+    // Objects finalized by one collection are freed by the next one.
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   return Deno.memoryUsage().heapUsed;

@@ -1,4 +1,4 @@
-/** Who wrote the shared log, in its order: read from the store itself, past every instance. */
+/** Which instances wrote the shared log, in log order, read directly from the store. */
 
 import { DenoKv as Client } from "../../broker/store/deno_kv.ts";
 import { LogReader } from "../../broker/log/log_reader.ts";

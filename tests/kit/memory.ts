@@ -1,4 +1,4 @@
-/** The greatest memory that a process has in use while something happens. */
+/** Peak memory of a process over a period. */
 
 import type { TestProcess } from "./servers/process.ts";
 

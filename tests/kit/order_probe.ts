@@ -1,4 +1,4 @@
-/** Everything that one instance sends, in its order, to be compared with the other instances'. */
+/** Records everything that one instance sends, in order, to compare it with other instances. */
 
 import assert from "node:assert/strict";
 import { parseCursor } from "../../broker/messages/message.ts";
@@ -10,7 +10,7 @@ export class OrderProbe implements AsyncDisposable {
   readonly seen: string[] = [];
   #client!: SseClient;
 
-  /** Opens the stream of all devices at `url`, an instance's own address of the stream. */
+  /** Opens the stream of all devices at `url`, the stream address of one instance. */
   static async open(url: string): Promise<OrderProbe> {
     const probe = new OrderProbe();
     probe.#client = await SseClient.open(`${url}?device_ids=*`, {
@@ -28,7 +28,7 @@ export class OrderProbe implements AsyncDisposable {
   }
 }
 
-/** Fails unless all saw `count` messages: the same, in the same order, at dense positions. */
+/** Fails unless all saw the same `count` messages, in the same order, at consecutive positions. */
 export function assertOneOrder(probes: readonly OrderProbe[], count: number): void {
   const [first, ...others] = probes;
   assert.equal(first!.seen.length, count);

@@ -1,5 +1,5 @@
 /**
- * How long a test waits for what has to come, unless it says otherwise: on a machine with several
- * times as much to do as it can, seconds become tens of seconds. Only a test that fails waits so long.
+ * How long a test waits for an expected event by default. On an overloaded machine, seconds become
+ * tens of seconds. Only a failing test waits this long.
  */
 export const PATIENCE_MS = 40_000;

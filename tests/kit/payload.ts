@@ -1,15 +1,15 @@
-/** Payloads of known devices, numbered so that loss and order can be told. */
+/** Payloads of known devices, numbered so that loss and reordering can be detected. */
 
 export interface TrackingOptions {
   /** Extra fields of `data`, after DEVICE_ID and SEQ. */
   readonly data?: Readonly<Record<string, unknown>>;
-  /** Null for none: then no message is a repeat of another. */
+  /** Null: no uuid, so no message counts as a repeat of another. */
   readonly uuid?: string | null;
-  /** Length that the whole text is filled up to. */
+  /** The payload is padded to this length. */
   readonly chars?: number;
 }
 
-/** A tracking message as JSON; `seq` counts a device's messages from 1. */
+/** A tracking message as JSON; `seq` numbers a device's messages from 1. */
 export function trackingPayload(
   deviceId: string,
   seq: number,

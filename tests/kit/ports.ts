@@ -2,11 +2,11 @@
 
 const given = new Set<number>();
 
-/** Below the range of outgoing connections, so that no client takes the port in between. */
+/** Below the ephemeral port range, so that no outgoing connection takes the port in between. */
 const FIRST = 10_000;
 const LAST = 32_000;
 
-/** A port of 127.0.0.1 that nothing listens on, never given twice by this process. */
+/** An unused port on 127.0.0.1; this process never returns the same one twice. */
 export function freePort(): number {
   for (let tries = 0; tries < 1000; tries++) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
@@ -23,7 +23,7 @@ export function freePort(): number {
   throw new Error(`Cannot find a free port from ${FIRST} to ${LAST}`);
 }
 
-/** Whether something accepts TCP connections on a port of 127.0.0.1. */
+/** Whether a port on 127.0.0.1 accepts TCP connections. */
 export async function isListening(port: number): Promise<boolean> {
   try {
     (await Deno.connect({ hostname: "127.0.0.1", port })).close();

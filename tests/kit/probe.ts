@@ -1,16 +1,16 @@
 /**
- * Runs inside the program, before it (`deno run --preload`): every few seconds it prints what cannot
- * be seen from outside, and SIGUSR2 ends the program's newest worker without a word.
+ * Preloaded into the program (`deno run --preload`): every few seconds it prints internal measures,
+ * and on SIGUSR2 it silently terminates the program's newest worker.
  */
 
 const EVERY_MS = 5_000;
 const TICK_MS = 50;
 
 export interface Sample {
-  /** Since the sample before, beyond what was asked for. */
+  /** How late timers fired since the previous sample. */
   readonly delayP99Ms: number;
   readonly delayMaxMs: number;
-  /** Of the main thread: set, and neither fired nor cleared. */
+  /** Timers of the main thread that have neither fired nor been cleared. */
   readonly timers: number;
   readonly intervals: number;
   readonly workers: number;
@@ -77,7 +77,7 @@ function report(): void {
     };
     Deno.stdout.writeSync(new TextEncoder().encode(`probe ${JSON.stringify(sample)}\n`));
   }, EVERY_MS);
-  // The program starts once nothing here is waited for.
+  // The program starts only when the preload leaves no active timer.
   Deno.unrefTimer(tick);
   Deno.unrefTimer(every);
 }

@@ -1,29 +1,29 @@
-/** One event as a client of either transport saw it. */
+/** One event as a client saw it, on either transport. */
 
 export interface Received {
   readonly event: string;
   /** The data exactly as it came: JSON text, not parsed. */
   readonly data: string;
-  /** The cursor; undefined where the event carried none. */
+  /** The cursor; undefined if the event carried none. */
   readonly id: string | undefined;
-  /** When it came, by `performance.now()`. */
+  /** When it arrived, by `performance.now()`. */
   readonly at: number;
 }
 
 const FRAME = /^\{"event":"([^"]*)","data":([^]*?)(?:,"id":"([^"\\]*)")?\}$/;
 
-/** Takes a WebSocket frame apart without touching its data; fails where its form is another. */
+/** Parses a WebSocket frame without touching its data; fails if it breaks the contract's form. */
 export function parseWsFrame(text: string, at = performance.now()): Received {
   const match = FRAME.exec(text);
-  if (!match) throw new Error(`A frame has not the form of the contract: ${text.slice(0, 300)}`);
+  if (!match) throw new Error(`Not in the form of the contract: ${text.slice(0, 300)}`);
   return { event: match[1]!, data: match[2]!, id: match[3], at };
 }
 
-/** Splits a stream of text into server-sent events, as the HTML standard has it. */
+/** Splits a stream of text into server-sent events, as the HTML standard specifies. */
 export class SseParser {
-  /** Comments, without their colon. */
+  /** Comments, without the colon. */
   readonly comments: string[] = [];
-  /** The last event id, also of blocks without data. */
+  /** The last event id, including ids from blocks without data. */
   lastEventId: string | undefined;
   retryMs: number | undefined;
   #rest = "";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseWsFrame, SseParser } from "./received.ts";
 
-Deno.test("parseWsFrame() leaves the data's text alone", () => {
+Deno.test("parseWsFrame() returns the data's text unchanged", () => {
   const data = '{"data":{"DEVICE_ID":"A","LATITUD":"+20.652472","n":1.0},"id":"x"}';
   const { event, data: seen, id } = parseWsFrame(`{"event":"message","data":${data},"id":"c-1"}`);
   assert.deepEqual([event, seen, id], ["message", data, "c-1"]);
@@ -10,7 +10,7 @@ Deno.test("parseWsFrame() leaves the data's text alone", () => {
   assert.throws(() => parseWsFrame(data), /form of the contract/);
 });
 
-Deno.test("SseParser reads a stream cut anywhere", () => {
+Deno.test("SseParser reads a stream that is split at any byte", () => {
   const text = 'retry: 3000\nid: c-0\n\n: hello\n\nid: c-1\nevent: message\ndata: {"a":1}\n\n' +
     "data: one\r\ndata: two\r\n\r\nevent: ping\n\n";
   for (let cut = 0; cut <= text.length; cut++) {

@@ -1,11 +1,11 @@
-/** Everything that a test client saw, in order, with a way to wait for more. */
+/** Records everything that a test client saw, in order, and can wait for more. */
 
 import { PATIENCE_MS } from "./patience.ts";
 import { lastOutputs } from "./servers/process.ts";
 
 export interface WaitOptions {
   readonly timeoutMs?: number;
-  /** Index of the first item that counts; 0, the whole record, unless given. */
+  /** Index of the first item to consider; 0 by default. */
   readonly from?: number;
 }
 
@@ -13,7 +13,7 @@ export class Recorder<T> {
   readonly items: T[] = [];
   readonly #waiting = new Set<() => void>();
 
-  /** `name` and `show` serve the messages of failures. */
+  /** `name` and `show` are used in failure messages. */
   constructor(
     private readonly name: string,
     private readonly show: (item: T) => string = (item) => JSON.stringify(item),
@@ -24,12 +24,12 @@ export class Recorder<T> {
     if (this.#waiting.size > 0) this.wake();
   }
 
-  /** Lets waiters look again: for conditions on more than the items. */
+  /** Makes waiters check again, for conditions that depend on more than the items. */
   wake(): void {
     for (const check of this.#waiting) check();
   }
 
-  /** The first item, seen or to come, that `predicate` accepts. */
+  /** The first item, past or future, that `predicate` accepts. */
   async waitFor(
     predicate: (item: T, index: number) => boolean,
     { timeoutMs, from = 0 }: WaitOptions = {},
@@ -49,7 +49,7 @@ export class Recorder<T> {
     return found!;
   }
 
-  /** All items, once there are `count` of them that `predicate` accepts. */
+  /** Resolves with the accepted items once `predicate` has accepted `count` of them. */
   async waitForCount(
     count: number,
     predicate: (item: T) => boolean = () => true,
@@ -70,11 +70,11 @@ export class Recorder<T> {
     return found;
   }
 
-  /** Waits until `condition` holds; it is looked at whenever an item comes. */
+  /** Waits until `condition` holds; it is checked whenever an item arrives. */
   waitUntil(
     condition: () => boolean,
     timeoutMs = PATIENCE_MS,
-    progress: () => string = () => "not what was waited for",
+    progress: () => string = () => "no match",
   ): Promise<void> {
     if (condition()) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -93,7 +93,7 @@ export class Recorder<T> {
         reject(
           new Error(
             `${this.name} saw ${progress()} within ${timeoutMs} ms; ${this.items.length} items, ` +
-              `the last of them:${last.join("")}${lastOutputs()}`,
+              `the last ones:${last.join("")}${lastOutputs()}`,
           ),
         );
       }, timeoutMs);

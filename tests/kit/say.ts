@@ -1,4 +1,4 @@
-/** A line for whoever reads the output of a test: the figures that it counted. */
+/** Prints a line of measured results to the test's output. */
 export function say(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`  ${text}\n`));
 }

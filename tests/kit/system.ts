@@ -1,4 +1,4 @@
-/** A broker, Telecast reading from it, and a publisher: what most tests of the whole begin with. */
+/** A broker, Telecast reading from it, and a publisher: the setup of most system tests. */
 
 import { Mosquitto, type MosquittoOptions } from "./servers/mosquitto.ts";
 import { MqttPublisher } from "./clients/mqtt_publisher.ts";
@@ -11,7 +11,7 @@ export class System implements AsyncDisposable {
     readonly publisher: MqttPublisher,
   ) {}
 
-  /** Starts all three; Telecast is subscribed when it resolves. */
+  /** Starts all three; resolves when Telecast is subscribed. */
   static async start(
     { env, broker: options }: {
       readonly env?: Readonly<Record<string, string>>;

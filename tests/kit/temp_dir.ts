@@ -1,4 +1,4 @@
-/** A folder that lasts as long as its test. */
+/** A folder that is deleted at the end of its test. */
 
 export class TempDir implements AsyncDisposable {
   private constructor(readonly path: string) {}

@@ -15,14 +15,14 @@ Deno.test("Backoff grows from half of minMs to at most maxMs, and starts again a
   assert.ok(backoff.next() <= 1_000);
 });
 
-Deno.test("Backoff is not in step with another", () => {
+Deno.test("Backoff differs between instances", () => {
   const delays = new Set(Array.from({ length: 50 }, () => {
     return new Backoff({ minMs: 10_000, maxMs: 10_000 }).next();
   }));
   assert.ok(delays.size > 25);
 });
 
-Deno.test("sleep() ends at once when its signal aborts, or has", async () => {
+Deno.test("sleep() ends at once when its signal aborts or is aborted already", async () => {
   const abort = new AbortController();
   const sleeping = sleep(60_000, abort.signal);
   abort.abort();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { RateLimit } from "../../lib/rate_limit.ts";
 import { PUBLISH_BURST, PUBLISHES_PER_SECOND } from "../../ingest/aws_iot/settings.ts";
 
-Deno.test("RateLimit lets no second see as many publishes as AWS takes", () => {
+Deno.test("RateLimit stays below the publishes per second that AWS accepts", () => {
   let now = 0;
   const rate = new RateLimit({
     perSecond: PUBLISHES_PER_SECOND,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../../lib/utf8.ts";
 
-Deno.test("utf8() gives what TextEncoder gives, with and without room, short and long", () => {
+Deno.test("utf8() returns the same bytes as TextEncoder, with and without room, short and long", () => {
   const texts = [
     "",
     "a",

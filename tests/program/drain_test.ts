@@ -1,4 +1,4 @@
-/** The end of the program, as its clients and its load balancer see it. */
+/** The shutdown of the program, as its clients and its load balancer see it. */
 
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
@@ -43,7 +43,7 @@ class Site implements AsyncDisposable {
   }
 }
 
-Deno.test("SIGTERM: every client gets goodbye with a time to return that is spread, and its end", async () => {
+Deno.test("SIGTERM: every client gets goodbye with a spread reconnect delay, and is closed", async () => {
   await using site = await Site.start({ DRAIN_SECONDS: "2" });
   const { telecast } = site;
   await using stack = new AsyncDisposableStack();
@@ -63,7 +63,7 @@ Deno.test("SIGTERM: every client gets goodbye with a time to return that is spre
   for (const client of ws) assert.equal((await client.waitForClose()).code, 1001);
   for (const client of sse) await client.waitForEnd();
   assert.equal((await telecast.process.waitForExit()).code, 0);
-  // Nobody is behind: the two seconds that there are for queues are not waited for.
+  // No client is behind, so the two seconds for queues are not used.
   assert.ok(performance.now() - start < 2000);
   const waits = goodbyes.map(({ data }) => {
     const { reason, reconnect_ms, ...rest } = JSON.parse(data);
@@ -71,15 +71,15 @@ Deno.test("SIGTERM: every client gets goodbye with a time to return that is spre
     return reconnect_ms as number;
   });
   assert.ok(waits.every((ms) => Number.isInteger(ms) && ms >= 0 && ms <= 10_000));
-  assert.ok(new Set(waits).size > 20, "all come back at once");
-  // What goodbye says is the last, and it may be resumed from.
+  assert.ok(new Set(waits).size > 20, "the delays are not spread");
+  // Goodbye is the last event, and its position can be resumed from.
   for (const client of [...ws, ...sse]) assert.equal(client.events.items.at(-1)!.event, "goodbye");
   const last = ws[0]!.events.items.findLast(({ event }) => event === "message")!;
   assert.ok(goodbyes.every(({ id }) => id === last.id));
 });
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`SIGTERM: a ${transport} client that does not read keeps nobody from ending in time`, async () => {
+  Deno.test(`SIGTERM: a ${transport} client that does not read does not delay the shutdown beyond its limit`, async () => {
     await using site = await Site.start({ DRAIN_SECONDS: "1" });
     const { telecast } = site;
     await using slow = await SlowClient.open({
@@ -95,7 +95,7 @@ for (const transport of ["ws", "sse"] as const) {
     }, { timeoutMs: 20_000 });
     const start = performance.now();
     telecast.process.kill("SIGTERM");
-    // Its queue gets the time that there is; meanwhile no new traffic is taken.
+    // Its queue gets the whole drain time; meanwhile no new traffic is accepted.
     await eventually("readyz says draining", async () => {
       const response = await fetch(`${telecast.url}/readyz`);
       assert.deepEqual([response.status, await response.json()], [503, { status: "draining" }]);
@@ -108,9 +108,9 @@ for (const transport of ["ws", "sse"] as const) {
     const { code } = await telecast.process.waitForExit();
     const tookMs = performance.now() - start;
     assert.equal(code, 0);
-    // A second for its queue, and two for its socket.
+    // One second for its queue, and two for its socket.
     assert.ok(tookMs >= 1000 && tookMs < 4500, `${tookMs} ms`);
-    // What its socket held is there, from the first on; what waited behind that is not.
+    // It gets what its socket held, from the first message on, but not what waited behind that.
     await slow.read(() => false);
     const numbers = slow.events.map(({ data }) => JSON.parse(data).data?.SEQ).filter(Boolean);
     assert.ok(numbers.length > 0 && numbers.length < sent, `${numbers.length} of ${sent}`);
@@ -118,7 +118,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("a second signal, well after the first, ends at once", async () => {
+Deno.test("a second signal, well after the first, ends the program at once", async () => {
   await using site = await Site.start({ DRAIN_SECONDS: "60" });
   const { telecast } = site;
   await using _slow = await SlowClient.open({
@@ -132,14 +132,14 @@ Deno.test("a second signal, well after the first, ends at once", async () => {
   }, { timeoutMs: 20_000 });
   telecast.process.kill("SIGINT");
   await eventually("draining", async () => (await fetch(`${telecast.url}/readyz`)).status === 503);
-  await eventually("it is impatient", () => {
+  await eventually("the second signal ends it", () => {
     telecast.process.kill("SIGINT");
     return telecast.process.status !== undefined;
   }, { timeoutMs: 5000 });
   assert.equal(telecast.process.status?.code, 130);
 });
 
-Deno.test("a cursor is good after a restart, on the other transport, and so is a goodbye's", async () => {
+Deno.test("a cursor is valid after a restart and on the other transport, and so is that of goodbye", async () => {
   await using site = await Site.start({ DRAIN_SECONDS: "1" });
   const { telecast } = site;
   await using ws = await WsClient.open(telecast.wsUrl("device_ids=A"));
@@ -151,7 +151,7 @@ Deno.test("a cursor is good after a restart, on the other transport, and so is a
   await telecast.restart({ signal: "SIGKILL" });
   await telecast.waitForSource();
   await site.publish("A", 6, 7);
-  await eventually("all of them are in", async () => {
+  await eventually("all of them are stored", async () => {
     return (await telecast.json("/api/v1/devices/A/messages")).messages.length === 7;
   });
   for (const [cursor, first] of [[second, 3], [id!, 6]] as const) {

@@ -1,4 +1,4 @@
-/** Messages from people through the whole program: in over WebSockets, out to the backend. */
+/** Messages from people through the whole program: from WebSockets to the backend. */
 
 import assert from "node:assert/strict";
 import { BackendServer } from "../kit/servers/backend.ts";
@@ -13,7 +13,7 @@ const person = (id: string, from: string) => ({ from, id, type: "text", text: { 
 const idsOf = (calls: readonly { body: any }[], from: string): string[] =>
   calls.filter(({ body }) => body.from === from).map(({ body }) => body.id);
 
-Deno.test("messages from people reach the backend once and in order; devices stream beside them", async () => {
+Deno.test("messages from people reach the backend once and in order, while devices stream", async () => {
   await using backend = await BackendServer.start();
   await using upstream = WsUpstream.start();
   await using telecast = await Telecast.start({
@@ -43,7 +43,7 @@ Deno.test("messages from people reach the backend once and in order; devices str
   assert.deepEqual([inbound.queued, inbound.repeat, deliveries.done], [40, 40, 80]);
 });
 
-Deno.test("an upstream WebSocket that is down degrades the program and stops nothing", async () => {
+Deno.test("an upstream WebSocket that is down degrades the program, but stops nothing", async () => {
   await using upstream = WsUpstream.start();
   const { url } = upstream;
   await upstream.stop();
@@ -51,7 +51,7 @@ Deno.test("an upstream WebSocket that is down degrades the program and stops not
     env: { WEBSOCKET_URL: `${url}?token=a-secret`, DENO_KV_URL: "memory:" },
     args: ["--websocket"],
   });
-  const ready = await eventually("it says so", async () => {
+  const ready = await eventually("it reports degraded", async () => {
     const body = await telecast.json("/readyz");
     return body.status === "degraded" && body;
   });
@@ -64,14 +64,14 @@ Deno.test("an upstream WebSocket that is down degrades the program and stops not
   assert.ok(!telecast.output.includes("a-secret"));
 });
 
-Deno.test("without a backend messages from people are refused, over /ws and from upstream, and nothing waits", async () => {
+Deno.test("without a backend, messages from people are refused on /ws and from upstream, and nothing waits", async () => {
   await using upstream = WsUpstream.start();
   const env = { WEBSOCKET_URL: upstream.url, DENO_KV_URL: "memory:" };
   await using telecast = await Telecast.start({ env, args: ["--websocket"] });
   await telecast.waitForSource("websocket");
   const { socket, received } = await upstream.client();
   await using peer = await WsClient.open(`ws://127.0.0.1:${telecast.port}/ws`);
-  // More than the errors that a peer may cause: these are not its own.
+  // More than the limit of errors per peer: these errors are not the peer's fault.
   const ids = Array.from({ length: 150 }, (_, n) => `m${n}`);
   for (const id of ids) {
     peer.send(person(id, "57300"));
@@ -93,7 +93,7 @@ Deno.test("without a backend messages from people are refused, over /ws and from
   assert.deepEqual([inbound.queued, inbound.refused, sources[0].received], [0, 150, 150]);
 });
 
-Deno.test("with --shadow no message from a person is acked or taken: the system beside does that", async () => {
+Deno.test("with --shadow, no message from a person is acked or stored: the other system does that", async () => {
   await using upstream = WsUpstream.start();
   await using telecast = await Telecast.start({
     env: { WEBSOCKET_URL: upstream.url, DENO_KV_URL: "memory:" },

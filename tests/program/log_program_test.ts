@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
 import { Telecast } from "../kit/servers/telecast.ts";
 
-Deno.test("a crowd of clients does not fill the log: what is held back is counted, at the latest at the end", async () => {
+Deno.test("many clients do not fill the log: lines held back are counted, at the latest at the end", async () => {
   await using telecast = await Telecast.start({ env: { DENO_KV_URL: "memory:" } });
   const clients = 300;
   for (let n = 0; n < clients; n++) {

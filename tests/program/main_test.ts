@@ -1,4 +1,4 @@
-/** The whole program as a process of its own, with its embedded parts. */
+/** The whole program as its own process, with its embedded parts. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
@@ -11,12 +11,12 @@ import { WsClient } from "../kit/clients/ws_client.ts";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const MEMORY = { DENO_KV_URL: "memory:" };
 
-/** Starts the program with a demo fleet; its broker takes the next free port where 1883 is taken. */
+/** Starts the program with a demo fleet; its broker takes the next free port if 1883 is taken. */
 function startDev(env: Record<string, string> = {}): Promise<Telecast> {
   return Telecast.start({ args: ["--dev"], env: { ...MEMORY, ...env } });
 }
 
-Deno.test("--help prints the help, also where the configuration is bad", async () => {
+Deno.test("--help prints the help, even if the configuration is bad", async () => {
   for (const env of [{}, { PORT: "nonsense" }]) {
     for (const flag of ["--help", "-h"]) {
       const { code, stdout } = await Telecast.runToEnd({ args: [flag], env });
@@ -26,17 +26,17 @@ Deno.test("--help prints the help, also where the configuration is bad", async (
   }
 });
 
-Deno.test("--check says whether the configuration is good, and leaves", async () => {
+Deno.test("--check says whether the configuration is valid, and exits", async () => {
   const env = { BROKER_HOST: "mqtt://user:s3cr3t@127.0.0.1:1", LOG_LEVEL: "Warning" };
   const good = await Telecast.runToEnd({ args: ["--check"], env });
   assert.equal(good.code, 0, good.output);
-  assert.match(good.stdout, /good: .*\bLOG_LEVEL\b.*\bBROKER_HOST\b/);
+  assert.match(good.stdout, /valid: .*\bLOG_LEVEL\b.*\bBROKER_HOST\b/);
   assert.doesNotMatch(good.output, /s3cr3t/);
   const bad = await Telecast.runToEnd({ args: ["--check"], env: { ...env, MQTT_QOS: "9" } });
   assert.equal(bad.code, 2);
 });
 
-Deno.test("--check shows what is set and from where, and no secret", async () => {
+Deno.test("--check shows what is set and where it comes from, but no secret", async () => {
   const secrets = {
     BROKER_HOST: "mqtts://user:s3cr3t@ss@broker.example:8884",
     MQTT_PASSWORD: "s3cr3t",
@@ -69,20 +69,20 @@ Deno.test("--check shows what is set and from where, and no secret", async () =>
   ) assert.match(stdout, row);
 });
 
-Deno.test("a slip in the name of a variable is told, whether the configuration is good or not", async () => {
-  const slip = /BROKER_HOTS is no variable of this program: did you mean BROKER_HOST\?/;
+Deno.test("a misspelled variable is reported, whether the configuration is valid or not", async () => {
+  const slip = /Unknown variable BROKER_HOTS: did you mean BROKER_HOST\?/;
   const env = { BROKER_HOTS: "s3cr3t", MQTT_USERNAM: "s3cr3t", KAFKA_HEAP_OPTS: "-Xmx1g" };
   for (const more of [{}, { MQTT_QOS: "9" }]) {
     const { output } = await Telecast.runToEnd({ args: ["--check"], env: { ...env, ...more } });
     assert.match(output, slip);
-    assert.match(output, /MQTT_USERNAM is no variable .* MQTT_USERNAME\?/);
+    assert.match(output, /Unknown variable MQTT_USERNAM: .* MQTT_USERNAME\?/);
     assert.doesNotMatch(output, /s3cr3t|KAFKA_HEAP_OPTS/);
   }
   await using telecast = await Telecast.start({ env: { ...MEMORY, ...env } });
   assert.match(telecast.output, slip);
 });
 
-Deno.test("a start says in a few lines what will be done", async () => {
+Deno.test("the start logs in a few lines what the program will do", async () => {
   await using telecast = await Telecast.start({
     env: {
       ...MEMORY,
@@ -93,13 +93,13 @@ Deno.test("a start says in a few lines what will be done", async () => {
   await telecast.process.waitForOutput("next try");
   const { output } = telecast;
   assert.match(output, /sources: mqtt ws:\/\/127\.0\.0\.1:1\/mqtt \(fleet\/#\); mode lease/);
-  assert.match(output, /store: memory, nothing outlives this process/);
+  assert.match(output, /store: memory, lost when this process ends/);
   assert.match(output, /clients: http:\/\/127\.0\.0\.1:\d+, at most 20,000, origins \*/);
   assert.match(output, /access: open/);
   assert.doesNotMatch(output, /s3cr3t/);
 });
 
-Deno.test("a bad configuration exits 2, naming every variable and never a value", async () => {
+Deno.test("a bad configuration exits with 2, and names every variable but no value", async () => {
   const { code, output, stdout } = await Telecast.runToEnd({
     args: ["--unknown=s3cr3t"],
     env: {
@@ -129,7 +129,7 @@ Deno.test("a bad configuration exits 2, naming every variable and never a value"
   assert.doesNotMatch(output, /s3cr3t|\.ts:\d|\bat /);
 });
 
-Deno.test("what the machine refuses ends with one line that names the variable, and no stack", async () => {
+Deno.test("a refusal by the system ends the program with a line that names the variable, without a stack", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const cases: readonly (readonly [Record<string, string>, RegExp, number])[] = [
     [{ PORT: String(taken.addr.port) }, /PORT/, 1],
@@ -177,7 +177,7 @@ Deno.test("--dev shows a moving fleet, and Ctrl-C ends it within 2 s with nothin
   const { process } = telecast;
   const start = performance.now();
   process.kill("SIGINT");
-  // A `deno task` passes the signal on, so it arrives twice.
+  // A `deno task` forwards the signal, so it arrives twice.
   process.kill("SIGINT");
   const { code } = await process.waitForExit({ timeoutMs: 5000 });
   const tookMs = performance.now() - start;
@@ -203,7 +203,7 @@ Deno.test("--no-http serves nothing, and ends on a signal", async () => {
   assert.match(program.output, /stopped/);
 });
 
-Deno.test("WEB_CONCURRENCY: threads share port, log and figures, and all say goodbye", async () => {
+Deno.test("WEB_CONCURRENCY: threads share port, log and counters, and all send goodbye", async () => {
   await using telecast = await Telecast.start({
     args: ["--dev"],
     env: { WEB_CONCURRENCY: "2", DRAIN_SECONDS: "1" },
@@ -212,7 +212,7 @@ Deno.test("WEB_CONCURRENCY: threads share port, log and figures, and all say goo
   const clients: WsClient[] = [];
   const instances = async (): Promise<{ subscribers: number }[]> =>
     (await telecast.json("/api/v1/stats")).instances;
-  // One that still starts gets no connections: it could only refuse them.
+  // A thread that is still starting gets no connections: it could only refuse them.
   const bothListen = /(listening on[^]*){2}/;
   for (let early = 0; early < 30 || !bothListen.test(telecast.process.output); early++) {
     const client = await WsClient.open(telecast.wsUrl("device_ids=*"));
@@ -246,7 +246,7 @@ Deno.test("LOG_FORMAT=json: each line has timestamp, level, module and message",
   await using telecast = await Telecast.start({ env: { ...MEMORY, LOG_FORMAT: "json" } });
   await using client = await WsClient.open(telecast.wsUrl("device_ids=A"));
   await telecast.process.waitForOutput("client connected");
-  // A body of no known length: Deno would say something of its own, which is no JSON.
+  // With a body of unknown length, Deno would print its own line, which is not JSON.
   const body = new Blob(["{}"]).stream();
   const answer = await fetch(`${telecast.url}/api/v1/empresas`, { method: "POST", body });
   assert.equal((await answer.json()).code, "bad_body");
@@ -263,7 +263,7 @@ Deno.test("LOG_FORMAT=json: each line has timestamp, level, module and message",
   }
 });
 
-Deno.test("LOG_FORMAT=text, LOG_LEVEL and LOG_FILE, also in a folder without data", async () => {
+Deno.test("LOG_FORMAT=text, LOG_LEVEL and LOG_FILE work, even in a folder without data", async () => {
   const cwd = await Deno.makeTempDir();
   try {
     const LOG_FILE = "data/telecast.log";
@@ -281,7 +281,7 @@ Deno.test("LOG_FORMAT=text, LOG_LEVEL and LOG_FILE, also in a folder without dat
   }
 });
 
-Deno.test("LOG_LEVEL=debug has a line for each message, with its source and device", async () => {
+Deno.test("LOG_LEVEL=debug logs a line for each message, with its source and device", async () => {
   await using telecast = await startDev({ LOG_LEVEL: "DEBUG" });
   await telecast.process.waitForOutput(/mqtt: message of 08480860\d\d, \d+ characters/);
   await telecast.kill("SIGINT");
@@ -294,7 +294,7 @@ Deno.test("LOG_LEVEL=debug has a line for each message, with its source and devi
   assert.doesNotMatch(telecast.output, /DEVICE_ID/);
 });
 
-Deno.test("STATSD_HOST gets gauges as they are, and counters as they grow", async () => {
+Deno.test("STATSD_HOST gets the values of gauges, and the increments of counters", async () => {
   const udp = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   const gauges = new Map<string, number>();
   const counters = new Map<string, number>();
@@ -326,7 +326,7 @@ Deno.test("STATSD_HOST gets gauges as they are, and counters as they grow", asyn
     await eventually("one is gone", () => gauges.get("connections.ws") === 0);
     await telecast.kill("SIGINT");
   }
-  // What was counted in the last second goes out at the end.
+  // What was counted in the last second is sent at the end.
   await eventually(
     "the counters",
     () => counters.get("received.mqtt")! >= 10 && counters.get("sent.ws")! >= 10,

@@ -1,4 +1,4 @@
-/** Telecast as a part of another program, in this process. */
+/** Telecast as part of another program, in this process. */
 
 import assert from "node:assert/strict";
 import { ConfigError, InvalidTopicError, Telecast } from "../../mod.ts";
@@ -6,7 +6,7 @@ import { TestProcess } from "../kit/servers/process.ts";
 
 const PROJECT = new URL("../../", import.meta.url).pathname;
 
-Deno.test("Telecast.start() names whatever of its configuration cannot be used", async () => {
+Deno.test("Telecast.start() names every part of its configuration that is invalid", async () => {
   const named = async (env: Record<string, string>, ...flags: string[]) => {
     const error = await Telecast.start({ env, flags }).then(() => undefined, (error) => error);
     assert.ok(error instanceof ConfigError, `a ConfigError, not ${error}`);
@@ -18,7 +18,7 @@ Deno.test("Telecast.start() names whatever of its configuration cannot be used",
   assert.deepEqual(await named({ DENO_KV_URL: "memory:", LOG_FILE }), ["LOG_FILE"]);
 });
 
-Deno.test("Telecast answers, takes companies, and says that it has no broker to publish at", async () => {
+Deno.test("Telecast answers, adds companies, and rejects a publish without a broker", async () => {
   const env = { DENO_KV_URL: "memory:", LOG_LEVEL: "fatal" };
   await using telecast = await Telecast.start({ env });
   assert.deepEqual([telecast.backend, telecast.whatsapp], [undefined, undefined]);
@@ -32,8 +32,8 @@ Deno.test("Telecast answers, takes companies, and says that it has no broker to 
   await telecast.stop();
 });
 
-Deno.test("each entry point passes a check of its types by itself, as its users check it", async () => {
-  // Types that other files bring along, in a check of the whole project, can hide what is wrong.
+Deno.test("each entry point passes a type check by itself, as its users check it", async () => {
+  // In a check of the whole project, types from other files can hide errors.
   const args = ["check", "--quiet", "main.ts", "serve.ts", "mod.ts"];
   await TestProcess.run(Deno.execPath(), { args, cwd: PROJECT, timeoutMs: 300_000 });
 });

@@ -1,4 +1,4 @@
-/** What /readyz says of the program as a whole. */
+/** What /readyz reports about the program as a whole. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../kit/eventually.ts";
@@ -9,7 +9,7 @@ import { startFlags, Telecast } from "../kit/servers/telecast.ts";
 const PATIENT = { timeoutMs: 30_000, intervalMs: 20 };
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
-Deno.test("readyz stays degraded, with the reason, through every try to reach a broker that is down", async () => {
+Deno.test("readyz stays degraded, with the reason, during every attempt to reach a broker that is down", async () => {
   await using telecast = await Telecast.start({
     env: {
       DENO_KV_URL: "memory:",
@@ -20,16 +20,16 @@ Deno.test("readyz stays degraded, with the reason, through every try to reach a 
   const ready = () => telecast.json("/readyz");
   await eventually("degraded", async () => (await ready()).status === "degraded", PATIENT);
   let wasOk = false;
-  await eventually("another try is under way", async () => {
+  await eventually("another attempt is in progress", async () => {
     const { sources } = await telecast.json("/api/v1/stats");
     const { status, reasons = [] } = await ready();
     wasOk ||= status !== "degraded" || !/^kafka: /.test(reasons.join());
     return wasOk || sources[0].state === "connecting";
   }, PATIENT);
-  assert.ok(!wasOk, "it was well in between");
+  assert.ok(!wasOk, "it was ok in between");
 });
 
-Deno.test("readyz says what a start waits for, and livez that the process is well", async () => {
+Deno.test("readyz reports what the start waits for, and livez that the process is ok", async () => {
   const port = freePort();
   await using process = TestProcess.start(Deno.execPath(), {
     args: ["run", "--no-prompt", ...await startFlags(), MAIN],

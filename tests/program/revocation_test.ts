@@ -1,4 +1,4 @@
-/** A token that is taken back on one instance ends on another: processes with one store. */
+/** A token revoked on one instance is revoked on another: two processes with one store. */
 
 import assert from "node:assert/strict";
 import { TempDir } from "../kit/temp_dir.ts";
@@ -6,7 +6,7 @@ import { Telecast } from "../kit/servers/telecast.ts";
 import { WsClient } from "../kit/clients/ws_client.ts";
 import { bearer, posted, SECRET, sign } from "../routes/signed.ts";
 
-Deno.test("a token that one instance revokes ends streams of another, and is not good there", async () => {
+Deno.test("a token that one instance revokes ends streams of another, and is refused there", async () => {
   await using dir = await TempDir.create("revocation-");
   const env = { AUTH_JWT_SECRET: SECRET };
   await using here = await Telecast.start({ cwd: dir.path, env });
@@ -19,7 +19,7 @@ Deno.test("a token that one instance revokes ends streams of another, and is not
   assert.match((await client.waitForEvent("goodbye")).data, /"token_revoked"/);
   const again = await fetch(`${there.url}/api/v1/devices`, bearer(text));
   assert.equal((await again.json()).code, "token_revoked");
-  // It outlives the process that took it back, and the one that was told.
+  // The revocation survives the end of both processes.
   await here.kill();
   await there.restart();
   const later = await fetch(`${there.url}/api/v1/devices`, bearer(text));

@@ -1,4 +1,4 @@
-/** A start that fails, and a stop that comes at a bad moment: nothing goes on after either. */
+/** A start that fails, and a stop at a bad moment: nothing keeps running after either. */
 
 import assert from "node:assert/strict";
 import { EmbeddedBroker } from "../../ingest/demo/broker.ts";
@@ -21,7 +21,7 @@ function idsOfClients({ aedes }: EmbeddedBroker): string[] {
   return ids;
 }
 
-Deno.test("startProgram(): sources start once the program listens, and not at all where it cannot", async () => {
+Deno.test("startProgram(): sources start once the program listens, and not at all if it cannot", async () => {
   await using broker = await startBroker();
   const clients = idsOfClients(broker);
   const config = configOf({ BROKER_HOST: broker.url, DENO_KV_URL: "memory:" });
@@ -37,7 +37,7 @@ Deno.test("startProgram(): sources start once the program listens, and not at al
   await program.stop();
 });
 
-Deno.test("Program.stop() in the middle of the start: no source starts after it", async () => {
+Deno.test("Program.stop() in the middle of the start: no source starts afterwards", async () => {
   await using broker = await startBroker();
   const clients = idsOfClients(broker);
   const env = { BROKER_HOST: broker.url, DENO_KV_URL: "memory:" };
@@ -51,7 +51,7 @@ Deno.test("Program.stop() in the middle of the start: no source starts after it"
   };
   await program.ready;
   await stopping;
-  // What was started needs a moment to connect: two workers of another program, one after the
+  // A started source needs a moment to connect: two workers of another program, one after the
   // other, take longer.
   const other = await startProgram(configOf({ ...env, MQTT_CLIENT_ID: "other" }));
   await other.ready;
@@ -61,7 +61,7 @@ Deno.test("Program.stop() in the middle of the start: no source starts after it"
   assert.ok(!clients.includes("stopped"));
 });
 
-Deno.test("Threads.stop(): a thread that dies meanwhile is not started again", async () => {
+Deno.test("Threads.stop(): a thread that dies meanwhile is not restarted", async () => {
   const told: string[] = [];
   const channel = new BroadcastChannel("dying thread");
   channel.onmessage = ({ data }) => void told.push(data);
@@ -70,13 +70,13 @@ Deno.test("Threads.stop(): a thread that dies meanwhile is not started again", a
   await eventually("the thread is started", () => told.includes("start"));
   // Long enough for another one to be launched.
   await within("the stop", threads.stop(10_000), 5_000);
-  // The thread's word may arrive after its end.
+  // The thread's message may arrive after its end.
   await eventually("the thread was told to stop", () => told.includes("stop"));
   channel.close();
   assert.deepEqual(told, ["start", "stop"]);
 });
 
-Deno.test("Telecast.publish() as the first line after the start is acknowledged by the broker", async () => {
+Deno.test("Telecast.publish() right after the start is acknowledged by the broker", async () => {
   await using broker = await startBroker();
   const env = { BROKER_HOST: broker.url, DENO_KV_URL: "memory:", LOG_LEVEL: "fatal" };
   await using telecast = await Telecast.start({ env });
@@ -86,7 +86,7 @@ Deno.test("Telecast.publish() as the first line after the start is acknowledged 
   await assert.rejects(telecast.publish("a", "4"), /the program is stopped/);
 });
 
-Deno.test("a program that publishes after Telecast.stop() gets an error, and ends by itself", async () => {
+Deno.test("a program that publishes after Telecast.stop() gets an error, and exits by itself", async () => {
   await using broker = await startBroker();
   await using dir = await TempDir.create();
   const env = { BROKER_HOST: broker.url, DENO_KV_URL: "memory:", LOG_LEVEL: "fatal" };

@@ -1,4 +1,4 @@
-/** One client over all its connections: what it sees goes to its oracle. */
+/** One client over all its connections; reports what it sees to its oracle. */
 
 import { Epoch } from "../../broker/messages/message.ts";
 import { beginSession } from "../../broker/streams/resume.ts";
@@ -12,15 +12,15 @@ import type { Instance, Site } from "./site.ts";
 import { FallbackEvents, FallbackSocket, type Wire, type WireOptions } from "./wire.ts";
 
 export interface ClientPlan {
-  /** Our own, or Deno's. */
+  /** Our own server, or Deno's. */
   readonly server: "server" | "fallback";
   readonly transport: "ws" | "sse";
   readonly mode: Mode;
   readonly deviceIds: string;
   readonly snapshot: boolean;
-  /** Reads at once; else when it is told to. */
+  /** Reads at once; else only on `read` actions. */
   readonly eager: boolean;
-  /** The cursor that it begins with. */
+  /** The cursor of its first connection. */
   readonly since: "none" | "start" | "garbage" | "ahead" | "foreign";
 }
 
@@ -93,7 +93,7 @@ export class Client {
     const commands = new StreamCommands(deps, session, { grant: OPEN_GRANT, signal, begun });
   }
 
-  /** The network between it and its instance breaks. */
+  /** The network between the client and its instance breaks. */
   cut(): void {
     this.#connection?.wire.cut();
   }

@@ -1,4 +1,4 @@
-/** A client's end of a WebSocket: what was sent and not read fills it. */
+/** The client's end of a WebSocket: it fills up with what was sent and not read. */
 
 export interface Frame {
   readonly text: string;
@@ -9,7 +9,10 @@ export interface Frame {
 
 import type { ClientSocket as ServerSide } from "../../broker/streams/ws_sink.ts";
 
-/** A frame counts so much, that a few of them fill a socket and the tests need no megabytes. */
+/**
+ * A frame counts as this many bytes, so that a few frames fill a socket and the tests need no
+ * megabytes.
+ */
 const FRAME_BYTES = 600_000;
 
 export interface ClientSocketOptions {
@@ -57,7 +60,7 @@ export class ClientSocket implements ServerSide {
     this.options.onClosed();
   }
 
-  /** The network closes: what was not read is gone. */
+  /** The network breaks: what was not read is gone. */
   cut(): void {
     this.isOpen = false;
     this.#unread.length = 0;

@@ -1,4 +1,4 @@
-/** What one client must see: the oracle. It knows the log, and what the client was told. */
+/** The oracle of one client: knows the log, and what the client was sent. */
 
 import { Interest } from "../../broker/messages/interest.ts";
 import { parseCursor } from "../../broker/messages/message.ts";
@@ -8,14 +8,14 @@ import { DEVICES, type Site } from "./site.ts";
 
 export type Mode = "all" | "batch" | "latest" | "rate";
 
-/** Messages a second of a device, in the mode `rate`. */
+/** Messages per second for each device, in the mode `rate`. */
 export const MAX_RATE = 5;
 
 export interface Start {
   /** The cursor that was given, if any. */
   readonly cursor: string | undefined;
   readonly snapshot: boolean;
-  /** Where the instance was. */
+  /** The instance's position. */
   readonly position: number;
 }
 
@@ -25,7 +25,7 @@ export interface SentCommand {
   readonly since?: string | undefined;
 }
 
-/** An event, with what the client cannot know: where the instance was, and when it was sent. */
+/** An event, with what the client cannot know: the instance's position, and when it was sent. */
 export interface Seen extends Received {
   readonly position: number;
   readonly sentAt: number;
@@ -40,7 +40,7 @@ export class Expectation {
   #replaying: SentCommand | undefined;
   #start: Start | undefined;
   #hasResumed = false;
-  /** Told that its cursor is none, it is not told too that its snapshot took very long. */
+  /** A client whose cursor is `none` is not also told that its snapshot took very long. */
   #mayMissGone = false;
   #lastOffset = 0;
   #messages = 0;
@@ -49,7 +49,7 @@ export class Expectation {
     this.interest = Interest.parse([deviceIds], 10);
   }
 
-  /** Whether what was asked for first has come, as far as one can tell. */
+  /** Whether everything requested at the start has arrived, as far as one can tell. */
   get #isBegun(): boolean {
     return this.#start?.cursor === undefined || this.#hasResumed;
   }
@@ -71,7 +71,7 @@ export class Expectation {
     for (const [id, device] of this.#wanted()) {
       const isCutReplay = device.replay !== undefined;
       if (this.#isExact && start.cursor !== undefined && offset !== undefined && !isCutReplay) {
-        // A replay that was cut before its end has told nothing of what is gone.
+        // A replay that was cut before its end has not reported what is gone.
         this.#settle(id, device, offset, wasCut);
       }
       for (const again of device.withoutId) {
@@ -91,24 +91,24 @@ export class Expectation {
     this.#commands.push(command);
   }
 
-  /** The position of a stream that has seen nothing: the block of an id alone. */
+  /** The position at the start of a stream without a cursor: a block with only an id. */
   positioned(id: string): void {
     this.#check(
       this.#start!.cursor === undefined && this.#valid(id) === this.#start!.position,
-      () => `the first block says ${id}, and the stream began at ${this.#start!.position}`,
+      () => `the first block has ${id}, but the stream began at ${this.#start!.position}`,
     );
     this.lastId = id;
   }
 
   saw(event: Seen): void {
-    // Before a cursor is judged a ping or a goodbye gives it back as it is.
+    // Before a cursor is checked, a ping or a goodbye returns it unchanged.
     const isEcho = event.id !== undefined && event.id === this.#start!.cursor;
     if (isEcho && !this.#hasResumed && ["ping", "goodbye"].includes(event.event)) return;
     const offset = event.id === undefined ? undefined : this.#valid(event.id);
     const least = this.#lastOffset + (event.event === "message" && this.#isExact ? 1 : 0);
     this.#check(
       event.id === undefined || (offset !== undefined && offset >= least),
-      () => `the id of ${show(event)} is none, or falls below ${this.#lastOffset}`,
+      () => `the id of ${show(event)} is invalid or below ${this.#lastOffset}`,
     );
     this.#lastOffset = offset ?? this.#lastOffset;
     this.lastId = event.id ?? this.lastId;
@@ -116,7 +116,7 @@ export class Expectation {
       case "message":
         return this.#message(event, offset);
       case "batch":
-        this.#check(this.mode === "batch", () => "a batch that nobody asked for");
+        this.#check(this.mode === "batch", () => "a batch that was not requested");
         for (const { data, id } of JSON.parse(event.data)) {
           this.saw({ ...event, event: "message", data: JSON.stringify(data), id });
         }
@@ -135,7 +135,7 @@ export class Expectation {
         return this.#subscribed(event);
       case "ping":
       case "goodbye":
-        // Nothing of what it claims to be sent is missing.
+        // Nothing up to the position that it claims is missing.
         if (offset === undefined || !this.#isExact || !this.#isBegun) return;
         for (const [id, device] of this.#wanted()) this.#checkNothingMissing(id, device, offset);
         return;
@@ -144,7 +144,7 @@ export class Expectation {
     }
   }
 
-  /** Whether all that has to come has come. */
+  /** Whether everything that must arrive has arrived. */
   get isComplete(): boolean {
     return this.#isBegun && this.#wanted().every(([id, device]) => {
       if (device.from === undefined || device.replay !== undefined) return false;
@@ -155,22 +155,22 @@ export class Expectation {
     });
   }
 
-  /** Everything is quiet: what is missing still is lost. */
+  /** Nothing more is sent: what is still missing is lost. */
   checkEnd(): void {
     const { head } = this.site;
-    this.#check(this.isComplete, () => `is not complete at ${head}: ${this}`);
+    this.#check(this.isComplete, () => `incomplete at ${head}: ${this}`);
     for (const [id, device] of this.#wanted()) {
       if (this.#isExact) {
         const missing = this.#missing(id, device, head);
         this.#check(
           device.isInexact || this.#mayMissGone || missing.length === device.told,
-          () => `${missing} of ${id} are missing, and ${device.told} were said to be dropped`,
+          () => `${missing} of ${id} are missing, but ${device.told} were reported as dropped`,
         );
       }
       const newest = this.site.offsets(id, 0, head).at(-1);
       this.#check(
         !device.hasSnapshot || device.told > 0 || newest === undefined || device.newest === newest,
-        () => `has ${device.newest} as the newest of ${id}: it is ${newest}`,
+        () => `has ${device.newest} as the newest of ${id} instead of ${newest}`,
       );
     }
   }
@@ -192,7 +192,7 @@ export class Expectation {
     if (event.id === undefined && device.replay) return this.#replayed(device, offset);
     this.#check(
       id !== undefined && (this.#isExact ? id === offset : id <= offset),
-      () => `${show(event)} has the position ${id}, and is at ${offset}`,
+      () => `${show(event)} has the position ${id}, but is at ${offset}`,
     );
     this.#check(
       offset > device.last && offset > (device.from ?? 0),
@@ -205,7 +205,7 @@ export class Expectation {
     const sinceMs = event.sentAt - device.sentAt;
     this.#check(
       this.mode !== "rate" || sinceMs > 1000 / MAX_RATE - 10,
-      () => `${offset} of ${deviceId} comes ${sinceMs} ms after the one before`,
+      () => `${offset} of ${deviceId} comes ${sinceMs} ms after the previous one`,
     );
     device.sentAt = event.sentAt;
     device.last = offset;
@@ -214,7 +214,7 @@ export class Expectation {
 
   #replayed({ replay, from }: ExpectedDevice, offset: number): void {
     const last = replay!.at(-1) ?? from!;
-    this.#check(offset > last, () => `a replay brings ${offset} after ${last}`);
+    this.#check(offset > last, () => `a replay sends ${offset} after ${last}`);
     replay!.push(offset);
   }
 
@@ -227,7 +227,7 @@ export class Expectation {
     this.#check(
       event.id === undefined && this.interest.matches(device_id) &&
         (!isFirst || this.site.offsets(device_id, 0, upTo).at(-1) === offset),
-      () => `a snapshot at ${upTo} says ${show(event)}, at ${offset}`,
+      () => `a snapshot at ${upTo} contains ${show(event)}, at ${offset}`,
     );
     device.snapshot = Math.max(device.snapshot, offset);
   }
@@ -244,9 +244,9 @@ export class Expectation {
     );
     this.#check(
       status !== "partial" || this.site.floor > since! + 1,
-      () => `partial after ${since}, and the floor is ${this.site.floor}`,
+      () => `partial after ${since}, but the floor is ${this.site.floor}`,
     );
-    this.#check(offset !== undefined, () => `${show(event)}: it has to name the position`);
+    this.#check(offset !== undefined, () => `${show(event)}: it must have a position`);
     if (isOfCommand) return this.#commandResumed(status, event.position);
     this.#check(
       !this.#hasResumed && replayed === this.#messages &&
@@ -284,20 +284,20 @@ export class Expectation {
 
   #subscribed(event: Seen): void {
     const command = this.#commands.shift();
-    if (!command) return this.#check(false, () => `an answer to nothing: ${show(event)}`);
+    if (!command) return this.#check(false, () => `an answer without a command: ${show(event)}`);
     const before = this.interest;
     const named = Interest.parse(command.deviceIds, 10);
     this.interest = command.action === "subscribe" ? before.with(named, 10) : before.without(named);
     this.#check(
       event.data === JSON.stringify({ device_ids: this.interest.items }),
-      () => `${show(event)}, and it is ${this.interest.items}`,
+      () => `${show(event)} instead of ${this.interest.items}`,
     );
     if (command.since !== undefined) this.#replaying = command;
     for (const [id, device] of this.#wanted()) {
       if (command.since !== undefined && named.matches(id)) {
         device.isInexact = true;
         const since = this.#valid(command.since);
-        // Of a cursor that is none the stream knows nothing new.
+        // An invalid cursor gives the stream no new position.
         if (since === undefined && before.matches(id)) continue;
         device.from = since;
         device.replay = [];
@@ -329,13 +329,13 @@ export class Expectation {
     this.#checkMissing(id, this.#missing(id, device, upTo), device.told);
   }
 
-  /** Up to here all is well; from now on what comes after it counts. */
+  /** Everything up to here is correct; from now on, only later messages count. */
   #settle(id: string, device: ExpectedDevice, upTo: number, isPartial = false): void {
     this.#checkMissing(id, this.#missing(id, device, upTo), isPartial ? Infinity : device.told);
     device.from = upTo;
   }
 
-  /** Of a replay with mode=latest: the newest of each device has come. */
+  /** Checks a replay with mode=latest: the newest message of each device has arrived. */
   #checkNewest(id: string, device: ExpectedDevice, upTo: number, isPartial: boolean): void {
     const newest = this.site.offsets(id, device.from!, upTo).at(-1);
     if (newest !== undefined && !device.seen.has(newest)) {
@@ -343,7 +343,10 @@ export class Expectation {
     }
   }
 
-  /** At most so many, and only what is no longer kept where part of it is said to be gone. */
+  /**
+   * At most `allowed` messages may be missing; if part of the replay is reported as gone, only
+   * those below the floor.
+   */
   #checkMissing(id: string, missing: readonly number[], allowed: number): void {
     const lost = allowed === Infinity
       ? missing.filter((offset) => offset >= this.site.floor)
@@ -351,7 +354,7 @@ export class Expectation {
     this.#check(lost.length === 0, () => `${lost} of ${id} are missing, floor ${this.site.floor}`);
   }
 
-  /** The offset of a cursor of this log; undefined where it is none. */
+  /** The offset of a cursor of this log; undefined if the cursor is not one. */
   #valid(cursor: string): number | undefined {
     const position = parseCursor(cursor);
     if (position?.epoch !== this.site.epoch.id) return undefined;

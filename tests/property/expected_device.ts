@@ -1,21 +1,21 @@
-/** One device of one client: what has come of it, and from where on it must. */
+/** One device of one client: what has arrived, and what must still arrive. */
 
 export class ExpectedDevice {
-  /** Everything after this offset has to come; undefined while nothing has. */
+  /** Everything after this offset must arrive; undefined while nothing must. */
   from: number | undefined;
   readonly seen = new Set<number>();
-  /** Of this connection: the last offset that came, and how many were told to be dropped. */
+  /** Of this connection: the last offset that arrived, and how many were reported as dropped. */
   last = 0;
   told = 0;
   sentAt = -Infinity;
   snapshot = 0;
-  /** Offsets that a command's replay has brought. */
+  /** Offsets that a command's replay has sent so far. */
   replay: number[] | undefined;
-  /** What a command's replay brought without an id: a resume from below brings it again. */
+  /** Sent by a command's replay, without an id: a resume from below sends it again. */
   withoutId: number[] = [];
-  /** What was told as dropped may be replayed by a command, or be out of the log. */
+  /** Messages reported as dropped may be replayed by a command, or be deleted from the log. */
   isInexact = false;
-  /** This connection has asked for its snapshot. */
+  /** This connection has requested the device's snapshot. */
   hasSnapshot = false;
 
   get newest(): number {

@@ -1,4 +1,4 @@
-/** A client's connection to our own server, of which a test plays the system and the client. */
+/** A client's connection to our own server; the test plays both the system and the client. */
 
 import type { Sink } from "../../broker/streams/sink.ts";
 import { SseSink } from "../../broker/streams/sse_sink.ts";
@@ -12,16 +12,18 @@ import { FakeConn } from "../kit/fake_conn.ts";
 import { parseWsFrame } from "../kit/received.ts";
 import { EventReader, type Stamp, type Wire, type WireOptions } from "./wire.ts";
 
-/** About as many bytes as a message has on the wire. */
+/** About the size of a message on the wire. */
 const FRAME_BYTES = 75;
-/** A byte counts as so many, so that two messages fill a socket and the tests need no megabytes. */
+/**
+ * A byte counts as this many, so that two messages fill a socket and the tests need no megabytes.
+ */
 const SCALE = 8_000;
 const BEAT_MS = 20_000;
 const MAX_MESSAGE_BYTES = 65_536;
 const HEAD = new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n");
 const decoder = new TextDecoder();
 
-/** Remembers what was known when bytes were written. */
+/** Remembers what the server knew when it wrote bytes. */
 class StampedConnection extends Connection {
   readonly #stamps: { readonly end: number; readonly stamp: Stamp }[] = [];
 
@@ -37,7 +39,9 @@ class StampedConnection extends Connection {
     super.write(bytes);
   }
 
-  /** Of what ends at this byte of the stream; to be asked in order. */
+  /**
+   * The stamp of the write that ends at or after this byte of the stream; to be called in order.
+   */
   stampOf(end: number): Stamp {
     while (this.#stamps[0]!.end < end) this.#stamps.shift();
     return this.#stamps[0]!.stamp;
@@ -57,7 +61,7 @@ class SmallEventOutput extends EventOutput {
 }
 
 interface Piece {
-  /** Of a WebSocket's frame; 0 of a chunk. */
+  /** The opcode of a WebSocket frame; 0 for a chunk. */
   readonly opcode: number;
   readonly payload: Uint8Array;
   readonly bytes: number;
@@ -68,7 +72,7 @@ export class ServerWire implements Wire {
   readonly #fake = new FakeConn();
   readonly #connection: StampedConnection;
   readonly #events: EventReader;
-  /** What came and is no whole frame or chunk yet, and what came before it. */
+  /** Bytes that arrived but do not complete a frame or chunk yet. */
   #rest: Uint8Array = new Uint8Array();
   #read = 0;
 
@@ -136,7 +140,7 @@ export class ServerWire implements Wire {
     else this.#fake.endSending();
   }
 
-  /** As StreamServer does. */
+  /** Like StreamServer. */
   async #followSocket(socket: ServerWebSocket): Promise<void> {
     const beats = setInterval(() => socket.beat(), BEAT_MS);
     const bytes = new Uint8Array(1_024);
@@ -154,7 +158,7 @@ export class ServerWire implements Wire {
   }
 }
 
-/** A server's frame: short enough for a length of two bytes. */
+/** A frame of a server, with a length of at most two bytes. */
 function nextFrame(bytes: Uint8Array): Piece | undefined {
   if (bytes.length < 4 && !(bytes.length >= 2 && bytes[1]! < 126)) return undefined;
   const short = bytes[1]!;

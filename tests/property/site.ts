@@ -1,4 +1,4 @@
-/** Instances with their hubs on one store, in virtual time; and the log as it truly is. */
+/** Instances with their hubs on one store, in virtual time; and the true log. */
 
 import { setImmediate } from "node:timers";
 import { Hub } from "../../broker/streams/hub.ts";
@@ -18,7 +18,7 @@ import { Weather } from "../broker/simulation/weather.ts";
 import { VirtualTimers } from "./virtual_timers.ts";
 
 export interface SiteOptions {
-  /** Of everything that is left to chance. */
+  /** The seed of everything random. */
   readonly seed: number;
   readonly instances: number;
   readonly retentionMs: number;
@@ -33,7 +33,7 @@ export class Instance {
   readonly hub: Hub;
   alive = true;
   serving = false;
-  /** Called when it is gone without a word. */
+  /** Called when the instance is killed without notice. */
   readonly onKilled = new Set<() => void>();
 
   constructor(site: Site, { retentionMs, recentMaxBytes }: SiteOptions) {
@@ -48,7 +48,7 @@ export class Instance {
       clock: this.process.clock,
     });
     this.hub = new Hub(this.fanout, {
-      // As for sockets, so for queues: see client_socket.ts.
+      // Small, like the sockets: see client_socket.ts.
       limits: { maxPerDevice: 1, maxBytes: 1_000_000 },
       keepaliveSeconds: 1,
       staleSeconds: 300,
@@ -64,7 +64,7 @@ export class Instance {
     this.hub[Symbol.dispose]();
   }
 
-  /** Ends as a program does that is told to. */
+  /** Ends like a program that is asked to stop. */
   drain(): void {
     this.alive = this.serving = false;
     this.hub.onReset("drain");
@@ -80,7 +80,7 @@ export class Site implements Disposable {
   readonly weather: Weather;
   readonly findings: Findings = new Findings();
   readonly instances: Instance[];
-  /** Devices and payloads by offset; the first place is empty. */
+  /** Devices and payloads by offset; the first element is empty. */
   readonly log: { readonly deviceId: string; readonly payload: string }[] = [
     { deviceId: "", payload: "" },
   ];
@@ -108,7 +108,7 @@ export class Site implements Disposable {
     return this.log.length - 1;
   }
 
-  /** Oldest offset that is kept; what is below may be gone. */
+  /** Oldest offset that is kept; messages below it may be gone. */
   get floor(): number {
     const head = this.store.get(HEAD);
     return head ? decodeHead(head.value).floor : 1;
@@ -120,7 +120,7 @@ export class Site implements Disposable {
     return head ? decodeHead(head.value).next - 1 : 0;
   }
 
-  /** The log's one epoch. */
+  /** The only epoch of the log. */
   get epoch(): Epoch {
     const head = this.store.get(HEAD);
     return new Epoch(head ? decodeHead(head.value).epoch : "none");
@@ -149,24 +149,24 @@ export class Site implements Disposable {
     await instance.fanout.publish(entries).catch(() => {});
   }
 
-  /** In place of one that is gone another one starts. */
+  /** Replaces an instance that is gone by a new one. */
   replace(index: number): void {
     this.instances[index] = new Instance(this, this.options);
   }
 
-  /** Lets time pass; until something is wrong, at the longest. */
+  /** Lets time pass, or stops early at the first error. */
   async pass(ms: number): Promise<void> {
     await this.until(() => false, ms);
   }
 
-  /** Lets time pass until `done`, and as much as `limitMs` at the most. */
+  /** Lets time pass until `done`, at most `limitMs`. */
   async until(done: () => boolean, limitMs = 60_000): Promise<void> {
-    // What was done meanwhile takes effect before anything else is due.
+    // What was done before takes effect before anything else is due.
     await new Promise<void>((resolve) => setImmediate(resolve));
     await this.scheduler.run(() => this.findings.any || done(), limitMs);
   }
 
-  /** What is stored is in the log, whether or not the instance that stored it comes to know. */
+  /** Stored messages are in the log, whether or not the instance that stored them learns of it. */
   #note({ sets }: KvCommit): void {
     for (const { key, value } of sets) {
       if (key[0] !== "log") continue;

@@ -1,12 +1,12 @@
-/** Whatever publishers, clients, networks and instances do: each client sees what it must. */
+/** Whatever publishers, clients, networks and instances do, each client sees what it must. */
 
 import fc from "fast-check";
 import { Client, type ClientPlan } from "./client.ts";
 import { DEVICES, Site } from "./site.ts";
 
-/** How many courses of events are tried; where it is set, other ones each time. */
+/** How many sequences of events are tried; if set, different ones each time. */
 const RUNS = Deno.env.get("PROPERTY_RUNS");
-/** `seed` or `seed/path` of a failure, to see it again; failures tell both. */
+/** `seed` or `seed/path` of a failure, to reproduce it; failures print both. */
 const [SEED = RUNS ? undefined : "1", PATH] = Deno.env.get("PROPERTY_SEED")?.split("/") ?? [];
 
 const CLIENTS = 4;
@@ -22,7 +22,7 @@ const plan: fc.Arbitrary<ClientPlan> = fc.record({
 });
 
 const index = fc.nat(11);
-/** What happens next; numbers name a client, an instance or a device by what is left over. */
+/** What happens next; numbers name a client, an instance or a device, modulo their count. */
 const action = fc.oneof(
   {
     weight: 6,
@@ -70,7 +70,7 @@ const course = fc.record({
 });
 type Course = typeof course extends fc.Arbitrary<infer T> ? T : never;
 
-/** What is wrong with it; nothing as a rule. */
+/** Returns the errors of a run; normally none. */
 async function run({ options, plans, actions }: Course): Promise<readonly string[]> {
   using site = new Site(options);
   const { findings, instances } = site;
@@ -121,7 +121,7 @@ function perform(site: Site, clients: readonly Client[], action: Action): void {
 
 const named = (i: number) => [...DEVICES, "B*"][i % (DEVICES.length + 1)]!;
 
-/** Everybody is connected and reads; the last messages come, and nothing more. */
+/** Every client is connected and reads; the last messages arrive, and nothing after them. */
 async function settle(site: Site, clients: readonly Client[]): Promise<void> {
   const { instances } = site;
   await site.until(() => instances.every(({ serving }) => serving));
@@ -132,7 +132,7 @@ async function settle(site: Site, clients: readonly Client[]): Promise<void> {
   };
   await site.until(connected);
   void site.publish(instances[0]!, DEVICES);
-  // What instances that are gone had sent arrives, and pings do, and what should not.
+  // Messages of instances that are gone arrive, and pings, and anything that should not.
   await site.pass(1_500);
   await site.until(() =>
     instances.every(({ fanout }) => fanout.pending === 0) &&
@@ -141,7 +141,7 @@ async function settle(site: Site, clients: readonly Client[]): Promise<void> {
   await site.pass(1_000);
 }
 
-Deno.test("every client sees what it must, whatever becomes of networks and instances", async () => {
+Deno.test("every client sees what it must, whatever happens to networks and instances", async () => {
   const property = fc.asyncProperty(course, async (course) => {
     const findings = await run(course);
     if (findings.length > 0) throw new Error(findings.slice(0, 3).join("\n"));

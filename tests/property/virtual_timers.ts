@@ -1,8 +1,8 @@
-/** Timers of the whole program on a scheduler's time: nothing waits for real. */
+/** Replaces all timers of the program by virtual time: nothing waits in real time. */
 
 import type { Scheduler } from "../broker/simulation/scheduler.ts";
 
-/** In force until it is disposed of. */
+/** In effect until it is disposed of. */
 export class VirtualTimers implements Disposable {
   readonly #real = {
     setTimeout: globalThis.setTimeout,
@@ -35,7 +35,7 @@ export class VirtualTimers implements Disposable {
       action();
       return true;
     };
-    // A timer of no length still comes after what is due now.
+    // A timer of zero length still runs after what is due now.
     this.scheduler.after(Math.max(ms, 0.01), due);
     return id;
   }

@@ -1,4 +1,4 @@
-/** What lies between a client and the session that its instance has for it. */
+/** The connection between a client and its session on an instance. */
 
 import type { Sink } from "../../broker/streams/sink.ts";
 import { SseSink } from "../../broker/streams/sse_sink.ts";
@@ -19,10 +19,10 @@ export interface WireOptions {
   readonly eager: () => boolean;
   readonly stamp: () => Stamp;
   readonly onEvent: (event: Received & Stamp) => void;
-  /** SSE: the position that the stream begins with; undefined where it tells none. */
+  /** SSE: the position at the start of the stream; undefined if it sends none. */
   readonly onBegin: (id: string | undefined) => void;
   readonly onCommand: (text: string) => void;
-  /** The connection is gone, whoever ended it. */
+  /** The connection is gone, no matter which side ended it. */
   readonly onGone: () => void;
 }
 
@@ -30,13 +30,13 @@ export interface Wire {
   readonly sink: Sink;
   /** The client sends a command, on a WebSocket. */
   send(command: string): void;
-  /** The client reads what about so many frames are; all from now on where it is `Infinity`. */
+  /** The client reads about this many frames; with `Infinity`, everything from now on. */
   read(frames: number): void;
   /** The network breaks: what was not read is gone. */
   cut(): void;
 }
 
-/** Takes an event stream apart, as text comes. */
+/** Parses an event stream as its text arrives. */
 export class EventReader {
   readonly #parser = new SseParser();
   #isFirst = true;
@@ -51,7 +51,7 @@ export class EventReader {
   }
 }
 
-/** A WebSocket of Deno's. */
+/** Deno's own WebSocket. */
 export class FallbackSocket implements Wire {
   readonly sink: Sink;
   readonly #socket: ClientSocket;
@@ -80,7 +80,7 @@ export class FallbackSocket implements Wire {
   }
 }
 
-/** An event stream that Deno writes; its client reads at once. */
+/** An event stream served by Deno; its client reads at once. */
 export class FallbackEvents implements Wire {
   readonly sink: Sink;
   #isCut = false;

@@ -1,4 +1,4 @@
-/** Failures of a request: what the client gets, and what the log says. */
+/** Failures of a request: what the client gets, and what is logged. */
 
 import assert from "node:assert/strict";
 import { configure } from "@logtape/logtape";
@@ -8,7 +8,7 @@ import { closeLog, FORMATS, LOG_LIMIT } from "../../telemetry/log.ts";
 import { LogLimit } from "../../telemetry/log_limit.ts";
 import { Rig } from "./rig.ts";
 
-/** The log's lines while `run` asks a server whose deliveries fail. */
+/** The lines logged while `run` uses a server whose deliveries fail. */
 async function logOf(fail: () => never, run: (rig: Rig) => Promise<void>): Promise<string[]> {
   const lines: string[] = [];
   await configure({
@@ -31,7 +31,7 @@ async function logOf(fail: () => never, run: (rig: Rig) => Promise<void>): Promi
   return lines;
 }
 
-Deno.test("a mistake of ours is a 500 that tells nothing, and a line with its stack and no query", async () => {
+Deno.test("an internal error is a 500 without details, logged with its stack and without the query", async () => {
   const lines = await logOf(() => {
     const cause = new RangeError("http://host/?token=hidden");
     throw new TypeError("cannot read this", { cause });
@@ -53,7 +53,7 @@ Deno.test("a mistake of ours is a 500 that tells nothing, and a line with its st
   assert.doesNotMatch(message, /hidden/);
 });
 
-Deno.test("a mistake of ours that is met again and again does not fill the log", async () => {
+Deno.test("a repeated internal error does not fill the log", async () => {
   const lines = await logOf(() => {
     throw new TypeError("cannot read this");
   }, async (rig) => {
@@ -64,7 +64,7 @@ Deno.test("a mistake of ours that is met again and again does not fill the log",
   assert.ok(lines.length > 0 && lines.length <= LOG_LIMIT.maxLines, `${lines.length}`);
 });
 
-Deno.test("a store that is away is a 503, and a line without a stack", async () => {
+Deno.test("an unavailable store is a 503, logged without a stack", async () => {
   const lines = await logOf(() => {
     throw new StoreFailure("no answer from http://kv/?token=hidden");
   }, async (rig) => {

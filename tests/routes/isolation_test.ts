@@ -1,4 +1,4 @@
-/** A token for device A never shows anything of device B: one test by route and trick. */
+/** A token for device A never shows anything of device B: one test for each route and trick. */
 
 import assert from "node:assert/strict";
 import { configure, type LogRecord, reset } from "@logtape/logtape";
@@ -8,7 +8,7 @@ import { everyServer, type Rig, type StartRig } from "./rig.ts";
 import { bearer, posted, SECRET, sign } from "./signed.ts";
 
 const env = { AUTH_JWT_SECRET: SECRET, STALE_SECONDS: "1" };
-/** Stands in everything that B sends, and in its name. */
+/** Part of everything that B sends, and of its name. */
 const MARK = "b-secret";
 const B = `${MARK}-device`;
 const ofB = (n: number) => JSON.stringify({ device_id: B, n, uuid: `${MARK}-${n}` });
@@ -18,11 +18,11 @@ const token = (scope = "stream") => sign({ scope, device_ids: ["A", "a-*"], sub:
 interface Prepared {
   readonly rig: Rig;
   readonly text: string;
-  /** A cursor from before anything of B. */
+  /** A cursor from before any message of B. */
   readonly since: string;
 }
 
-/** One that has messages of A and of B. */
+/** A rig with messages of A and of B. */
 async function prepared(start: StartRig): Promise<Prepared & AsyncDisposable> {
   const rig = await start({ env, publish: () => Promise.resolve() });
   const since = rig.cursor;
@@ -84,7 +84,7 @@ for (const transport of ["ws", "sse"] as const) {
     });
   });
 
-  everyServer.test(`${transport}: no query gets at what is not granted`, async ({ start, t }) => {
+  everyServer.test(`${transport}: no query reaches what is not granted`, async ({ start, t }) => {
     await using ready = await prepared(start);
     const { rig, text } = ready;
     const tricks = [
@@ -109,7 +109,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-everyServer.test("no command of a WebSocket gets at what is not granted", async ({ start, t }) => {
+everyServer.test("no command of a WebSocket reaches what is not granted", async ({ start, t }) => {
   await using ready = await prepared(start);
   const { rig, text, since } = ready;
   const tricks = [[B], ["A", B], [`A,${B}`], [` ${B}`], [`${MARK}*`], ["b*"], ["*", B]];
@@ -122,7 +122,7 @@ everyServer.test("no command of a WebSocket gets at what is not granted", async 
       rig.publish(B, ofB(20));
       rig.publish("A", 21);
       await client.waitFor(({ data }) => data.includes('"n":21'));
-      // The error tells no more than that.
+      // The error reveals nothing more.
       assert.ok(client.events.items.every(({ data }) => !data.includes('"n":20')));
       client.send({ action: "unsubscribe", device_ids });
       const { data: left } = await client.waitForEvent("subscribed");
@@ -131,7 +131,7 @@ everyServer.test("no command of a WebSocket gets at what is not granted", async 
   }
 });
 
-everyServer.test("no route of devices tells of one that is not granted, not even whether it is there", async ({ start, t }) => {
+everyServer.test("no device route reveals a device that is not granted, not even whether it exists", async ({ start, t }) => {
   await using ready = await prepared(start);
   const { rig, text, since } = ready;
   const unknown = B.replace("device", "nobody");
@@ -161,7 +161,7 @@ everyServer.test("no route of devices tells of one that is not granted, not even
   }
 });
 
-everyServer.test("figures are counts: of the cluster and for operators, too", async ({ start }) => {
+everyServer.test("statistics contain only counts, also for the cluster and for operators", async ({ start }) => {
   const figures = { messages: 3, subscribers: 1, devices: 2, sent: 0, sources: [] };
   const instances = new Instances(undefined, { id: B, figures: () => figures as never });
   await using rig = await start({ env, instances });
@@ -186,7 +186,7 @@ everyServer.test("figures are counts: of the cluster and for operators, too", as
     }
   }
   const metrics = await rig.fetch("/metrics", bearer(await token("admin")));
-  assert.ok(!(await metrics.text()).includes(B), "no label is a device");
+  assert.ok(!(await metrics.text()).includes(B), "no label names a device");
 });
 
 everyServer.test("nothing is sent to a device that is not granted", async ({ start, t }) => {
@@ -217,7 +217,7 @@ everyServer.test("nothing is sent to a device that is not granted", async ({ sta
       assert.equal(response.status, 403, await response.text());
     });
   }
-  // A prefix grants no topic above or beside that of its devices.
+  // A prefix grants no topic other than those of its devices.
   for (const id of ["a-%2F%23", "a-%2B", "a-1%2F%2B"]) {
     const response = await rig.fetch(`/api/v1/devices/${id}/commands`, posted({}, text));
     await response.body?.cancel();
@@ -229,7 +229,7 @@ everyServer.test("nothing is sent to a device that is not granted", async ({ sta
   assert.deepEqual([own.status, sent], [200, ["bombercat/commands/a-1"]]);
 });
 
-everyServer.test("neither a token nor a payload gets into the log, whatever goes wrong", async ({ start }) => {
+everyServer.test("neither a token nor a payload is logged, whatever goes wrong", async ({ start }) => {
   const records: LogRecord[] = [];
   await configure({
     reset: true,

@@ -1,4 +1,4 @@
-/** HTTP by hand, for what fetch() and WebSocket will not send or show. */
+/** Raw HTTP, for what fetch() and WebSocket do not send or show. */
 
 import { concat as concatAll } from "../../lib/bytes.ts";
 import { type Address, connect } from "../kit/clients/connect.ts";
@@ -16,7 +16,7 @@ export class RawConnection implements AsyncDisposable {
     return new RawConnection(await connect(typeof to === "number" ? { port: to } : to));
   }
 
-  /** Sends a request without a body; `lines` are its headers beside Host. */
+  /** Sends a request without a body; `lines` are its headers besides Host. */
   async request(target: string, lines: readonly string[] = [], method = "GET"): Promise<void> {
     const head = [`${method} ${target} HTTP/1.1`, "Host: 127.0.0.1", ...lines];
     await this.write(new TextEncoder().encode(head.join("\r\n") + "\r\n\r\n"));
@@ -41,12 +41,12 @@ export class RawConnection implements AsyncDisposable {
     return { status: Number(first!.split(" ")[1]), headers };
   }
 
-  /** The next bytes, so many. */
+  /** The next `length` bytes. */
   bytes(length: number): Promise<Uint8Array> {
     return this.readUntil((bytes) => bytes.length < length ? undefined : length);
   }
 
-  /** Sends no more, and still reads. */
+  /** Closes the sending side; reading continues. */
   async closeWrite(): Promise<void> {
     await this.conn.closeWrite();
   }
@@ -72,7 +72,7 @@ export class RawConnection implements AsyncDisposable {
     return { opcode: head[0]! & 0x0f, payload };
   }
 
-  /** The code of the server's close frame, 1005 where it has none; other frames are passed over. */
+  /** The code of the server's close frame, 1005 if it has none; other frames are skipped. */
   async closeCode(): Promise<number | undefined> {
     for (let frame = await this.frame(); frame; frame = await this.frame()) {
       if (frame.opcode !== 8) continue;
@@ -82,7 +82,7 @@ export class RawConnection implements AsyncDisposable {
     return undefined;
   }
 
-  /** Resolves at the pong of a ping; what comes before it is passed over. */
+  /** Resolves at the pong of a ping; frames before it are skipped. */
   async pong(text: string): Promise<void> {
     for (;;) {
       const frame = await this.frame();
@@ -103,7 +103,7 @@ export class RawConnection implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  /** Takes off as many bytes as `complete` says, once it does. */
+  /** Removes and returns as many bytes as `complete` says, once it does. */
   private async readUntil(
     complete: (bytes: Uint8Array) => number | undefined,
   ): Promise<Uint8Array> {
@@ -138,7 +138,7 @@ export const HANDSHAKE: readonly string[] = [
 export interface FrameOptions {
   readonly opcode?: number;
   readonly fin?: boolean;
-  /** Declared in place of the payload's own length. */
+  /** Declared instead of the payload's own length. */
   readonly length?: number;
   /** Reserved bits, 0 to 7. */
   readonly rsv?: number;

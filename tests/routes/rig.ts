@@ -1,4 +1,4 @@
-/** The routes on a server of Telecast's, over a fanout in memory: all but the sources. */
+/** The routes on a Telecast server, over a fanout in memory: everything except the sources. */
 
 import { Companies } from "../../broker/cluster/companies.ts";
 import { Revocations } from "../../broker/cluster/revocations.ts";
@@ -46,16 +46,16 @@ export class Rig implements AsyncDisposable {
   readonly app: ReturnType<typeof createApp>;
   readonly health = new Health();
   readonly revocations: Revocations;
-  /** Where what comes in is queued; nobody works on it. */
+  /** The queue of inbound messages; nothing processes it. */
   readonly work: KvClient;
   readonly inbound: InboundServer;
   /** Whether there is room for more work. */
   admits = true;
   /** Devices of the messages that were dropped, one entry for each message. */
   readonly drops: string[] = [];
-  /** Every route that there is. */
+  /** Every route. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
-  /** For fetch(): it trusts the server's certificate. Undefined where there is none. */
+  /** For fetch(): it trusts the server's certificate. Undefined if there is none. */
   readonly client: Deno.HttpClient | undefined;
   #server: RunningServer | undefined;
 
@@ -123,7 +123,7 @@ export class Rig implements AsyncDisposable {
     return this.served.kind;
   }
 
-  /** For bare sockets. */
+  /** For raw sockets. */
   get address(): Address {
     return { port: this.port, ca: this.served.ca };
   }
@@ -177,7 +177,7 @@ export class Rig implements AsyncDisposable {
     return transport === "ws" ? this.ws(query) : this.sse(query);
   }
 
-  /** Opens a stream whose client reads only when it is told to. */
+  /** Opens a stream whose client reads only when told to. */
   async slow(transport: "ws" | "sse", query: string): Promise<SlowClient> {
     const before = this.hub.totals[transport].connections;
     const client = await SlowClient.open({ ...this.address, transport, query });
@@ -221,8 +221,8 @@ export interface OnServer {
 }
 
 /**
- * Tests that run on each server there is: of what depends on how bytes come and go, of limits, and
- * of who may see what. CONTRIBUTING.md says when to use it.
+ * Tests that run on each server: for what depends on I/O, on limits, and on access control.
+ * CONTRIBUTING.md says when to use it.
  */
 export const everyServer = {
   test(title: string, run: (on: OnServer) => Promise<void>): void {
@@ -235,9 +235,9 @@ export const everyServer = {
   },
 };
 
-/** Messages that flow while a test looks at something else; ends when it is disposed of. */
+/** Messages that flow while a test examines something else; ends when it is disposed of. */
 export class Flow implements AsyncDisposable {
-  /** How many rounds went out; each is a message of every device, with that number. */
+  /** Number of rounds published; each is a message of every device, with that number. */
   rounds = 0;
   #stopped = false;
   readonly #running: Promise<void>;
@@ -255,13 +255,13 @@ export class Flow implements AsyncDisposable {
     while (!this.#stopped) {
       this.rounds++;
       for (const id of this.devices) this.rig.publish(id, this.rounds);
-      // From a timer as from a promise: both ways in which messages come between two steps.
+      // From a timer and from a promise: both ways in which messages arrive between two steps.
       await (this.rounds % 4 === 0 ? new Promise((resolve) => setTimeout(resolve)) : undefined);
     }
   }
 }
 
-/** A test that waits for time to pass: on both transports of every server at once. */
+/** A test that waits for time to pass: it runs on both transports of every server at once. */
 export function onBoth(
   title: string,
   run: (transport: "ws" | "sse", start: StartRig) => Promise<void>,
@@ -274,13 +274,13 @@ export function onBoth(
         })
       )
     );
-    // Each ends before the test does, also where another has failed.
+    // Each ends before the test does, even if another has failed.
     const failed = (await Promise.allSettled(runs)).find(({ status }) => status === "rejected");
     if (failed) throw (failed as PromiseRejectedResult).reason;
   });
 }
 
-/** Runs with chance from a seed, which a failure names. */
+/** Runs with random numbers from a seed, which a failure names. */
 export async function seeded(
   run: (below: (limit: number) => number) => Promise<void>,
   seed: number = 1 + Date.now() % 1_000_000_000,
@@ -293,7 +293,7 @@ export async function seeded(
   }
 }
 
-/** A payload that tells its device and number. */
+/** A payload with its device and number. */
 export function numbered(deviceId: string, n: number): string {
   return JSON.stringify({ device_id: deviceId, n });
 }

@@ -10,7 +10,7 @@ import { TempDir } from "../kit/temp_dir.ts";
 /**
  * - `server`: what `main.ts` starts by default.
  * - `tls`: the same with TLS_CERT_PATH and TLS_KEY_PATH, which puts the guard in front of it.
- * - `fallback`: what `serve.ts` gives to `deno serve`, and what programs do that embed Telecast.
+ * - `fallback`: Deno's server, as `serve.ts` for `deno serve` and programs that embed Telecast use.
  */
 export type ServerKind = "server" | "tls" | "fallback";
 
@@ -23,7 +23,7 @@ export class ServerConfig implements AsyncDisposable {
   private constructor(
     readonly kind: ServerKind,
     readonly config: Config,
-    /** PEM; undefined where connections are not encrypted. */
+    /** PEM; undefined if connections are not encrypted. */
     readonly ca: string | undefined,
     private readonly files: TempDir | undefined,
   ) {}

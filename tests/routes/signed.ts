@@ -1,4 +1,4 @@
-/** Tokens of tests. */
+/** Tokens for tests. */
 
 import { type JWTPayload, SignJWT } from "jose";
 
@@ -20,5 +20,5 @@ export const posted = (body: unknown, token: string): RequestInit => ({
   ...bearer(token),
 });
 
-/** Seconds since 1970, now and later. */
+/** Seconds since 1970, now or later. */
 export const seconds = (later = 0) => Math.floor(Date.now() / 1000) + later;

@@ -1,4 +1,4 @@
-/** What a stranger sends fills no log, and no token gets into one. */
+/** Requests from strangers do not fill the log, and no token is logged. */
 
 import assert from "node:assert/strict";
 import { connect } from "node:http2";
@@ -17,7 +17,7 @@ const TARGETS = [
   "/nope?access_token=secret",
 ];
 
-/** Every line that is logged while it runs. */
+/** Every line that is logged while `run` runs. */
 async function linesOf(run: () => Promise<void>): Promise<string[]> {
   const lines: string[] = [];
   await configure({
@@ -49,7 +49,7 @@ const write = (connection: RawConnection, text: string) =>
   connection.write(new TextEncoder().encode(text));
 
 for (const server of SERVER_KINDS) {
-  Deno.test(`${server}: a Host that is none is 400 without a line, on every route`, async () => {
+  Deno.test(`${server}: an invalid Host gets 400 without a log line, on every route`, async () => {
     const lines = await linesOf(async () => {
       await using rig = await Rig.start({ server });
       for (const host of HOSTS) {
@@ -66,7 +66,7 @@ for (const server of SERVER_KINDS) {
     assert.deepEqual(lines, []);
   });
 
-  Deno.test(`${server}: a body that breaks off, or has no good chunks, is 400 without a line`, async () => {
+  Deno.test(`${server}: a truncated or malformed body gets 400 without a log line`, async () => {
     const lines = await linesOf(async () => {
       await using rig = await Rig.start({ server });
       for (
@@ -89,7 +89,7 @@ for (const server of SERVER_KINDS) {
     assert.deepEqual(lines, []);
   });
 
-  Deno.test(`${server}: who connects again and again, and whose requests fail, fills no log`, async () => {
+  Deno.test(`${server}: a client that reconnects repeatedly, or whose requests fail, does not fill the log`, async () => {
     const started = performance.now();
     const lines = await linesOf(async () => {
       await using rig = await Rig.start({
@@ -112,17 +112,17 @@ for (const server of SERVER_KINDS) {
         assert.equal(response.status, 500);
       }
     });
-    // Of the 1,100 that there would be; the servers share what is allowed in 10 s.
+    // Out of 1,100 without a limit; the servers share what is allowed in 10 s.
     const windows = 2 + Math.floor((performance.now() - started) / 10_000);
     assert.ok(lines.length < 250 * windows, `${lines.length} lines`);
     assert.equal(lines.find((line) => line.includes("secret")), undefined);
-    // Ten lines of failures, whatever failed: of the next server there may be none.
+    // Ten failure lines in total are logged; none may be left for the next server.
     if (server !== SERVER_KINDS[0]) return;
     assert.match(lines.join("\n"), /GET \/api\/v1\/stats failed: .*http:\/\/…@a\/b\?…/);
   });
 }
 
-Deno.test("an authority of HTTP/2 that is none is 400 without a line", async () => {
+Deno.test("an invalid authority of HTTP/2 gets 400 without a log line", async () => {
   const lines = await linesOf(async () => {
     await using rig = await Rig.start();
     const session = connect(rig.url);

@@ -11,7 +11,7 @@ class Kit implements Disposable {
   readonly time = new VirtualTime();
   readonly fake = new FakeConn();
   readonly connection = new Connection(this.fake.conn);
-  /** How often it told that it is closed. */
+  /** How often it reported that it is closed. */
   closed = 0;
 
   constructor() {
@@ -28,7 +28,7 @@ class Kit implements Disposable {
   }
 }
 
-Deno.test("Connection writes in order to a socket that takes one byte at a time, and counts what it took", async () => {
+Deno.test("Connection writes in order to a socket that takes one byte at a time, and counts the bytes taken", async () => {
   using kit = new Kit();
   kit.fake.atOnce = 1;
   const { connection } = kit;
@@ -61,7 +61,7 @@ Deno.test("Connection keeps what a socket does not take, and writes it once it d
   assert.equal(kit.written, `x${"a".repeat(300_000)}yz`);
 });
 
-Deno.test("Connection ends: all that was written goes out, then its sending side closes, and it waits for the client's", async () => {
+Deno.test("Connection.end() sends what was written, closes its sending side, and waits for the client's", async () => {
   using kit = new Kit();
   const { fake, connection } = kit;
   fake.room = 0;
@@ -83,26 +83,26 @@ Deno.test("Connection ends: all that was written goes out, then its sending side
   await connection.closed;
 });
 
-Deno.test("Connection ends within 2 s where the client takes nothing of the rest", async () => {
+Deno.test("Connection closes 2 s after end() if the client reads nothing of the rest", async () => {
   using kit = new Kit();
   const { fake, connection } = kit;
   fake.room = 5;
   connection.write(new Uint8Array(100));
   await kit.time.settle();
   connection.end();
-  assert.ok(await kit.time.until(() => fake.closed, 2_001), "it lingers on");
+  assert.ok(await kit.time.until(() => fake.closed, 2_001), "still lingering");
   assert.ok(kit.time.now >= 2_000);
   assert.deepEqual([kit.closed, connection.buffered], [1, 0]);
 });
 
-Deno.test("Connection ends within 2 s where the client has read all and stays", async () => {
+Deno.test("Connection closes soon after end() if the client has read everything and stays connected", async () => {
   using kit = new Kit();
   kit.connection.write(new Uint8Array(100));
   kit.connection.end();
-  assert.ok(await kit.time.until(() => kit.fake.closed, 4_001), "it lingers on");
+  assert.ok(await kit.time.until(() => kit.fake.closed, 4_001), "still lingering");
 });
 
-Deno.test("Connection lets a slow client read the rest, but not for ever", async () => {
+Deno.test("Connection lets a slow client read the rest, but not forever", async () => {
   using kit = new Kit();
   const { fake, connection } = kit;
   fake.room = 0;
@@ -124,12 +124,12 @@ Deno.test("Connection lets a slow client read the rest, but not for ever", async
   const timer = setInterval(() => trickle.fake.room = 1, 1_900);
   assert.ok(
     await trickle.time.until(() => trickle.fake.closed, 60_001),
-    "a byte at a time for ever",
+    "it waits forever for a byte at a time",
   );
   clearInterval(timer);
 });
 
-Deno.test("Connection closes at a reset, whether it reads or writes", async () => {
+Deno.test("Connection closes on a reset, while it reads or writes", async () => {
   using reading = new Kit();
   const read = reading.connection.read(new Uint8Array(10));
   reading.fake.reset();
@@ -145,7 +145,7 @@ Deno.test("Connection closes at a reset, whether it reads or writes", async () =
   assert.equal(writing.closed, 1);
 });
 
-Deno.test("Connection goes on writing to a client that closed its sending side", async () => {
+Deno.test("Connection keeps writing to a client that closed its sending side", async () => {
   using kit = new Kit();
   const { fake, connection } = kit;
   fake.send(bytesOf("last words"));
@@ -159,7 +159,7 @@ Deno.test("Connection goes on writing to a client that closed its sending side",
   assert.equal(kit.written, "heard");
   connection.end();
   await kit.time.settle();
-  assert.equal(kit.closed, 1, "there is nobody to wait for");
+  assert.equal(kit.closed, 1, "nothing is left to wait for");
 });
 
 Deno.test("Connection writes the rest to a client that closed its sending side while it ends", async () => {
@@ -193,7 +193,7 @@ Deno.test("Connection closes once, and reads and writes nothing afterwards", asy
   assert.equal(fake.sentEnd, false);
 });
 
-Deno.test("Connection reads what comes now and then at once", async () => {
+Deno.test("Connection reads occasional input immediately", async () => {
   using kit = new Kit();
   const into = new Uint8Array(1_024);
   for (let second = 0; second < 600; second++) {

@@ -1,4 +1,4 @@
-/** Limits at their default times, over real sockets; only the clock is the test's. */
+/** Limits at their default times, over real sockets; only the clock is virtual. */
 
 import assert from "node:assert/strict";
 import { configOf } from "../kit/config.ts";
@@ -9,12 +9,12 @@ import { Rig } from "../routes/rig.ts";
 import { VirtualTime } from "./virtual_time.ts";
 
 const { keepaliveSeconds, limits: { handshakeSeconds, writeSeconds } } = configOf();
-/** Between two pings of the protocol, and between two comments: proxies wait for 60 s. */
+/** Between two protocol pings, and between two comments: proxies wait for 60 s. */
 const BEAT_SECONDS = 20;
-/** What is looked at once a second is seen within one. */
+/** A check runs once a second, so an event is seen within a second. */
 const LOOK_MS = 1_000;
 const STREAM = "/api/v1/stream?device_ids=A";
-/** Whatever time it is for the program. */
+/** Real time, independent of the program's. */
 const realTimeout = globalThis.setTimeout;
 const realNow = performance.now.bind(performance);
 
@@ -25,15 +25,15 @@ async function inVirtualTime(run: (rig: Rig, time: VirtualTime) => Promise<void>
   await run(rig, time);
 }
 
-/** Waits for the network, while the program's time stands still. */
+/** Waits for the network while the program's clock stands still. */
 async function arrives(what: string, check: () => boolean): Promise<void> {
   for (const start = realNow(); !check();) {
-    if (realNow() - start > PATIENCE_MS) throw new Error(`${what}: it does not arrive`);
+    if (realNow() - start > PATIENCE_MS) throw new Error(`${what}: did not arrive`);
     await new Promise((resolve) => realTimeout(resolve, 1));
   }
 }
 
-/** A bare client that reads all that comes, unless it is told not to. */
+/** A raw client that reads everything, unless told not to. */
 class Client implements Disposable {
   text = "";
   isEnded = false;
@@ -51,7 +51,7 @@ class Client implements Disposable {
     for (let sent = 0; sent < bytes.length;) sent += await this.conn.write(bytes.subarray(sent));
   }
 
-  /** How often `part` has come. */
+  /** How often `part` was received. */
   count(part: string): number {
     return this.text.split(part).length - 1;
   }
@@ -75,14 +75,14 @@ class Client implements Disposable {
 const handshake = [`GET ${STREAM} HTTP/1.1`, "Host: a", ...HANDSHAKE, "", ""];
 const events = [`GET ${STREAM} HTTP/1.1`, "Host: a", "", ""];
 
-Deno.test("by default a quiet WebSocket gets a ping every 20 s, and is closed where it leaves one unanswered", async () => {
+Deno.test("by default a quiet WebSocket gets a ping every 20 s, and is closed if it does not answer one", async () => {
   await inVirtualTime(async (rig, time) => {
     using client = await Client.open(rig, handshake);
     await arrives("the session", () => rig.hub.sessions.size === 1);
     const pings = () => client.count("\x89\x00");
     for (let n = 1; n <= 5; n++) {
       await time.pass(BEAT_SECONDS * 1000 - LOOK_MS);
-      // The answer comes behind all that was sent before.
+      // The pong follows everything sent before it.
       await client.send(frame(`echo ${n}`, { opcode: 9 }));
       await arrives("the pong", () => client.text.includes(`echo ${n}`));
       assert.equal(pings(), n - 1);
@@ -98,7 +98,7 @@ Deno.test("by default a quiet WebSocket gets a ping every 20 s, and is closed wh
   });
 });
 
-Deno.test("100 errors a minute are borne in every minute, one more closes", async () => {
+Deno.test("100 errors a minute are tolerated, one more closes the WebSocket", async () => {
   await inVirtualTime(async (rig, time) => {
     using client = await Client.open(rig, handshake);
     await arrives("the session", () => rig.hub.sessions.size === 1);
@@ -149,7 +149,7 @@ Deno.test("by default a client that has not sent its request after 10 s is close
 });
 
 for (const [transport, lines] of [["ws", handshake], ["sse", events]] as const) {
-  Deno.test(`${transport}: by default a client that reads nothing is closed after 60 s, though as often it is sent a ping`, async () => {
+  Deno.test(`${transport}: by default a client that reads nothing is closed after 60 s, although a ping is sent as often`, async () => {
     await inVirtualTime(async (rig, time) => {
       assert.deepEqual([writeSeconds, keepaliveSeconds], [60, 60]);
       using _client = await Client.open(rig, lines, { reads: false });
@@ -163,7 +163,7 @@ for (const [transport, lines] of [["ws", handshake], ["sse", events]] as const) 
         await time.pass(10);
       }
       await time.pass((writeSeconds - 1) * 1000);
-      // A WebSocket that answers no ping of the protocol is closed before.
+      // A WebSocket that answers no protocol ping is closed earlier.
       if (transport === "sse") assert.equal(session!.closed, false);
       await time.pass((writeSeconds + 2) * 1000);
       assert.equal(session!.closed, true);

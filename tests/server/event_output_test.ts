@@ -40,7 +40,7 @@ class Kit implements Disposable {
   }
 }
 
-Deno.test("EventOutput writes what came before the head behind it, and counts it meanwhile", async () => {
+Deno.test("EventOutput holds what is written before the head, counts it, and writes it after the head", async () => {
   using kit = new Kit();
   kit.write("data: 1\n\n");
   assert.equal(kit.output.buffered, chunk("data: 1\n\n").length);
@@ -51,7 +51,7 @@ Deno.test("EventOutput writes what came before the head behind it, and counts it
   assert.deepEqual([kit.output.buffered, kit.output.taken], [0, kit.written.length]);
 });
 
-Deno.test("EventOutput ends with the last chunk, whole at a socket of one byte at a time", async () => {
+Deno.test("EventOutput ends with the last chunk, also on a socket that takes one byte at a time", async () => {
   using kit = new Kit();
   kit.fake.atOnce = 1;
   kit.start();
@@ -67,7 +67,7 @@ Deno.test("EventOutput ends with the last chunk, whole at a socket of one byte a
   assert.equal(kit.gone, 1);
 });
 
-Deno.test("EventOutput that ended before its head is whole all the same", async () => {
+Deno.test("EventOutput that ended before its head is still written completely", async () => {
   using kit = new Kit();
   kit.write("data: 1\n\n");
   kit.output.end();
@@ -76,19 +76,19 @@ Deno.test("EventOutput that ended before its head is whole all the same", async 
   assert.equal(kit.written, HEAD + chunk("data: 1\n\n") + END);
 });
 
-Deno.test("EventOutput is gone 2 s after its end where the client reads nothing", async () => {
+Deno.test("EventOutput is closed soon after its end if the client reads nothing", async () => {
   using kit = new Kit();
   kit.fake.room = 100;
   kit.start();
   kit.write("x".repeat(1_000));
   await kit.time.settle();
   kit.output.end();
-  assert.ok(await kit.time.until(() => kit.fake.closed, 4_001), "it lingers on");
+  assert.ok(await kit.time.until(() => kit.fake.closed, 4_001), "still lingering");
   assert.equal(kit.gone, 1);
   assert.equal(kit.written.endsWith(END), false);
 });
 
-Deno.test("EventOutput is given up: the client can tell that this is no end", async () => {
+Deno.test("EventOutput.abandon() writes no last chunk, so the client can tell that the stream was cut off", async () => {
   using kit = new Kit();
   kit.start();
   kit.write("data: 1\n\n");
@@ -98,7 +98,7 @@ Deno.test("EventOutput is given up: the client can tell that this is no end", as
   assert.equal(kit.written, HEAD + chunk("data: 1\n\n"));
 });
 
-Deno.test("EventOutput goes on for a client that has only closed its sending side", async () => {
+Deno.test("EventOutput keeps serving a client that has only closed its sending side", async () => {
   using kit = new Kit();
   kit.start();
   kit.fake.endSending();
@@ -116,7 +116,7 @@ Deno.test("EventOutput goes on for a client that has only closed its sending sid
   assert.ok(kit.written.endsWith(END));
 });
 
-Deno.test("EventOutput finds out within 2 s that a client is gone, on a slow network too", async () => {
+Deno.test("EventOutput detects within 2 s that a client is gone, also on a slow network", async () => {
   for (const roundTripMs of [1, 40, 900]) {
     using kit = new Kit();
     kit.start();

@@ -52,7 +52,7 @@ Deno.test("FrameReader joins fragments, with a ping between them", () => {
   assert.deepEqual(read([bytes]), [{ ping: [112] }, "uno dos"]);
 });
 
-Deno.test("FrameReader judges a message by the length that it declares", () => {
+Deno.test("FrameReader checks a message by its declared length", () => {
   const declared = Uint8Array.from([0x81, 0xff, 0, 0, 0, 0, 0x80, 0, 0, 0, 1, 2, 3, 4]);
   assert.deepEqual(read([declared]), [{ violation: 1009 }]);
   const half = masked(TEXT, new Uint8Array(40).fill(97), { fin: false });
@@ -73,8 +73,8 @@ for (
     ["an extension", masked(TEXT, encoder.encode("a"), { rsv: 4 }), 1002],
     ["an unknown opcode", masked(0x3, encoder.encode("a")), 1002],
     ["a ping in fragments", masked(PING, encoder.encode("a"), { fin: false }), 1002],
-    ["a fragment of nothing", masked(0, encoder.encode("a")), 1002],
-    ["a text that is no UTF-8", masked(TEXT, Uint8Array.from([0xc3, 0x28])), 1007],
+    ["a continuation without a message", masked(0, encoder.encode("a")), 1002],
+    ["a text that is not UTF-8", masked(TEXT, Uint8Array.from([0xc3, 0x28])), 1007],
     ["a close with half a code", masked(CLOSE, Uint8Array.from([3])), 1002],
     ["two bytes for a length of 125", masked(TEXT, "x".repeat(125), { lengthBytes: 2 }), 1002],
     ["eight bytes for a length of 125", masked(TEXT, "x".repeat(125), { lengthBytes: 8 }), 1002],
@@ -86,21 +86,21 @@ for (
     ["a length of 2^63", masked(TEXT, "", { length: 2n ** 63n }), 1002],
     ["a length of 2^63 - 1", masked(TEXT, "", { length: 2n ** 63n - 1n }), 1009],
     ["a text within a text", join([masked(TEXT, "a", { fin: false }), masked(TEXT, "b")]), 1002],
-    ["a reason that is no UTF-8", masked(CLOSE, Uint8Array.from([3, 0xe8, 0xff])), 1007],
-    ["a close with a code that nobody sends", masked(CLOSE, Uint8Array.from([3, 0xed])), 1002],
+    ["a reason that is not UTF-8", masked(CLOSE, Uint8Array.from([3, 0xe8, 0xff])), 1007],
+    ["a close with a reserved code", masked(CLOSE, Uint8Array.from([3, 0xed])), 1002],
   ] as const
 ) {
-  Deno.test(`FrameReader refuses ${what}, and reads nothing behind it`, () => {
+  Deno.test(`FrameReader refuses ${what}, and reads nothing after it`, () => {
     assert.deepEqual(read([bytes, masked(TEXT, encoder.encode("b"))]), [{ violation: code }]);
   });
 }
 
-Deno.test("FrameReader tells the code of a close, and 1005 where there is none", () => {
+Deno.test("FrameReader reports the code of a close, or 1005 if there is none", () => {
   assert.deepEqual(read([masked(CLOSE, Uint8Array.from([3, 0xe8, 98]))]), [{ close: 1000 }]);
   assert.deepEqual(read([masked(CLOSE, new Uint8Array(0))]), [{ close: 1005 }]);
 });
 
-Deno.test("FrameReader takes a length in as many bytes as it needs", () => {
+Deno.test("FrameReader accepts a minimally encoded length", () => {
   for (const length of [0, 125, 126, 65_535, 65_536]) {
     const text = "x".repeat(length);
     assert.deepEqual(read([masked(TEXT, text)]), [text]);
@@ -108,13 +108,13 @@ Deno.test("FrameReader takes a length in as many bytes as it needs", () => {
   }
 });
 
-Deno.test("FrameReader tells of a violation at the first byte that shows it", () => {
+Deno.test("FrameReader reports a violation at the first byte that shows it", () => {
   const cases: readonly (readonly [string, Uint8Array, number])[] = [
     ["a reserved bit", masked(TEXT, "abc", { rsv: 1 }), 2],
     ["an unknown opcode", masked(0xb, "abc"), 2],
     ["a frame without a mask", masked(TEXT, "abc", { isMasked: false }), 2],
     ["a long ping", masked(PING, "x".repeat(126)), 2],
-    ["a fragment of nothing", masked(0, "abc"), 2],
+    ["a continuation without a message", masked(0, "abc"), 2],
     ["a frame that is too big", masked(TEXT, "x".repeat(65_537)).subarray(0, 20), 14],
     ["a broken character in a frame", masked(TEXT, Uint8Array.of(97, 0xf4, 0x90, 98, 99)), 6 + 3],
     [
@@ -132,7 +132,7 @@ Deno.test("FrameReader tells of a violation at the first byte that shows it", ()
   }
 });
 
-Deno.test("FrameReader holds no more than came of a message that never becomes whole", () => {
+Deno.test("FrameReader allocates only for received bytes of a message that is never completed", () => {
   const readers: FrameReader[] = [];
   const header = masked(TEXT, "x".repeat(65_536)).subarray(0, 14 + 100);
   const before = Deno.memoryUsage().external;

@@ -12,13 +12,13 @@ import { VirtualTime } from "./virtual_time.ts";
 
 const READ_BYTES = 1_024;
 
-/** A client that sends without end; what was read of it. */
+/** A client that sends endlessly, and what was read from it. */
 class Uploader {
   readonly fake = new FakeConn();
   readonly connection = new Connection(this.fake.conn);
   readonly ended: Promise<void>;
 
-  /** @param onRead Does with the bytes what takes time. */
+  /** @param onRead Takes time to process the bytes. */
   constructor(
     bytes: number,
     queue: ReadQueue,
@@ -40,7 +40,7 @@ class Uploader {
   }
 }
 
-Deno.test("two of the largest commands are read at once, and what is sent without end slowly", async () => {
+Deno.test("two of the largest commands are read immediately, and endless input slowly", async () => {
   using time = new VirtualTime();
   const client = new Uploader(20_000_000, new ReadQueue());
   await time.settle();
@@ -54,7 +54,7 @@ Deno.test("two of the largest commands are read at once, and what is sent withou
   await client.ended;
 });
 
-Deno.test("1,000 clients that send without end are read at a bounded rate together, and each in its turn", async () => {
+Deno.test("1,000 clients that send endlessly are read at a limited total rate, each in its turn", async () => {
   using time = new VirtualTime();
   const queue = new ReadQueue();
   const clients = Array.from({ length: 1_000 }, () => new Uploader(1_000_000, queue));
@@ -67,7 +67,7 @@ Deno.test("1,000 clients that send without end are read at a bounded rate togeth
   assert.ok(Math.min(...read) > 0, "one of them was never read");
   assert.ok(Math.max(...read) < 4 * Math.min(...read), `${Math.min(...read)} ${Math.max(...read)}`);
 
-  // Beside them, who sends little is read at once.
+  // A client that sends little is still read immediately.
   const quiet = new Uploader(2_000, queue);
   const now = time.now;
   await time.settle();
@@ -77,7 +77,7 @@ Deno.test("1,000 clients that send without end are read at a bounded rate togeth
   await Promise.all([quiet, ...clients].map(({ ended }) => ended));
 });
 
-Deno.test("a client that has sent too much is as others again later", async () => {
+Deno.test("a client that sent too much recovers its share later", async () => {
   using time = new VirtualTime();
   const client = new Uploader(200_000, new ReadQueue());
   await time.pass(60_000);
@@ -89,7 +89,7 @@ Deno.test("a client that has sent too much is as others again later", async () =
   await client.ended;
 });
 
-Deno.test("who hands in messages is read at 1 MB a second after 2 MB, and no faster", async () => {
+Deno.test("a client that sends inbound messages is read at 1 MB a second after the first 2 MB", async () => {
   using time = new VirtualTime();
   const client = new Uploader(20_000_000, new ReadQueue(), INBOUND_SHARE);
   await time.settle();
@@ -102,7 +102,7 @@ Deno.test("who hands in messages is read at 1 MB a second after 2 MB, and no fas
   await client.ended;
 });
 
-Deno.test("what 1,000 clients send takes a part of the thread's time, and never much of it at once", async () => {
+Deno.test("input from 1,000 clients takes a limited share of the thread's time, never much at once", async () => {
   using time = new VirtualTime();
   const queue = new ReadQueue();
   const workMs = 0.5;
@@ -115,7 +115,7 @@ Deno.test("what 1,000 clients send takes a part of the thread's time, and never 
     { length: 1_000 },
     () => new Uploader(1_000_000, queue, STREAM_SHARE, work),
   );
-  // What is read at once of each.
+  // The part of each that is read immediately.
   await time.pass(2_000);
   let before = workedMs;
   const turnMs = 100;
@@ -125,11 +125,11 @@ Deno.test("what 1,000 clients send takes a part of the thread's time, and never 
     before = workedMs;
   }
   const seconds = time.now / 1000;
-  // A quarter, and what is read at once of each.
+  // A quarter, and the part of each that is read immediately.
   assert.ok(workedMs / seconds < 400, `${workedMs / seconds} ms a second`);
   assert.ok(Math.min(...clients.map(({ bytes }) => bytes)) > 0);
 
-  // A little of a client is read at once all the same.
+  // A little input is still read immediately.
   const quiet = new Uploader(2_000, queue);
   await time.settle();
   assert.equal(quiet.bytes, 2_000);

@@ -5,7 +5,7 @@ const bytesOf = (text: string) => Uint8Array.from(text, (char) => char.charCodeA
 const parse = (line: string, ...fields: string[]) =>
   parseHead(bytesOf([line, ...fields, "", ""].join("\r\n")), "127.0.0.1:8000");
 
-/** Status and code of a refusal; fails where there is none. */
+/** Status and code of a refusal; fails if there is none. */
 function refusal(line: string, ...fields: string[]): string {
   try {
     parse(line, ...fields);
@@ -15,7 +15,7 @@ function refusal(line: string, ...fields: string[]): string {
     assert.ok(detail.length < 200);
     return `${status} ${code}`;
   }
-  throw new Error(`It was taken: ${line} | ${fields.join(" | ")}`);
+  throw new Error(`It was accepted: ${line} | ${fields.join(" | ")}`);
 }
 
 Deno.test("parseHead() reads method, URL and headers as the client wrote them", () => {
@@ -43,13 +43,13 @@ Deno.test("parseHead() reads method, URL and headers as the client wrote them", 
   );
 });
 
-Deno.test("parseHead() takes lines that end without CR, and UTF-8 that is not encoded", () => {
+Deno.test("parseHead() accepts lines without CR, and raw UTF-8", () => {
   const head = parseHead(bytesOf("GET /\xc3\xb1?a=\xc3\xb1 HTTP/1.1\nHost: a\n\n"), "b");
   assert.equal(new URL(head.url).href, "http://a/%C3%B1?a=%C3%B1");
   assert.equal(refusal("GET /\xf1 HTTP/1.1", "Host: a"), "400 bad_request");
 });
 
-Deno.test("parseHead(): an absolute URL wins over Host, and HTTP/1.0 needs none", () => {
+Deno.test("parseHead() prefers an absolute URL to Host, and accepts HTTP/1.0 without Host", () => {
   const absolute = parse("GET HTTP://a.example:81?x=1 HTTP/1.1", "Host: b.example");
   assert.equal(absolute.url, "http://a.example:81/?x=1");
   assert.equal(absolute.headers.get("host"), "a.example:81");
@@ -59,7 +59,7 @@ Deno.test("parseHead(): an absolute URL wins over Host, and HTTP/1.0 needs none"
   assert.equal(parse("GET / HTTP/1.1", "Host: a", "Connection: TE, Close").keepAlive, false);
 });
 
-Deno.test("parseHead() holds Host to its grammar, and to what a URL may name", () => {
+Deno.test("parseHead() refuses a Host that is malformed or invalid in a URL", () => {
   const line = "GET /api/v1/stream?access_token=secret HTTP/1.1";
   for (
     const host of [
@@ -83,7 +83,7 @@ Deno.test("parseHead() holds Host to its grammar, and to what a URL may name", (
   assert.equal(refusal(line, "Host: a", "host: a"), "400 bad_request");
 });
 
-Deno.test("parseHead() tells how the body ends, or refuses what could be read in two ways", () => {
+Deno.test("parseHead() finds the length of the body, and refuses ambiguous framing", () => {
   const line = "POST / HTTP/1.1";
   const host = "Host: a";
   assert.equal(parse(line, host, "Content-Length: 12").body, 12);
@@ -141,7 +141,7 @@ Deno.test("parseHead() refuses what HTTP/1.1 does not allow", () => {
   assert.equal(refusal(line, ...many), "431 headers_too_large");
 });
 
-Deno.test("parseHead() takes time in proportion to the head, whatever is in it", () => {
+Deno.test("parseHead() takes time proportional to the length of the head, whatever it contains", () => {
   const length = 100_000;
   for (
     const [first, ...fields] of [
@@ -164,7 +164,7 @@ Deno.test("parseHead() takes time in proportion to the head, whatever is in it",
   }
 });
 
-Deno.test("endOfHead() finds the empty line, wherever the bytes were cut", () => {
+Deno.test("endOfHead() finds the empty line, wherever the input was split", () => {
   for (const lineEnd of ["\r\n", "\n"]) {
     const head = ["GET / HTTP/1.1", "Host: a", "", ""].join(lineEnd);
     const bytes = bytesOf(`${head}rest`);

@@ -1,4 +1,4 @@
-/** The server with a handler that a test can look into, and clients that write every byte. */
+/** The server with a handler that tests can inspect, and clients that write raw bytes. */
 
 import type { RequestInfo } from "../../routes/http/own_server.ts";
 import type { Handler } from "../../server/exchange.ts";
@@ -8,9 +8,9 @@ import { RawConnection } from "../routes/raw.ts";
 /** `/echo` sends back the body, `/events` a stream, `/socket` opens a WebSocket. */
 export class Site implements AsyncDisposable {
   readonly server: StreamServer;
-  /** What reading a body failed with. */
+  /** Errors from reading bodies. */
   readonly errors: unknown[] = [];
-  /** Streams that are open. */
+  /** Open streams. */
   readonly streams = new Set<unknown>();
 
   constructor(limits: Partial<ServerLimits> = {}, handler?: Handler) {
@@ -30,7 +30,7 @@ export class Site implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}${target}`;
   }
 
-  /** A client that has written `text`, in one piece or several. */
+  /** A client that has written the given text, in one piece or several. */
   async raw(...pieces: string[]): Promise<RawClient> {
     const client = new RawClient(await RawConnection.open(this.port));
     for (const piece of pieces) await client.send(piece);
@@ -86,7 +86,7 @@ export class RawClient implements AsyncDisposable {
     return { status, headers, body: new TextDecoder().decode(bytes) };
   }
 
-  /** All that comes until the server closes. */
+  /** Everything received until the server closes. */
   end(): Promise<string> {
     return this.connection.end();
   }

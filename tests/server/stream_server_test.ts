@@ -10,7 +10,7 @@ import { Site } from "./site.ts";
 
 const HOST = "Host: a\r\n\r\n";
 
-/** How often connections were closed for a reason, so far. */
+/** How many connections were closed for a reason so far. */
 async function closedFor(reason: string): Promise<number> {
   const { values } = await closed.counter.get();
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
@@ -23,7 +23,7 @@ Deno.test("StreamServer answers every request of a connection, in order", async 
     const { status, body } = await client.answer();
     assert.deepEqual([status, JSON.parse(body).url], [200, `http://a${path}`]);
   }
-  // An empty line in front of a request is passed over.
+  // An empty line before a request is skipped.
   await client.send(`\r\n\r\nGET /three HTTP/1.1\r\n${HOST}`);
   const { headers, body } = await client.answer();
   assert.equal(JSON.parse(body).direct, true);
@@ -31,7 +31,7 @@ Deno.test("StreamServer answers every request of a connection, in order", async 
   assert.ok(headers.get("date"));
 });
 
-Deno.test("StreamServer reads a head that comes in pieces, with and without CR", async () => {
+Deno.test("StreamServer reads a head that arrives in pieces, with and without CR", async () => {
   await using site = new Site();
   for (const end of ["\r\n", "\n"]) {
     const text = `GET /pieces HTTP/1.1${end}Host: a${end}X: 1${end}${end}`;
@@ -41,7 +41,7 @@ Deno.test("StreamServer reads a head that comes in pieces, with and without CR",
   }
 });
 
-Deno.test("StreamServer: HTTP/1.0 gets its answer, a stream without chunks, and the end", async () => {
+Deno.test("StreamServer answers HTTP/1.0, streams without chunks, and closes the connection", async () => {
   await using site = new Site();
   await using plain = await site.raw("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   assert.match(await plain.end(), /^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n[^]*"url"/);
@@ -53,7 +53,7 @@ Deno.test("StreamServer: HTTP/1.0 gets its answer, a stream without chunks, and 
   assert.ok(text.endsWith("\r\n\r\ndata: 1\n\n"), text);
 });
 
-Deno.test("StreamServer reads bodies of either framing, and the request behind them", async () => {
+Deno.test("StreamServer reads bodies with either framing, and the request after them", async () => {
   await using site = new Site();
   const text = "text ".repeat(100_000);
   const bodies: [string, string, string][] = [
@@ -72,7 +72,7 @@ Deno.test("StreamServer reads bodies of either framing, and the request behind t
     await client.send(`GET /next HTTP/1.1\r\n${HOST}`);
     assert.equal((await client.answer()).status, 200);
   }
-  // Nobody read it, nor what a GET carries.
+  // Bodies that the handler does not read, and a GET with a body.
   await using client = await site.raw(`POST /post HTTP/1.1\r\nContent-Length: 3\r\n${HOST}abc`);
   await client.send(
     `GET /get HTTP/1.1\r\nTransfer-Encoding: chunked\r\n${HOST}1\r\na\r\n0\r\n\r\n`,
@@ -83,7 +83,7 @@ Deno.test("StreamServer reads bodies of either framing, and the request behind t
   }
 });
 
-Deno.test("StreamServer ends a connection rather than read a large body that nobody wants", async () => {
+Deno.test("StreamServer closes a connection instead of reading a large body that the handler ignored", async () => {
   await using site = new Site();
   await using client = await site.raw(
     `POST /post HTTP/1.1\r\nContent-Length: 10000000\r\n${HOST}${"x".repeat(300_000)}`,
@@ -93,7 +93,7 @@ Deno.test("StreamServer ends a connection rather than read a large body that nob
   assert.equal(await client.end(), "");
 });
 
-Deno.test("StreamServer: a body that breaks off, or has no good chunks, fails and ends it", async () => {
+Deno.test("StreamServer fails a truncated or malformed body and closes the connection", async () => {
   await using site = new Site();
   for (
     const [headers, sent] of [
@@ -116,7 +116,7 @@ Deno.test("StreamServer: a body that breaks off, or has no good chunks, fails an
   }
 });
 
-Deno.test("StreamServer says 100 Continue once the body is read, and not before", async () => {
+Deno.test("StreamServer sends 100 Continue only when the handler reads the body", async () => {
   await using site = new Site();
   const expect = `Expect: 100-continue\r\nContent-Length: 5\r\n${HOST}`;
   await using client = await site.raw(`POST /echo HTTP/1.1\r\n${expect}`);
@@ -128,7 +128,7 @@ Deno.test("StreamServer says 100 Continue once the body is read, and not before"
   assert.deepEqual([status, headers.get("connection")], [200, "close"]);
 });
 
-Deno.test("StreamServer: HEAD, 204 and 304 have no body", async () => {
+Deno.test("StreamServer sends no body for HEAD, 204 and 304", async () => {
   const answers: Record<string, Response> = {
     "/204": new Response(null, { status: 204 }),
     "/304": new Response(null, { status: 304 }),
@@ -146,7 +146,7 @@ Deno.test("StreamServer: HEAD, 204 and 304 have no body", async () => {
   assert.equal((await client.answer()).headers.get("content-length"), "0");
 });
 
-Deno.test("StreamServer compresses long text for a client that takes gzip", async () => {
+Deno.test("StreamServer compresses long text for a client that accepts gzip", async () => {
   const text = JSON.stringify("long ".repeat(1_000));
   const json = { "content-type": "application/json" };
   await using site = new Site(
@@ -170,7 +170,7 @@ Deno.test("StreamServer compresses long text for a client that takes gzip", asyn
   assert.equal((await get("/short", "gzip")).encoding, null);
 });
 
-Deno.test("StreamServer answers 500 where the handler fails, and goes on", async () => {
+Deno.test("StreamServer answers 500 if the handler fails, and keeps the connection", async () => {
   await using site = new Site();
   await using client = await site.raw(`GET /fail HTTP/1.1\r\n${HOST}GET /fail HTTP/1.1\r\n${HOST}`);
   for (let i = 0; i < 2; i++) {
@@ -179,7 +179,7 @@ Deno.test("StreamServer answers 500 where the handler fails, and goes on", async
   }
 });
 
-Deno.test("StreamServer answers what is no request with a problem, and ends the connection", async () => {
+Deno.test("StreamServer answers an invalid request with a problem, and closes the connection", async () => {
   await using site = new Site({ maxHeadBytes: 10_000 });
   const x = "x".repeat(20_000);
   for (
@@ -203,7 +203,7 @@ Deno.test("StreamServer answers what is no request with a problem, and ends the 
   }
 });
 
-Deno.test("StreamServer answers a client that closes its sending side, and a stream goes on", async () => {
+Deno.test("StreamServer answers a client that closes its sending side, and continues its stream", async () => {
   await using site = new Site();
   await using client = await site.raw(`GET / HTTP/1.1\r\n${HOST}`);
   await client.connection.closeWrite();
@@ -226,7 +226,7 @@ Deno.test("StreamServer answers a client that closes its sending side, and a str
   assert.match(await stream.end(), /data: 1\n\n[^]*data: 2\n\n\r\n0\r\n\r\n$/);
 });
 
-Deno.test("StreamServer closes who sends no request in time, and who is idle between two", async () => {
+Deno.test("StreamServer closes a client that sends no request in time or is idle between requests", async () => {
   await using site = new Site({ headMs: 100, idleMs: 100 });
   const late = await closedFor("handshake_timeout");
   const idle = await closedFor("idle_timeout");
@@ -245,14 +245,14 @@ Deno.test("StreamServer closes who sends no request in time, and who is idle bet
   assert.equal(await closedFor("handshake_timeout"), late + 6);
 });
 
-Deno.test("StreamServer closes who does not read an answer, and counts it", async () => {
+Deno.test("StreamServer closes a client that does not read an answer, and counts it", async () => {
   await using site = new Site({ writeMs: 100 });
   const before = await closedFor("not_read");
   await using _client = await site.raw(`GET /large HTTP/1.1\r\n${HOST}`);
   await eventually("closed", async () => await closedFor("not_read") === before + 1);
 });
 
-Deno.test("StreamServer has room for a new client: of those that send no request the oldest goes", async () => {
+Deno.test("StreamServer makes room for a new client by closing the oldest one without a request", async () => {
   await using site = new Site({ maxSockets: 3 });
   const before = await closedFor("too_many_sockets");
   await using first = await site.raw("GET / HTTP/1.1\r\n");
@@ -260,18 +260,18 @@ Deno.test("StreamServer has room for a new client: of those that send no request
   await second.answer();
   await using third = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
   assert.equal((await third.connection.head()).status, 200);
-  // First the one that has waited for longest, then the one that is idle.
+  // First the one that has waited longest, then the idle one.
   for (const waiting of [first, second]) {
     await using client = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
     assert.equal((await client.connection.head()).status, 200);
     assert.equal(await waiting.end(), "");
-    // Its stream holds the place from now on.
+    // From now on its stream occupies the place.
     if (waiting === first) await eventually("two streams", () => site.streams.size === 2);
   }
   assert.equal(await closedFor("too_many_sockets"), before + 2);
 });
 
-Deno.test("StreamServer: one address gets so many connections, where that is limited", async () => {
+Deno.test("StreamServer limits the connections of one address, if configured", async () => {
   await using site = new Site({ maxSocketsPerAddress: 2 });
   await using first = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
   await using second = await site.raw(`GET /events HTTP/1.1\r\n${HOST}`);
@@ -280,7 +280,7 @@ Deno.test("StreamServer: one address gets so many connections, where that is lim
   assert.equal(await third.end(), "");
 });
 
-Deno.test("StreamServer passes HTTP/2 on, which opens no WebSocket there", async () => {
+Deno.test("StreamServer forwards HTTP/2, which cannot open WebSockets", async () => {
   await using site = new Site();
   const session = connect(site.url(""));
   try {
@@ -303,7 +303,7 @@ Deno.test("StreamServer passes HTTP/2 on, which opens no WebSocket there", async
   }
 });
 
-Deno.test("StreamServer stops: who waits is closed, who works gets the answer first", async () => {
+Deno.test("StreamServer.shutdown() closes waiting clients and lets busy ones get their answer", async () => {
   const answer = Promise.withResolvers<Response>();
   const asked = Promise.withResolvers<void>();
   const site = new Site({ headMs: 600_000 }, () => {

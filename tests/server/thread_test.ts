@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { FromThread } from "../../server/threads.ts";
 
-Deno.test("a thread that is to stop before it has started says that it has", async () => {
+Deno.test("a thread that is stopped before it starts reports that it stopped", async () => {
   const worker = new Worker(new URL("../../server/thread.ts", import.meta.url), { type: "module" });
   const said: string[] = [];
   const stopped = new Promise<void>((resolve, reject) => {

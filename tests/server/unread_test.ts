@@ -1,4 +1,4 @@
-/** Clients that read nothing, at the default times, which nobody waits for. */
+/** Clients that read nothing, at the default times, in virtual time. */
 
 import assert from "node:assert/strict";
 import { Hub } from "../../broker/streams/hub.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Utf8Check } from "../../server/utf8_check.ts";
 
-/** How many bytes a decoder takes before it refuses them; all of them where it does not. */
+/** How many bytes a decoder takes before it refuses one; all of them if it refuses none. */
 function taken(bytes: Uint8Array): number {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   for (let i = 0; i < bytes.length; i++) {
@@ -22,7 +22,7 @@ function checked(bytes: Uint8Array): number {
 
 const orAll = (at: number, { length }: Uint8Array) => at < 0 ? length : at;
 
-Deno.test("Utf8Check refuses the byte that a decoder refuses, whatever a character begins with", () => {
+Deno.test("Utf8Check refuses the same byte as a decoder, for every first byte", () => {
   const some = [0, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff];
   for (let first = 0; first < 256; first++) {
     for (const second of some) {
@@ -34,7 +34,7 @@ Deno.test("Utf8Check refuses the byte that a decoder refuses, whatever a charact
   }
 });
 
-Deno.test("Utf8Check takes every text, and of any bytes as many as a decoder", () => {
+Deno.test("Utf8Check accepts every text, and as many bytes of any input as a decoder", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
     assert.equal(checked(new TextEncoder().encode(text)), -1);
   }));

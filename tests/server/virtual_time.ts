@@ -1,9 +1,9 @@
-/** Time for a test of what waits: nothing of it is waited for. */
+/** Virtual time for tests of timeouts, so that nothing really waits. */
 
 import { Scheduler } from "../broker/simulation/scheduler.ts";
 import { VirtualTimers } from "../property/virtual_timers.ts";
 
-/** In force until it is disposed of; timers in it are virtual, promises go on between them. */
+/** In force until it is disposed of. Timers are virtual; promises run between them. */
 export class VirtualTime implements Disposable {
   readonly #scheduler = new Scheduler();
   readonly #timers = new VirtualTimers(this.#scheduler);
@@ -13,7 +13,7 @@ export class VirtualTime implements Disposable {
     return this.#scheduler.now;
   }
 
-  /** The thread is busy for so long. */
+  /** Simulates a thread that is busy for `ms`. */
   work(ms: number): void {
     this.#scheduler.now += ms;
   }
@@ -23,13 +23,13 @@ export class VirtualTime implements Disposable {
     await this.#scheduler.run(() => false, ms);
   }
 
-  /** Lets `ms` pass at most; false where `done` is not so by then. */
+  /** Lets at most `ms` pass; false if `done` is still false then. */
   async until(done: () => boolean, ms: number): Promise<boolean> {
     await this.settle();
     return await this.#scheduler.run(done, ms);
   }
 
-  /** Lets every promise that can go on do so. */
+  /** Lets every promise that can continue do so. */
   async settle(): Promise<void> {
     let isThere = false;
     this.#scheduler.after(0, () => isThere = true);

@@ -27,7 +27,7 @@ class Kit implements Disposable {
     this.socket.receive(concat(...frames));
   }
 
-  /** What the system took, as opcodes with texts; a close with its code. */
+  /** What was sent, as opcodes with texts; a close with its code. */
   get sent(): string[] {
     return serverFrames(this.fake.written).map(({ opcode, payload }) => {
       const text = new TextDecoder().decode(opcode === CLOSE ? payload.slice(2) : payload);
@@ -42,7 +42,7 @@ class Kit implements Disposable {
   }
 }
 
-Deno.test("ServerWebSocket answers each ping while its client reads, byte by byte too", async () => {
+Deno.test("ServerWebSocket answers each ping while its client reads, even byte by byte", async () => {
   using kit = new Kit();
   kit.fake.atOnce = 1;
   kit.receive(...["a", "b", "", "c"].map((text) => clientFrame(PING, text)));
@@ -50,7 +50,7 @@ Deno.test("ServerWebSocket answers each ping while its client reads, byte by byt
   assert.deepEqual(kit.sent, ["10 a", "10 b", "10 ", "10 c"]);
 });
 
-Deno.test("ServerWebSocket keeps pongs within a bound for a client that pings and reads nothing, and answers the newest", async () => {
+Deno.test("ServerWebSocket limits waiting pongs for a client that pings and reads nothing, and answers the newest ping", async () => {
   using kit = new Kit();
   kit.fake.room = 0;
   for (let n = 1; n <= 100_000; n++) {
@@ -69,7 +69,7 @@ Deno.test("ServerWebSocket keeps pongs within a bound for a client that pings an
   assert.equal(kit.sent.at(-1), "10 again");
 });
 
-Deno.test("ServerWebSocket answers a ping behind what a slow client has still to read", async () => {
+Deno.test("ServerWebSocket answers a ping after what a slow client still has to read", async () => {
   using kit = new Kit();
   kit.fake.room = 0;
   kit.socket.send("x".repeat(100_000));
@@ -79,7 +79,7 @@ Deno.test("ServerWebSocket answers a ping behind what a slow client has still to
   assert.equal(kit.sent.at(-1), "10 p");
 });
 
-Deno.test("ServerWebSocket ends at once when the client answers its close", async () => {
+Deno.test("ServerWebSocket ends immediately when the client answers its close", async () => {
   using kit = new Kit();
   kit.socket.send("last");
   kit.socket.close(1001, "going away");
@@ -103,18 +103,18 @@ for (
     ["a reserved bit", [clientFrame(TEXT, "abc", { rsv: 4 })], 1002],
     ["an unknown opcode", [clientFrame(3, "abc")], 1002],
     ["a frame without a mask", [clientFrame(TEXT, "abc", { isMasked: false })], 1002],
-    ["a ping in pieces", [clientFrame(PING, "abc", { fin: false })], 1002],
+    ["a fragmented ping", [clientFrame(PING, "abc", { fin: false })], 1002],
     ["a long ping", [clientFrame(PING, "x".repeat(70_000))], 1002],
     ["a text within a text", [
       clientFrame(TEXT, "a", { fin: false }),
       clientFrame(TEXT, "b"),
     ], 1002],
     ["a long length", [clientFrame(TEXT, "abc", { lengthBytes: 8 })], 1002],
-    ["text that is no UTF-8", [clientFrame(TEXT, invalid)], 1007],
+    ["text that is not UTF-8", [clientFrame(TEXT, invalid)], 1007],
     ["a message that is too big", [clientFrame(TEXT, "x".repeat(70_000))], 1009],
   ] as const
 ) {
-  Deno.test(`ServerWebSocket closes with ${code} for ${what}, and ends at once`, async () => {
+  Deno.test(`ServerWebSocket closes with ${code} for ${what}, and ends immediately`, async () => {
     using kit = new Kit();
     const violated = code === 1009 ? ["too big"] : [];
     for (const byte of concat(...frames)) kit.receive(Uint8Array.of(byte));
@@ -122,7 +122,7 @@ for (
     await kit.time.settle();
     assert.deepEqual(kit.sent.map((sent) => sent.slice(0, 6)), [`8 ${code}`]);
     assert.deepEqual(kit.told, violated);
-    assert.equal(kit.fake.sentEnd, true, "it waits for more");
+    assert.equal(kit.fake.sentEnd, true, "still waiting for more");
     kit.receive(clientClose(code));
     await kit.time.settle();
     kit.fake.endSending();
@@ -134,8 +134,8 @@ for (
 for (
   const [what, close, code] of [
     ["half a code", clientFrame(CLOSE, "x"), 1002],
-    ["a code that nobody may send", clientClose(1005), 1002],
-    ["a reason that is no UTF-8", clientClose(1000, invalid), 1007],
+    ["a reserved code", clientClose(1005), 1002],
+    ["a reason that is not UTF-8", clientClose(1000, invalid), 1007],
   ] as const
 ) {
   Deno.test(`ServerWebSocket answers a close with ${what} with ${code}, and ends`, async () => {
@@ -158,12 +158,12 @@ Deno.test("ServerWebSocket answers a close with its code, once, and ends", async
   }
 });
 
-Deno.test("ServerWebSocket is gone 2 s after its close where the client reads nothing, or answers nothing", async () => {
+Deno.test("ServerWebSocket is gone soon after its close if the client reads nothing or answers nothing", async () => {
   for (const room of [0, Infinity]) {
     using kit = new Kit();
     kit.fake.room = room;
     kit.socket.close(1008, "policy");
-    assert.ok(await kit.time.until(() => kit.fake.closed, 2 * LINGER_MS + 1), "it lingers on");
+    assert.ok(await kit.time.until(() => kit.fake.closed, 2 * LINGER_MS + 1), "still lingering");
     assert.deepEqual(kit.told, ["gone"]);
   }
 });
@@ -181,7 +181,7 @@ Deno.test("ServerWebSocket lets a slow client read what was sent before the clos
   assert.deepEqual(kit.sent, ["1 abcdefgh", "8 1001"]);
 });
 
-Deno.test("ServerWebSocket pings at each beat, and ends where nothing comes between two", async () => {
+Deno.test("ServerWebSocket pings at each beat, and ends if nothing arrives between two", async () => {
   using kit = new Kit();
   for (let i = 0; i < 5; i++) {
     kit.socket.beat();
@@ -195,7 +195,7 @@ Deno.test("ServerWebSocket pings at each beat, and ends where nothing comes betw
   assert.deepEqual(kit.told, ["gone"]);
 });
 
-Deno.test("ServerWebSocket closes a client whose message is not whole within a minute", async () => {
+Deno.test("ServerWebSocket closes a client whose message is not complete within a minute", async () => {
   for (
     const begun of [
       clientFrame(TEXT, "abc").subarray(0, 3),
@@ -217,7 +217,7 @@ Deno.test("ServerWebSocket closes a client whose message is not whole within a m
   }
 });
 
-Deno.test("ServerWebSocket takes messages in pieces over minutes, where each is whole in time", async () => {
+Deno.test("ServerWebSocket accepts fragmented messages for minutes if each is complete in time", async () => {
   using kit = new Kit();
   for (let i = 0; i < 20; i++) {
     kit.receive(clientFrame(TEXT, "a", { fin: false }));

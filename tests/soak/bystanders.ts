@@ -1,4 +1,4 @@
-/** Clients of a soak beside those that are counted: slow ones, and ones that command. */
+/** Clients of a soak whose messages are not checked: slow ones, and ones that send commands. */
 
 import type { Cluster } from "../kit/servers/cluster.ts";
 import { type Fleet, pause } from "../kit/fleet.ts";
@@ -33,7 +33,7 @@ export class Bystanders implements AsyncDisposable {
     await Promise.all(this.#running);
   }
 
-  /** Instances die here: what fails is begun anew. */
+  /** Repeats `once` and ignores its failures, since instances die during a soak. */
   #again(once: () => Promise<void>): void {
     const run = async () => {
       while (!this.#end.signal.aborted) {
@@ -44,7 +44,7 @@ export class Bystanders implements AsyncDisposable {
     this.#running.push(run());
   }
 
-  /** Reads nothing for a while, and leaves by a reset. */
+  /** Reads nothing for a while, then leaves with a reset. */
   async #slow(transport: "ws" | "sse"): Promise<void> {
     const { port } = this.cluster.balancer;
     await using _client = await SlowClient.open({ port, transport, query: "device_ids=*" });
@@ -68,7 +68,7 @@ export class Bystanders implements AsyncDisposable {
     }
   }
 
-  /** Over HTTP; nobody waits for it, since a 503 leaves open what became of it. */
+  /** Publishes over HTTP; no client expects the message, since a 503 leaves its fate open. */
   async #publish(): Promise<void> {
     const body = JSON.stringify({ topic: "other/http", payload: { data: { DEVICE_ID: "http" } } });
     const url = new URL("/api/v1/publish", this.cluster.streamUrl);
@@ -79,7 +79,7 @@ export class Bystanders implements AsyncDisposable {
     else this.counts.refused++;
   }
 
-  /** One of the counted clients loses its connection and comes back with its cursor. */
+  /** Drops the connection of a checked client, which resumes with its cursor. */
   async #resume(): Promise<void> {
     await pause(this.random(2 * RESUME_EVERY_MS));
     await this.fleet.clients[this.random(this.fleet.clients.length)]!.drop();

@@ -1,4 +1,4 @@
-/** What a soak does to the program, one after another, by chance. */
+/** Faults that a soak injects, one after another, at random. */
 
 import type { Cluster } from "../kit/servers/cluster.ts";
 import { type Fleet, pause } from "../kit/fleet.ts";
@@ -8,16 +8,16 @@ import type { Telecast } from "../kit/servers/telecast.ts";
 export interface Scene {
   readonly cluster: Cluster<TcpProxy>;
   readonly fleet: Fleet;
-  /** Lives through all of it, so that its memory can be judged: paused and cut off, never ended. */
+  /** Survives the whole soak, so its memory can be judged: paused and cut off, but never ended. */
   readonly spared: Telecast;
-  /** A whole number from 0, below `limit`. */
+  /** A random integer from 0 to below `limit`. */
   readonly random: (limit: number) => number;
 }
 
-/** Does the harm and ends it; resolves when it is over, not when all is well again. */
+/** Injects a fault and ends it; resolves when it is over, not when the program has recovered. */
 export type Fault = (scene: Scene) => Promise<void>;
 
-/** One of those that may be ended. */
+/** One of the instances that may be ended. */
 function mortal({ cluster, spared, random }: Scene): Telecast {
   const others = cluster.instances.filter((one) => one !== spared);
   return others[random(others.length)]!;
@@ -28,7 +28,7 @@ function anyOf<T>(list: readonly T[], { random }: Scene): T {
 }
 
 export const FAULTS: Readonly<Record<string, Fault>> = {
-  "an instance is killed, and away": async (scene) => {
+  "an instance is killed, and is down for a while": async (scene) => {
     const telecast = mortal(scene);
     await telecast.kill("SIGKILL");
     await pause(scene.random(2_000));
@@ -43,11 +43,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await pause(1_000 + scene.random(5_000));
     await telecast.kill("SIGCONT");
   },
-  "a source's worker is ended": async (scene) => {
+  "a source's worker is killed": async (scene) => {
     const owner = await scene.cluster.owner({ timeoutMs: 60_000 });
     owner.process.kill("SIGUSR2");
   },
-  "denokv is killed, and away": async (scene) => {
+  "denokv is killed, and is down for a while": async (scene) => {
     const { kv } = scene.cluster;
     await kv.stop("SIGKILL");
     await pause(scene.random(4_000));
@@ -64,8 +64,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await pause(random(2_000));
     await broker.start();
   },
-  // What it had acknowledged and not handed on is gone, so devices send their last again.
-  "the broker is killed, and forgets": async ({ cluster: { broker }, fleet, random }) => {
+  // Messages that it acknowledged but did not forward are lost, so devices resend them.
+  "the broker is killed and loses its state": async ({ cluster: { broker }, fleet, random }) => {
     await broker.stop("SIGKILL");
     await fleet.forgetBroker();
     await pause(random(2_000));
@@ -73,37 +73,37 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await fleet.publishAgain();
     fleet.begin();
   },
-  "the way to denokv is cut": async (scene) => {
+  "the link to denokv is cut": async (scene) => {
     const link = anyOf(scene.cluster.proxies, scene);
     await link.refuse();
     await pause(500 + scene.random(4_000));
     await link.accept();
   },
-  "the way to denokv carries nothing": async (scene) => {
+  "the link to denokv carries nothing": async (scene) => {
     const link = anyOf(scene.cluster.proxies, scene);
     link.stall();
     await pause(500 + scene.random(5_000));
     link.pass();
   },
-  "the way to denokv is slow": async (scene) => {
+  "the link to denokv is slow": async (scene) => {
     const link = anyOf(scene.cluster.proxies, scene);
     link.delay(50 + scene.random(150));
     await pause(5_000);
     link.delay(0);
   },
-  "the way to the broker is cut": async ({ cluster: { brokerLink }, random }) => {
+  "the link to the broker is cut": async ({ cluster: { brokerLink }, random }) => {
     await brokerLink!.refuse();
     await pause(500 + random(4_000));
     await brokerLink!.accept();
   },
-  "the way to the broker carries nothing": async ({ cluster: { brokerLink }, random }) => {
+  "the link to the broker carries nothing": async ({ cluster: { brokerLink }, random }) => {
     brokerLink!.stall();
     await pause(500 + random(5_000));
     brokerLink!.pass();
   },
 };
 
-/** The same numbers for the same seed. */
+/** Pseudorandom integers, repeatable by seed. */
 export function randomFrom(seed: number): (limit: number) => number {
   let state = seed >>> 0;
   return (limit) => {

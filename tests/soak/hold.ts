@@ -1,13 +1,13 @@
-/** How long one piece of work keeps the thread: nobody else is served meanwhile. */
+/** Measures how long a piece of work blocks its thread, which serves no other client meanwhile. */
 
 export interface Held {
-  /** The longest time in one turn of the event loop, in ms: the least of several runs, which other
-   * work of the machine disturbs least. */
+  /** The longest turn of the event loop, in ms: the minimum of several runs, which is the one that
+   * other load on the machine disturbs least. */
   readonly bestMs: number;
   readonly medianMs: number;
 }
 
-/** Runs `work` several times after it has warmed up. */
+/** Runs `work` several times after a warm-up. */
 export async function measureHold(
   work: () => unknown,
   { warmUps = 5, runs = 15 }: { warmUps?: number; runs?: number } = {},
@@ -21,7 +21,7 @@ export async function measureHold(
   return { bestMs: held[0]!, medianMs: held[held.length >> 1]! };
 }
 
-/** The longest time between two turns while `work` runs, which may await. */
+/** The longest time between two turns of the event loop while `work` runs; it may be async. */
 async function longestTurn(work: () => unknown): Promise<number> {
   const { port1, port2 } = new MessageChannel();
   let longest = 0;

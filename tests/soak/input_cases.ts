@@ -1,4 +1,4 @@
-/** The largest inputs that the default settings let through, and what they are given to. */
+/** The largest inputs that the default settings accept, and the requests that carry them. */
 
 import { Rig } from "../routes/rig.ts";
 import { bearer, SECRET, sign } from "../routes/signed.ts";
@@ -13,7 +13,7 @@ const HEADER_BYTES = 32_000;
 const BODY_BYTES = 262_144;
 const DEVICES = 100_000;
 
-/** As many of `make(n)`, joined, as fit into `bytes`. */
+/** Joins as many results of `make(n)` as fit into `bytes`. */
 function fill(bytes: number, make: (n: number) => string, joint = ","): string {
   let text = make(0);
   for (let n = 1;; n++) {
@@ -24,7 +24,7 @@ function fill(bytes: number, make: (n: number) => string, joint = ","): string {
 }
 
 const long = (n: number) => `${n}`.padStart(6, "0").padEnd(124, "x");
-/** Prefixes that have nearly everything in common, so that each comparison is a long one. */
+/** Nearly identical prefixes, so that each comparison is long. */
 const prefix = (n: number) => `${"x".repeat(117)}${`${n}`.padStart(6, "0")}*`;
 const times = (count: number, make: (n: number) => string) =>
   Array.from({ length: count }, (_, n) => make(n));
@@ -32,7 +32,7 @@ const short = (n: number) => n.toString(36);
 
 export const STREAM = "/api/v1/stream";
 
-/** Asks the application, and reads or cancels its answer. */
+/** Sends a request to the application, and reads or cancels its answer. */
 export async function ask(rig: Rig, path: string, init: RequestInit = {}): Promise<number> {
   const response = await rig.app.fetch(new Request(`http://127.0.0.1${path}`, init), {
     info: { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1 } },
@@ -42,7 +42,7 @@ export async function ask(rig: Rig, path: string, init: RequestInit = {}): Promi
   return response.status;
 }
 
-/** What stands in the URL or the headers of a request for a stream. */
+/** Large URLs and headers. */
 export function queryCases(rig: Rig, guarded: Rig): InputCase[] {
   const queries: Record<string, string> = {
     "500 ids of 124 characters": `device_ids=${times(500, long).join()}`,
@@ -50,7 +50,7 @@ export function queryCases(rig: Rig, guarded: Rig): InputCase[] {
     "500 ids by device_id": times(500, (n) => `device_id=${long(n)}`).join("&"),
     "65,000 repeats of an id": `device_ids=${fill(URL_BYTES, () => "a")}`,
     "131,000 commas": `device_ids=${",".repeat(URL_BYTES)}`,
-    "as many ids as fit, too many": `device_ids=${fill(URL_BYTES, short)}`,
+    "as many ids as fit, over the limit": `device_ids=${fill(URL_BYTES, short)}`,
     "as many empty parameters as fit": fill(URL_BYTES, () => "device_ids=", "&"),
     "as many repeats of device_id as fit": fill(URL_BYTES, () => "device_id=a", "&"),
     "65,000 unknown parameters": fill(URL_BYTES, () => "a", "&"),
@@ -100,15 +100,15 @@ export async function tokenCases(guarded: Rig): Promise<InputCase[]> {
     "3,000 ids as text": ids.join(),
     "2,000 ids": fill(room, (n) => `"${short(n)}"`).replaceAll('"', "").split(","),
     "2,000 prefixes": fill(room, (n) => `"${short(n)}*"`).replaceAll('"', "").split(","),
-    "95 prefixes that have much in common": times(95, prefix),
+    "95 nearly identical prefixes": times(95, prefix),
   };
   const cases: InputCase[] = [];
   for (const [name, device_ids] of Object.entries(claims)) {
     const text = await sign({ scope: "stream", device_ids });
     for (
       const [what, query] of Object.entries({
-        "its stream of *": "device_ids=*",
-        "another's": "device_ids=-",
+        "all its devices": "device_ids=*",
+        "a device that it does not allow": "device_ids=-",
       })
     ) {
       cases.push({
@@ -134,7 +134,7 @@ export function bodyCases(rig: Rig): InputCase[] {
     "30,000 members": `{${fill(room, (n) => `"${short(n)}":1`)}}`,
     "130,000 levels": "[".repeat(room / 2) + "]".repeat(room / 2),
     "130,000 quotes, escaped": `"${'\\"'.repeat(room / 2)}"`,
-    "broken at its end": `[${fill(room, () => "1")}`,
+    "cut off at the end": `[${fill(room, () => "1")}`,
   };
   const routes: Record<string, (value: string) => string> = {
     "/api/v1/publish": (value) => `{"topic":"a","payload":${value}}`,
@@ -162,7 +162,7 @@ export function bodyCases(rig: Rig): InputCase[] {
   return cases;
 }
 
-/** What one request costs where there is much that it could be about. */
+/** Requests to a server that knows many devices. */
 export async function stateCases(guarded: Rig): Promise<InputCase[]> {
   const admin = bearer(await sign({ scope: "admin", device_ids: "*" }));
   const some = bearer(await sign({ scope: "stream", device_ids: times(95, prefix) }));
@@ -185,7 +185,7 @@ export async function stateCases(guarded: Rig): Promise<InputCase[]> {
   ];
 }
 
-/** A server that knows 100,000 devices, and clients who asked for prefixes of every length. */
+/** A server that knows 100,000 devices. */
 export async function crowded(): Promise<Rig> {
   const rig = await Rig.start({ env: { AUTH_JWT_SECRET: SECRET } });
   for (let n = 0; n < DEVICES; n += 1_000) {

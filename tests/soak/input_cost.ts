@@ -1,11 +1,11 @@
 /**
- * Prints how long the largest input of each kind keeps the thread that serves: nobody else gets
- * anything meanwhile.
+ * Prints how long the largest input of each kind blocks the serving thread: no other client is
+ * served meanwhile.
  *
- *     deno run -A tests/soak/input_cost.ts           all of them
- *     deno run -A tests/soak/input_cost.ts query     those whose name contains a text
+ *     deno run -A tests/soak/input_cost.ts           all cases
+ *     deno run -A tests/soak/input_cost.ts query     cases whose name contains the text
  *
- * Ends with 1 where one takes more than 2 ms.
+ * Exits with 1 if a case takes more than 2 ms.
  */
 
 import { Rig } from "../routes/rig.ts";

@@ -1,12 +1,13 @@
 /**
- * Runs a cluster under a mixed load for a long time, with a fault every 20 seconds, and counts.
+ * Runs a cluster under mixed load for a long time, with a fault every 20 seconds, and checks every
+ * message.
  *
- *     deno task soak                        a quarter of an hour
+ *     deno task soak                        15 minutes
  *     deno task soak --minutes=240
  *     deno task soak --rate=500 --every=10 --seed=7
  *
- * Ends with 1 where a message is lost, repeated or out of order, something grows, or a promise was
- * left alone.
+ * Exits with 1 if a message is lost, repeated or out of order, if something grows, or if a
+ * rejection is unhandled.
  */
 
 import { Cluster } from "../kit/servers/cluster.ts";
@@ -20,7 +21,7 @@ import { Watch } from "./watch.ts";
 
 const PROBE = new URL("../kit/probe.ts", import.meta.url).pathname;
 const FLEET = { clients: 40, devices: 60 };
-/** Longer than any fault and what follows from it may take. */
+/** Longer than the program may take to recover from any fault. */
 const RECOVERY_MS = 90_000;
 const IDLE_CPU = 0.2;
 const BROKEN = /unhandled|uncaught|panicked|"level":"fatal"|\[FTL\]/i;
@@ -43,10 +44,10 @@ async function soak(options: Options): Promise<number> {
   await using cluster = await Cluster.start<TcpProxy>({
     kvProxy: (port) => TcpProxy.start(port),
     brokerProxy: true,
-    // A broker that is killed comes back with what it last wrote down, and hands that over again: it
-    // has to be younger than what repeats are compared with.
+    // A killed broker comes back with its last saved state and sends that again: the state must be
+    // younger than the messages that repeats are compared with.
     broker: { persistence: true, extra: "autosave_interval 30" },
-    // What is kept in memory has its full size before samples count.
+    // Short, so that the messages kept in memory reach their full size before samples count.
     env: { RETENTION_SECONDS: "120" },
     flags: [`--preload=${PROBE}`],
   });
@@ -68,7 +69,7 @@ async function soak(options: Options): Promise<number> {
     } catch (error) {
       failures.push(String(error));
     }
-    print(`beside them: ${JSON.stringify(bystanders.counts)}`);
+    print(`other clients: ${JSON.stringify(bystanders.counts)}`);
   }
   await fleet.halt();
   await fleet.assertFlawless({ timeoutMs: RECOVERY_MS }).catch((error) =>
@@ -78,7 +79,7 @@ async function soak(options: Options): Promise<number> {
   const cpu = await watch.cpu(10_000);
   const figures = figuresOf(watch);
   print(`\n${faultTable(recoveries)}\n\n${figureTable(figures)}\n\n${fleet.summary()}`);
-  print(`CPU once all is quiet: ${(cpu * 100).toFixed(1)} % of a core`);
+  print(`CPU when idle: ${(cpu * 100).toFixed(1)} % of a core`);
   for (const { name, grew } of figures) if (grew) failures.push(`${name} grows`);
   if (cpu > IDLE_CPU) failures.push("the CPU is not idle");
   for (const { output } of cluster.instances) {
@@ -89,7 +90,7 @@ async function soak(options: Options): Promise<number> {
   return failures.length === 0 ? 0 : 1;
 }
 
-/** Faults in turns, each kind before any comes again; each has to be over before the next one. */
+/** Injects each kind of fault once per round, in random order; waits for recovery after each. */
 async function harm(
   scene: Scene,
   options: Options,
@@ -105,7 +106,7 @@ async function harm(
     const begun = performance.now();
     await FAULTS[name]!(scene);
     await scene.fleet.untilFlow(RECOVERY_MS);
-    await eventually(`all is well after: ${name}`, () => scene.fleet.checker.complete(), {
+    await eventually(`all messages after: ${name}`, () => scene.fleet.checker.complete(), {
       timeoutMs: RECOVERY_MS,
       intervalMs: 5,
     });
@@ -118,7 +119,7 @@ async function harm(
     recoveries.set(name, [...recoveries.get(name) ?? [], seconds]);
     const { lost, repeated, reordered, published } = scene.fleet.checker.report();
     print(
-      `${Math.round((performance.now() - start) / 1000)} s: ${name}: whole again after ` +
+      `${Math.round((performance.now() - start) / 1000)} s: ${name}: recovered after ` +
         `${seconds.toFixed(1)} s; ${published} published, lost ${lost}, repeated ${repeated}, ` +
         `reordered ${reordered}`,
     );

@@ -1,13 +1,13 @@
-/** A soak's tables. */
+/** Tables of a soak's results. */
 
 import { grows, lowest, percentile, type Trend, trendOf } from "./trend.ts";
 import type { Watch } from "./watch.ts";
 
-/** Seconds from a fault's begin until every client had everything again. */
+/** Seconds from the start of a fault until every client had all its messages. */
 export type Recoveries = Map<string, number[]>;
 
 const MIB = 1024 * 1024;
-/** Samples that come every 5 s, joined into half minutes. */
+/** Samples in a window: one every 5 s makes half a minute. */
 const WINDOW = 6;
 
 export function faultTable(recoveries: Recoveries): string {
@@ -17,7 +17,7 @@ export function faultTable(recoveries: Recoveries): string {
     percentile(seconds, 0.5).toFixed(1),
     Math.max(...seconds).toFixed(1),
   ]);
-  return tableOf(["fault", "times", "whole again, s (median)", "most"], rows);
+  return tableOf(["fault", "times", "recovered after, s (median)", "max"], rows);
 }
 
 export interface Figure {
@@ -26,10 +26,10 @@ export interface Figure {
   readonly grew: boolean;
 }
 
-/** What must not grow, of the instance that lived through all of it. */
+/** The measures that must not grow, of the instance that survived the whole soak. */
 export function figuresOf(watch: Watch): Figure[] {
   const inside = watch.inside;
-  // Name, samples, and what may come and go without meaning anything.
+  // Name, samples, and the growth to tolerate.
   const series: [string, readonly number[], number][] = [
     ["resident memory, MiB", watch.residentBytes.map((bytes) => bytes / MIB), 16],
     ["heap, MiB", inside.map(({ heapUsed }) => heapUsed / MIB), 8],
@@ -52,7 +52,7 @@ export function figureTable(figures: readonly Figure[]): string {
     grew ? "GROWS" : growth <= noise ? "within noise" : "small",
   ]);
   return tableOf(
-    ["of one instance, lowest of each half minute", "mean", "growth", "noise", ""],
+    ["one instance, minimum of each half minute", "mean", "growth", "noise", ""],
     rows,
   );
 }

@@ -1,14 +1,14 @@
 /** Whether a series of samples grows. */
 
 export interface Trend {
-  /** From the fitted line's begin to its end. */
+  /** From the start of the fitted line to its end. */
   readonly growth: number;
-  /** What the samples scatter about the line: two standard deviations. */
+  /** How much the samples scatter around the line: two standard deviations. */
   readonly noise: number;
   readonly mean: number;
 }
 
-/** A line through the last two thirds of the samples: what comes before is warming up. */
+/** Fits a line to the last two thirds of the samples; the first third is warm-up. */
 export function trendOf(samples: readonly number[]): Trend {
   const values = samples.slice(Math.floor(samples.length / 3));
   const n = values.length;
@@ -27,12 +27,12 @@ export function trendOf(samples: readonly number[]): Trend {
   return { growth: slope * (n - 1), noise: 2 * Math.sqrt(squares / Math.max(1, n - 2)), mean };
 }
 
-/** Growth that is neither noise, nor a small part of the whole, nor below `slack`. */
+/** Whether the growth exceeds the noise, a tenth of the mean, and `slack`. */
 export function grows({ growth, noise, mean }: Trend, slack = 0): boolean {
   return growth > Math.max(noise, mean / 10, slack);
 }
 
-/** The lowest of each `size` samples: memory between two collections says little. */
+/** The minimum of each `size` samples: memory between two collections says little. */
 export function lowest(samples: readonly number[], size: number): number[] {
   const found: number[] = [];
   for (let i = 0; i + size <= samples.length; i += size) {

@@ -1,10 +1,10 @@
-/** Samples a process, from outside and from the probe within it. */
+/** Samples a process from outside, and collects the samples of the probe inside it. */
 
 import type { Sample } from "../kit/probe.ts";
 import type { Telecast } from "../kit/servers/telecast.ts";
 
 const EVERY_MS = 5_000;
-/** Of Linux, wherever Deno runs on it. */
+/** Of Linux, on every platform that Deno supports. */
 const TICKS_PER_SECOND = 100;
 
 export class Watch implements AsyncDisposable {
@@ -16,14 +16,14 @@ export class Watch implements AsyncDisposable {
     this.#timer = setInterval(() => this.#sample().catch(() => {}), EVERY_MS);
   }
 
-  /** What the probe printed, all of it. */
+  /** All samples that the probe printed. */
   get inside(): Sample[] {
     return [...this.telecast.output.matchAll(/^probe (\{.*\})$/gm)].map(([, json]) =>
       JSON.parse(json!)
     );
   }
 
-  /** Part of one core that the process takes over `ms`. */
+  /** Fraction of one core that the process uses over `ms`. */
   async cpu(ms: number): Promise<number> {
     const before = await this.#ticks();
     await new Promise((resolve) => setTimeout(resolve, ms));
@@ -45,7 +45,7 @@ export class Watch implements AsyncDisposable {
 
   async #ticks(): Promise<number> {
     const stat = await Deno.readTextFile(`/proc/${this.telecast.process.pid}/stat`);
-    // The name, which may hold spaces, stands in brackets; user and system time follow.
+    // The name, which may contain spaces, is in parentheses; user and system time follow.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return Number(fields[11]) + Number(fields[12]);
   }

@@ -1,4 +1,4 @@
-/** What the delivery queue must do, whatever store it stands on. */
+/** What the delivery queue must do on every store. */
 
 import assert from "node:assert/strict";
 import {
@@ -39,7 +39,7 @@ function open(kv: KvClient, handler: DeliveryHandler, options?: Partial<Delivery
 }
 
 export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): void {
-  Deno.test(`${name}: jobs of a partition are done in order, partitions in parallel`, async () => {
+  Deno.test(`${name}: jobs of a partition run in order, partitions in parallel`, async () => {
     await using world = await kit();
     const kv = world.client();
     const done: string[] = [];
@@ -49,7 +49,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
       for (const partition of ["cota", "funza"]) await put(kv, partition, n);
     }
     await using queue = open(kv, async ({ partition, data }) => {
-      assert.ok(!running.has(partition), "two jobs of a partition at once");
+      assert.ok(!running.has(partition), "two jobs of one partition at a time");
       running.add(partition);
       parallel = Math.max(parallel, running.size);
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -66,7 +66,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     await eventually("nothing is left", async () => (await queue.list("waiting")).length === 0);
   });
 
-  Deno.test(`${name}: a job that fails is tried again before the next of its partition`, async () => {
+  Deno.test(`${name}: a job that fails is retried before the next job of its partition`, async () => {
     await using world = await kit();
     const kv = world.client();
     const tries: string[] = [];
@@ -81,7 +81,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     assert.deepEqual(tries, ["first 0", "first 1", "first 2", "second 0"]);
   });
 
-  Deno.test(`${name}: what cannot be done is put aside with its reason, and can be retried`, async () => {
+  Deno.test(`${name}: a job that cannot be done becomes a dead letter with its reason, and can be retried`, async () => {
     await using world = await kit();
     const kv = world.client();
     let broken = true;
@@ -104,7 +104,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
       dead.map(({ attempts, reason, state }) => `${attempts} ${reason} ${state}`).sort(),
       ["1 400 dead", "4 no answer dead"],
     );
-    await eventually("both are told of", () => told.length === 2);
+    await eventually("both are reported", () => told.length === 2);
     const byId = (a: DeliveryInfo, b: DeliveryInfo) => a.id.localeCompare(b.id);
     assert.deepEqual(told.sort(byId), dead.toSorted(byId));
     assert.deepEqual(done, ["fine"]);
@@ -116,7 +116,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     assert.equal(await queue.retry("nonsense"), false);
   });
 
-  Deno.test(`${name}: a job that has steps goes on with the step that failed`, async () => {
+  Deno.test(`${name}: a job with several steps continues with the step that failed`, async () => {
     await using world = await kit();
     const kv = world.client();
     const steps: string[] = [];
@@ -132,7 +132,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     assert.deepEqual(steps, ["test 0 0", "send 1 0", "send 1 1"]);
   });
 
-  Deno.test(`${name}: two instances do each job once`, async () => {
+  Deno.test(`${name}: two instances run each job once`, async () => {
     await using world = await kit();
     const counts = new Map<string, number>();
     const handler: DeliveryHandler = ({ id }) => {
@@ -147,7 +147,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     assert.deepEqual([...new Set(counts.values())], [1]);
   });
 
-  Deno.test(`${name}: a queue that is closed lets the job end that is under way, and begins no other`, async () => {
+  Deno.test(`${name}: a queue that is closed finishes its running job and starts no other`, async () => {
     await using world = await kit();
     const kv = world.client();
     for (const n of [1, 2]) await put(kv, "a", n);
@@ -166,16 +166,16 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     end.resolve();
     await closed;
     assert.equal(done.join(), "1");
-    // At once: the claim is given back.
+    // At once: the claim is released.
     await using _other = open(kv, ({ data }) => {
       done.push(data);
       return Promise.resolve(undefined);
     }, { claimMs: 60_000 });
-    await eventually("the other is done, and the first not again", () => done.length === 2);
+    await eventually("the second is done, and the first is not repeated", () => done.length === 2);
     assert.equal(done.join(), "1,2");
   });
 
-  Deno.test(`${name}: a job that does not end is cut off, and done by another`, async () => {
+  Deno.test(`${name}: a job that does not end is aborted, and waits for another instance`, async () => {
     await using world = await kit();
     const kv = world.client();
     await put(kv, "a", 1);
@@ -189,10 +189,10 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     await started.promise;
     await queue[Symbol.asyncDispose]();
     const [job] = await queue.list("waiting");
-    assert.equal(job?.attempts, 0, "it is no try");
+    assert.equal(job?.attempts, 0, "it does not count as an attempt");
   });
 
-  Deno.test(`${name}: another instance goes on where one falls silent in the middle of a job`, async () => {
+  Deno.test(`${name}: another instance takes over if one falls silent in the middle of a job`, async () => {
     await using world = await kit();
     const kv = world.client();
     await put(kv, "a", 1);
@@ -200,7 +200,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     const started = Promise.withResolvers<void>();
     const silent = world.client();
     let mute = false;
-    // It still works on its job, but nothing of it reaches the store.
+    // It still works on its job, but its commits no longer reach the store.
     const muted: KvClient = {
       get: (key) => silent.get(key),
       list: (range, options) => silent.list(range, options),
@@ -223,7 +223,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
     hung.resolve(undefined);
   });
 
-  Deno.test(`${name}: a delivery counts as dead, or lost, once that is stored, and once only`, async () => {
+  Deno.test(`${name}: a delivery counts as dead or lost once that is stored, and only once`, async () => {
     for (const lands of [false, true]) {
       for (const maxDead of [10, 0]) {
         await using world = await kit();
@@ -237,7 +237,8 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
           return [dead, lost, deadDepth, told.length];
         };
         const before: number[][] = [];
-        // Each burial fails twice: before it is stored, or after, with its answer lost.
+        // The commit of each dead letter fails twice: before it is stored, or after, with its
+        // answer lost.
         const unsteady: KvClient = {
           get: (key) => kv.get(key),
           list: (range, options) => kv.list(range, options),
@@ -254,7 +255,7 @@ export function deliverySuite(name: string, kit: () => Promise<DeliveryKit>): vo
         await using opened = queue.now = open(unsteady, () => {
           throw new DeliveryError("refused", { permanent: true });
         }, { maxDead, onDead: (_info, kept) => told.push(kept) });
-        await eventually("it is told", () => told.length > 0);
+        await eventually("it is reported", () => told.length > 0);
         assert.ok(before.every((figures) => figures.every((figure) => figure === 0)), `${before}`);
         const kept = maxDead > 0;
         assert.deepEqual([told, opened.totals.dead, opened.totals.lost], [[kept], 1, kept ? 0 : 1]);

@@ -1,4 +1,4 @@
-/** What every Fanout must do, whatever it is made of. */
+/** What every Fanout must do, whatever its implementation. */
 
 import assert from "node:assert/strict";
 import type { Fanout } from "../../broker/log/fanout.ts";
@@ -44,7 +44,7 @@ const ns = (publications: readonly Publication[]) =>
   publications.map(({ payload }) => JSON.parse(payload).data.n);
 
 export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
-  Deno.test(`${name}: publish() delivers in order, with dense offsets, each once`, async () => {
+  Deno.test(`${name}: publish() delivers each message once, in order, with dense offsets`, async () => {
     await using world = await kit();
     await using fanout = await world.open();
     const { seen } = await started(fanout);
@@ -54,7 +54,7 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     assert.deepEqual(seen.map(({ offset }) => offset), numbers.map((n) => n + 1));
   });
 
-  Deno.test(`${name}: a listener that throws is no failure of the store, and costs no message`, async () => {
+  Deno.test(`${name}: a listener that throws does not count as a store failure, and loses no message`, async () => {
     await using world = await kit();
     await using fanout = await world.open();
     const seen: Publication[] = [];
@@ -91,7 +91,7 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     assert.equal(fanout.log.lastOf("coche-😀")?.payload, payload);
   });
 
-  Deno.test(`${name}: a repeat of device, uuid and bytes is dropped, also within a batch`, async () => {
+  Deno.test(`${name}: a repeat of device, uuid and bytes is dropped, even within a batch`, async () => {
     await using world = await kit();
     await using fanout = await world.open();
     const { seen } = await started(fanout);
@@ -101,7 +101,7 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     assert.deepEqual(seen.map(({ deviceId }) => deviceId).join(""), "aabcc");
   });
 
-  Deno.test(`${name}: what stands at or below the sourceOffset of its partition is a repeat`, async () => {
+  Deno.test(`${name}: a record at or below the source offset of its partition is a repeat`, async () => {
     await using world = await kit();
     await using fanout = await world.open();
     const { seen } = await started(fanout);
@@ -112,7 +112,7 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     await fanout.publish([record(1), record(2), record(5)]);
     await fanout.publish([record(2), record(5), record(6), record(1, "1")]);
     assert.deepEqual(ns(seen), [1, 2, 5, 6, 1]);
-    // Taken into one commit, as after a source that was stopped and started again.
+    // Both go into one commit, as after a source that was stopped and started again.
     await Promise.all([fanout.publish([record(7), record(8)]), fanout.publish([record(7)])]);
     assert.deepEqual(ns(seen), [1, 2, 5, 6, 1, 7, 8]);
   });
@@ -138,7 +138,7 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     assert.deepEqual((await replayed(fanout, seen[399]!.cursor)).status, "full");
   });
 
-  Deno.test(`${name}: since() never claims what is not proven`, async () => {
+  Deno.test(`${name}: since() reports none for forged, unknown and malformed cursors`, async () => {
     await using world = await kit();
     await using fanout = await world.open();
     const { seen } = await started(fanout);
@@ -151,7 +151,7 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
     }
   });
 
-  Deno.test(`${name}: what is older than the retention is gone, and the replay says so`, async () => {
+  Deno.test(`${name}: messages older than the retention are gone, and the replay is partial`, async () => {
     await using world = await kit();
     await using fanout = await world.open({ retentionMs: 300 });
     const { seen } = await started(fanout);
@@ -171,7 +171,7 @@ export function fanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
   });
 }
 
-/** What a fanout that outlives its instances must do beside. */
+/** What a fanout that outlives its instances must do in addition. */
 export function durableFanoutSuite(name: string, kit: () => Promise<FanoutKit>): void {
   fanoutSuite(name, kit);
 
@@ -195,7 +195,7 @@ export function durableFanoutSuite(name: string, kit: () => Promise<FanoutKit>):
   });
 
   for (const count of [2, 4]) {
-    Deno.test(`${name}: ${count} instances write, and all see one order`, async () => {
+    Deno.test(`${name}: ${count} instances write, and all see the same order`, async () => {
       await using world = await kit();
       await using stack = new AsyncDisposableStack();
       const all: Awaited<ReturnType<typeof started>>[] = [];
@@ -224,7 +224,7 @@ export function durableFanoutSuite(name: string, kit: () => Promise<FanoutKit>):
     });
   }
 
-  Deno.test(`${name}: an instance that takes a partition over knows how far it was read`, async () => {
+  Deno.test(`${name}: an instance that takes over a partition knows how far it was read`, async () => {
     await using world = await kit();
     await using one = await world.open();
     await using two = await world.open();

@@ -1,4 +1,4 @@
-/** What the inbox must do, whatever store it stands on. */
+/** What the inbox must do on every store. */
 
 import assert from "node:assert/strict";
 import { checkInbound, type InboundMessage } from "../../broker/messages/inbound_message.ts";
@@ -34,7 +34,7 @@ async function queued(kv: KvClient): Promise<Map<string, string[]>> {
 }
 
 export function inboxSuite(name: string, kit: () => Promise<DeliveryKit>): void {
-  Deno.test(`${name}: messages of a sender are queued in order, each once`, async () => {
+  Deno.test(`${name}: messages of a sender are queued once each, in order`, async () => {
     await using world = await kit();
     const kv = world.client();
     let rung = 0;
@@ -47,12 +47,12 @@ export function inboxSuite(name: string, kit: () => Promise<DeliveryKit>): void 
     assert.deepEqual([...(await queued(kv)).values()], [ids, ids, ids]);
     assert.ok(rung > 0);
     assert.equal(await inbox.store(message("m249", "1"), never), "repeat");
-    assert.equal(await inbox.store(message("m60", "2"), never), "repeat", "of the last 200");
+    assert.equal(await inbox.store(message("m60", "2"), never), "repeat", "one of the last 200");
     assert.equal(await inbox.store(message(undefined, "1"), never), "queued");
     assert.equal(await inbox.store(message(undefined, "1"), never), "queued", "no id, no repeat");
   });
 
-  Deno.test(`${name}: a message that comes to two instances at once is queued once`, async () => {
+  Deno.test(`${name}: a message that two instances receive at once is queued once`, async () => {
     await using world = await kit();
     const kv = world.client();
     await using one = new Inbox(kv);
@@ -78,7 +78,7 @@ export function inboxSuite(name: string, kit: () => Promise<DeliveryKit>): void 
     );
     await Promise.all(stored);
     assert.equal((await queued(kv)).size, 300);
-    // As large as a message may be, and it would be larger if it were written anew.
+    // As large as a message may be; serialized again, it would be larger.
     const numbers = `{"from":"x","n":[${"1e20,".repeat(11_900)}1]}`;
     const checked = checkInbound(JSON.parse(numbers), numbers);
     assert.ok(checked.kind === "messages");

@@ -1,4 +1,4 @@
-/** What becomes of a message that fails while others pass, whatever store the queue stands on. */
+/** What happens to a message that fails while others pass, on every store of the queue. */
 
 import assert from "node:assert/strict";
 import { alarmHandler, PROCESS } from "../../broker/deliveries/alarm_handler.ts";
@@ -12,11 +12,11 @@ import { eventually } from "../kit/eventually.ts";
 import type { DeliveryKit } from "./delivery_suite.ts";
 
 export interface PanelOptions extends Partial<DeliveryQueueOptions> {
-  /** What the backend gets to answer. */
+  /** How long the backend may take to answer. */
   readonly timeoutMs?: number;
 }
 
-/** Alarms of companies on their way to a real backend; times are a fraction of the defaults. */
+/** Alarms of companies that are sent to a real backend; times are a fraction of the defaults. */
 class Panels implements AsyncDisposable {
   readonly away: boolean[] = [];
   readonly queue: DeliveryQueue;
@@ -63,7 +63,7 @@ class Panels implements AsyncDisposable {
     this.queue.notify();
   }
 
-  /** Alarms that the backend took, in order, each once: a late answer makes a call come again. */
+  /** Alarms that the backend took, in order, each once: after a late answer a call is repeated. */
   done(company?: string): string[] {
     const calls = new Map(this.backend.done.map((call) => [call.key, call]));
     return [...calls.values()].filter(({ body }) => !company || body.empresa === company)
@@ -76,7 +76,7 @@ class Panels implements AsyncDisposable {
     const run = async () => {
       for (let n = 0; !stopped; n++) {
         await this.send(company, `${company} ${n}`);
-        await eventually("it is taken", () => stopped || this.done(company).length > n);
+        await eventually("the backend takes it", () => stopped || this.done(company).length > n);
       }
     };
     const running = run();
@@ -93,12 +93,12 @@ class Panels implements AsyncDisposable {
   }
 }
 
-/** Enough for a good answer on a machine that has much else to do. */
+/** Enough for a good answer on a busy machine. */
 const STALL_MS = 1_000;
 
 const isPoison = (name: string) => name.startsWith("poison");
 
-/** `stalls`: with a backend that does not answer too, which takes its time. */
+/** `stalls`: also with a backend that does not answer, which takes longer. */
 export function poisonSuite(
   name: string,
   kit: () => Promise<DeliveryKit>,
@@ -113,24 +113,24 @@ export function poisonSuite(
 
   const answers: readonly Behaviour[] = [502, 503, "reset", ...(stalls ? ["stall" as const] : [])];
   for (const answer of answers) {
-    Deno.test(`${name}: a message that fails (${answer}) while others pass is dead after its tries, and its partition goes on`, async () => {
+    Deno.test(`${name}: a message that fails (${answer}) while others pass becomes a dead letter after its attempts, and its partition continues`, async () => {
       await using all = await world(answer === "stall" ? { timeoutMs: STALL_MS } : {});
       const { backend, panels } = all;
       backend.behave = ({ body }) => isPoison(body.tipo_alarma) ? answer : 200;
       await using _others = panels.traffic("funza");
       await panels.send("cota", "poison", "after");
-      await eventually("the partition goes on", () => panels.done("cota").length === 1);
+      await eventually("the partition continues", () => panels.done("cota").length === 1);
       const [dead] = await eventually("it is listed", async () => {
         const list = await panels.queue.list("dead");
         return list.length === 1 && list;
       });
-      assert.ok(dead!.attempts >= 3, `${dead!.attempts} tries`);
+      assert.ok(dead!.attempts >= 3, `${dead!.attempts} attempts`);
       assert.match(dead!.reason!, /^the backend/);
-      assert.deepEqual(panels.away, [], "one message says nothing of the backend");
+      assert.deepEqual(panels.away, [], "one message says nothing about the backend");
     });
   }
 
-  Deno.test(`${name}: a message that fails holds up its partition no longer than a while, where no other partition has work`, async () => {
+  Deno.test(`${name}: a message that fails blocks its partition only for a while, even if no other partition has jobs`, async () => {
     await using all = await world();
     const { backend, panels } = all;
     backend.behave = ({ body }) => isPoison(body.tipo_alarma) ? 502 : 200;
@@ -142,7 +142,7 @@ export function poisonSuite(
     assert.deepEqual(panels.away, []);
   });
 
-  Deno.test(`${name}: messages that fail in several partitions hold up none, and open no circuit`, async () => {
+  Deno.test(`${name}: messages that fail in several partitions block no partition, and open no circuit`, async () => {
     await using all = await world();
     const { backend, panels } = all;
     backend.behave = ({ body }) => isPoison(body.tipo_alarma) ? 502 : 200;
@@ -156,10 +156,10 @@ export function poisonSuite(
     await eventually("both are dead", async () => (await panels.queue.list("dead")).length === 2);
     assert.deepEqual(panels.away, []);
     await panels.send("madrid", "at once");
-    await eventually("another company's", () => panels.done("madrid").length === 1);
+    await eventually("another company's alarm is done", () => panels.done("madrid").length === 1);
   });
 
-  Deno.test(`${name}: the first message of every partition may fail: the partitions go on`, async () => {
+  Deno.test(`${name}: the partitions continue even if the first message of each fails`, async () => {
     await using all = await world();
     const { backend, panels } = all;
     backend.behave = ({ body }) => isPoison(body.tipo_alarma) ? 502 : 200;
@@ -172,12 +172,13 @@ export function poisonSuite(
   });
 
   for (const answer of answers.filter((answer) => answer !== 503)) {
-    Deno.test(`${name}: a backend that is away (${answer}) costs no message its tries, and all come in order`, async () => {
+    Deno.test(`${name}: an unavailable backend (${answer}) costs no message its attempts, and all arrive in order`, async () => {
       const timeoutMs = answer === "stall" ? STALL_MS : 10_000;
       await using all = await world({ timeoutMs, silentMs: 60_000 });
       const { backend, panels } = all;
       const companies = ["cota", "funza", "madrid", "tocancipa"];
-      // Partition by partition it is back with a call to the first, as nothing may overtake that.
+      // Each partition recovers with a call for its first message, because nothing may overtake
+      // that.
       const back = new Set<string>();
       backend.behave = ({ body }) => {
         if (backend.calls.length > 16 && body.tipo_alarma === "0") back.add(body.empresa);
@@ -185,7 +186,7 @@ export function poisonSuite(
       };
       const numbers = Array.from({ length: 6 }, (_, n) => `${n}`);
       for (const company of companies) await panels.send(company, ...numbers);
-      await eventually("it is said", () => panels.away.length > 0);
+      await eventually("the outage is reported", () => panels.away.length > 0);
       await eventually("it is back, and all are done", () => panels.done().length === 24, {
         timeoutMs: 60_000,
       });
@@ -195,7 +196,7 @@ export function poisonSuite(
     });
   }
 
-  Deno.test(`${name}: a backend that is away costs the messages of a single partition no more than half of their tries`, async () => {
+  Deno.test(`${name}: an unavailable backend costs messages of a single partition at most half of their attempts`, async () => {
     await using all = await world();
     const { backend, panels } = all;
     let away = true;
@@ -213,6 +214,6 @@ export function poisonSuite(
     });
     assert.deepEqual(panels.done(), ["0", "1", "2"]);
     assert.deepEqual(await panels.queue.list("dead"), []);
-    assert.ok(most <= 3, `${most} of 6 tries`);
+    assert.ok(most <= 3, `${most} of 6 attempts`);
   });
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { configure, dispose } from "@logtape/logtape";
 import { attempt } from "../../telemetry/fault.ts";
 
-Deno.test("a fault is logged with its stack and its causes, and goes no further", async () => {
+Deno.test("attempt() logs a fault with its stack and causes, and does not throw", async () => {
   const lines: string[] = [];
   await configure({
     reset: true,

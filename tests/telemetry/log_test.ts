@@ -4,7 +4,7 @@ import { logFault } from "../../telemetry/fault.ts";
 import { closeLog, FORMATS, getLogger, reasonOf } from "../../telemetry/log.ts";
 import { LogLimit } from "../../telemetry/log_limit.ts";
 
-/** What `write` logs, as lines of a file. */
+/** The lines that `write` logs. */
 async function logged(
   format: "json" | "text",
   write: (log: ReturnType<typeof getLogger>) => void,
@@ -44,7 +44,7 @@ Deno.test("log: JSON has the same as keys", async () => {
   assert.deepEqual(rest, { level: "error", module: "telecast.part.piece", message: "failed: why" });
 });
 
-Deno.test("log: what a client or a device sends can neither forge a line nor paint the terminal", async () => {
+Deno.test("log: text from clients and devices can neither forge a line nor control the terminal", async () => {
   const evil = "A\n2026-01-01T00:00:00Z [INF] telecast: forged\r\x1b[2J\x07\u0085\u2028{n}";
   for (const format of ["text", "json"] as const) {
     const lines = await logged(format, (log) => {
@@ -63,7 +63,7 @@ Deno.test("log: what a client or a device sends can neither forge a line nor pai
   }
 });
 
-Deno.test("log: no URL's query and no password comes through, wherever it stands", async () => {
+Deno.test("log: queries of URLs and passwords are removed, wherever they appear", async () => {
   const secrets = [
     "http://host:9/x?token=hidden",
     "https://host/x?access_token=hidden&a=b#c",
@@ -96,7 +96,7 @@ Deno.test("log: no URL's query and no password comes through, wherever it stands
   assert.match(kept!, /is it\? http:\/\/h:1\/x yes$/);
 });
 
-Deno.test("log: a mistake of our own has its stack and its causes, and nobody can forge a part of it", async () => {
+Deno.test("log: a bug is logged with its stack and causes, and no part of it can be forged", async () => {
   const forged = "x\n    at forged (evil.ts:1:1)\n2026-01-01T00:00:00Z [INF] telecast: forged";
   const cause = new RangeError("the cause", { cause: "no error" });
   const error = new TypeError(forged, { cause });
@@ -116,15 +116,15 @@ Deno.test("log: a mistake of our own has its stack and its causes, and nobody ca
   );
 });
 
-Deno.test("log: an expected failure is one line, its message alone", async () => {
+Deno.test("log: an expected failure is one line with only its message", async () => {
   const lines = await logged("text", (log) => {
-    log.error("the store is away: {reason}", { reason: reasonOf(new Error("timeout")) });
+    log.error("the store is down: {reason}", { reason: reasonOf(new Error("timeout")) });
   });
   assert.equal(lines.length, 1);
-  assert.match(lines[0]!, /: the store is away: timeout$/);
+  assert.match(lines[0]!, /: the store is down: timeout$/);
 });
 
-Deno.test("log: a value has a bounded length, and an error a bounded number of frames and causes", async () => {
+Deno.test("log: the length of values is limited, and so are the frames and causes of errors", async () => {
   const deep = (depth: number): unknown =>
     depth === 0 ? "end" : new Error("x".repeat(9_000), { cause: deep(depth - 1) });
   const loop = new Error("round");
@@ -146,7 +146,7 @@ Deno.test("log: a value has a bounded length, and an error a bounded number of f
   }
 });
 
-Deno.test("log: what a template says too often is held back, counted, and told when its time is over", () => {
+Deno.test("log: lines of a template above the limit are held back, counted, and reported after the interval", () => {
   let now = 0;
   const written: string[] = [];
   const record = (rawMessage: string, n: number): LogRecord => ({
@@ -172,7 +172,7 @@ Deno.test("log: what a template says too often is held back, counted, and told w
   assert.ok(written.length <= 1_003, "templates are few");
 });
 
-Deno.test("no log call hands an error over as it is: it is expected, or a mistake of ours", async () => {
+Deno.test("no log call gets a raw error: an error is either expected or a fault", async () => {
   const wrong: string[] = [];
   for await (const path of sources(new URL("../../", import.meta.url))) {
     const text = await Deno.readTextFile(path);

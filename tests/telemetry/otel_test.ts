@@ -1,4 +1,4 @@
-/** OpenTelemetry, as Deno exports it, with the permissions of production. */
+/** OpenTelemetry, as exported by Deno, with the permissions of production. */
 
 import assert from "node:assert/strict";
 import { SignJWT } from "jose";
@@ -33,7 +33,7 @@ interface Span {
   readonly attributes: readonly Attribute[];
 }
 
-/** Takes OTLP over HTTP, as JSON. */
+/** Receives OTLP over HTTP, as JSON. */
 class Receiver implements AsyncDisposable {
   readonly spans: Span[] = [];
   readonly services = new Set<string>();
@@ -68,7 +68,7 @@ function valueOf(attributes: readonly Attribute[], key: string): string | undefi
   return attributes.find((attribute) => attribute.key === key)?.value.stringValue;
 }
 
-Deno.test("OTEL_DENO=true exports requests by route and the figures of /metrics, and no token", async () => {
+Deno.test("OTEL_DENO=true exports requests by route and the metrics of /metrics, but no token", async () => {
   await using receiver = new Receiver();
   await using telecast = await Telecast.start({
     args: ["--dev"],
@@ -102,7 +102,7 @@ Deno.test("OTEL_DENO=true exports requests by route and the figures of /metrics,
   );
   const points = (name: string, kind: "sum" | "gauge" | "histogram") =>
     receiver.metrics.get(name)?.[kind]?.dataPoints ?? [];
-  await eventually("the figures", () => {
+  await eventually("the metrics", () => {
     const ws = points("telecast_connections", "gauge").find(({ attributes }) =>
       valueOf(attributes, "transport") === "ws"
     );

@@ -1,12 +1,12 @@
-/** The work that a panic button's message causes. */
+/** The job for a panic button message. */
 
 import { PROCESS } from "../../../broker/deliveries/alarm_handler.ts";
 import type { Job, Message } from "../../../broker/messages/message.ts";
 import type { BotoneraMessage } from "./message_types.ts";
 
 /**
- * In order by company, or by device where the message names none. The message stays the text that
- * it is: parsed and written again, a number such as 1e20 is longer, and a value has its limit.
+ * Jobs are in order by company, or by device if the message names no company. The message is copied
+ * as text: serialized again, a number such as 1e20 would be longer, and stored values are limited.
  */
 export function botoneraJob(message: Message, { company, notifies }: BotoneraMessage): Job {
   const named = company === undefined ? "" : `"company":${JSON.stringify(company)},`;

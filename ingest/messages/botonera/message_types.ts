@@ -3,12 +3,12 @@
 import { z } from "zod";
 import type { MessageHandler } from "../../../broker/deliveries/alarm_handler.ts";
 
-/** One type of message: its form, and what has to be done with it. */
+/** A message type: its schema and how it is handled. */
 export interface MessageType {
   readonly schema: z.ZodType;
-  /** People are told too, not the backend alone. */
+  /** Whether people are notified, and not only the backend. */
   readonly notifies: boolean;
-  /** Does what has to be done, in the place of the backend and of people. */
+  /** Handles the message instead of the backend and the notifications. */
   readonly handle?: MessageHandler | undefined;
 }
 
@@ -17,8 +17,8 @@ const text = z.string().trim().min(1).max(4_096);
 const time = z.union([text, z.number()]);
 
 /**
- * Every message may name its company, or have that field empty as devices that know none do; other
- * fields than these are left as they are.
+ * Every message may name its company or leave that field empty, as devices without a company do.
+ * Additional fields are left unchanged.
  */
 function form(fields: z.ZodRawShape): z.ZodType {
   const empresa = z.string().max(4_096).nullish();
@@ -33,14 +33,14 @@ const types = new Map<string, MessageType>([
   ["heartbeat", { schema: form({ timestamp: time }), notifies: false }],
 ]);
 
-/** How messages of a type are handled; undefined where the usual is done. */
+/** The custom handler of a type; undefined if it is handled the default way. */
 export function handlerOf(name: string): MessageHandler | undefined {
   return types.get(name)?.handle;
 }
 
 /**
- * Adds a type, or replaces one, in this thread. Sources check in workers of their own: hand a module
- * that calls this to `Telecast.start()`, which every worker then imports.
+ * Adds or replaces a type in this thread. Sources check messages in workers: pass a module that
+ * calls this function to `Telecast.start()`, and every worker imports it.
  * @example registerMessageType("bateria", { schema: z.looseObject({ nivel: z.number() }), notifies: false })
  */
 export function registerMessageType(name: string, type: MessageType): void {
@@ -55,7 +55,7 @@ export interface BotoneraMessage {
 }
 
 export type BotoneraCheck =
-  /** It has no `tipo_mensaje`: it is of another kind. */
+  /** It has no `tipo_mensaje`, so it is another kind of message. */
   | { readonly kind: "other" }
   | { readonly kind: "message"; readonly message: BotoneraMessage }
   | { readonly kind: "unknown_type" }
@@ -73,7 +73,7 @@ export function checkBotonera(value: object): BotoneraCheck {
     const fields = parsed.error.issues.map(({ path }) => path.join("."));
     return { kind: "bad_fields", fields: [...new Set(fields)] };
   }
-  // Trimmed, as the device id is that it makes.
+  // Trimmed, like the device id that is made from it.
   const company = typeof empresa === "string" ? empresa.trim() || undefined : undefined;
   return { kind: "message", message: { type: name as string, company, notifies: type.notifies } };
 }

@@ -6,7 +6,7 @@ import { rich } from "./rich_text.ts";
 
 export interface Field {
   readonly name: string;
-  /** Where it stands, if that is not plain. */
+  /** Where it is sent, if not in the query. */
   readonly note: string;
   readonly required: boolean;
   readonly schema: Json;
@@ -46,10 +46,10 @@ export function fieldTable(title: string, fields: readonly Field[]) {
   `;
 }
 
-/** What values a schema takes, in a few words. */
+/** A short description of the values that a schema accepts. */
 function valueOf(schema: Json): string {
   const { default: preset } = schema;
-  const given = preset === undefined ? "" : `; ${JSON.stringify(preset)} unless given`;
+  const given = preset === undefined ? "" : `; default ${JSON.stringify(preset)}`;
   return kindOf(schema) + limitsOf(schema) + given;
 }
 

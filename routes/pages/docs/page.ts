@@ -1,4 +1,4 @@
-/** The page at /docs: every operation, with what it takes, what it answers, and a command to try. */
+/** The page at /docs: every operation with its parameters, its answers, and a command to try. */
 
 import { html, raw } from "hono/html";
 import { EVENT_SCHEMAS } from "../../streams/event_schemas.ts";
@@ -18,7 +18,7 @@ import { fieldTable } from "./fields.ts";
 import { rich } from "./rich_text.ts";
 
 export interface DocsOptions {
-  /** Where the page came from: examples go there. */
+  /** The origin of the page, used in the examples. */
   readonly origin: string;
   readonly tokens: boolean;
 }
@@ -54,11 +54,11 @@ export function docsPage(options: DocsOptions): Html {
         </nav>
         <main>
     <h1>HTTP interface</h1>
-    <p>Machines read the same at <a href="openapi.json">openapi.json</a> (OpenAPI 3.1), and the stream's
-    events at <a href="asyncapi.json">asyncapi.json</a> (AsyncAPI 3.0).</p>
+    <p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1), and for the stream's
+    events <a href="asyncapi.json">asyncapi.json</a> (AsyncAPI 3.0).</p>
     ${access(options)}
-    <p>An error is a problem document (<code>application/problem+json</code>): <code>detail</code> is
-    for people, <code>code</code> for programs, and does not change.</p>
+    <p>Errors are problem documents (<code>application/problem+json</code>): <code>detail</code> is
+    for people; <code>code</code> is for programs, and stable.</p>
     ${[...tags].map(([tag, operations]) =>
       html`<h2>${tag}</h2>${operations.map((operation) => section(operation, options))}`
     )}
@@ -71,10 +71,10 @@ export function docsPage(options: DocsOptions): Html {
 
 function access({ tokens }: DocsOptions): Html {
   return tokens
-    ? html`<p>Send a token as <code>Authorization: Bearer …</code>, where headers cannot be set as
-<code>access_token=…</code> in the query, or on a WebSocket as the subprotocol
-<code>bearer.…</code>. For the commands below: <code>export TOKEN=…</code>.</p>`
-    : html`<p>This server asks for no token.</p>`;
+    ? html`<p>Send a token as <code>Authorization: Bearer …</code>. If headers cannot be set, send
+    <code>access_token=…</code> in the query or, on a WebSocket, the subprotocol
+    <code>bearer.…</code>. For the commands below: <code>export TOKEN=…</code>.</p>`
+    : html`<p>This server requires no token.</p>`;
 }
 
 function section(operation: GuardedOperation, options: DocsOptions): Html {
@@ -198,7 +198,7 @@ function events(): Html {
   `;
 }
 
-/** A schema in one line, as its JSON looks. */
+/** A schema in one line, in the form of its JSON. */
 function shape({ type, properties, items, enum: words, const: only }: Json): string {
   if (only !== undefined) return JSON.stringify(only);
   if (Array.isArray(words)) return words.map((word) => JSON.stringify(word)).join(" or ");
@@ -210,7 +210,7 @@ function shape({ type, properties, items, enum: words, const: only }: Json): str
   return typeof type === "string" ? type : "payload";
 }
 
-/** A path that may be broken after its slashes. */
+/** A path in which a line may break after each slash. */
 function breakable(path: string): Html {
   return html`${path.split(/(?<=\/)/).map((part) => html`${part}<wbr>`)}`;
 }

@@ -1,4 +1,4 @@
-/** Descriptions as HTML: code between backticks, and links, as Markdown has them. */
+/** Descriptions as HTML, with Markdown's code spans and links. */
 
 import { raw } from "hono/html";
 

@@ -5,7 +5,7 @@ import type { AlarmEntry, Alarms } from "./alarms.ts";
 import { text } from "./texts.ts";
 import type { Vehicle } from "./fleet/vehicle.ts";
 
-/** The list of alarms, the count of those that nobody has seen, and the most urgent on the map. */
+/** The list of alarms, the count of unseen ones, and the most urgent one on the map. */
 export class AlarmFeed {
   readonly #alarms: Alarms;
   readonly #onSelect: (vehicle: Vehicle) => void;
@@ -102,7 +102,7 @@ export class AlarmFeed {
     if (newest) setText(byId("announcer"), text("newAlarm", { alarm: words(newest) }));
   }
 
-  /** Over the map, until somebody has seen it. */
+  /** Shown over the map until it has been seen. */
   #showUrgent(): void {
     const { urgent } = this.#alarms;
     this.#banner.hidden = !urgent;

@@ -7,7 +7,7 @@ const REPEAT_MS = 20_000;
 const TONES_HZ = [880, 660, 880, 660];
 const TONE_S = 0.18;
 
-/** Sounds while there is a critical alarm that nobody has seen, where somebody has asked for it. */
+/** Plays a sound while there is an unseen critical alarm, if the user has switched it on. */
 export class AlarmSound {
   readonly #alarms: Alarms;
   readonly #button = byId("sound-button");
@@ -25,7 +25,7 @@ export class AlarmSound {
     this.#show();
   }
 
-  /** @param now is in ms since 1970. */
+  /** @param now In ms since 1970. */
   refresh(now: number): void {
     const { urgent } = this.#alarms;
     const isNew = urgent !== this.#urgent;
@@ -44,7 +44,7 @@ export class AlarmSound {
   #play(now: number): void {
     this.#soundAt = now + REPEAT_MS;
     const context = this.#context ??= new AudioContext();
-    // A browser keeps quiet until somebody has touched the page.
+    // Browsers play no sound until the user has interacted with the page.
     void context.resume();
     TONES_HZ.forEach((frequency, n) => {
       const at = context.currentTime + n * TONE_S;

@@ -5,14 +5,14 @@ const MAX_ALARMS = 200;
 
 export interface AlarmEntry {
   readonly alarm: Alarm;
-  /** Undefined where the message names no device. */
+  /** Undefined if the message names no device. */
   readonly vehicle: Vehicle | undefined;
-  /** When it came, in ms since 1970. */
+  /** When it arrived, in ms since 1970. */
   readonly at: number;
   seen: boolean;
 }
 
-/** The newest alarms, newest first, and which of them nobody has seen yet. */
+/** The newest alarms, newest first, and which of them are unseen. */
 export class Alarms {
   readonly entries: AlarmEntry[] = [];
   /** Counts changes. */
@@ -22,7 +22,7 @@ export class Alarms {
     return this.entries.reduce((count, { seen }) => count + (seen ? 0 : 1), 0);
   }
 
-  /** The newest critical one that nobody has seen. */
+  /** The newest unseen critical alarm. */
   get urgent(): AlarmEntry | undefined {
     return this.entries.find(({ seen, alarm }) => !seen && alarm.level === "critical");
   }

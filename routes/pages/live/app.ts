@@ -21,23 +21,23 @@ import { TokenDialog } from "../shared/token_dialog.ts";
 import type { Vehicle } from "./fleet/vehicle.ts";
 import { parseViewState, storeViewState } from "./view_state.ts";
 
-/** How often text is written; the map draws as often as it can. */
+/** How often text is updated; the map draws as often as it can. */
 const REFRESH_MS = 250;
 
 const MAX_HISTORIES = 40;
-/** By then the snapshot has arrived. */
+/** The snapshot has arrived by then. */
 const HISTORIES_AFTER_MS = 500;
 
 setLanguage(storedLanguage());
 
 const api = new Api();
-/** Alarms up to then have been seen in this browser; those from before its first visit are past. */
+/** Alarms up to this time were seen in this browser; those before its first visit count as seen. */
 const seenUpTo = Number(storedChoice("seen_up_to") ?? Date.now());
 const fleet = new Fleet(metaContent("device-id-path").split(".").filter(Boolean));
 const map = new MapView(byId("map"), fleet, text, (vehicle) => select(vehicle));
 const list = new DeviceList(fleet, (vehicle) => select(vehicle, { center: true }));
 const first = parseViewState(location.search);
-/** Id of a vehicle to be opened. */
+/** Id of a vehicle to open once it is known. */
 let wanted = first.device;
 const sort = byId<HTMLSelectElement>("sort");
 sort.value = list.order = first.order;
@@ -91,7 +91,7 @@ function select(vehicle: Vehicle | undefined, { center = false } = {}): void {
   if (vehicle && opened) void openHistory(vehicle);
 }
 
-/** Counts what was opened, so that an answer that comes late is not shown for another vehicle. */
+/** Counts openings, so that a late answer is not shown for another vehicle. */
 let openings = 0;
 async function openHistory(vehicle: Vehicle): Promise<void> {
   const opening = ++openings;
@@ -99,7 +99,7 @@ async function openHistory(vehicle: Vehicle): Promise<void> {
   if (opening === openings) panel.addOlderMessages(messages);
 }
 
-/** Reads what the server has kept of a vehicle; its trail gets it once. */
+/** Reads the stored messages of a vehicle, and adds them to its trail once. */
 async function loadPast(vehicle: Vehicle): Promise<unknown[]> {
   const isFirst = !vehicle.historyLoaded;
   vehicle.historyLoaded = true;
@@ -111,7 +111,9 @@ async function loadPast(vehicle: Vehicle): Promise<unknown[]> {
   return messages;
 }
 
-/** A small fleet shows its ways at once; that of a large one comes with what is selected. */
+/**
+ * A small fleet shows its trails at once; in a large fleet a vehicle's trail loads on selection.
+ */
 async function showHistories(): Promise<void> {
   if (fleet.vehicles.size > MAX_HISTORIES) return;
   for (const vehicle of fleet.vehicles.values()) {
@@ -131,7 +133,7 @@ function refresh(): void {
   keepView();
 }
 
-/** Says on the map why nothing moves there. */
+/** Explains on the map why nothing moves there. */
 function showNote(): void {
   const note = byId("map-note");
   const { connection } = document.body.dataset;
@@ -140,7 +142,7 @@ function showNote(): void {
   if (!note.hidden) setText(note, lost ? status.words : text("waitingForData"));
 }
 
-/** So that a tab behind others tells of what nobody has seen. */
+/** Shows the number of unseen alarms, also for a tab in the background. */
 function showTitle(): void {
   const { connection } = document.body.dataset;
   const lost = connection === "waiting" || connection === "closed";
@@ -151,14 +153,14 @@ function showTitle(): void {
   if (document.title !== title) document.title = title;
 }
 
-/** Remembers up to when every alarm has been seen, over a reload. */
+/** Remembers over a reload up to when all alarms have been seen. */
 function keepSeen(): void {
   if (alarms.unseen === 0) storeChoice("seen_up_to", String(Date.now()));
 }
 addEventListener("pagehide", keepSeen);
 if (storedChoice("seen_up_to") === undefined) keepSeen();
 
-/** The address says what is looked at; a vehicle that it names is opened once it is heard of. */
+/** Keeps the view in the address, and opens the vehicle that it names once it is known. */
 function keepView(): void {
   const named = wanted === "" ? undefined : fleet.vehicles.get(wanted);
   if (named) select(named, { center: true });

@@ -6,7 +6,7 @@ import type { Fleet, Order } from "./fleet/fleet.ts";
 import { text } from "./texts.ts";
 import type { Vehicle } from "./fleet/vehicle.ts";
 
-/** Height of a row in rem; style sheet and list have to agree. */
+/** Height of a row in rem; the style sheet must agree with it. */
 const ROW_REM = 3.5;
 const SPARE_ROWS = 3;
 
@@ -18,7 +18,7 @@ interface Row {
   readonly age: HTMLElement;
 }
 
-/** The list of vehicles; only the rows that can be seen are in the document. */
+/** The list of vehicles; only visible rows are in the document. */
 export class DeviceList {
   readonly #fleet: Fleet;
   readonly #onSelect: (vehicle: Vehicle) => void;
@@ -31,7 +31,7 @@ export class DeviceList {
   #sortedVersion = -1;
   #rowPx = 56;
   #order: Order = "id";
-  /** Id of the row that the keys move; it need not be selected. */
+  /** Id of the row that the keys move; it is not necessarily selected. */
   #active: string | undefined;
   #selected: Vehicle | undefined;
 
@@ -69,7 +69,7 @@ export class DeviceList {
     this.#render();
   }
 
-  /** Sorts anew where vehicles have come or gone or, unless sorted by id, changed; and draws. */
+  /** Sorts again if vehicles were added or removed or, unless sorted by id, changed. Then draws. */
   refresh(): void {
     const stale = this.#order !== "id" && this.#sortedVersion !== this.#fleet.version;
     if (this.#membership !== this.#fleet.membership || stale) {

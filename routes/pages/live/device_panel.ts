@@ -81,12 +81,12 @@ export class DevicePanel {
     this.#node.focus();
   }
 
-  /** A message of the vehicle that is shown has come. */
+  /** Adds a new message of the vehicle that is shown. */
   addMessage(payload: unknown): void {
     this.#history.add(payload);
   }
 
-  /** What came before, oldest first. */
+  /** Adds earlier messages, oldest first. */
   addOlderMessages(payloads: readonly unknown[]): void {
     this.#history.addOlder(payloads);
   }
@@ -104,14 +104,14 @@ export class DevicePanel {
     this.#version = vehicle.version;
     setText(this.#status, describe(vehicle));
     this.#status.dataset.motion = vehicle.motion;
-    // Rewriting the text would undo what the user has marked in it.
+    // Replacing the text would remove the user's selection in it.
     if (getSelection()?.isCollapsed !== false || !this.#raw.contains(getSelection()!.anchorNode)) {
       setText(this.#raw, visibleJson(vehicle.payload));
     }
     this.#plots.show(vehicle);
   }
 
-  /** A part that can be closed; the next vehicle's is as this one was left. */
+  /** A section that can be closed; it stays so for the next vehicle. */
   #section(name: TextKey, ...children: Node[]): HTMLElement {
     const node = element("details", { class: "section", open: this.#opened.has(name) });
     node.append(element("summary", {}, text(name)), ...children);

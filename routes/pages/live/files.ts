@@ -1,4 +1,4 @@
-/** What the live page is made of, beside what both pages share. */
+/** The files of the live page, besides those that both pages share. */
 
 import leafletStyle from "leaflet/dist/leaflet.css" with { type: "text" };
 import leaflet from "leaflet/dist/leaflet.js" with { type: "text" };
@@ -36,7 +36,7 @@ import viewState from "./view_state.ts" with { type: "text" };
 
 export const LIVE_HTML: string = html;
 
-/** By the name that each has in its folder; a module is served as `.js`. */
+/** By file name within the folder; a module is served as `.js`. */
 export const LIVE_FILES: Readonly<Record<string, string>> = {
   "alarm_feed.ts": alarmFeed,
   "alarm_sound.ts": alarmSound,

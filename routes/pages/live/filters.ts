@@ -11,11 +11,11 @@ const SHOWS: [Show, TextKey][] = [
   ["stale", "filterStale"],
 ];
 
-/** Search and filters: what they let through is what list and map show. */
+/** Search and filters, which decide what the list and the map show. */
 export class Filters {
   readonly #fleet: Fleet;
   readonly #onChange: () => void;
-  /** Chosen, though no vehicle of it may have been heard of yet. */
+  /** The chosen company; none of its vehicles may be known yet. */
   #chosen = "";
   readonly #search = byId<HTMLInputElement>("search");
   readonly #company = byId<HTMLSelectElement>("company");
@@ -60,7 +60,7 @@ export class Filters {
     this.#search.select();
   }
 
-  /** Shows the counts, and the companies where there are any. */
+  /** Shows the counts, and the companies if there are any. */
   refresh(): void {
     const { vehicles, online, companies } = this.#fleet;
     const counts = { all: vehicles.size, online, stale: vehicles.size - online };

@@ -3,7 +3,7 @@ import { readPayload } from "./fleet/reading.ts";
 import type { Point } from "./fleet/track.ts";
 import { mercator, type Vehicle } from "./fleet/vehicle.ts";
 
-/** So many pages of 1,000 messages are read at most. */
+/** Maximum number of pages, of 1,000 messages each. */
 const MAX_PAGES = 3;
 
 interface HistoryPage {
@@ -11,7 +11,7 @@ interface HistoryPage {
   readonly next: string | null;
 }
 
-/** What the server still keeps of a device's messages, oldest first. */
+/** Reads the stored messages of a device, oldest first. */
 export async function readHistory(id: string, request: Api["request"]): Promise<unknown[]> {
   const found: unknown[] = [];
   let since = "";
@@ -27,10 +27,10 @@ export async function readHistory(id: string, request: Api["request"]): Promise<
   return found;
 }
 
-/** Puts messages of a vehicle's past before what the page has seen itself. */
+/** Adds past messages of a vehicle before those that the page has received itself. */
 export function prependHistory(vehicle: Vehicle, messages: readonly unknown[]): void {
-  // The server does not say when it got a message; what the device's clock is off is known from
-  // the last one.
+  // The server does not say when it received a message. The last message shows how far the device's
+  // clock is off.
   const lastTime = parseDeviceTime(vehicle.reading?.deviceTime);
   if (lastTime === undefined) return;
   const offset = (vehicle.seenAt ?? Date.now()) - lastTime;
@@ -52,7 +52,7 @@ export function prependHistory(vehicle: Vehicle, messages: readonly unknown[]): 
   vehicle.version++;
 }
 
-/** `2025-10-18 00:51:16`, which is UTC, ISO 8601, or seconds or milliseconds since 1970. */
+/** Parses `2025-10-18 00:51:16` (UTC), ISO 8601, and seconds or milliseconds since 1970. */
 export function parseDeviceTime(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const number = Number(text);

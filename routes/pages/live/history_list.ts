@@ -8,21 +8,21 @@ import { text } from "./texts.ts";
 
 const MAX_MESSAGES = 100;
 
-/** The messages of one device, newest first, each with its time and what it says in short. */
+/** The messages of one device, newest first, each with its time and a summary. */
 export class HistoryList {
   readonly node: HTMLElement = element("ol", { class: "history" });
-  /** Came before the older ones were read, which may have them too. */
+  /** Messages that arrived before the older ones were read, which may include them. */
   readonly #early = new Set<string>();
   #complete = false;
 
-  /** Puts one on top. */
+  /** Adds a message at the top. */
   add(payload: unknown): void {
     if (!this.#complete) this.#early.add(JSON.stringify(payload));
     this.node.prepend(item(payload));
     this.#shorten();
   }
 
-  /** Puts those that came before all that are shown below them; oldest first. */
+  /** Adds messages older than all others at the bottom; the argument is oldest first. */
   addOlder(payloads: readonly unknown[]): void {
     const older = payloads.slice(-MAX_MESSAGES)
       .filter((payload) => !this.#early.has(JSON.stringify(payload)));
@@ -46,7 +46,7 @@ export class HistoryList {
 function item(payload: unknown): HTMLElement {
   const raw = element("pre", { class: "raw", tabindex: 0 });
   const details = element("details", {}, element("summary", {}, summary(payload)), raw);
-  // Written when it is opened: a hundred messages are long.
+  // Filled in when it is opened: a hundred messages are long.
   details.addEventListener("toggle", () => raw.textContent ||= visibleJson(payload));
   return element("li", {}, details);
 }

@@ -6,18 +6,18 @@ import type { Api } from "../shared/api.ts";
 import type { Alarm, Reading } from "./fleet/reading.ts";
 import type { Vehicle } from "./fleet/vehicle.ts";
 
-/** Messages of so long come in one frame: the eye does not see it, and 1,000/s cost a tenth. */
+/** Interval of a batch: too short to notice, and 1,000 messages/s cost a tenth. */
 const BATCH_MS = 50;
 const PING_EVERY_MS = 5_000;
 
 export interface StreamEvents {
   onState(state: TelecastState): void;
   onMessage(vehicle: Vehicle | undefined, reading: Reading, payload: unknown): void;
-  /** The last known message of a vehicle is an alarm, which came at `at`, in ms since 1970. */
+  /** The last known message of a vehicle is an alarm, which arrived at `at`, in ms since 1970. */
   onPastAlarm(vehicle: Vehicle, alarm: Alarm, at: number): void;
-  /** A vehicle that drove is heard of no more. */
+  /** A moving vehicle has fallen silent. */
   onSilence(vehicle: Vehicle): void;
-  /** The server wants a token; resolves when the user has given one. */
+  /** The server requires a token; resolves when the user has entered one. */
   askForToken(options: { refused: boolean }): Promise<string>;
 }
 
@@ -26,7 +26,7 @@ interface DevicePage {
   readonly next: string | null;
 }
 
-/** The page's stream: every device, with what is known of it, kept open. */
+/** The page's stream of every device and its last known state; it is kept open. */
 export class LiveStream {
   readonly counts = { messages: 0, dropped: 0, resumed: 0 };
   lastResume: "full" | "partial" | "none" | undefined;
@@ -36,9 +36,9 @@ export class LiveStream {
   readonly #events: StreamEvents;
   #client: Telecast | undefined;
   #described = false;
-  /** Vehicles of which a message came. */
+  /** Vehicles from which a message has arrived. */
   readonly #heardOf = new Set<Vehicle>();
-  /** Alarms of before the page was opened, which came nobody knows when. */
+  /** Alarms from before the page was opened, whose time is not known yet. */
   readonly #past = new Map<Vehicle, Alarm>();
 
   constructor(api: Api, fleet: Fleet, events: StreamEvents) {
@@ -49,7 +49,7 @@ export class LiveStream {
     this.#open();
   }
 
-  /** Takes another token, and begins anew with it. */
+  /** Starts again with another token. */
   async useToken(token: string): Promise<void> {
     this.#api.token = token;
     this.#described = false;
@@ -79,7 +79,7 @@ export class LiveStream {
       const vehicle = this.#fleet.vehicles.get(deviceId);
       const drove = vehicle?.motion === "moving";
       this.#fleet.setOnline(deviceId, state === "online");
-      // One that is parked sleeps, as it does each night.
+      // A parked vehicle sleeps, as it does every night.
       if (vehicle && drove && state === "stale") this.#events.onSilence(vehicle);
     });
     client.on("dropped", ({ count }) => this.counts.dropped += count);
@@ -104,7 +104,7 @@ export class LiveStream {
     this.#events.onMessage(vehicle, { ...reading, alarm: undefined }, data);
   }
 
-  /** A snapshot does not say when it came: that is told of the devices, before it or after. */
+  /** A snapshot does not say when it arrived: the list of devices does, which may be read later. */
   #takePast(vehicle: Vehicle, alarm: Alarm): void {
     const at = vehicle.seenAt;
     if (at === undefined) this.#past.set(vehicle, alarm);
@@ -115,7 +115,7 @@ export class LiveStream {
     this.latencyMs = await this.#client?.ping();
   }
 
-  /** Reads once when each device was seen: a snapshot does not say. */
+  /** Reads once when each device was last seen, which a snapshot does not say. */
   async #describe(): Promise<void> {
     if (this.#described) return;
     this.#described = true;

@@ -17,7 +17,7 @@ const FIGURES: Record<Figure, { label: TextKey; help?: TextKey }> = {
   resumed: { label: "figureResumed", help: "resumedHelp" },
 };
 
-/** How the stream is doing, always in sight. */
+/** The state of the stream, always visible. */
 export class StatusBar {
   readonly #fleet: Fleet;
   readonly #pill = byId("connection");

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import { byId } from "../shared/dom.ts";
 
-/** Tabs that the arrow keys move between, as the ARIA practices have them. */
+/** Tabs that the arrow keys switch, as in the ARIA practices. */
 export class Tabs<Name extends string> {
   readonly #names: readonly Name[];
 

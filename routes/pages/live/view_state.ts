@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Order, Show } from "./fleet/fleet.ts";
 
-/** What is looked at; it stands in the address, so that it can be kept and passed on. */
+/** The current view; it is part of the address, so that it can be saved and shared. */
 export interface ViewState {
   readonly search: string;
   readonly show: Show;
@@ -26,7 +26,7 @@ const CHOICES: Partial<Record<keyof ViewState, readonly string[]>> = {
 
 const keys = Object.keys(NAMES) as (keyof ViewState)[];
 
-/** What a query asks to look at; what it does not say, or says wrongly, is as it is by default. */
+/** The view in a query; missing or invalid values get their defaults. */
 export function parseViewState(query: string): ViewState {
   const params = new URLSearchParams(query);
   const state: Record<string, string> = { ...DEFAULTS };
@@ -37,7 +37,7 @@ export function parseViewState(query: string): ViewState {
   return state as unknown as ViewState;
 }
 
-/** `query`, with what is looked at in the place of what was; other parameters stay. */
+/** `query` with its view replaced; other parameters stay. */
 export function withViewState(query: string, state: ViewState): string {
   const params = new URLSearchParams(query);
   for (const key of keys) params.delete(NAMES[key]);
@@ -46,7 +46,7 @@ export function withViewState(query: string, state: ViewState): string {
   return text === "" ? "" : `?${text}`;
 }
 
-/** Puts it into the address. */
+/** Writes the view into the address. */
 export function storeViewState(state: ViewState): void {
   const query = withViewState(location.search, state);
   if (query !== location.search) {

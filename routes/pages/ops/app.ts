@@ -37,7 +37,10 @@ const dialog = new TokenDialog((token) => {
 let last: { stats: Stats; readiness: Readiness } | undefined;
 let poll: PollState = { state: "connecting" };
 
-/** Behind a load balancer others answer in between: what one knows alone is shown of one alone. */
+/**
+ * Behind a load balancer different instances answer: what only one of them knows is shown of one
+ * instance at a time.
+ */
 let pinned = { instance: "", at: 0 };
 function isPinned(instance: string): boolean {
   if (instance !== pinned.instance && Date.now() - pinned.at < PINNED_MS) return false;

@@ -38,7 +38,7 @@ const COLUMNS: readonly Column<ConnectionRow>[] = [
   },
 ];
 
-/** The connections that keep up least. */
+/** The slowest connections. */
 export class ConnectionsView {
   readonly #table = new Table(COLUMNS, {
     key: ({ place }) => String(place),

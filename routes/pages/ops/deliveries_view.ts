@@ -6,11 +6,11 @@ import type { Delivery, DeliveryStats, Stats } from "./stats.ts";
 import { Table } from "./table.ts";
 import { text } from "./texts.ts";
 
-/** The list is read again when a counter has changed, and this often without. */
+/** The list is read again when a counter has changed, and otherwise this often. */
 const READ_EVERY_MS = 10_000;
 const MAX_SHOWN = 50;
 
-/** Work for the backend and WhatsApp: what waits, what failed for good, and another try. */
+/** Work for the backend and WhatsApp: shows what waits or failed for good, and retries it. */
 export class DeliveriesView {
   readonly #request: Api["request"];
   readonly #outcome = byId("retry-outcome");
@@ -111,7 +111,7 @@ export class DeliveriesView {
     await this.#read();
   }
 
-  /** Resolves with what kept it from being tried again. */
+  /** Resolves with the reason if it could not be retried. */
   async #retry(id: string): Promise<string | undefined> {
     try {
       const path = `deliveries/${encodeURIComponent(id)}/retry`;

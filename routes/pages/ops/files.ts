@@ -1,4 +1,4 @@
-/** What the operator's page is made of, beside what both pages share. */
+/** The files of the operator's page, besides those that both pages share. */
 
 import app from "./app.ts" with { type: "text" };
 import connectionsView from "./connections_view.ts" with { type: "text" };
@@ -19,7 +19,7 @@ import texts from "./texts.ts" with { type: "text" };
 
 export const OPS_HTML: string = html;
 
-/** By the name that each has in its folder; a module is served as `.js`. */
+/** By file name within the folder; a module is served as `.js`. */
 export const OPS_FILES: Readonly<Record<string, string>> = {
   "app.ts": app,
   "connections_view.ts": connectionsView,

@@ -9,7 +9,7 @@ import { text } from "./texts.ts";
 interface InstanceRow {
   readonly id: string;
   readonly silentMs: number;
-  /** Undefined for one that is silent. */
+  /** Undefined for a silent instance. */
   readonly info: InstanceStats | undefined;
   readonly answering: boolean;
   readonly holdsLease: boolean;
@@ -17,7 +17,7 @@ interface InstanceRow {
   readonly sentPerSecond: number | undefined;
 }
 
-/** Two of its beats were not seen. */
+/** Two heartbeats were missed. */
 const LATE_MS = 5_000;
 
 const rate = (value: number | undefined) => value === undefined ? "–" : formatNumber(value, 1);

@@ -8,18 +8,20 @@ const GIVE_UP_MS = 8_000;
 export type PollState =
   | { readonly state: "connecting" }
   | { readonly state: "open" }
-  /** The last answer is as old as `since` says, in ms since 1970. */
+  /** `since` is the time of the last answer, in ms since 1970. */
   | { readonly state: "waiting"; readonly since: number }
   | { readonly state: "closed"; readonly reason: string };
 
 export interface PollEvents {
   onStats(stats: Stats, readiness: Readiness): void;
   onState(state: PollState): void;
-  /** The server wants a token, or one that allows more; resolves when the user has given one. */
+  /**
+   * The server requires a token, or one that allows more; resolves when the user has entered one.
+   */
   askForToken(why: "missing" | "refused" | "scope"): Promise<string>;
 }
 
-/** Asks for the figures every two seconds while somebody can see the page. */
+/** Requests the statistics every two seconds while the page is visible. */
 export class Poller {
   readonly #api: Api;
   readonly #events: PollEvents;
@@ -36,7 +38,7 @@ export class Poller {
     this.poll();
   }
 
-  /** Asks now, and goes on from there. */
+  /** Requests them now, and continues from there. */
   poll(): void {
     if (this.#running) return;
     clearTimeout(this.#timer);

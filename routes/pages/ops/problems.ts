@@ -7,7 +7,7 @@ export interface Problem {
   readonly words: string;
 }
 
-/** What an operator has to know first; nothing where all is well. */
+/** What an operator must know first; empty if all is well. */
 export function problemsOf(
   stats: Stats,
   readiness: Readiness,
@@ -22,7 +22,7 @@ export function problemsOf(
   const sources = stats.instances.flatMap(({ id, sources = [] }) =>
     sources.map((source) => ({ ...source, id }))
   );
-  // Of sources every instance knows, so that it does not matter which of them answers.
+  // Every instance knows all sources, so it does not matter which one answers.
   const names = new Set(sources.map(({ name }) => name));
   for (const reason of reasons) {
     if (!names.has(reason.split(":")[0]!)) add("bad", text("problemDegraded", { reason }));

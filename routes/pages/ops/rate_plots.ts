@@ -14,7 +14,7 @@ const PLOTS: readonly [Measure, OpsKey][] = [
   ["queued", "queued"],
 ];
 
-/** The figures that move, as small plots of the same time. */
+/** Rates and levels, as small plots over the same time. */
 export class RatePlots {
   readonly #plots = PLOTS.map(([measure, label]) => {
     const plot = new TimePlot({

@@ -1,10 +1,10 @@
 import type { Stats } from "./stats.ts";
 
-/** Counters, which rise, as `in` to `dropped`; and levels of the moment. */
+/** `in`, `out` and `dropped` are rates of counters; the others are current levels. */
 export type Measure = "in" | "out" | "dropped" | "clients" | "pending" | "queued";
 
 const KEPT_MS = 300_000;
-/** Instances tell of themselves each 2 s: over less than two of their beats a rate would jump. */
+/** Instances report every 2 s: over less than two reports a rate would jump. */
 const RATE_OVER_MS = 6_000;
 
 interface Counters {
@@ -16,17 +16,17 @@ interface Counters {
 interface Sample {
   readonly at: number;
   readonly instances: ReadonlyMap<string, Counters>;
-  /** By `instance source`: what each has received. */
+  /** Messages that each source has received, by `instance source`. */
   readonly received: ReadonlyMap<string, number>;
   readonly levels: { readonly clients: number; readonly pending: number; readonly queued: number };
 }
 
-/** Rates of the whole cluster over the last minutes, whichever instance has answered. */
+/** Rates of the whole cluster over the last minutes, whichever instance answered. */
 export class Rates {
   readonly #samples: Sample[] = [];
   readonly #points: { at: number; values: Record<Measure, number | null> }[] = [];
 
-  /** @param at is in ms since 1970. */
+  /** @param at In ms since 1970. */
   add({ instances, instance, sources }: Stats, at: number): void {
     const received = new Map<string, number>();
     for (const { id, sources = [] } of instances) {
@@ -94,7 +94,7 @@ export class Rates {
     return total;
   }
 
-  /** Undefined until there are two samples; a counter that fell is one of a new start. */
+  /** Undefined until there are two samples, and if the counter fell because of a restart. */
   #perSecond(read: (sample: Sample) => number | undefined): number | undefined {
     const known = this.#samples.filter((sample) => read(sample) !== undefined);
     const [first, last] = [known[0], known.at(-1)];

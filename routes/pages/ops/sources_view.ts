@@ -57,7 +57,7 @@ const COLUMNS: readonly Column<SourceRow>[] = [
   { label: "on", kind: "name", cell: ({ instance }) => instance },
 ];
 
-/** Every source: where it runs, in which state, how far behind. */
+/** Every source: where it runs, its state, and its lag. */
 export class SourcesView {
   readonly #table = new Table(COLUMNS, {
     key: ({ instance, source }) => `${instance} ${source.name}`,
@@ -73,7 +73,7 @@ export class SourcesView {
   }
 }
 
-/** One row for each instance that runs a source; one in all where none does. */
+/** One row for each instance that runs a source; a single row if none does. */
 export function sourceRows(stats: Stats, rates: Pick<Rates, "ofSource">): SourceRow[] {
   const all = stats.instances.flatMap(({ id, sources = [] }) =>
     (id === stats.instance ? stats.sources : sources).map((source): SourceRow => ({

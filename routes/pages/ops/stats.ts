@@ -1,4 +1,4 @@
-/** What the page reads of `GET /api/v1/stats`, `/readyz` and `GET /api/v1/deliveries`. */
+/** What the page reads from `GET /api/v1/stats`, `/readyz` and `GET /api/v1/deliveries`. */
 
 export interface Stats {
   readonly instance: string;
@@ -11,7 +11,7 @@ export interface Stats {
   readonly transports: Readonly<Record<string, { connections: number; dropped: number }>>;
   readonly companies: { readonly known: number; readonly refused: Record<string, number> };
   readonly deliveries: DeliveryStats | null;
-  /** Messages that peers hand in at `/ws`. */
+  /** Messages that peers send to `/ws`. */
   readonly inbound: InboundStats | null;
   readonly slowest_connections: readonly ConnectionStats[];
   readonly fanout: StoreStats;
@@ -24,7 +24,7 @@ export interface InstanceStats {
   readonly subscribers: number;
   readonly devices: number;
   readonly silent_ms: number;
-  /** What is optional is missing from an instance of an older version. */
+  /** Optional fields are missing from instances of older versions. */
   readonly pending?: number;
   readonly sent?: number;
   readonly dropped?: number;
@@ -60,7 +60,7 @@ export interface DeliveryStats {
   readonly waiting: number;
   readonly oldest_ms: number;
   readonly done: number;
-  /** Failed for good, and kept until somebody has them tried again. */
+  /** Failed for good, and kept until retried. */
   readonly kept_dead: number;
 }
 

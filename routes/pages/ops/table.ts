@@ -3,16 +3,16 @@ import { element, setText } from "../shared/dom.ts";
 import { onLanguage } from "../shared/language.ts";
 import { type OpsKey, text } from "./texts.ts";
 
-/** How a cell is marked: by a shape, a colour and its words. */
+/** How a cell is marked: by shape, color and text. */
 export type Tone = "good" | "warn" | "bad" | "idle";
 
 export interface Column<Row> {
   readonly label: OpsKey;
-  /** Numbers stand at the right; on a phone a cell of no kind has a line of its own. */
+  /** Numbers are right-aligned; on a phone a cell without a kind has its own line. */
   readonly kind?: "name" | "number" | "text";
   cell(row: Row): string;
   tone?(row: Row): Tone | undefined;
-  /** A button instead of text, made once for a row. */
+  /** A button instead of text, created once per row. */
   button?(row: Row): HTMLElement;
 }
 
@@ -22,7 +22,7 @@ interface Shown<Row> {
   row: Row;
 }
 
-/** A table whose rows keep their place in the document while what they show changes. */
+/** A table whose rows keep their place in the document while their content changes. */
 export class Table<Row> {
   readonly node: HTMLElement;
   readonly #body = element("tbody");
@@ -53,7 +53,7 @@ export class Table<Row> {
     this.node = element("div", { class: "table" }, this.#table, this.#empty);
   }
 
-  /** `empty` is said where there are no rows. */
+  /** `empty` is shown if there are no rows. */
   show(rows: readonly Row[], empty: string): void {
     this.#table.hidden = rows.length === 0;
     this.#empty.hidden = rows.length > 0;
@@ -90,7 +90,7 @@ export class Table<Row> {
   #fill({ cells, row }: Shown<Row>): void {
     this.#columns.forEach(({ label, cell, tone, button }, index) => {
       const node = cells[index]!;
-      // On a phone each cell stands under the name of its column.
+      // On a phone each cell is below the name of its column.
       node.dataset.label = text(label);
       if (button) return;
       setText(node, cell(row));

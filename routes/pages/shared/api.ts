@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import { storedToken, storeToken } from "./preferences.ts";
 
-/** The server's API, asked with the token that this tab was given. */
+/** The server's API, called with the token of this tab. */
 export class Api {
   #token: string | undefined = storedToken();
 
@@ -14,12 +14,12 @@ export class Api {
     storeToken(token);
   }
 
-  /** The address of a route below `/api/v1/`, wherever a proxy has put the page. */
+  /** The address of a route below `/api/v1/`, at whatever path a proxy serves the page. */
   address(path: string): URL {
     return new URL(`api/v1/${path}`, document.baseURI);
   }
 
-  /** The answer may be anything but 2xx. */
+  /** The status of the answer may be other than 2xx. */
   readonly request = (path: string, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (this.#token !== undefined) headers.set("authorization", `Bearer ${this.#token}`);
@@ -27,7 +27,7 @@ export class Api {
   };
 }
 
-/** What the server says of a request that it refused. */
+/** The server's reason for refusing a request. */
 export async function problemOf(response: Response): Promise<string> {
   const problem = await response.json().catch(() => ({}));
   return problem.detail ?? problem.title ?? `HTTP ${response.status}`;

@@ -2,14 +2,16 @@
 
 type Attributes = Record<string, string | number | boolean | undefined>;
 
-/** The element of the page with this id, which is known to be there. */
+/** The element of the page with this id, which must exist. */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (!found) throw new Error(`Cannot find #${id} in the page`);
   return found as T;
 }
 
-/** Makes an element; an attribute that is `true` is set empty, `false` or undefined is left out. */
+/**
+ * Creates an element; an attribute that is `true` is set empty, `false` or undefined is omitted.
+ */
 export function element<K extends keyof HTMLElementTagNameMap>(
   name: K,
   attributes: Attributes = {},
@@ -24,7 +26,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Sets the text where it differs, so that what has not changed is not laid out again. */
+/** Sets the text if it differs, to avoid a needless layout. */
 export function setText(node: Element, text: string): void {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -33,7 +35,7 @@ export function metaContent(name: string): string {
   return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
 }
 
-/** A picture of lines, on a ground of 24 by 24. */
+/** A line icon on a grid of 24 by 24. */
 export function icon(path: string): SVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");

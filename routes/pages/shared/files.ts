@@ -1,4 +1,4 @@
-/** What both pages are made of. */
+/** The files that both pages share. */
 
 import uplot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
@@ -19,7 +19,7 @@ import tokenDialog from "./token_dialog.ts" with { type: "text" };
 import toolsHtml from "./tools.html" with { type: "text" };
 import unseen from "./unseen.ts" with { type: "text" };
 
-/** By the name that each has in its folder; a module is served as `.js`. */
+/** By file name within the folder; a module is served as `.js`. */
 export const SHARED_FILES: Readonly<Record<string, string>> = {
   "api.ts": api,
   "controls.css": controls,
@@ -36,11 +36,11 @@ export const SHARED_FILES: Readonly<Record<string, string>> = {
   "token_dialog.ts": tokenDialog,
   "unseen.ts": unseen,
   "uplot.css": uplotStyle,
-  // Made a module, so that it can be imported when the first plot is drawn.
+  // Turned into a module, so that it can be imported when the first plot is drawn.
   "uplot.js": `${uplot}\nexport default uPlot;\n`,
 };
 
-/** Pieces of a page, by the comment that stands in their place. */
+/** Pieces of a page, by the comment that they replace. */
 export const SHARED_HTML: Readonly<Record<string, string>> = {
   "<!-- TOKEN_DIALOG -->": tokenDialogHtml,
   "<!-- TOOLS -->": toolsHtml,

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 
 export type Language = "es" | "en";
-/** The text in the language of now, with each `{name}` filled in. */
+/** The text in the current language, with each `{name}` filled in. */
 export type Text<Key extends string> = (
   key: Key,
   values?: Readonly<Record<string, string | number>>,
@@ -11,7 +11,7 @@ const all: Record<Language, Record<string, string>> = { es: {}, en: {} };
 let language: Language = "en";
 const listeners = new Set<() => void>();
 
-/** Adds texts to those of the page; the function that is returned has them. */
+/** Adds texts to those of the page, and returns the function that looks them up. */
 export function defineTexts<Key extends string>(
   texts: Record<Language, Readonly<Record<Key, string>>>,
 ): Text<Key> {
@@ -33,7 +33,7 @@ export function onLanguage(listener: () => void): void {
   listener();
 }
 
-/** Changes the language of all that is marked in the page, and of those who listen. */
+/** Changes the language of all marked elements, and calls the listeners. */
 export function setLanguage(next: Language): void {
   language = next;
   document.documentElement.lang = next;
@@ -64,7 +64,7 @@ export function formatNumber(value: number, digits = 0): string {
   return format.format(value);
 }
 
-/** A span of time in its greatest unit: `5 s`, `3 min`, `2 h`, `4 d`. */
+/** A time span in its largest unit: `5 s`, `3 min`, `2 h`, `4 d`. */
 export function formatSpan(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
@@ -73,7 +73,7 @@ export function formatSpan(ms: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** An amount of memory in its greatest unit: `512 B`, `3.4 MB`. */
+/** An amount of memory in its largest unit: `512 B`, `3.4 MB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB"];
   let at = 0;
@@ -81,7 +81,7 @@ export function formatBytes(bytes: number): string {
   return `${formatNumber(bytes, bytes < 10 && at > 0 ? 1 : 0)} ${units[at]}`;
 }
 
-/** The time of day, with seconds unless they are left out. */
+/** The time of day, with seconds by default. */
 export function formatClock(timeMs: number, { seconds = true } = {}): string {
   const parts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
   return new Date(timeMs).toLocaleTimeString(

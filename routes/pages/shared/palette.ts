@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import { onTheme } from "./preferences.ts";
 
-/** Colours of the style sheet, for what is painted and not styled. */
+/** Colors of the style sheet, for what is drawn on a canvas. */
 export interface Palette {
   readonly moving: string;
   readonly idling: string;
@@ -37,7 +37,7 @@ const NAMES = [
 let current: Palette | undefined;
 onTheme(() => current = undefined);
 
-/** The palette of the theme that is shown now. */
+/** The palette of the current theme. */
 export function palette(): Palette {
   if (!current) {
     const style = getComputedStyle(document.documentElement);
@@ -48,7 +48,7 @@ export function palette(): Palette {
   return current;
 }
 
-/** How much larger than 16 px the text is: what is painted grows with it, as on a wall screen. */
+/** The text size relative to 16 px: drawings scale with it, as on a wall screen. */
 export function rootScale(): number {
   return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
 }

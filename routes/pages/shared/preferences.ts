@@ -22,7 +22,7 @@ export function nextTheme(): void {
   for (const listener of listeners) listener();
 }
 
-/** Called where colours have changed, by the switch or by the system. */
+/** Calls `listener` when the colors change, by the switch or by the system. */
 export function onTheme(listener: () => void): void {
   listeners.add(listener);
 }
@@ -37,7 +37,7 @@ export function storeLanguage(language: Language): void {
   write(localStorage, "language", language);
 }
 
-/** What this browser was told to remember. */
+/** A choice that this browser remembers. */
 export function storedChoice(name: string): string | undefined {
   return read(localStorage, name);
 }
@@ -47,8 +47,8 @@ export function storeChoice(name: string, value: string | undefined): void {
 }
 
 /**
- * The token: from the address (`#token=…`, taken out of it at once, so that a wall screen can have
- * a bookmark), else what this tab was given before.
+ * The token from the address (`#token=…`, which is removed from it at once, so that a wall screen
+ * can have a bookmark), else the one that this tab was given before.
  */
 export function storedToken(): string | undefined {
   const fragment = new URLSearchParams(location.hash.slice(1));
@@ -64,7 +64,7 @@ export function storeToken(token: string | undefined): void {
   write(sessionStorage, "token", token);
 }
 
-// Storage throws where the browser is told to keep nothing; then nothing is kept.
+// Storage throws if the browser is set to store nothing; then nothing is stored.
 function read(storage: Storage, name: string): string | undefined {
   try {
     return storage.getItem(`telecast.${name}`) ?? undefined;
@@ -88,5 +88,5 @@ function applyTheme(): void {
   else document.documentElement.dataset.theme = theme;
 }
 
-// Before the first paint: this module blocks it, so that the page does not flash.
+// This module blocks the first paint, so that the page does not flash.
 applyTheme();

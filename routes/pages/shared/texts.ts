@@ -22,10 +22,9 @@ export type { Key as SharedKey };
 
 const EN: Record<Key, string> = {
   token: "Access token",
-  tokenTitle: "A token is needed",
-  tokenHelp:
-    "The server asks for an access token. It is kept in this tab alone, until you close it.",
-  tokenRefused: "The server did not take that token. Check that it is whole and has not expired.",
+  tokenTitle: "A token is required",
+  tokenHelp: "The server requires an access token. Only this tab stores it, until you close it.",
+  tokenRefused: "The server did not accept that token. Check that it is complete and not expired.",
   cancel: "Cancel",
   connect: "Connect",
   theme: "Theme: {theme}",

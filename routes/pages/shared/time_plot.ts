@@ -7,14 +7,14 @@ import { onTheme } from "./preferences.ts";
 import { text } from "./texts.ts";
 
 export interface TimePlotOptions {
-  /** In the language of now. */
+  /** In the current language. */
   label(): string;
-  /** A value in words, with its unit. */
+  /** A value as text, with its unit. */
   format(value: number): string;
-  /** A value where there is little room; a number unless it is given. */
+  /** A value where space is limited; a plain number by default. */
   tick?(value: number): string;
   readonly heightRem: number;
-  /** The least that the axis reaches to. */
+  /** The smallest maximum of the axis. */
   readonly least: number;
   /** Plots of the same name share their cursor. */
   readonly sync: string;
@@ -24,7 +24,7 @@ type Values = readonly (number | null)[];
 
 let library: typeof uPlot | undefined;
 
-/** One line over time; above it, for those who cannot see it too, its values in words. */
+/** A line over time, with its values as text above it, also for users who cannot see the plot. */
 export class TimePlot {
   readonly #name = element("span", { class: "plot-name" });
   readonly #last = element("strong");
@@ -45,7 +45,7 @@ export class TimePlot {
     onLanguage(() => this.#remake());
   }
 
-  /** Draws them; the library is loaded when it is first needed. Times are seconds since 1970. */
+  /** Draws the values; loads the library when first needed. Times are seconds since 1970. */
   async show(times: number[], values: Values): Promise<void> {
     this.#times = times;
     this.#values = values;

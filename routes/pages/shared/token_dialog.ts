@@ -2,15 +2,15 @@
 import { byId } from "./dom.ts";
 import { text } from "./texts.ts";
 
-/** Asks the user for a token, whenever the server wants one or the user has another. */
+/** Asks the user for a token, when the server requires one or the user has another. */
 export class TokenDialog {
   readonly #dialog = byId<HTMLDialogElement>("token-dialog");
   readonly #input = byId<HTMLInputElement>("token-input");
   readonly #error = byId("token-error");
-  /** Those who wait for a token; a dialog that is closed does not end their wait. */
+  /** Callers that wait for a token; closing the dialog does not end their wait. */
   #waiting: ((token: string) => void)[] = [];
 
-  /** @param onToken takes a token that nobody had asked for. */
+  /** @param onToken Takes a token that no caller asked for. */
   constructor(onToken: (token: string) => void) {
     byId("token-button").addEventListener("click", () => this.#show(""));
     byId("token-cancel").addEventListener("click", () => this.#dialog.close());
@@ -27,7 +27,7 @@ export class TokenDialog {
     });
   }
 
-  /** @param options `refused` is the token of before; `error` says more of why. */
+  /** @param options `refused`: the previous token was refused. `error`: a more specific reason. */
   ask({ refused = false, error }: { refused?: boolean; error?: string }): Promise<string> {
     this.#show(error ?? (refused ? text("tokenRefused") : ""));
     return new Promise((resolve) => this.#waiting.push(resolve));

@@ -1,10 +1,10 @@
 /**
- * Measures the way from one instance to another through denokv, beside Deno's own client for it, in
- * one run: rates on a shared machine vary, ratios hold.
+ * Measures the path from one instance to another through denokv, next to Deno's own client for it,
+ * in one run: on a shared machine rates vary, but ratios hold.
  *
  *     deno run -A tests/bench/cluster/cluster.ts              latency, writers, throughput; two minutes
  *     deno run -A tests/bench/cluster/cluster.ts --short      a few seconds of each
- *     deno run -A tests/bench/cluster/cluster.ts --cost       what a message costs each part, as they grow
+ *     deno run -A tests/bench/cluster/cluster.ts --cost       cost per message as the cluster grows
  *     deno run -A tests/bench/cluster/cluster.ts --growth=5   size of the store over five minutes
  */
 
@@ -18,14 +18,14 @@ import { quiet } from "../noise.ts";
 
 const PER_SECOND = 1_000;
 const READ_GRACE_SECONDS = 20;
-/** A run begins once others use less than this part of a core, or after a while. */
+/** A run starts once others use less than this fraction of a core, or after QUIET_MS. */
 const MAX_NOISE = 0.3;
 const QUIET_MS = 20_000;
 
 interface Run {
   readonly client: NodeTask["client"];
   readonly writers: number;
-  /** Of all writers together; 0 for as many as the log takes. */
+  /** Rate of all writers together; 0 for as fast as the log accepts messages. */
   readonly perSecond: number;
   readonly seconds: number;
 }
@@ -49,7 +49,7 @@ async function main(args: readonly string[]): Promise<number> {
     await measureCost(seconds, print);
     return 0;
   }
-  print(`hub: ${hubMicroseconds().toFixed(2)} µs a message that nobody here wants`);
+  print(`hub: ${hubMicroseconds().toFixed(2)} µs a message that no client wants`);
   print(`\nPublished at one instance, received at another, ${PER_SECOND} msg/s:`);
   for (const client of ["telecast", "native", "telecast", "native"] as const) {
     const { read } = await run({ client, writers: 1, perSecond: PER_SECOND, seconds });
@@ -67,10 +67,10 @@ async function main(args: readonly string[]): Promise<number> {
     const conflicts = sum(written, ({ conflicts }) => conflicts);
     print(
       `  ${writers} writer(s): p50 ${ms(read.p50)}, p99 ${ms(read.p99)}; ` +
-        `${conflicts} of ${commits} commits made anew`,
+        `${conflicts} of ${commits} commits repeated`,
     );
   }
-  print("\nAs many as one instance can write and another read:");
+  print("\nThe highest rate that one instance can write and another can read:");
   for (const client of ["telecast", "native"] as const) {
     const { read } = await run({ client, writers: 1, perSecond: 0, seconds });
     print(`  ${client.padEnd(8)} ${Math.round(read.count / read.seconds)} msg/s`);
@@ -78,7 +78,7 @@ async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Fails where a message that was written does not reach the reader. */
+/** Fails if a written message does not reach the reader. */
 async function run({ client, writers, perSecond, seconds }: Run) {
   await quiet(MAX_NOISE, QUIET_MS);
   await using kv = await DenoKv.start();

@@ -1,4 +1,4 @@
-/** What a message costs each part of a cluster, as instances, devices and the rate grow. */
+/** The cost of a message for each part of a cluster, as instances, devices and the rate grow. */
 
 import { DenoKv } from "../../kit/servers/denokv.ts";
 import type { ReadResult, WriteResult } from "./node.ts";
@@ -25,9 +25,9 @@ const RUNS: readonly Cost[] = [
   { instances: 2, perSecond: 10_000, devices: 100_000 },
 ];
 
-/** Prints time on a core by second of the run, for the one that writes, one that reads, denokv. */
+/** Prints CPU time per second of the run, for the writer, each reader, and denokv. */
 export async function measureCost(seconds: number, print: (text: string) => void): Promise<void> {
-  print("One instance takes messages in, all follow the log; ms of a core a second:");
+  print("One instance ingests messages, all follow the log; CPU ms a second:");
   print(
     "  instances  msg/s  devices  commits/s  writer  each reader  denokv  p50 ms  KB a message",
   );

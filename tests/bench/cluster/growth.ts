@@ -1,4 +1,4 @@
-/** How large the store becomes while messages come and go. */
+/** Measures the size of the store while messages are written and expire. */
 
 import { DenoKv as Client } from "../../../broker/store/deno_kv.ts";
 import { LogReader } from "../../../broker/log/log_reader.ts";
@@ -9,11 +9,11 @@ import { startNode } from "./process.ts";
 
 const RETENTION_SECONDS = 60;
 const SAMPLE_SECONDS = 15;
-/** Until then what is kept grows: the retention, and what is written behind it. */
+/** Until then the store still grows: it fills with the retention and with deferred writes. */
 const FULL_SECONDS = 2 * RETENTION_SECONDS;
 const MAX_GROWTH = 1.3;
 
-/** Writes for so long; true where the store stayed as large as it was when it was full. */
+/** Writes for `minutes`; returns whether the store kept its size once it was full. */
 export async function measureGrowth(
   minutes: number,
   perSecond: number,
@@ -56,7 +56,7 @@ export async function measureGrowth(
   const [first, last] = [full[0], full.at(-1)];
   if (!first || !last) return true;
   const growth = last.bytes / first.bytes;
-  print(`From ${first.seconds} s on it grew to ${(growth * 100).toFixed(0)} % of what it was.`);
+  print(`From ${first.seconds} s on it grew to ${(growth * 100).toFixed(0)} % of its size then.`);
   return growth < MAX_GROWTH && last.rows < first.rows * MAX_GROWTH;
 }
 

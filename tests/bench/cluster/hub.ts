@@ -1,4 +1,4 @@
-/** What a message costs an instance whose clients asked for others. */
+/** The cost of a message for an instance whose clients watch other devices. */
 
 import { Hub } from "../../../broker/streams/hub.ts";
 import { Interest } from "../../../broker/messages/interest.ts";
@@ -10,10 +10,10 @@ const CLIENTS = 1_000;
 const DEVICES = 1_000;
 const BATCH = 100;
 const BATCHES = 4_000;
-/** Batches that are timed together. */
+/** Batches timed together. */
 const ROUND = 200;
 
-/** Microseconds for one message, of a hub with clients of other devices. */
+/** Microseconds per message of a hub whose clients watch other devices. */
 export function hubMicroseconds(): number {
   const fanout = new MemoryFanout({ retentionMs: 60_000, recentMaxBytes: 1_000_000 });
   using hub = new Hub(fanout, {
@@ -39,6 +39,6 @@ export function hubMicroseconds(): number {
     for (const batch of batches.slice(i, i + ROUND)) hub.onPublications(batch);
     rounds.push((performance.now() - start) * 1000 / (ROUND * BATCH));
   }
-  // The fastest: the others were interrupted by whatever else the machine does.
+  // The fastest round: other load on the machine disturbed the rest.
   return Math.min(...rounds);
 }

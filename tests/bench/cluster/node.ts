@@ -1,6 +1,6 @@
 /**
- * One instance's share of the shared log, in a process of its own: writes to it, or reads from it
- * what others write. Told what to do by one JSON argument; answers with lines of JSON.
+ * One instance on the shared log, in its own process: it writes to the log, or reads what others
+ * write. Its task is one JSON argument; it answers with lines of JSON.
  */
 
 import process from "node:process";
@@ -12,15 +12,15 @@ import { openRemoteKv } from "../../../broker/store/remote_kv.ts";
 export interface NodeTask {
   readonly url: string;
   readonly accessToken: string;
-  /** Telecast's way to the store, or the one that Deno has built in. */
+  /** Telecast's client for the store, or Deno's built-in one. */
   readonly client: "telecast" | "native";
   readonly role: "write" | "read";
-  /** Messages a second; 0 for as many as the log takes. */
+  /** Messages a second; 0 for as fast as the log accepts them. */
   readonly perSecond: number;
   /** How long a writer writes; how long a reader waits at most. */
   readonly seconds: number;
   readonly retentionSeconds: number;
-  /** Devices that the messages are of, in turn. */
+  /** Number of devices that messages are published for, in turn. */
   readonly devices?: number;
 }
 
@@ -43,16 +43,16 @@ export interface WriteResult {
 
 const DEVICES = 500;
 const PAYLOAD_CHARS = 300;
-/** What a source has under way at most: its credits. */
+/** Up to BATCHES batches are in flight, like a source's credits. */
 const BATCH = 500;
 const BATCHES = 8;
-/** Times before this part of a run are of a cold process. */
+/** The first fraction of a run is not measured: the process is still cold. */
 const WARM_UP = 0.2;
-/** A reader that has seen nothing for so long has seen everything. */
+/** After this long without a message, a reader has seen everything. */
 const QUIET_MS = 3_000;
 
 async function main(task: NodeTask): Promise<void> {
-  // The built-in client takes its token from the environment.
+  // The built-in client reads its token from the environment.
   Deno.env.set("DENO_KV_ACCESS_TOKEN", task.accessToken);
   const kv = new DenoKv(
     () =>
@@ -81,7 +81,7 @@ async function write(
   const end = performance.now() + seconds * 1000;
   let count = 0;
   if (perSecond === 0) {
-    // Each batch is published when an older one is stored, as a source's credits have it.
+    // Each batch is published when an older one is stored, as with a source's credits.
     const partition = async () => {
       while (performance.now() < end) {
         await fanout.publish(Array.from({ length: BATCH }, () => entry(count++)));
@@ -112,7 +112,7 @@ function entryOf(n: number, devices: number): Entry {
   return { deviceId, payload: head + "A".repeat(PAYLOAD_CHARS - head.length - 2) + '"}' };
 }
 
-/** Collects the ages at which messages arrive. */
+/** Collects the latencies of arriving messages. */
 class Reader {
   readonly #cpu = cpuSeconds();
   #first = Infinity;
@@ -129,7 +129,7 @@ class Reader {
     }
   }
 
-  /** Resolves when no more comes, or after `maxSeconds`. */
+  /** Resolves when no more messages arrive, or after `maxSeconds`. */
   async result(maxSeconds: number): Promise<ReadResult> {
     const end = now() + maxSeconds * 1000;
     while (now() < end && (this.#ages.length === 0 || now() - this.#last < QUIET_MS)) {
@@ -152,7 +152,7 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Time on a core that this process has used, in all of its threads. */
+/** CPU time of this process with all its threads. */
 function cpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;

@@ -1,10 +1,10 @@
-/** Processes of the cluster's bench. */
+/** Processes of the cluster bench. */
 
 import { TestProcess } from "../../kit/servers/process.ts";
 import type { NodeTask } from "./node.ts";
 
 export interface Node extends AsyncDisposable {
-  /** What it measured, once it has ended. */
+  /** Resolves with its results once it has ended. */
   result<T>(): Promise<T>;
 }
 

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Before the number of a message, and the number of its device after it. It begins with a rare byte,
-// since every delivery is searched for it, twice where it is joined to no other.
+// Marks the number of a message in its payload; the number of its device follows. It starts with a
+// rare byte, since every delivery is searched for it, twice if it is not joined with others.
 const mark = `#":`
 
 // A client is one connection that reads as fast as it can.
@@ -28,7 +28,7 @@ type client struct {
 	mutex                     sync.Mutex
 	seen, repeated, reordered int64
 	closed                    bool
-	// Number of the last message of each device that it watches, in the order of watches.
+	// Number of the last message of each watched device, in the order of watches.
 	last      []int64
 	latencies histogram
 }
@@ -108,8 +108,8 @@ func readHead(in *bufio.Reader) (status string, chunked bool, err error) {
 	}
 }
 
-// readUntil reads on until what is in the buffer holds text; longer buffers are emptied but for what
-// could be its beginning.
+// readUntil reads until the buffer contains text. A full buffer is discarded, except for what could
+// be the beginning of text.
 func readUntil(in *bufio.Reader, text string) error {
 	for wanted := 1; ; wanted = in.Buffered() + 1 {
 		if wanted > in.Size() {
@@ -165,8 +165,8 @@ func (c *client) readFrames(in *bufio.Reader) error {
 	}
 }
 
-// readEvents takes all lines that a read brought under one lock: joined events cost little more than
-// one, as they do the server.
+// readEvents processes all lines of one read under one lock: joined events cost little more than
+// one, as on the server.
 func (c *client) readEvents(in *bufio.Reader) error {
 	for {
 		line, err := in.ReadSlice('\n')
@@ -190,7 +190,7 @@ func (c *client) readEvents(in *bufio.Reader) error {
 	}
 }
 
-// take notes every message in text: one, or several where the server joins them.
+// take records every message in text: one, or several if the server joins them.
 func (c *client) take(text []byte) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -226,7 +226,8 @@ func (c *client) note(text []byte, now time.Duration) {
 	}
 }
 
-// placeOf finds a device in watches, which are in a row; beyond their end where it is not watched.
+// placeOf returns the index of a device in watches, which are consecutive; past the end if it is
+// not watched.
 func (c *client) placeOf(device int64) int {
 	if device < 0 || len(c.watches) == 0 {
 		return len(c.last)
@@ -234,7 +235,7 @@ func (c *client) placeOf(device int64) int {
 	return (int(device) - c.watches[0] + *devices) % *devices
 }
 
-// leadingNumber skips spaces: some servers write JSON anew.
+// leadingNumber skips spaces: some servers reserialize JSON.
 func leadingNumber(text []byte) (int64, []byte) {
 	text = bytes.TrimLeft(text, " ")
 	number, end := int64(0), 0

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The bits of a float64 are its logarithm: exponent and first five bits of the mantissa make buckets
-// that are 3 % wide, over all magnitudes.
+// The bits of a float64 approximate its logarithm: the exponent and the first five bits of the
+// mantissa make buckets that are 3 % wide at every magnitude.
 const (
 	shift   = 52 - 5
 	buckets = 64 * 32
@@ -30,7 +30,7 @@ func (h *histogram) add(other *histogram) {
 	}
 }
 
-// quantile is in milliseconds: the upper end of the bucket that holds it.
+// quantile returns the upper end of the quantile's bucket, in milliseconds.
 func (h *histogram) quantile(q float64) float64 {
 	var total, sum int64
 	for _, count := range h {

@@ -1,13 +1,13 @@
-// Command load is the bench's fleet and its audience in one process, so that one clock sees a
-// message leave and arrive. It connects as many clients as told, publishes over MQTT at a constant
-// rate, and matches every delivery.
+// Command load runs the bench's devices and clients in one process, so that one clock measures when
+// a message is sent and received. It connects the given number of clients, publishes over MQTT at a
+// constant rate, and checks every delivery.
 //
 // It takes one JSON command a line on its standard input and answers each with one line:
 //
 //	{"rate": 1000, "seconds": 2, "drainSeconds": 3}
 //	{"count": 100000}
 //
-// The second publishes as fast as the broker takes it, and is answered once all is written.
+// The second publishes as fast as the broker accepts messages, and is answered once all are sent.
 //
 // The connections stay open between commands; the end of the input ends the program.
 package main
@@ -26,13 +26,13 @@ import (
 var (
 	transport = flag.String("transport", "ws", "ws or sse")
 	target    = flag.String("url", "", "http://host:port/path?device_ids={ids}")
-	clients   = flag.Int("clients", 1, "connections")
-	devices   = flag.Int("devices", 1, "devices that are published for, in turn")
-	each      = flag.Int("each", 1, "devices that a client asks for")
+	clients   = flag.Int("clients", 1, "number of connections")
+	devices   = flag.Int("devices", 1, "number of devices to publish for, in turn")
+	each      = flag.Int("each", 1, "number of devices each client asks for")
 	broker    = flag.String("broker", "127.0.0.1:1883", "MQTT broker")
-	qos       = flag.Int("qos", 0, "of the published messages: 0 or 1")
-	size      = flag.Int("bytes", 300, "length of a payload")
-	watched   = flag.String("watch", "bench", "what the names of the devices that clients ask for begin with")
+	qos       = flag.Int("qos", 0, "QoS of the published messages: 0 or 1")
+	size      = flag.Int("bytes", 300, "payload length")
+	watched   = flag.String("watch", "bench", "prefix of the device names that clients ask for")
 	until     = flag.String("until", "", "a client is connected once it has received this text")
 )
 

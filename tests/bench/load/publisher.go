@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A publisher speaks just enough of MQTT 3.1.1.
+// A publisher implements just enough of MQTT 3.1.1.
 type publisher struct {
 	out    *bufio.Writer
 	packet uint16
@@ -42,8 +42,8 @@ func dialBroker(address string) (*publisher, error) {
 	return &publisher{out: bufio.NewWriterSize(conn, 1<<16)}, nil
 }
 
-// publish sends at a constant rate and returns how many deliveries that makes. Where it falls behind
-// it catches up: a pause of the machine must not hide from the latencies.
+// publish sends at a constant rate and returns how many deliveries to expect. If it falls behind,
+// it catches up: the latencies must show a pause of the machine.
 func (p *publisher) publish(rate, seconds float64, watchers []int64) (expected int64, err error) {
 	start := time.Now()
 	total := int(rate * seconds)

@@ -1,7 +1,7 @@
-"""The bench's peer: the same stream as a Python service would be written, on one uvicorn worker.
+"""The bench's peer: the same stream as a typical Python service, on one uvicorn worker.
 
-MQTT in a thread of its own, a queue for each subscriber, JSON parsed once and written for each
-client. Neither store nor resume: it does less than Telecast does for a message.
+MQTT runs in its own thread, each subscriber has a queue, and JSON is parsed once and serialized for
+each client. There is no store and no resume: it does less per message than Telecast.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 /**
- * Profiles each thread of the program at work, prints where the time went, and keeps the profiles
- * for Chromium's DevTools or speedscope under tests/bench/results/.
+ * Profiles each thread of the program under load, prints where the time went, and saves the
+ * profiles for Chromium's DevTools or speedscope under tests/bench/results/.
  *
  *     deno task profile                  every stage
  *     deno task profile mqtt ws kafka    some of them
@@ -24,7 +24,7 @@ type Audience = Pick<LoadOptions, "transport" | "clients" | "devices" | "each"> 
   readonly query?: string;
 };
 
-/** What messages go through; a rate of 0 is as many as the broker sends. */
+/** The load of each stage; a rate of 0 means as fast as the broker sends. */
 export const STAGES: Record<string, Audience> = {
   mqtt: { transport: "ws", clients: 0, devices: 300, each: 1, rate: 0 },
   ws: { transport: "ws", clients: 200, devices: 200, each: 1, rate: 10_000 },
@@ -99,10 +99,10 @@ async function profileKafka(folder: string): Promise<void> {
 }
 
 async function report(folder: string, messages: number, used: number): Promise<void> {
-  print(`\n== ${folder}: ${messages} messages, ${(used / messages).toFixed(2)} µs each in all`);
+  print(`\n== ${folder}: ${messages} messages, ${(used / messages).toFixed(2)} µs each in total`);
   for (const { name } of Deno.readDirSync(folder)) {
     const { busy, functions } = spent(JSON.parse(await Deno.readTextFile(`${folder}/${name}`)));
-    print(`-- ${name}: ${(busy / messages).toFixed(2)} µs a message; alone / with what it called`);
+    print(`-- ${name}: ${(busy / messages).toFixed(2)} µs a message; self / total`);
     const top = functions.sort((a, b) => b.self - a.self).slice(0, TOP);
     for (const { name, self, total } of top) {
       const micros = (value: number) => (value / messages).toFixed(2).padStart(7);

@@ -14,16 +14,16 @@ interface CpuProfile {
 
 export interface Spent {
   readonly name: string;
-  /** Microseconds in it alone. */
+  /** Microseconds in the function itself. */
   readonly self: number;
-  /** Microseconds in it and in what it called. */
+  /** Microseconds in the function and in what it called. */
   readonly total: number;
 }
 
-/** What starts and stops the profiler is no part of the program. */
+/** The code that starts and stops the profiler is not part of the program. */
 const PROFILER = "deno_node/inspector.js";
 
-/** Idle time is left out. Names are `function file:line`. */
+/** Sums the time by function, without idle time. Names are `function file:line`. */
 export function spent(profile: CpuProfile): { busy: number; functions: Spent[] } {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map<number, number>();

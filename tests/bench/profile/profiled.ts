@@ -1,6 +1,6 @@
 /**
- * The program with a profiler in each thread. SIGUSR2 begins, a second one ends and writes
- * `<name of the thread>.cpuprofile` into the folder that is the first argument.
+ * The program with a profiler in each thread. SIGUSR2 starts profiling; a second one stops it and
+ * writes `<thread name>.cpuprofile` to the folder given as the first argument.
  */
 
 import { CONTROL, Profiler } from "./profiler.ts";

@@ -1,4 +1,4 @@
-/** Starts profiled.ts, and asks it. */
+/** Starts and controls profiled.ts. */
 
 import { eventually } from "../../kit/eventually.ts";
 import { freePort } from "../../kit/ports.ts";
@@ -56,7 +56,7 @@ export class Profiled implements AsyncDisposable {
     this.#process.kill("SIGUSR2");
   }
 
-  /** Resolves with the microseconds of the processor that all threads have used since begin(). */
+  /** Resolves with the CPU microseconds that all threads have used since begin(). */
   async end(): Promise<number> {
     const used = await cpuMicros(this.#process.pid) - this.#cpu;
     this.#process.kill("SIGUSR2");

@@ -1,4 +1,4 @@
-/** A worker of the program, with a profiler beside it; see profiled.ts. */
+/** Runs a worker of the program together with a profiler; see profiled.ts. */
 
 import { CONTROL, Profiler } from "./profiler.ts";
 

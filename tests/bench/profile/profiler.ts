@@ -1,8 +1,8 @@
-/** V8's own profiler, of the thread that uses it. */
+/** V8's own profiler for the current thread. */
 
 import { Session } from "node:inspector/promises";
 
-/** Name of the channel on which all threads are told to `start` and `stop`. */
+/** The channel that tells all threads to `start` and `stop`. */
 export const CONTROL = "telecast-profile";
 
 const INTERVAL_MICROS = 500;

@@ -5,7 +5,7 @@ import { FakeClock } from "../../kit/fake_clock.ts";
 
 const ODD = ["constructor", "__proto__", "toString", "hasOwnProperty", "valueOf"];
 
-Deno.test("Companies may have any name, and one that is not known is not, whatever objects inherit", async () => {
+Deno.test("Companies: any name works, and names that objects inherit are not known by default", async () => {
   const kv = new MemoryKv();
   const clock = new FakeClock();
   await using companies = new Companies(kv, clock);
@@ -16,7 +16,7 @@ Deno.test("Companies may have any name, and one that is not known is not, whatev
     companies.refuse(id);
     companies.refuse(id);
   }
-  // As /api/v1/stats has it.
+  // As /api/v1/stats returns it.
   const refused = JSON.stringify(Object.fromEntries(companies.refused));
   assert.equal(refused, `{${ODD.map((id) => `"${id}":2`).join(",")}}`);
   for (const id of ODD) await companies.add({ id, name: id });

@@ -27,34 +27,34 @@ async function two(kv: KvClient = new MemoryKv()) {
   };
 }
 
-Deno.test("Revocations: a token by its id is revoked here at once, and on other instances soon", async () => {
+Deno.test("Revocations: a token id is revoked here at once, and on other instances soon", async () => {
   await using both = await two();
   const { here, there } = both;
   let told = 0;
   there.onChange(() => told++);
   await here.revoke({ kind: "jti", id: "t1", until: LATER });
   assert.ok(here.isRevoked(token("t1")));
-  await eventually("the other knows", () => there.isRevoked(token("t1", "s")));
+  await eventually("the other instance knows", () => there.isRevoked(token("t1", "s")));
   assert.ok(told > 0);
   for (const other of [token("t2"), token(undefined, "t1"), token()]) {
     assert.equal(here.isRevoked(other) || there.isRevoked(other), false);
   }
   const late = new Revocations(both.kv);
   await late.start();
-  assert.ok(late.isRevoked(token("t1")), "one that starts later knows, too");
+  assert.ok(late.isRevoked(token("t1")), "an instance that starts later knows too");
   await late[Symbol.asyncDispose]();
 });
 
-Deno.test("Revocations: of a subject what was issued up to then is revoked, what comes later is not", async () => {
+Deno.test("Revocations: a subject's tokens issued until then are revoked, later ones are not", async () => {
   await using both = await two();
   const { at } = await both.here.revoke({ kind: "sub", id: "s", until: LATER });
   assert.ok(both.here.isRevoked(token("any", "s", at - 1)));
-  assert.ok(both.here.isRevoked(token(undefined, "s")), "one that does not say when");
+  assert.ok(both.here.isRevoked(token(undefined, "s")), "a token without its time of issue");
   assert.equal(both.here.isRevoked(token("any", "s", at + 1000)), false);
   assert.equal(both.here.isRevoked(token("s", "other", at - 1)), false);
 });
 
-Deno.test("Revocations: what has expired is forgotten, and deleted from the store", async () => {
+Deno.test("Revocations: expired ones are forgotten, and deleted from the store", async () => {
   await using both = await two();
   await both.here.revoke({ kind: "jti", id: "brief", until: Date.now() + 50 });
   await both.here.revoke({ kind: "jti", id: "long", until: LATER });
@@ -66,7 +66,7 @@ Deno.test("Revocations: what has expired is forgotten, and deleted from the stor
   });
 });
 
-Deno.test("Revocations: while the store is away what is known stays, and a new one is refused", async () => {
+Deno.test("Revocations: while the store is unavailable, known ones stay and new ones are refused", async () => {
   const store = new MemoryKv();
   let away = false;
   const kv: KvClient = {
@@ -78,14 +78,14 @@ Deno.test("Revocations: while the store is away what is known stays, and a new o
   };
   await using both = await two(kv);
   await both.here.revoke({ kind: "jti", id: "t1", until: LATER });
-  await eventually("the other knows", () => both.there.isRevoked(token("t1")));
+  await eventually("the other instance knows", () => both.there.isRevoked(token("t1")));
   away = true;
   await assert.rejects(both.here.revoke({ kind: "jti", id: "t2", until: LATER }));
   assert.ok(both.there.isRevoked(token("t1")));
-  assert.equal(both.here.isRevoked(token("t2")), false, "nothing is claimed that is not stored");
+  assert.equal(both.here.isRevoked(token("t2")), false, "not stored, so not revoked");
   away = false;
   await both.here.revoke({ kind: "jti", id: "t2", until: LATER });
-  await eventually("it is back", () => both.there.isRevoked(token("t2")));
+  await eventually("the store is back", () => both.there.isRevoked(token("t2")));
 });
 
 Deno.test("Revocations: ids of any length and of any characters", async () => {
@@ -97,7 +97,7 @@ Deno.test("Revocations: ids of any length and of any characters", async () => {
   await eventually("the other knows", () => ids.every((id) => both.there.isRevoked(token(id))));
 });
 
-Deno.test("Revocations: a listener that throws hides a revocation from no other one", async () => {
+Deno.test("Revocations: a listener that throws does not keep others from being called", async () => {
   await using both = await two();
   const told = new Set<Revocations>();
   for (const one of [both.here, both.there]) {
@@ -108,5 +108,5 @@ Deno.test("Revocations: a listener that throws hides a revocation from no other 
   }
   await both.here.revoke({ kind: "jti", id: "t1", until: LATER });
   assert.ok(told.has(both.here));
-  await eventually("the other instance is told", () => told.has(both.there));
+  await eventually("the other instance calls its listener", () => told.has(both.there));
 });

@@ -16,7 +16,7 @@ interface Call {
   readonly body: any;
 }
 
-/** A real HTTP server in the place of the backend and of WhatsApp. */
+/** A real HTTP server that acts as the backend and as WhatsApp. */
 function service(answer: (call: Call, count: number) => Response | Promise<Response>) {
   const calls: Call[] = [];
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
@@ -59,7 +59,7 @@ async function failure(promise: Promise<unknown>): Promise<DeliveryError> {
   return error;
 }
 
-Deno.test("alarmHandler() hands the message to the backend, then tells whom that names", async () => {
+Deno.test("alarmHandler() sends the message to the backend, then notifies the recipients it names", async () => {
   await using world = service(({ path }) =>
     path === "/api/mqtt-alerts/process"
       ? Response.json({ recipients: ["573001112233", "+573004445566"] })
@@ -75,7 +75,7 @@ Deno.test("alarmHandler() hands the message to the backend, then tells whom that
   assert.deepEqual(sent[0]?.body.text, { body: "Alarma AZUL\nEmpresa: cota" });
 });
 
-Deno.test("alarmHandler() tells people nothing of a field that is empty", async () => {
+Deno.test("alarmHandler() leaves out empty fields", async () => {
   await using world = service(() => Response.json({}));
   for (const empresa of [null, "", " "]) {
     const message = { tipo_mensaje: "alarmas", tipo_alarma: "ROJA", descripcion: "Falla", empresa };
@@ -85,7 +85,7 @@ Deno.test("alarmHandler() tells people nothing of a field that is empty", async 
   }
 });
 
-/** What people are told of a message. */
+/** The text that people get for a message. */
 async function told(message: Record<string, unknown>): Promise<string> {
   await using world = service(() => Response.json({}));
   const handler = handlerOf(world.url, { "*": ["573009999999"] });
@@ -94,7 +94,7 @@ async function told(message: Record<string, unknown>): Promise<string> {
   return world.calls.at(-1)!.body.text.body;
 }
 
-Deno.test("alarmHandler() tells people in lines of its own, whatever a device writes", async () => {
+Deno.test("alarmHandler() writes its own lines, whatever a device sends", async () => {
   const breaks = ["\n", "\r\n", "\r", "\u2028", "\u2029", "\u0085", "\v", "\f", "\n \n\t", "\0"];
   for (const between of breaks) {
     const forged = `ROJA${between}Empresa: otra`;
@@ -119,7 +119,7 @@ Deno.test("alarmHandler() tells people in lines of its own, whatever a device wr
   );
 });
 
-Deno.test("alarmHandler() tells of the company however long the other fields are, and cuts what WhatsApp would refuse", async () => {
+Deno.test("alarmHandler() shows the company however long other fields are, and cuts texts that WhatsApp would refuse", async () => {
   const long = "x".repeat(4_096);
   const text = await told({ tipo_alarma: long, empresa: "cota", descripcion: long });
   assert.equal(text.length, 4_096);
@@ -129,12 +129,12 @@ Deno.test("alarmHandler() tells of the company however long the other fields are
   assert.match(description!, /^x{3000,}…$/);
 });
 
-Deno.test("alarmHandler() shows no field that is neither text nor number, and does not fail on it", async () => {
+Deno.test("alarmHandler() leaves out fields that are neither text nor number, and does not fail", async () => {
   const message = { tipo_alarma: { toString: 1 }, empresa: ["x"], descripcion: 7 };
   assert.equal(await told(message), "Alarma\n7");
 });
 
-Deno.test("alarmHandler() takes WHATSAPP_RECIPIENTS where the backend names nobody", async () => {
+Deno.test("alarmHandler() uses WHATSAPP_RECIPIENTS if the backend names nobody", async () => {
   await using world = service(() => Response.json({}));
   const people = async (recipients: Record<string, string[]>) => {
     const step = await handlerOf(world.url, recipients)(delivery(first()), never);
@@ -173,7 +173,7 @@ for (
   });
 }
 
-Deno.test("a backend that stalls, or is gone, may be back; the error names no address", async () => {
+Deno.test("a backend that stalls or is gone is a temporary error, which contains no address", async () => {
   await using stalled = service(() =>
     new Promise((resolve) => setTimeout(resolve, 300, new Response()))
   );
@@ -183,7 +183,7 @@ Deno.test("a backend that stalls, or is gone, may be back; the error names no ad
   assert.deepEqual([gone.message, gone.permanent], ["the backend cannot be reached", false]);
 });
 
-Deno.test("one number that WhatsApp refuses does not keep the others from being told", async () => {
+Deno.test("one number that WhatsApp refuses does not keep the others from being notified", async () => {
   await using world = service(({ body }) =>
     body.to === "1" ? new Response("no", { status: 400 }) : Response.json({})
   );
@@ -198,10 +198,10 @@ Deno.test("one number that WhatsApp refuses does not keep the others from being 
   const error = await failure(run());
   assert.deepEqual(world.calls.map(({ body }) => body.to), ["1", "2", "3"]);
   assert.ok(error.permanent);
-  assert.equal(error.message, "1 people could not be told: WhatsApp answered 400");
+  assert.equal(error.message, "could not notify 1 recipient(s): WhatsApp answered 400");
 });
 
-Deno.test("one number that WhatsApp always fails on is tried after the others", async () => {
+Deno.test("a number that always fails is tried after the others", async () => {
   await using world = service(({ body }) =>
     body.to === "1" ? new Response("no", { status: 500 }) : Response.json({})
   );

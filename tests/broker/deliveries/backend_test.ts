@@ -21,7 +21,7 @@ Deno.test("Backend asks for companies, alerts and one alert", async () => {
   });
 });
 
-Deno.test("Backend.process() returns the numbers that the answer names, and no more than fit into a job", async () => {
+Deno.test("Backend.process() returns the numbers in the answer, but no more than fit in a job", async () => {
   await using server = await BackendServer.start();
   const backend = new Backend({ url: server.url });
   const named = async (answer: unknown) => {
@@ -38,7 +38,7 @@ Deno.test("Backend.process() returns the numbers that the answer names, and no m
   assert.deepEqual(await named({ recipients: many }), many.slice(0, 500));
 });
 
-Deno.test("WhatsApp sends texts and templates with the bearer token; an error names neither number nor token", async () => {
+Deno.test("WhatsApp sends texts and templates with the bearer token; errors contain neither number nor token", async () => {
   await using server = await BackendServer.start();
   const whatsapp = new WhatsApp({ url: `${server.url}/v20.0/1/`, token: "a-secret" });
   await whatsapp.send("+573001112233", { type: "text", text: "hola" }, never);
@@ -73,7 +73,7 @@ Deno.test("WhatsApp sends texts and templates with the bearer token; an error na
   );
 });
 
-Deno.test("WhatsApp cuts texts at 4,096 characters, marks that, and leaves no half of one", async () => {
+Deno.test("WhatsApp cuts texts at 4,096 characters with a mark, and never within a character", async () => {
   await using server = await BackendServer.start();
   const whatsapp = new WhatsApp({ url: `${server.url}/1`, token: "t" });
   const sent = async (text: string): Promise<string> => {
@@ -91,7 +91,7 @@ Deno.test("WhatsApp cuts texts at 4,096 characters, marks that, and leaves no ha
   assert.equal(await sent("a\ud83d"), "a\ufffd");
 });
 
-Deno.test("WhatsApp sends a template's values as the Cloud API takes them: in one line, of 1,024 characters", async () => {
+Deno.test("WhatsApp sends template values as the Cloud API accepts them: one line of 1,024 characters", async () => {
   await using server = await BackendServer.start();
   const whatsapp = new WhatsApp({ url: `${server.url}/1`, token: "t" });
   const values = ["a\n\tb     c", "x".repeat(2_000)];
@@ -102,7 +102,7 @@ Deno.test("WhatsApp sends a template's values as the Cloud API takes them: in on
   assert.equal(second.text, `${"x".repeat(1_023)}…`);
 });
 
-Deno.test("Backend and WhatsApp keep the query of their URL, and no error shows it", async () => {
+Deno.test("Backend and WhatsApp keep the query of their URL, and errors do not contain it", async () => {
   await using server = await BackendServer.start();
   const backend = new Backend({ url: `${server.url}/base/?token=a-secret` });
   const whatsapp = new WhatsApp({ url: `${server.url}/v1/2?token=a-secret`, token: "t" });

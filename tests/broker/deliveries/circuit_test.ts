@@ -4,7 +4,7 @@ import { FakeClock } from "../../kit/fake_clock.ts";
 
 const REST_MS = 5_000;
 
-/** A service that is called by name of the message. */
+/** Calls to a service, each for a named message. */
 class Scene {
   readonly clock = new FakeClock();
   readonly said: boolean[] = [];
@@ -22,7 +22,7 @@ class Scene {
     return true;
   }
 
-  /** `left alone` where it is not called; else whose failure it is. */
+  /** `left alone` if it is not called; otherwise whose failure it is. */
   fails(key?: string, reached = true): "left alone" | "its own" | "the service's" {
     const call = this.circuit.begin(key);
     if (!call) return "left alone";
@@ -32,23 +32,23 @@ class Scene {
   }
 }
 
-Deno.test("Circuit: one message never opens it, however often it fails", () => {
+Deno.test("Circuit: a single message never opens it, however often it fails", () => {
   const scene = new Scene();
   for (let n = 0; n < 1_000; n++) assert.equal(scene.fails("a"), "the service's");
   assert.deepEqual(scene.said, []);
   assert.ok(scene.passes("b"));
 });
 
-Deno.test("Circuit: a message that fails before and after another passes fails by itself, and so does the rest of its tries", () => {
+Deno.test("Circuit: a message that fails before and after another one passes is at fault, and stays so", () => {
   const scene = new Scene();
   assert.equal(scene.fails("a"), "the service's");
   scene.passes("b");
   for (let n = 0; n < 20; n++) assert.equal(scene.fails("a"), "its own");
   scene.passes("a");
-  assert.equal(scene.fails("a"), "the service's", "it passed: what was is over");
+  assert.equal(scene.fails("a"), "the service's", "it passed, so its past failures do not count");
 });
 
-Deno.test("Circuit: two messages that always fail are told from the service by one that passes", () => {
+Deno.test("Circuit: one message that passes shows that two that always fail are at fault themselves", () => {
   const scene = new Scene();
   scene.fails("a");
   scene.fails("b");
@@ -59,14 +59,14 @@ Deno.test("Circuit: two messages that always fail are told from the service by o
   assert.deepEqual(scene.said, []);
 });
 
-Deno.test("Circuit: where everything fails no failure is a message's own, and it opens", () => {
+Deno.test("Circuit: if everything fails, no message is at fault, and it opens", () => {
   const scene = new Scene();
   for (const key of ["a", "b", "c", "a", "b"]) assert.equal(scene.fails(key), "the service's");
   assert.deepEqual(scene.said, [true]);
   assert.equal(scene.fails("a"), "left alone");
 });
 
-Deno.test("Circuit: after an outage with a gap in it, one try counts and no more", () => {
+Deno.test("Circuit: after an outage with a gap in it, only one attempt counts", () => {
   const scene = new Scene();
   for (const key of ["a", "b", "c", "d"]) scene.fails(key);
   scene.passes("a");
@@ -77,7 +77,7 @@ Deno.test("Circuit: after an outage with a gap in it, one try counts and no more
   assert.ok(["the service's", "left alone"].includes(scene.fails("e")));
 });
 
-Deno.test("Circuit: a message that is new speaks for an outage, and those that failed before do not count", () => {
+Deno.test("Circuit: a new message that fails suggests an outage, so known failures do not count", () => {
   const scene = new Scene();
   scene.fails("a");
   scene.passes("b");
@@ -86,7 +86,7 @@ Deno.test("Circuit: a message that is new speaks for an outage, and those that f
   assert.equal(scene.fails("a"), "the service's");
 });
 
-Deno.test("Circuit: refused connections open it, whatever they were made for, and are nobody's own", () => {
+Deno.test("Circuit: refused connections open it for any message, and are no message's fault", () => {
   const scene = new Scene();
   scene.fails("a");
   scene.passes("b");
@@ -94,7 +94,7 @@ Deno.test("Circuit: refused connections open it, whatever they were made for, an
   assert.deepEqual(scene.said, [true]);
 });
 
-Deno.test("Circuit: while it is open one call a rest asks, a new message sooner, and one that passes closes it", async () => {
+Deno.test("Circuit: while it is open, one call per pause probes, a new message sooner, and a success closes it", async () => {
   const scene = new Scene();
   for (const key of ["a", "b", "c", "a", "b"]) scene.fails(key);
   assert.equal(scene.fails("d"), "the service's", "it is new");
@@ -112,7 +112,7 @@ Deno.test("Circuit: while it is open one call a rest asks, a new message sooner,
   assert.deepEqual(scene.said, [true, false]);
 });
 
-Deno.test("Circuit: a call that asks whether it is back keeps the others waiting until it has ended", async () => {
+Deno.test("Circuit: a probe makes the other calls wait until it has ended", async () => {
   const { circuit, clock, ...scene } = new Scene();
   const fails = Scene.prototype.fails.bind({ circuit } as Scene);
   for (const key of ["a", "b", "c", "a", "b"]) fails(key);
@@ -125,7 +125,7 @@ Deno.test("Circuit: a call that asks whether it is back keeps the others waiting
   assert.deepEqual(scene.said, [true]);
 });
 
-Deno.test("Circuit: messages that always fail, in any number, keep out no other", async () => {
+Deno.test("Circuit: messages that always fail, in any number, do not block others", async () => {
   const scene = new Scene();
   const poison = Array.from({ length: 50 }, (_, n) => `poison ${n}`);
   for (let n = 0; n < 20; n++) {
@@ -138,10 +138,10 @@ Deno.test("Circuit: messages that always fail, in any number, keep out no other"
     for (const key of poison) assert.equal(scene.fails(key), "its own");
     assert.ok(scene.passes(`at once ${n}`));
   }
-  assert.equal(scene.said.length, before, "once they are known it stays closed");
+  assert.equal(scene.said.length, before, "once they are known, it stays closed");
 });
 
-Deno.test("Circuit: what a service refuses shows that it is there, and says nothing of others", () => {
+Deno.test("Circuit: a refusal shows that the service is available, and does not affect other messages", () => {
   const scene = new Scene();
   for (const key of ["a", "b", "c", "a"]) scene.fails(key);
   const refused = scene.circuit.begin("d")!;
@@ -151,7 +151,7 @@ Deno.test("Circuit: what a service refuses shows that it is there, and says noth
   assert.deepEqual(scene.said, []);
 });
 
-Deno.test("Circuit: questions are of no message: they open it, and say nothing of messages", () => {
+Deno.test("Circuit: queries belong to no message: they open it, and do not affect messages", () => {
   const scene = new Scene();
   for (let n = 0; n < 5; n++) scene.fails();
   assert.deepEqual(scene.said, [true]);

@@ -1,4 +1,4 @@
-/** Services that answer in ways in which none should. */
+/** Services that answer in ways that no service should. */
 
 import assert from "node:assert/strict";
 import { Backend } from "../../../broker/deliveries/backend.ts";
@@ -13,7 +13,7 @@ const encoder = new TextEncoder();
 
 type Behave = (write: (data: string | Uint8Array) => Promise<unknown>) => Promise<unknown>;
 
-/** Answers every connection's first request in whatever way, and then waits for the client's end. */
+/** Answers the first request of every connection as told, then waits for the client to leave. */
 class RawServer implements AsyncDisposable {
   requests: string[] = [];
   /** Bytes that went out, and connections that are open. */
@@ -95,7 +95,7 @@ Deno.test("callJson() reads 1 MB of an answer of 1 GiB, and closes its connectio
   }
 });
 
-Deno.test("callJson() reads no body of an answer that tells of a failure", async () => {
+Deno.test("callJson() does not read the body of an error response", async () => {
   await using server = new RawServer(async (write) => {
     await write(head(500, `content-length: ${1024 * MB}`));
     for (let n = 0; n < 1024; n++) await write(new Uint8Array(MB));
@@ -105,7 +105,7 @@ Deno.test("callJson() reads no body of an answer that tells of a failure", async
   assert.ok(server.sent <= 16 * MB, `${server.sent / MB} MB went out`);
 });
 
-Deno.test("callJson() counts what was unpacked: a small answer may become a large one", async () => {
+Deno.test("callJson() counts decompressed bytes: a small response may become a large one", async () => {
   const packed = await new Response(
     new Blob([new Uint8Array(64 * MB).fill(0x20)]).stream()
       .pipeThrough(new CompressionStream("gzip")),
@@ -120,7 +120,7 @@ Deno.test("callJson() counts what was unpacked: a small answer may become a larg
   assert.ok(Deno.memoryUsage().external - before < 32 * MB);
 });
 
-Deno.test("callJson() takes an answer of exactly 1 MB, and what is no JSON as no answer", async () => {
+Deno.test("callJson() accepts a response of exactly 1 MB, and ignores one that is not JSON", async () => {
   const answers = async (body: string, ...lines: readonly string[]) => {
     await using server = new RawServer((write) =>
       write(head(200, `content-length: ${encoder.encode(body).length}`, ...lines) + body)
@@ -137,7 +137,7 @@ Deno.test("callJson() takes an answer of exactly 1 MB, and what is no JSON as no
   assert.equal(await call(empty.url), undefined);
 });
 
-Deno.test("callJson() ends in its time, however slowly an answer comes", async () => {
+Deno.test("callJson() ends within its timeout, however slowly a response arrives", async () => {
   const drip = async (write: Parameters<Behave>[0], text: string) => {
     for (;;) {
       await write(text);
@@ -167,16 +167,16 @@ Deno.test("callJson() ends in its time, however slowly an answer comes", async (
   );
 });
 
-Deno.test("callJson() tells of an answer that breaks off, and of one that is no HTTP", async () => {
+Deno.test("callJson() reports a response that breaks off, and one that is not HTTP", async () => {
   const broken: readonly (readonly [Behave, RegExp])[] = [
-    [(write) => write("hello\r\n\r\n"), /^it broke off the connection$/],
+    [(write) => write("hello\r\n\r\n"), /^it aborted the connection$/],
     [async (write) => {
       await write("HTTP/1.1 200 x\r\n");
       for (let n = 0; n < 100_000; n++) await write(`x-${n}: ${"y".repeat(100)}\r\n`);
-    }, /^it broke off the connection$/],
+    }, /^it aborted the connection$/],
     [
       (write) => write(head(200, "transfer-encoding: chunked") + "zz\r\n"),
-      /^it broke off its answer$/,
+      /^it aborted its response$/,
     ],
   ];
   for (const [behave, message] of broken) {
@@ -187,7 +187,7 @@ Deno.test("callJson() tells of an answer that breaks off, and of one that is no 
   }
 });
 
-Deno.test("callJson() follows no redirect: neither a loop nor to another host, which would get the token", async () => {
+Deno.test("callJson() follows no redirects: a loop would not end, and another host would get the token", async () => {
   await using other = new RawServer((write) => write(head(200, "content-length: 0")));
   for (const status of [301, 302, 303, 307, 308]) {
     await using server = new RawServer((write) =>
@@ -196,13 +196,13 @@ Deno.test("callJson() follows no redirect: neither a loop nor to another host, w
     const whatsapp = new WhatsApp({ url: `${server.url}/1?token=a-secret`, token: "a-secret" });
     const error = await failure(whatsapp.send("1", { type: "text", text: "x" }, never));
     assert.match(error.message, new RegExp(`^WhatsApp answered ${status}: redirects are not`));
-    assert.ok(error.away && !error.permanent, "whoever changes the URL gets what waits");
+    assert.ok(error.away && !error.permanent, "waiting work is delivered once the URL is changed");
     assert.equal(server.requests.length, 1);
   }
   assert.deepEqual(other.requests, []);
 });
 
-Deno.test("a message that WhatsApp took is sent once, whatever becomes of the answer's body", async () => {
+Deno.test("a message that WhatsApp accepted is sent once, whatever happens to the response body", async () => {
   const bodies: readonly Behave[] = [
     (write) => write(`${head(200, "content-length: 9")}{`),
     (write) => write(head(200, "transfer-encoding: chunked") + "zz\r\n"),
@@ -214,7 +214,7 @@ Deno.test("a message that WhatsApp took is sent once, whatever becomes of the an
   }
 });
 
-Deno.test("Retry-After is taken in seconds or as a date, and never for more than five minutes", async () => {
+Deno.test("Retry-After may be seconds or a date, and is limited to five minutes", async () => {
   const told = async (value: string) => {
     await using server = new RawServer((write) =>
       write(head(503, `retry-after: ${value}`, "content-length: 0"))
@@ -230,7 +230,7 @@ Deno.test("Retry-After is taken in seconds or as a date, and never for more than
   assert.ok(minute! > 50_000 && minute! <= 60_000);
 });
 
-Deno.test("what cannot be written as JSON is the caller's mistake, and no failure of the service", async () => {
+Deno.test("a body that cannot be written as JSON is the caller's bug, not a failure of the service", async () => {
   const away: boolean[] = [];
   await using server = new RawServer((write) => write(head(200, "content-length: 0")));
   const backend = new Backend({ url: server.url, onAway: (is) => away.push(is) });

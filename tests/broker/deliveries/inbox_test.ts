@@ -25,7 +25,7 @@ inboxSuite("Inbox on SQLite", async () => {
 
 const never = new AbortController().signal;
 
-Deno.test("Inbox forgets senders that were silent for a week; their order goes on", async () => {
+Deno.test("Inbox forgets senders after a week of silence; their order continues", async () => {
   const kv = new MemoryKv();
   const clock = new FakeClock();
   clock.now = 1_700_000_000_000;
@@ -46,7 +46,7 @@ Deno.test("Inbox forgets senders that were silent for a week; their order goes o
   assert.equal(offsets.length, 5);
 });
 
-Deno.test("Inbox.store() rejects where the caller gave up, or it is closed, before it was stored", async () => {
+Deno.test("Inbox.store() rejects if the caller gives up, or the inbox closes, before the message is stored", async () => {
   const kv = new MemoryKv();
   const commit = kv.commit.bind(kv);
   let away = true;

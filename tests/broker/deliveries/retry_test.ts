@@ -1,4 +1,4 @@
-/** How long what takes, at the defaults and in virtual time. */
+/** How long retries take with the defaults, in virtual time. */
 
 import assert from "node:assert/strict";
 import { Circuit } from "../../../broker/deliveries/circuit.ts";
@@ -34,7 +34,7 @@ class Scene implements AsyncDisposable {
     handler: ({ id, data }) => Promise.resolve(this.#call(id, String(data))),
     onDead: () => this.dead.push(this.clock.now),
     onFault: (_info, error) => this.faults.push(error),
-    // Only for rings that are lost, of which there are none here.
+    // Only for lost notifications, and there are none here.
     pollMs: MINUTE,
   });
 
@@ -80,7 +80,7 @@ class Scene implements AsyncDisposable {
         this.done.push({ name, at: this.clock.now });
         return undefined;
       }
-      if (answer === "bug") throw new TypeError("a mistake of the handler");
+      if (answer === "bug") throw new TypeError("a bug in the handler");
       const contact = answer === "refused" ? "none" : "answered";
       const error = new DeliveryError(answer, { away: answer !== "500", contact });
       const own = this.#circuit.failed(call, { reached: contact !== "none" });
@@ -101,7 +101,7 @@ class Scene implements AsyncDisposable {
 const failing = (answer: Answer) => (name: string) => name.startsWith("poison") ? answer : "ok";
 
 for (const answer of ["502", "500"] as const) {
-  Deno.test(`at the defaults a message that is answered with ${answer} while others pass is dead after two minutes; its partition goes on after one`, async () => {
+  Deno.test(`with the defaults, a message that gets ${answer} while others pass is dead after two minutes; its partition continues after one`, async () => {
     await using scene = new Scene();
     scene.answer = failing(answer);
     await scene.send("cota", "poison", "after");
@@ -114,15 +114,15 @@ for (const answer of ["502", "500"] as const) {
     };
     await traffic();
     const after = scene.done.find(({ name }) => name === "after")!.at - START;
-    assert.ok(after <= 75 * SECOND, `the partition went on after ${after / SECOND} s`);
+    assert.ok(after <= 75 * SECOND, `the partition continued after ${after / SECOND} s`);
     const given = scene.dead[0]! - START;
     assert.ok(given >= 90 * SECOND && given <= 180 * SECOND, `given up after ${given / SECOND} s`);
     const [dead] = await scene.queue.list("dead");
     assert.deepEqual([dead!.attempts, dead!.reason], [20, answer]);
-    assert.equal(scene.names().length, 61, "and nothing else was kept from its way");
+    assert.equal(scene.names().length, 61, "nothing else was blocked");
   });
 
-  Deno.test(`at the defaults a partition that alone has work goes on after a minute (${answer}), in its order`, async () => {
+  Deno.test(`with the defaults, the only partition with work continues after a minute (${answer}), in order`, async () => {
     await using scene = new Scene();
     scene.answer = failing(answer);
     const others = Array.from({ length: 5 }, (_, n) => `${n}`);
@@ -134,7 +134,7 @@ for (const answer of ["502", "500"] as const) {
   });
 }
 
-Deno.test("at the defaults several messages that fail at the start of the only partition hold it up for little longer", async () => {
+Deno.test("with the defaults, several failing messages at the start of the only partition block it for little longer", async () => {
   await using scene = new Scene();
   scene.answer = failing("502");
   await scene.send("cota", "poison 1", "poison 2", "poison 3", "1", "2", "3");
@@ -142,7 +142,7 @@ Deno.test("at the defaults several messages that fail at the start of the only p
   assert.deepEqual(scene.names(), ["1", "2", "3"]);
 });
 
-Deno.test("at the defaults a handler of one's own that throws on one message holds its partition up for a minute or two", async () => {
+Deno.test("with the defaults, a custom handler that throws on one message blocks its partition for a minute or two", async () => {
   await using scene = new Scene();
   scene.answer = failing("bug");
   await scene.send("cota", "poison", "1", "2");
@@ -152,7 +152,7 @@ Deno.test("at the defaults a handler of one's own that throws on one message hol
 
 for (const answer of ["502", "500", "refused"] as const) {
   for (const partitions of [1, 2, 20]) {
-    Deno.test(`at the defaults an outage of two hours (${answer}, ${partitions} partitions) loses nothing, and all go out in order within seconds of its end`, async () => {
+    Deno.test(`with the defaults, an outage of two hours (${answer}, ${partitions} partitions) loses nothing, and all is delivered in order within seconds of its end`, async () => {
       await using scene = new Scene();
       scene.answer = () => answer;
       const names: string[] = [];
@@ -178,7 +178,7 @@ for (const answer of ["502", "500", "refused"] as const) {
   }
 }
 
-Deno.test("at the defaults a service that fails every other minute for an hour loses nothing", async () => {
+Deno.test("with the defaults, a service that fails every other minute for an hour loses nothing", async () => {
   await using scene = new Scene();
   const start = scene.clock.now;
   scene.answer = () => Math.floor((scene.clock.now - start) / MINUTE) % 2 === 0 ? "502" : "ok";
@@ -190,7 +190,7 @@ Deno.test("at the defaults a service that fails every other minute for an hour l
   assert.deepEqual(await scene.queue.list("dead"), []);
 });
 
-Deno.test("work that waits for a service that is away is given up after a day", async () => {
+Deno.test("work for an unavailable service is given up after a day", async () => {
   await using scene = new Scene();
   scene.answer = () => "refused";
   await scene.send("cota", "late");

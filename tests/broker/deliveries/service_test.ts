@@ -4,7 +4,7 @@ import { Service } from "../../../broker/deliveries/service.ts";
 import { BackendServer } from "../../kit/servers/backend.ts";
 import { eventually } from "../../kit/eventually.ts";
 
-Deno.test("Service says once that it is away, however often it is tried in vain, and once that it is back", async () => {
+Deno.test("Service reports once that it is unavailable, however often it is tried, and once that it is back", async () => {
   await using server = await BackendServer.start();
   const said: boolean[] = [];
   const service = new Service({
@@ -19,8 +19,8 @@ Deno.test("Service says once that it is away, however often it is tried in vain,
   for (let i = 0; i < 5; i++) assert.match(String(await call()), /the backend answered 500/);
   const refused = await call();
   assert.ok(refused instanceof DeliveryError);
-  assert.deepEqual([refused.message, refused.away], ["the backend is away", true]);
-  await eventually("it was tried in vain", async () => {
+  assert.deepEqual([refused.message, refused.away], ["the backend is unavailable", true]);
+  await eventually("it was tried several times", async () => {
     await call();
     return server.calls.length >= 8;
   });
@@ -30,7 +30,7 @@ Deno.test("Service says once that it is away, however often it is tried in vain,
   assert.deepEqual(said, [true, false]);
 });
 
-Deno.test("Service tells what is away from what failed: only that counts as a try", async () => {
+Deno.test("Service distinguishes an unavailable service from a failure: only the latter counts as an attempt", async () => {
   await using server = await BackendServer.start();
   const failure = async (answer: number | "reset" | "stall") => {
     server.behave = () => answer;

@@ -26,14 +26,14 @@ async function open(flushMs: number) {
   return { kv, fanout, publish };
 }
 
-Deno.test("KvFanout soon writes the last messages of a few devices behind", async () => {
+Deno.test("KvFanout writes the last messages of a few devices soon", async () => {
   const { kv, fanout, publish } = await open(5);
   await using _ = fanout;
   await publish(20);
   await eventually("they are written", () => kv.lasts === 20);
 });
 
-Deno.test("KvFanout writes the last messages of many devices seldom, and all at its end", async () => {
+Deno.test("KvFanout writes the last messages of many devices rarely, and all of them when it closes", async () => {
   const { kv, fanout, publish } = await open(1);
   await publish(20_000);
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 1));

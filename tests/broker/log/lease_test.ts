@@ -7,7 +7,7 @@ import { FakeClock } from "../../kit/fake_clock.ts";
 const LEASE_MS = 3_000;
 const BEAT_MS = 500;
 
-/** An instance's own way to the store: its calls wait while it is stalled. */
+/** An instance's own access to the store: its calls wait while it is stalled. */
 class Way extends MemoryKv {
   stalled: Promise<void> | undefined;
 
@@ -45,7 +45,7 @@ function instance(name: string, store: MemoryKv, clock: FakeClock) {
   return { kv, lease, events, moves, alone };
 }
 
-Deno.test("Lease: one has it, and keeps it as long as it lives", async () => {
+Deno.test("Lease: one instance holds it, and keeps it as long as it lives", async () => {
   const [store, clock] = [new MemoryKv(), new FakeClock()];
   const [one, two] = [instance("one", store, clock), instance("two", store, clock)];
   one.lease.start();
@@ -58,18 +58,18 @@ Deno.test("Lease: one has it, and keeps it as long as it lives", async () => {
   await Promise.all([two.lease[Symbol.asyncDispose](), one.lease[Symbol.asyncDispose]()]);
 });
 
-Deno.test("Lease: a silent owner's is taken as soon as its length has passed", async () => {
+Deno.test("Lease: another instance takes it as soon as the owner has been silent for the lease time", async () => {
   const [store, clock, stopped] = [new MemoryKv(), new FakeClock(), new FakeClock()];
   const [one, two] = [instance("one", store, stopped), instance("two", store, clock)];
   one.lease.start();
   await stopped.pass(1_200);
   two.lease.start();
-  // From here on the clock of the first stands still, as that of a killed process does.
+  // From here on, the clock of the first stands still, like that of a killed process.
   await clock.pass(LEASE_MS + 1);
   assert.deepEqual(two.events, [`acquired at ${LEASE_MS}`]);
   assert.equal(two.lease.owner, "two");
 
-  // It wakes long after: the first thing that it does is to find out.
+  // It wakes much later: first, it checks the lease.
   assert.equal(one.lease.held, true);
   await stopped.pass(BEAT_MS);
   assert.deepEqual(one.events, ["acquired at 0", "lost at 1500"]);
@@ -78,7 +78,7 @@ Deno.test("Lease: a silent owner's is taken as soon as its length has passed", a
   await Promise.all([two.lease[Symbol.asyncDispose](), one.lease[Symbol.asyncDispose]()]);
 });
 
-Deno.test("Lease.prove() tells an owner that slept that another has the lease", async () => {
+Deno.test("Lease.prove() tells an owner that was asleep that another instance has the lease", async () => {
   const [store, clock, stopped] = [new MemoryKv(), new FakeClock(), new FakeClock()];
   const [one, two] = [instance("one", store, stopped), instance("two", store, clock)];
   one.lease.start();
@@ -91,7 +91,7 @@ Deno.test("Lease.prove() tells an owner that slept that another has the lease", 
   await Promise.all([two.lease[Symbol.asyncDispose](), one.lease[Symbol.asyncDispose]()]);
 });
 
-Deno.test("Lease: given up, another has it at the next look", async () => {
+Deno.test("Lease: once it is released, another instance takes it at the next check", async () => {
   const [store, clock] = [new MemoryKv(), new FakeClock()];
   const [one, two] = [instance("one", store, clock), instance("two", store, clock)];
   one.lease.start();
@@ -104,7 +104,7 @@ Deno.test("Lease: given up, another has it at the next look", async () => {
   await two.lease[Symbol.asyncDispose]();
 });
 
-Deno.test("Lease: an owner whose store does not answer is out before another is in", async () => {
+Deno.test("Lease: an owner whose store does not answer loses it before another instance takes it", async () => {
   const [store, clock] = [new MemoryKv(), new FakeClock()];
   const [one, two] = [instance("one", store, clock), instance("two", store, clock)];
   one.lease.start();
@@ -124,7 +124,7 @@ Deno.test("Lease: an owner whose store does not answer is out before another is 
   await Promise.all([two.lease[Symbol.asyncDispose](), one.lease[Symbol.asyncDispose]()]);
 });
 
-Deno.test("Lease: the owner's silence is not told from a store that is away", async () => {
+Deno.test("Lease: no instance counts the owner as silent while the store is unavailable", async () => {
   const [store, clock] = [new MemoryKv(), new FakeClock()];
   const [one, two] = [instance("one", store, clock), instance("two", store, clock)];
   one.lease.start();
@@ -139,12 +139,12 @@ Deno.test("Lease: the owner's silence is not told from a store that is away", as
   assert.deepEqual([one.lease.held, two.lease.held], [false, false]);
   for (const { kv } of [one, two]) kv.stalled = undefined;
   await clock.pass(1_000);
-  // Nobody took it meanwhile: the one that had it has it again.
+  // No instance took it meanwhile: the former owner has it again.
   assert.deepEqual([one.lease.held, two.lease.held], [true, false]);
   await Promise.all([two.lease[Symbol.asyncDispose](), one.lease[Symbol.asyncDispose]()]);
 });
 
-Deno.test("Lease: while the log goes on in memory it is held without the store, and proven again after", async () => {
+Deno.test("Lease: while the log continues in memory, it is held without the store, and proven again afterwards", async () => {
   const [store, clock] = [new MemoryKv(), new FakeClock()];
   const one = instance("one", store, clock);
   one.lease.start();
@@ -152,7 +152,7 @@ Deno.test("Lease: while the log goes on in memory it is held without the store, 
   one.kv.stalled = Promise.reject(new Error("database or disk is full"));
   one.kv.stalled.catch(() => {});
   await clock.pass(2_000);
-  assert.equal(one.events.at(-1)?.slice(0, 6), "failed", "somebody is told, to find out for all");
+  assert.equal(one.events.at(-1)?.slice(0, 6), "failed", "the failure is reported");
   one.alone.is = true;
   await clock.pass(60_000);
   assert.deepEqual([one.lease.held, one.moves()], [true, ["acquired at 0"]]);
@@ -160,7 +160,7 @@ Deno.test("Lease: while the log goes on in memory it is held without the store, 
   one.kv.stalled = undefined;
   await clock.pass(10_000);
   assert.deepEqual([one.lease.held, one.moves()], [true, ["acquired at 0"]]);
-  // Another has taken it meanwhile, from the store: the next beat finds out.
+  // Another instance has taken it meanwhile, in the store: the next beat detects that.
   one.alone.is = true;
   await clock.pass(1_000);
   const value = new TextEncoder().encode(JSON.stringify({ owner: "two", fence: 9 }));

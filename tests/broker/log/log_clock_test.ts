@@ -10,7 +10,7 @@ const RETENTION_MS = 2_000;
 const SECONDS = 30;
 
 for (const writers of [1, 3]) {
-  Deno.test(`KvFanout: the log's clock runs as time does while ${writers} write without a pause`, async () => {
+  Deno.test(`KvFanout: the log's clock keeps real time while ${writers} write without a pause`, async () => {
     const [store, clock] = [new MemoryKv(), new FakeClock()];
     const fanouts: KvFanout[] = [];
     for (let i = 0; i < writers; i++) {
@@ -28,12 +28,12 @@ for (const writers of [1, 3]) {
     const published: { offset: number; at: number }[] = [];
     for (let n = 0; clock.now - begun < SECONDS * 1000; n++) {
       const fanout = fanouts[n % writers]!;
-      // The last ones are still under way at the end.
+      // The last ones are still in flight at the end.
       fanout.publish([{ deviceId: "a", payload: String(n) }]).catch(() => {});
       await clock.pass(PAUSE_MS);
       published.push({ offset: fanout.log.position, at: clock.now });
     }
-    // What is a good deal older than the retention is gone, and what is younger is there.
+    // Messages much older than the retention are gone, and younger ones are kept.
     const floor = fanouts[0]!.floor;
     const { at } = published.find(({ offset }) => offset >= floor)!;
     const kept = clock.now - at;

@@ -22,7 +22,7 @@ async function stored(from: number, to: number): Promise<LogReader> {
   return new LogReader(kv);
 }
 
-Deno.test("LogFloor.expired() deletes what is older, and moves the floor behind it", () => {
+Deno.test("LogFloor.expired() deletes older frames and moves the floor past them", () => {
   const floor = new LogFloor();
   floor.add(frames(0, 5));
   const expired = floor.expired({ floor: 1, olderThan: 200, upTo: 50 });
@@ -34,14 +34,14 @@ Deno.test("LogFloor.expired() deletes what is older, and moves the floor behind 
   });
 });
 
-Deno.test("LogFloor.expired() passes no offset up to which last messages are not stored", () => {
+Deno.test("LogFloor.expired() does not move the floor past the stored last messages", () => {
   const floor = new LogFloor();
   floor.add(frames(0, 5));
   assert.equal(floor.expired({ floor: 1, olderThan: Infinity, upTo: 29 }).floor, 21);
   assert.equal(floor.expired({ floor: 1, olderThan: Infinity, upTo: 30 }).floor, 31);
 });
 
-Deno.test("LogFloor.expired() deletes a bounded number a commit, and all in the end", () => {
+Deno.test("LogFloor.expired() deletes a bounded number of frames per commit, and all of them eventually", () => {
   const floor = new LogFloor();
   floor.add(frames(0, 250));
   const counts: number[] = [];
@@ -59,7 +59,7 @@ Deno.test("LogFloor knows nothing about frames that it has not seen", () => {
   assert.deepEqual(floor.expired({ floor: 1, ...ALL }), { deletes: [], floor: 1 });
 });
 
-Deno.test("LogFloor.complete() reads the ages that are missing, page by page", async () => {
+Deno.test("LogFloor.complete() reads missing ages page by page", async () => {
   const reader = await stored(0, 150);
   const floor = new LogFloor();
   floor.add(frames(148, 150));
@@ -73,7 +73,7 @@ Deno.test("LogFloor.complete() reads the ages that are missing, page by page", a
   assert(rounds <= 4, `${rounds} rounds`);
 });
 
-Deno.test("LogFloor.complete() finds what a replaced database has below the floor", async () => {
+Deno.test("LogFloor.complete() finds frames below the floor in a replaced database", async () => {
   const reader = await stored(0, 6);
   const floor = new LogFloor();
   floor.add(frames(4, 6));
@@ -83,17 +83,17 @@ Deno.test("LogFloor.complete() finds what a replaced database has below the floo
   assert.deepEqual(floor.expired(kept), { deletes: keys, floor: 41 });
   assert.deepEqual(floor.expired(kept), { deletes: [], floor: 41 }, "they are deleted once");
   await floor.complete(reader, 41, 61);
-  assert.deepEqual(floor.expired(kept).deletes, keys, "unless that commit did not land");
+  assert.deepEqual(floor.expired(kept).deletes, keys, "again if that commit was not applied");
 });
 
-Deno.test("LogFloor.complete() lets a missing part not hold up the floor", async () => {
+Deno.test("LogFloor.complete() does not let a missing part hold the floor back", async () => {
   const reader = await stored(5, 7);
   const floor = new LogFloor();
   await floor.complete(reader, 1, 71);
   assert.equal(floor.expired({ floor: 1, olderThan: 501, upTo: Infinity }).floor, 61);
 });
 
-Deno.test("LogFloor.clear() forgets, also what is being read", async () => {
+Deno.test("LogFloor.clear() forgets everything, including what is being read", async () => {
   const reader = await stored(0, 6);
   const floor = new LogFloor();
   const reading = floor.complete(reader, 31, 61);

@@ -32,7 +32,7 @@ function unpackAll(frames: readonly Uint8Array[], first = 1) {
   });
 }
 
-Deno.test("packFrame() keeps header, ids and payloads to the byte", () => {
+Deno.test("packFrame() keeps header, ids and payloads byte for byte", () => {
   const entries = [
     { deviceId: "a", payload: '{ "x":1.0 }', uuid: "u" },
     { deviceId: "coche-😀", payload: '"ñ 😀 \\u0000"' },
@@ -51,7 +51,7 @@ Deno.test("packFrame() keeps header, ids and payloads to the byte", () => {
   );
 });
 
-Deno.test("packFrame() splits what does not fit into a value, and loses nothing", () => {
+Deno.test("packFrame() splits what does not fit into one value, and loses nothing", () => {
   const random = new Random(3);
   for (let round = 0; round < 30; round++) {
     const largest = random.pick([10, 3_000, 20_000]);
@@ -66,24 +66,24 @@ Deno.test("packFrame() splits what does not fit into a value, and loses nothing"
   }
 });
 
-Deno.test("packFrame() takes the largest message that there may be", () => {
+Deno.test("packFrame() accepts the largest possible message", () => {
   const largest = { deviceId: "😀".repeat(128), payload: "€".repeat(20_000) };
   assert.equal(packAll([largest, largest, largest]).length, 3);
 });
 
-Deno.test("unpackFrame() builds what is wanted alone", () => {
+Deno.test("unpackFrame() builds only what is wanted", () => {
   const [frame] = packAll(["a", "b", "a"].map((deviceId) => ({ deviceId, payload: "1" })));
   const wanted = (deviceId: string, offset: number) => deviceId === "a" && offset > 5;
   assert.deepEqual(unpackFrame(frame!, EPOCH, 5, wanted).map(({ offset }) => offset), [7]);
 });
 
-Deno.test("readHeader() refuses what it does not know", () => {
+Deno.test("readHeader() rejects an unknown version", () => {
   const [frame] = packAll([{ deviceId: "a", payload: "1" }]);
   frame![0] = 99;
   assert.throws(() => readHeader(frame!), /99/);
 });
 
-Deno.test("compressFrame() makes a frame smaller, and decompressFrame() brings back every byte", () => {
+Deno.test("compressFrame() makes a frame smaller, and decompressFrame() restores every byte", () => {
   const entries = Array.from({ length: 200 }, (_, n) => ({
     deviceId: `d${n}`,
     payload: JSON.stringify({ n, text: "ñ 😀".repeat(20) }),
@@ -94,7 +94,7 @@ Deno.test("compressFrame() makes a frame smaller, and decompressFrame() brings b
   assert.deepEqual(decompressFrame(compressed), frame);
 });
 
-Deno.test("compressFrame() leaves alone what is small, or does not shrink", () => {
+Deno.test("compressFrame() leaves frames unchanged that are small or do not shrink", () => {
   const [small] = packAll([{ deviceId: "a", payload: "1" }]);
   assert.equal(compressFrame(small!), small);
   const noise = crypto.getRandomValues(new Uint8Array(20_000));
@@ -102,7 +102,7 @@ Deno.test("compressFrame() leaves alone what is small, or does not shrink", () =
   assert.equal(decompressFrame(small!), small);
 });
 
-Deno.test("decompressFrame() says that a frame is damaged, and is not made to fill the memory", () => {
+Deno.test("decompressFrame() reports a damaged frame, and limits the size of its output", () => {
   const bomb = new Uint8Array(60_000);
   const compressed = compressFrame(bomb);
   const bytes = compressed.slice();

@@ -19,13 +19,13 @@ const HEAD: LogHead = {
   written: [["two", 7], ["one", 4]],
 };
 
-Deno.test("decodeHead() reads what encodeHead() wrote, and a head of before", () => {
+Deno.test("decodeHead() reads what encodeHead() wrote, and heads of earlier versions", () => {
   assert.deepEqual(decodeHead(encodeHead(HEAD)), HEAD);
   const { written: _, ...older } = HEAD;
   assert.deepEqual(decodeHead(encodeJson(older)).written, []);
 });
 
-Deno.test("decodeHead() refuses what is foreign or damaged", () => {
+Deno.test("decodeHead() rejects foreign or damaged bytes", () => {
   const damaged = [{}, { ...HEAD, epoch: "A b" }, { ...HEAD, next: "10" }, {
     ...HEAD,
     floor: null,
@@ -36,7 +36,7 @@ Deno.test("decodeHead() refuses what is foreign or damaged", () => {
   assert.throws(() => decodeHead(new Uint8Array([1, 2, 3])), StoreDamagedError);
 });
 
-Deno.test("writtenBy() puts the writer last, and keeps as many others as may be waiting", () => {
+Deno.test("writtenBy() puts the writer last and keeps the 15 most recent others", () => {
   assert.deepEqual(writtenBy(HEAD, "two", 8), [["one", 4], ["two", 8]]);
   let head = HEAD;
   for (let n = 0; n < 100; n++) head = { ...head, written: writtenBy(head, `w${n}`, 1) };
@@ -45,7 +45,7 @@ Deno.test("writtenBy() puts the writer last, and keeps as many others as may be 
   assert.deepEqual(head.written[0], ["w84", 1]);
 });
 
-Deno.test("lacks() tells an older copy of the log from one that went on", () => {
+Deno.test("lacks() distinguishes an older copy of the log from one that continued", () => {
   const went = { ...HEAD, next: 20, written: writtenBy(HEAD, "three", 1) };
   assert.equal(lacks(went, HEAD), false);
   assert.equal(lacks(HEAD, HEAD), false);

@@ -6,13 +6,13 @@ import { MemoryKv } from "../../../broker/store/memory_kv.ts";
 import type { Entry, Publication } from "../../../broker/messages/message.ts";
 import { FakeClock } from "../../kit/fake_clock.ts";
 
-/** One instance's way to a file whose disk fails when a test says so. */
+/** One instance's access to a file whose disk fails when a test says so. */
 class FailingDisk extends MemoryKv {
   full = false;
   reason = "database or disk is full";
-  /** What is written now is stored, and said to have failed. */
+  /** Writes are stored, but reported as failed. */
   deaf = false;
-  /** Whether the commit after next so many fails. */
+  /** Whether the next commit fails. */
   fails: () => boolean = () => false;
 
   constructor(private readonly file: MemoryKv) {
@@ -78,7 +78,7 @@ class World implements AsyncDisposable {
     let reads = 0;
     while (replay.status !== "none" && replay.at < fanout.log.position) {
       found.push(...await replay.next(2_000));
-      assert.ok(++reads < 10_000, "the replay comes to its end");
+      assert.ok(++reads < 10_000, "the replay ends");
     }
     return { status: replay.status, found: texts(found) };
   }
@@ -103,7 +103,7 @@ const jobs = async (file: MemoryKv) =>
     new TextDecoder().decode(value)
   );
 
-Deno.test("MemoryFallback: two seconds after its disk fails the log goes on in memory, under a new epoch", async () => {
+Deno.test("MemoryFallback: two seconds after its disk fails, the log continues in memory, under a new epoch", async () => {
   await using world = new World();
   const { fanout, disk, seen, resets, publish } = await world.open();
   publish(message("a", "1"));
@@ -124,7 +124,7 @@ Deno.test("MemoryFallback: two seconds after its disk fails the log goes on in m
   assert.deepEqual(await world.replay(fanout, seen[1]!.cursor), { status: "full", found: ["3"] });
 });
 
-Deno.test("MemoryFallback: where there is room again the log is written back, and goes on without a break", async () => {
+Deno.test("MemoryFallback: once there is room again, the log is written back and continues without a break", async () => {
   await using world = new World();
   const { fanout, disk, seen, resets, publish } = await world.open();
   publish(message("a", "1"));
@@ -138,7 +138,7 @@ Deno.test("MemoryFallback: where there is room again the log is written back, an
   assert.equal(fanout.state.state, "ready");
   publish(message("a", "last"));
   await world.clock.pass(3_000);
-  assert.equal(resets.length, 1, "sessions go on");
+  assert.equal(resets.length, 1, "sessions continue");
   assert.equal(seen.length, 2_000);
   const another = await world.open();
   for (const each of [fanout, another.fanout]) {
@@ -151,7 +151,7 @@ Deno.test("MemoryFallback: where there is room again the log is written back, an
   assert.equal(another.fanout.log.lastOf("d3")?.payload, fanout.log.lastOf("d3")?.payload);
 });
 
-Deno.test("MemoryFallback: a disk that fails again while the log is written back is written to once more", async () => {
+Deno.test("MemoryFallback: if the disk fails again while the log is written back, that is retried later", async () => {
   await using world = new World();
   const { fanout, disk, seen, publish } = await world.open();
   const fill = async (count: number) => {
@@ -161,13 +161,13 @@ Deno.test("MemoryFallback: a disk that fails again while the log is written back
   disk.full = true;
   await fill(1_000);
   await world.clock.pass(2_500);
-  // The room, the epoch and the first messages are written; then no more.
+  // The test for room, the epoch and the first messages are written; then nothing more.
   let left = 3;
   disk.fails = () => left-- <= 0;
   disk.full = false;
   await world.clock.pass(2_000);
   assert.equal(fanout.state.state, "memory");
-  // What was written back so far is no more in memory.
+  // What has been written back so far is no longer in memory.
   await fill(3_000);
   disk.fails = () => false;
   await world.clock.pass(4_000);
@@ -180,7 +180,7 @@ Deno.test("MemoryFallback: a disk that fails again while the log is written back
   assert.deepEqual(found, texts(seen.slice(-found.length)));
 });
 
-Deno.test("MemoryFallback: an alarm is not acknowledged before it is stored, and nothing of its device overtakes it", async () => {
+Deno.test("MemoryFallback: an alarm is not acknowledged before it is stored, and no message of its device overtakes it", async () => {
   await using world = new World();
   const { disk, seen, publish } = await world.open();
   disk.full = true;
@@ -198,7 +198,7 @@ Deno.test("MemoryFallback: an alarm is not acknowledged before it is stored, and
   assert.deepEqual(await jobs(world.file), ["alarm"]);
 });
 
-Deno.test("MemoryFallback: a commit that was stored though it failed is not made twice", async () => {
+Deno.test("MemoryFallback: a commit that failed but was stored is not made twice", async () => {
   await using world = new World();
   const { fanout, disk, seen, publish } = await world.open();
   disk.deaf = true;
@@ -207,7 +207,7 @@ Deno.test("MemoryFallback: a commit that was stored though it failed is not made
   await world.clock.pass(0);
   disk.deaf = false;
   disk.full = true;
-  // Nothing can be read either, until memory goes on.
+  // Reads fail too, until the log continues in memory.
   const { get } = disk;
   disk.get = () => Promise.reject(new TypeError("disk I/O error"));
   await world.clock.pass(3_000);
@@ -230,7 +230,7 @@ Deno.test("MemoryFallback: a commit that was stored though it failed is not made
   assert.deepEqual(found, texts(seen));
 });
 
-Deno.test("MemoryFallback: where another has written meanwhile the log in the file counts", async () => {
+Deno.test("MemoryFallback: if another instance has written meanwhile, the log in the file wins", async () => {
   await using world = new World();
   const { fanout, disk, seen, resets, publish } = await world.open();
   publish(message("a", "1"));
@@ -254,7 +254,7 @@ Deno.test("MemoryFallback: where another has written meanwhile the log in the fi
   assert.equal(other.seen.at(-1)?.payload, "next");
 });
 
-Deno.test("MemoryFallback: where other instances live, messages wait", async () => {
+Deno.test("MemoryFallback: messages wait if other instances are alive", async () => {
   await using world = new World();
   const { fanout, disk, seen, resets, publish } = await world.open({ isAlone: false });
   disk.full = true;
@@ -266,7 +266,7 @@ Deno.test("MemoryFallback: where other instances live, messages wait", async () 
   assert.deepEqual([fanout.state.state, answer.stored, texts(seen)], ["ready", true, ["1"]]);
 });
 
-Deno.test("MemoryFallback: a disk that is slow, or a file that is locked, is waited for", async () => {
+Deno.test("MemoryFallback: messages wait for a slow disk or a locked file", async () => {
   for (const reason of ["the store did not answer a commit within 5000 ms", "database is locked"]) {
     await using world = new World();
     const { fanout, disk, resets, publish } = await world.open();
@@ -278,7 +278,7 @@ Deno.test("MemoryFallback: a disk that is slow, or a file that is locked, is wai
   }
 });
 
-Deno.test("MemoryFallback: an instance without messages finds out too, where somebody failed to write", async () => {
+Deno.test("MemoryFallback: an instance without messages also notices after a failed write elsewhere", async () => {
   await using world = new World();
   const { fanout, disk } = await world.open();
   disk.full = true;
@@ -295,7 +295,7 @@ Deno.test("MemoryFallback: an instance without messages finds out too, where som
   assert.deepEqual(states, ["ready", "memory", "ready"]);
 });
 
-Deno.test("MemoryFallback: however often the disk fails, what was given out stands in the log", async () => {
+Deno.test("MemoryFallback: however often the disk fails, delivered messages are in the log", async () => {
   for (let round = 0; round < 40; round++) {
     await using world = new World();
     for (let i = 0; i < round; i++) world.clock.random();

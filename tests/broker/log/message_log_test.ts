@@ -6,7 +6,7 @@ import { publication } from "../publications.ts";
 import { Random } from "../simulation/random.ts";
 
 const HUGE = { maxBytes: 1_000_000 };
-/** What a publication with a payload of `chars` counts for. */
+/** What a publication with a payload of `chars` counts as. */
 const bytesOf = (chars: number) => chars + 200;
 
 function filled(count: number, options = HUGE): MessageLog {
@@ -21,7 +21,7 @@ function offsetsAfter(log: MessageLog, offset: number, interest = Interest.EVERY
   return log.after(offset, interest, Infinity)?.found.map((found) => found.offset);
 }
 
-Deno.test("MessageLog.append() takes dense offsets alone", () => {
+Deno.test("MessageLog.append() accepts only dense offsets", () => {
   const log = filled(3);
   assert.throws(() => log.append(publication(5, "a")), RangeError);
   assert.throws(() => log.append(publication(3, "a")), RangeError);
@@ -29,7 +29,7 @@ Deno.test("MessageLog.append() takes dense offsets alone", () => {
   assert.equal(log.position, 4);
 });
 
-Deno.test("MessageLog is bounded in bytes, and keeps the last of each device for ever", () => {
+Deno.test("MessageLog is bounded in bytes, and keeps the last message of each device forever", () => {
   const log = new MessageLog({ maxBytes: 10 * bytesOf(100) });
   log.append(publication(1, "quiet", { payload: "x".repeat(100) }));
   for (let offset = 2; offset <= 100; offset++) {
@@ -42,7 +42,7 @@ Deno.test("MessageLog is bounded in bytes, and keeps the last of each device for
   assert.deepEqual(offsetsAfter(log, 90)?.length, 10);
 });
 
-Deno.test("MessageLog.after() reaches as far as maxBytes, and says how far", () => {
+Deno.test("MessageLog.after() is limited by maxBytes, and returns how far it got", () => {
   const log = filled(30);
   for (const interest of [Interest.EVERYTHING, Interest.parse(["d1"], 10)]) {
     const all = offsetsAfter(log, 0, interest)!;
@@ -50,7 +50,7 @@ Deno.test("MessageLog.after() reaches as far as maxBytes, and says how far", () 
     const found: number[] = [];
     while (at < log.position) {
       const step = log.after(at, interest, 250)!;
-      assert(step.reached > at && step.found.length <= 3, "a step is small, and a step");
+      assert(step.reached > at && step.found.length <= 3, "a step is small and makes progress");
       assert(step.found.every(({ offset }) => offset > at && offset <= step.reached));
       found.push(...step.found.map(({ offset }) => offset));
       at = step.reached;
@@ -60,7 +60,7 @@ Deno.test("MessageLog.after() reaches as far as maxBytes, and says how far", () 
   assert.deepEqual(log.after(30, Interest.EVERYTHING, 100), { found: [], reached: 30 });
 });
 
-/** All that is found after `offset`, step by step. */
+/** Everything found after `offset`, step by step. */
 function searched(log: MessageLog, offset: number, interest: Interest, maxBytes: number) {
   const found: number[] = [];
   let steps = 0;
@@ -73,7 +73,7 @@ function searched(log: MessageLog, offset: number, interest: Interest, maxBytes:
   return { found, steps };
 }
 
-Deno.test("MessageLog.after() finds the same however it searches, in small steps or large", () => {
+Deno.test("MessageLog.after() finds the same with every way of searching and every step size", () => {
   const random = new Random(7);
   const log = new MessageLog({ maxBytes: 10_000 * bytesOf(10) });
   const all: { offset: number; deviceId: string }[] = [];
@@ -96,7 +96,7 @@ Deno.test("MessageLog.after() finds the same however it searches, in small steps
   }
 });
 
-Deno.test("MessageLog.after() takes no longer where little is found, or a device has sent a lot", () => {
+Deno.test("MessageLog.after() takes no longer if matches are rare or a device has sent a lot", () => {
   const log = new MessageLog({ maxBytes: 60_000 * bytesOf(10) });
   for (let offset = 1; offset <= 50_000; offset++) {
     log.append(publication(offset, offset % 2 ? "hot" : `d${offset}`, { payload: "x".repeat(10) }));
@@ -115,7 +115,7 @@ Deno.test("MessageLog.after() takes no longer where little is found, or a device
   assert.ok(walked < 5_000, `${walked} publications were looked at for the first 100`);
 });
 
-Deno.test("MessageLog.repeated() finds all that is recent, and nothing else, however much comes", () => {
+Deno.test("MessageLog.repeated() finds everything recent and nothing else, however much is appended", () => {
   const random = new Random(11);
   const log = new MessageLog({ maxBytes: 5_000 * bytesOf(6) });
   const message = (offset: number) => ({
@@ -140,7 +140,7 @@ Deno.test("MessageLog.repeated() finds all that is recent, and nothing else, how
   }
 });
 
-Deno.test("MessageLog.repeated() knows device, uuid and bytes while they are recent", () => {
+Deno.test("MessageLog.repeated() compares device, uuid and bytes of recent messages", () => {
   const log = new MessageLog({ maxBytes: 3 * bytesOf(1) });
   const message = (deviceId: string, uuid?: string) => ({ deviceId, payload: "p", uuid });
   log.append(publication(1, "a", { payload: "p", hasUuid: true }));
@@ -152,13 +152,13 @@ Deno.test("MessageLog.repeated() knows device, uuid and bytes while they are rec
   assert.equal(log.repeated({ deviceId: "c", payload: "q", uuid: "u" }), undefined);
   assert.equal(log.repeated(message("b", "u"))?.offset, 2);
   log.append(publication(4, "c", { payload: "r" }));
-  assert.equal(log.repeated(message("a", "u")), undefined, "fell out of the window");
-  assert.equal(log.repeated(message("b", "u"))?.offset, 2, "is still in the window");
+  assert.equal(log.repeated(message("a", "u")), undefined, "it fell out of the window");
+  assert.equal(log.repeated(message("b", "u"))?.offset, 2, "it is still in the window");
   log.append(publication(5, "c", { payload: "s" }));
   assert.equal(log.repeated(message("b", "u")), undefined);
 });
 
-Deno.test("MessageLog.trim() forgets what is below the floor, and not the last of a device", () => {
+Deno.test("MessageLog.trim() forgets what is below the floor, but keeps the last message of each device", () => {
   const log = filled(10);
   log.trim(7);
   assert.deepEqual(offsetsAfter(log, 7), [8, 9, 10]);
@@ -168,10 +168,10 @@ Deno.test("MessageLog.trim() forgets what is below the floor, and not the last o
   assert.deepEqual([log.start, log.position, log.bytes], [10, 10, 0]);
   assert.equal(log.lastOf("d0")?.offset, 9);
   log.append(publication(11, "d0"));
-  assert.equal(log.previousOf(log.lastOf("d0")!), undefined, "what is forgotten is not linked to");
+  assert.equal(log.previousOf(log.lastOf("d0")!), undefined, "no link to what is forgotten");
 });
 
-Deno.test("MessageLog.trimOlderThan() goes by the time of the append", () => {
+Deno.test("MessageLog.trimOlderThan() uses the time of the append", () => {
   const log = new MessageLog(HUGE);
   for (let offset = 1; offset <= 5; offset++) {
     log.append(publication(offset, "a", { time: offset * 1000 }));
@@ -182,7 +182,7 @@ Deno.test("MessageLog.trimOlderThan() goes by the time of the append", () => {
   assert.equal(log.start, 5);
 });
 
-Deno.test("MessageLog.reset() goes on elsewhere, and keeps the last messages alone", () => {
+Deno.test("MessageLog.reset() continues at another position and keeps only the last messages", () => {
   const log = filled(10);
   log.reset(3);
   assert.deepEqual([log.position, log.start, log.bytes], [3, 3, 0]);
@@ -195,7 +195,7 @@ Deno.test("MessageLog.reset() goes on elsewhere, and keeps the last messages alo
   assert.deepEqual(offsetsAfter(log, 3, Interest.parse(["d1,d2"], 10)), [4]);
 });
 
-Deno.test("MessageLog.restoreLast() never puts an older message over a newer one of its epoch", () => {
+Deno.test("MessageLog.restoreLast() never replaces a newer message of the same epoch by an older one", () => {
   const log = filled(5);
   log.restoreLast(publication(3, "d2"));
   assert.equal(log.lastOf("d2")?.offset, 5);
@@ -205,7 +205,7 @@ Deno.test("MessageLog.restoreLast() never puts an older message over a newer one
   assert.equal(log.lastOf("d2")?.epoch.id, "next");
 });
 
-Deno.test("MessageLog finds by its chains what it finds by looking at everything", () => {
+Deno.test("MessageLog finds the same by chains as by a full scan", () => {
   const random = new Random(7);
   const log = new MessageLog({ maxBytes: 20_000 });
   for (let offset = 1; offset <= 3_000; offset++) {

@@ -32,7 +32,7 @@ class Log implements Recent {
   }
 }
 
-Deno.test("Repeats.find() tells messages apart whose fingerprints are equal", () => {
+Deno.test("Repeats.find() distinguishes messages with equal fingerprints", () => {
   const log = new Log();
   ["x", "y", "z"].forEach((payload, i) => log.add(alike(i + 1, payload)));
   assert.deepEqual(["x", "y", "z", "q"].map((p) => log.find(p)), [1, 2, 3, undefined]);
@@ -42,7 +42,7 @@ Deno.test("Repeats.find() tells messages apart whose fingerprints are equal", ()
   assert.deepEqual(["x", "y", "z"].map((p) => log.find(p)), [undefined, undefined, undefined]);
 });
 
-Deno.test("Repeats.find() takes a fingerprint for a sign of a uuid, and needs one of the two", () => {
+Deno.test("Repeats.find() needs a uuid, or a fingerprint in its place", () => {
   const log = new Log();
   log.add(publication(1, "a", { payload: "x", hasUuid: true }));
   log.add(publication(2, "a", { payload: "y" }));
@@ -53,7 +53,7 @@ Deno.test("Repeats.find() takes a fingerprint for a sign of a uuid, and needs on
     1,
     undefined,
   ]);
-  assert.equal(log.repeats.find(message("a", "y")), undefined, "it had none");
+  assert.equal(log.repeats.find(message("a", "y")), undefined, "it had no uuid");
 });
 
 Deno.test("Repeats keeps a bounded number of messages with one fingerprint", () => {
@@ -67,7 +67,7 @@ Deno.test("Repeats keeps a bounded number of messages with one fingerprint", () 
   assert.equal(log.find(payloads.at(-1)!), undefined);
 });
 
-Deno.test("fingerprint() is of the bytes, wherever they lie, and differs for near ones", () => {
+Deno.test("fingerprint() depends only on the bytes, and differs for similar payloads", () => {
   const texts = Array.from({ length: 50_000 }, (_, i) => `{"uuid":"${i}","raw":"0000"}`);
   const fingerprints = new Set(texts.map(fingerprintOf));
   assert.ok(fingerprints.size > texts.length - 20, `${fingerprints.size} of ${texts.length}`);

@@ -54,7 +54,7 @@ class Store {
     });
   }
 
-  /** All that is of interest, as a client reads it. */
+  /** Everything of interest, as a client reads it. */
   async all(cache: ReplayCache, from: number, ids = "*"): Promise<number[]> {
     const found: number[] = [];
     for (let at = from; at < this.end;) {
@@ -74,7 +74,7 @@ const CLOCK: Clock = {
   sleep: () => new Promise((resolve) => setTimeout(resolve)),
 };
 
-Deno.test("ReplayCache: many that begin anywhere have what they missed, and the store is read once", async () => {
+Deno.test("ReplayCache: many clients that begin anywhere get what they missed with few reads of the store", async () => {
   const store = new Store(40);
   const cache = new ReplayCache(CLOCK);
   const starts = Array.from({ length: 120 }, (_, i) => 1 + i % (store.end - 1));
@@ -84,36 +84,36 @@ Deno.test("ReplayCache: many that begin anywhere have what they missed, and the 
       .filter((offset) => offset % 3 === i % 3);
     assert.deepEqual(found[i], due);
   }
-  // Each alone would take six pages: 700 reads.
+  // Each client alone would read six pages: 700 reads in total.
   assert.ok(store.reads < 100, `${store.reads} reads`);
-  assert.ok(store.mostReading <= 4, `${store.mostReading} at one time`);
+  assert.ok(store.mostReading <= 4, `${store.mostReading} at a time`);
   store.reads = 0;
   assert.equal((await store.all(cache, 1)).length, store.end - 1);
   assert.equal(store.reads, 0);
 });
 
-Deno.test("ReplayCache holds 16 MB, and reads again what it no longer has", async () => {
+Deno.test("ReplayCache keeps 16 MB, and reads evicted frames again", async () => {
   const store = new Store(400, 1, 55_000);
   const cache = new ReplayCache(CLOCK);
   for (let round = 0; round < 2; round++) {
     store.reads = 0;
     assert.equal((await store.all(cache, 1)).length, 400);
-    assert.equal(store.reads, 100, "the end had pushed the beginning out");
+    assert.equal(store.reads, 100, "the end evicted the beginning");
   }
 });
 
-Deno.test("ReplayCache: another epoch finds nothing of the one before, whoever reads meanwhile", async () => {
+Deno.test("ReplayCache: another epoch gets nothing of the previous one, even during a read for that", async () => {
   const store = new Store(8);
   const cache = new ReplayCache(CLOCK);
   const late = store.stretch(cache, 1);
   const other = Epoch.random();
   const found = (await store.stretch(cache, 1, "*", 4, other)).found;
   assert.ok(found.length === 12 && found.every(({ epoch }) => epoch === other));
-  // What was read for the epoch before is not kept for this one.
+  // What was read for the previous epoch is not kept for this one.
   assert.deepEqual((await late).found.filter(({ epoch }) => epoch !== store.epoch), []);
 });
 
-Deno.test("ReplayCache keeps nothing of a store that is of another epoch", async () => {
+Deno.test("ReplayCache keeps nothing from a store of another epoch", async () => {
   const store = new Store(4);
   const cache = new ReplayCache(CLOCK);
   const options = { epoch: store.epoch, interest: Interest.EVERYTHING, maxFrames: 4 };
@@ -124,7 +124,7 @@ Deno.test("ReplayCache keeps nothing of a store that is of another epoch", async
   assert.equal((await store.stretch(cache, 1)).found.length, 12);
 });
 
-Deno.test("ReplayCache: a read that fails fails for who made it; the others read themselves", async () => {
+Deno.test("ReplayCache: a failed read fails only for its caller; the others read for themselves", async () => {
   const store = new Store(4);
   const cache = new ReplayCache(CLOCK);
   const options = { epoch: store.epoch, interest: Interest.EVERYTHING, maxFrames: 4 };
@@ -137,13 +137,13 @@ Deno.test("ReplayCache: a read that fails fails for who made it; the others read
   assert.equal((await other).found.length, 12);
 });
 
-Deno.test("ReplayCache lets others go first once it has worked for some milliseconds", async () => {
+Deno.test("ReplayCache yields to other work after some milliseconds", async () => {
   const store = new Store(4);
   let now = 0;
   let slept = 0;
   const cache = new ReplayCache({
     ...CLOCK,
-    // Each look at the clock takes a millisecond.
+    // Each read of the clock takes a millisecond.
     monotonic: () => now++,
     sleep: () => {
       slept++;
@@ -156,7 +156,7 @@ Deno.test("ReplayCache lets others go first once it has worked for some millisec
   assert.ok(slept >= 8, `${slept} pauses`);
 });
 
-Deno.test("ReplayCache: frames that were read are decoded in slices, whoever waits for them", async () => {
+Deno.test("ReplayCache: frames are decoded in slices, even if several calls wait for them", async () => {
   const store = new Store(40);
   const clock = new FakeClock();
   let decoded = 0;
@@ -192,7 +192,7 @@ Deno.test("ReplayCache: frames that were read are decoded in slices, whoever wai
   assert.deepEqual([decoded, most], [40, 5]);
 });
 
-Deno.test("ReplayCache: another epoch that begins while frames are decoded keeps none of them", async () => {
+Deno.test("ReplayCache: no frames are kept if another epoch begins while they are decoded", async () => {
   const store = new Store(40);
   const clock = new FakeClock();
   const cache = new ReplayCache(clock);

@@ -5,14 +5,14 @@ import { MessageLog } from "../../../broker/log/message_log.ts";
 import { LogReplay, NoReplay, type ReadStretch } from "../../../broker/log/replay.ts";
 import { EPOCH, publication } from "../publications.ts";
 
-/** A log of messages 1 to 100, of which memory has the newest and a store those from the floor on. */
+/** A log of messages 1 to 100: memory has the newest, and a store has those from the floor on. */
 class World {
   readonly log = new MessageLog({ maxBytes: 1_000_000 });
   floor = 1;
   epoch = EPOCH;
   /** Called before the store reads. */
   onRead = () => {};
-  /** Called when the store has read, before it answers. */
+  /** Called after the store has read and before it answers. */
   onAnswer = () => {};
   readonly stored: Publication[] = [];
 
@@ -61,7 +61,7 @@ async function all(replay: LogReplay, log: MessageLog, maxBytes = 100): Promise<
 const range = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-Deno.test("LogReplay goes through the store and then memory, without a gap or a repeat", async () => {
+Deno.test("LogReplay reads the store and then memory, without a gap or a repeat", async () => {
   for (const at of [0, 1, 50, 79, 80, 81, 99, 100]) {
     const world = new World();
     const replay = world.replay(at);
@@ -70,7 +70,7 @@ Deno.test("LogReplay goes through the store and then memory, without a gap or a 
   }
 });
 
-Deno.test("LogReplay returns what memory has at once, so that its reader can attach", () => {
+Deno.test("LogReplay returns what is in memory synchronously, so that its reader can attach", () => {
   const world = new World();
   const replay = world.replay(85);
   const found = replay.next(1_000_000);
@@ -78,7 +78,7 @@ Deno.test("LogReplay returns what memory has at once, so that its reader can att
   assert.equal(replay.at, world.log.position);
 });
 
-Deno.test("LogReplay returns what is of interest alone", async () => {
+Deno.test("LogReplay returns only what is of interest", async () => {
   const world = new World();
   const replay = world.replay(10, { interest: Interest.parse(["d1"], 10) });
   assert.deepEqual(await all(replay, world.log), range(11, 100).filter((n) => n % 4 === 1));
@@ -95,7 +95,7 @@ Deno.test("LogReplay is full up to the floor, and partial below it", async () =>
   assert.deepEqual(await all(partial, world.log), range(31, 100));
 });
 
-Deno.test("LogReplay that the floor overtakes goes on at the floor, and says so", async () => {
+Deno.test("LogReplay continues at the floor and is partial if the floor overtakes it", async () => {
   const world = new World();
   const replay = world.replay(0);
   const found = (await replay.next(100)).map(({ offset }) => offset);
@@ -106,7 +106,7 @@ Deno.test("LogReplay that the floor overtakes goes on at the floor, and says so"
   assert.deepEqual(found, [...range(1, 10), ...range(61, 100)]);
 });
 
-Deno.test("LogReplay stays full where the floor passes only what it has read", async () => {
+Deno.test("LogReplay stays full if the floor passes only what it has read", async () => {
   const world = new World();
   const replay = world.replay(0);
   world.onAnswer = () => world.floor = Math.max(world.floor, replay.at + 6);
@@ -114,14 +114,14 @@ Deno.test("LogReplay stays full where the floor passes only what it has read", a
   assert.equal(replay.status, "full");
 });
 
-Deno.test("LogReplay without a store is partial where memory does not reach back", async () => {
+Deno.test("LogReplay without a store is partial if memory does not reach back far enough", async () => {
   const world = new World();
   const replay = world.replay(50, { stored: false });
   assert.deepEqual(await all(replay, world.log), range(81, 100));
   assert.equal(replay.status, "partial");
 });
 
-Deno.test("LogReplay loses nothing where a read of the store fails", async () => {
+Deno.test("LogReplay loses nothing if a read of the store fails", async () => {
   const world = new World();
   const replay = world.replay(0);
   world.onRead = () => {
@@ -132,7 +132,7 @@ Deno.test("LogReplay loses nothing where a read of the store fails", async () =>
   assert.deepEqual(await all(replay, world.log), range(1, 100));
 });
 
-Deno.test("LogReplay is partial once another epoch begins, and goes on in that", async () => {
+Deno.test("LogReplay is partial once another epoch begins, and continues in that epoch", async () => {
   const begin = (world: World, position: number) => {
     world.epoch = new Epoch("next");
     world.log.reset(position);
@@ -157,7 +157,7 @@ Deno.test("LogReplay is partial once another epoch begins, and goes on in that",
   }
 });
 
-Deno.test("NoReplay is at the head, and has nothing", () => {
+Deno.test("NoReplay is at the head and returns nothing", () => {
   const { log } = new World();
   const replay = new NoReplay(log);
   assert.deepEqual([replay.status, replay.at, replay.next()], ["none", 100, []]);

@@ -7,7 +7,7 @@ import { FakeClock } from "../../kit/fake_clock.ts";
 const SECONDS = 5;
 const EVERY_MS = 4;
 
-/** Writers that publish all the time: how long each publish waited, by writer. */
+/** Writers publish all the time; returns how long each publish waited, by writer. */
 async function race(distances: { readMs: number; commitMs: number }[]): Promise<number[][]> {
   const [store, clock] = [new MemoryKv(), new FakeClock()];
   const fanouts: KvFanout[] = [];
@@ -46,10 +46,10 @@ const veryFar = { readMs: 20, commitMs: 40 };
 
 for (
   const [who, distances, maxMs] of [
-    ["four that are equally near", [near, near, near, near], 150],
-    ["one that is farther from the store", [near, near, near, far], 150],
-    ["one of two that is farther", [near, far], 150],
-    ["one that is ten times as far", [near, near, veryFar], 600],
+    ["four with equal latency", [near, near, near, near], 150],
+    ["one of four with higher latency", [near, near, near, far], 150],
+    ["one of two with higher latency", [near, far], 150],
+    ["one with ten times the latency", [near, near, veryFar], 600],
   ] as const
 ) {
   Deno.test(`KvFanout: no writer is starved: ${who}`, async () => {
@@ -61,8 +61,8 @@ for (
   });
 }
 
-Deno.test("KvFanout: one writer waits for nobody", async () => {
+Deno.test("KvFanout: a single writer does not wait for others", async () => {
   const waits = await race([near]);
-  // The commit before, and its own.
+  // The previous commit, and its own.
   assert.ok(worst(waits) <= 4 + 4 + EVERY_MS, `a message waited ${worst(waits)} ms`);
 });

@@ -3,7 +3,7 @@ import { Interest, InterestError } from "../../../broker/messages/interest.ts";
 
 const wants = (...lists: string[]) => Interest.parse(lists, 1000);
 
-Deno.test("Interest.parse() takes lists with commas, spaces and repeats", () => {
+Deno.test("Interest.parse() accepts lists with commas, spaces and repeats", () => {
   const interest = wants(" a, b ,,a", "c", "");
   assert.deepEqual(interest.items, ["a", "b", "c"]);
   assert.deepEqual(["a", "b", "c", "d", "", " a"].filter((id) => interest.matches(id)), [
@@ -20,20 +20,20 @@ Deno.test("Interest: a prefix covers ids and longer prefixes, and * covers every
   assert(prefixed.matches("08") && prefixed.matches("0847") && !prefixed.matches("0"));
   const all = wants("a", "*", "b*");
   assert(all.all && all.matches("anything") && all.prefixes.length === 0 && all.ids.size === 0);
-  assert.deepEqual(all.items, ["a", "*", "b*"], "what was asked for stays known");
+  assert.deepEqual(all.items, ["a", "*", "b*"], "items stay as the client asked for them");
 });
 
-Deno.test("Interest: a star inside an id is a character like others", () => {
+Deno.test("Interest: a star inside an id is an ordinary character", () => {
   const interest = wants("a*b");
   assert(interest.matches("a*b") && !interest.matches("axb"));
 });
 
-Deno.test("Interest: nothing asked for matches nothing", () => {
+Deno.test("Interest: an empty interest matches nothing", () => {
   const interest = wants("", " , ");
   assert(interest.empty && !interest.matches("") && !interest.matches("a"));
 });
 
-Deno.test("Interest.parse() refuses more ids than allowed, counting each once", () => {
+Deno.test("Interest.parse() rejects more ids than allowed, counting each once", () => {
   assert.equal(Interest.parse(["a,b,a", "b"], 2).items.length, 2);
   assert.throws(
     () => Interest.parse(["a,b", "c"], 2),
@@ -41,7 +41,7 @@ Deno.test("Interest.parse() refuses more ids than allowed, counting each once", 
   );
 });
 
-Deno.test("Interest.parse() counts characters of an id, not units", () => {
+Deno.test("Interest.parse() counts characters of an id, not code units", () => {
   assert.equal(wants("x".repeat(128)).ids.size, 1);
   assert.equal(wants("😀".repeat(128)).ids.size, 1);
   for (const id of ["x".repeat(129), "😀".repeat(129), `${"x".repeat(128)}*`]) {
@@ -52,11 +52,11 @@ Deno.test("Interest.parse() counts characters of an id, not units", () => {
   }
 });
 
-Deno.test("Interest.parse() makes ids well-formed, as those of messages are", () => {
+Deno.test("Interest.parse() makes ids well-formed, like those of messages", () => {
   assert(wants("a\ud800").matches("a\ufffd"));
 });
 
-Deno.test("Interest.with() and without() give new interests", () => {
+Deno.test("Interest.with() and without() return new interests", () => {
   const one = wants("a,b*");
   const more = one.with(wants("c,a"), 10);
   assert.deepEqual([one.items, more.items], [["a", "b*"], ["a", "b*", "c"]]);
@@ -65,10 +65,10 @@ Deno.test("Interest.with() and without() give new interests", () => {
   assert.deepEqual(less.items, ["a", "c"]);
   assert(!less.matches("b1"));
   assert(more.without(more).empty);
-  assert(wants("a,a*").without(wants("a*")).matches("a"), "an id is covered no more");
+  assert(wants("a,a*").without(wants("a*")).matches("a"), "the id is no longer covered");
 });
 
-Deno.test("Interest.list() takes each entry as one id or prefix, commas and all", () => {
+Deno.test("Interest.list() takes each entry as one id or prefix, including its commas", () => {
   const listed = Interest.list(["a,b", " c ", "x,*", "", "a,b"], 3);
   assert.deepEqual(listed.items, ["a,b", "c", "x,*"]);
   const matched = ["a,b", "a", "b", "c", "x", "x,", "x,1", "y"].filter((id) => listed.matches(id));
@@ -76,7 +76,7 @@ Deno.test("Interest.list() takes each entry as one id or prefix, commas and all"
   assert.throws(() => Interest.list(["a", "b", "c,d"], 2), InterestError);
 });
 
-Deno.test("Interest.exactly() takes ids as they stand, and they stay so", () => {
+Deno.test("Interest.exactly() takes ids literally, and keeps them so", () => {
   const exact = Interest.exactly(["*", "x*", " a,b "], 10);
   assert.deepEqual(exact.items, ["*", "x*", " a,b "]);
   assert(!exact.all && exact.prefixes.length === 0);
@@ -92,18 +92,18 @@ Deno.test("Interest.exactly() takes ids as they stand, and they stay so", () => 
   );
 });
 
-Deno.test("Interest.with(): where one has an id and the other a prefix of the same text, it is a prefix", () => {
+Deno.test("Interest.with(): an id of one and a prefix of the other with the same text become a prefix", () => {
   const [exact, prefix] = [Interest.exactly(["x*", "*"], 10), wants("x*")];
   for (const both of [exact.with(prefix, 10), prefix.with(exact, 10)]) {
     assert.deepEqual(both.items.toSorted(), ["*", "x*"]);
     assert(both.matches("xy") && both.matches("*") && !both.matches("y"));
     assert.deepEqual(both.without(wants("x*")).items, ["*"]);
-    assert(!both.without(wants("x*")).all, "* is an id still");
+    assert(!both.without(wants("x*")).all, "* is still an id");
   }
   assert(exact.with(Interest.EVERYTHING, 10).all);
 });
 
-Deno.test("Interest.itemBeyond() names what another does not cover", () => {
+Deno.test("Interest.itemBeyond() returns what the other interest does not cover", () => {
   const grant = wants("A,p*,longer*");
   const beyond = (interest: Interest) => interest.itemBeyond(grant);
   for (const item of ["A", "p", "p*", "pp*", "longer1", "*"]) {
@@ -112,12 +112,12 @@ Deno.test("Interest.itemBeyond() names what another does not cover", () => {
   for (const item of ["B", "A*", "long*", "a", "AB", "**"]) {
     assert.equal(beyond(wants(`A,${item}`)), item);
   }
-  assert.equal(beyond(Interest.exactly(["*"], 1)), "*", "an id of this name");
+  assert.equal(beyond(Interest.exactly(["*"], 1)), "*", "an id with this text");
   assert.equal(beyond(Interest.exactly(["p*", "p"], 2)), undefined, "ids that the prefix covers");
   assert.equal(wants("B,A*,*").itemBeyond(Interest.EVERYTHING), undefined);
 });
 
-Deno.test("Interest: sorted prefixes find what a look at each of them finds", () => {
+Deno.test("Interest: a search in sorted prefixes finds the same as a check of each prefix", () => {
   let state = 2718;
   const below = (limit: number) => (state = (state * 48_271) % 2_147_483_647) % limit;
   const LETTERS = ["a", "b", ",", "*", "\uffff", "\u{1f600}", "\u0000", "Z"];

@@ -1,4 +1,4 @@
-/** What a run found to be wrong; the run ends with the first. */
+/** Errors that a run found; the run ends with the first one. */
 
 export class Findings {
   readonly list: string[] = [];
@@ -7,7 +7,7 @@ export class Findings {
     return this.list.length > 0;
   }
 
-  /** Notes what is wrong where `holds` is false. */
+  /** Records an error if `holds` is false. */
   check(holds: boolean, what: () => string): void {
     if (!holds) this.list.push(what());
   }

@@ -1,4 +1,4 @@
-/** What the log really is: every commit that the store applied, held against the laws of the log. */
+/** The true log: every commit that the store applied, checked against the rules of the log. */
 
 import type { KvCommit, KvKey } from "../../../broker/store/kv_client.ts";
 import { LAST_UPTO, lastKey, logKey } from "../../../broker/store/kv_keys.ts";
@@ -21,7 +21,7 @@ export interface Logged {
   readonly at: number;
 }
 
-/** The clocks by which several writers know the log's time differ a little, and that adds up. */
+/** The clocks by which several writers track the log's time differ a little, which adds up. */
 const CLOCK_SLACK_MS = 2_000;
 
 type Upto = { epoch: string; offset: number };
@@ -57,15 +57,15 @@ export interface HistoryOptions {
   readonly findings: Findings;
   readonly retentionMs: number;
   readonly now: () => number;
-  /** Another epoch began: what was stored before counts no more. */
+  /** Another epoch began: what was stored before no longer counts. */
   readonly onEpoch: () => void;
-  /** Messages that one commit stores, and the head before it. */
+  /** Called with the messages that one commit stores, and the head before it. */
   readonly onLogged: (messages: readonly Logged[], before: LogHead, commit: KvCommit) => void;
 }
 
 export class History {
   #current = new Timeline();
-  /** Databases that were replaced; what was seen of them stays true. */
+  /** Databases that were replaced; what clients saw of them remains valid. */
   readonly #gone: Timeline[] = [];
 
   constructor(private readonly options: HistoryOptions) {
@@ -76,7 +76,7 @@ export class History {
     return this.#current.head;
   }
 
-  /** Whether the epoch goes on in a database that was replaced: its offsets are ambiguous. */
+  /** Whether the epoch also existed in a replaced database: its offsets are ambiguous. */
   isForked(epoch: string): boolean {
     return this.#gone.some(({ starts }) => starts.has(epoch));
   }
@@ -92,7 +92,7 @@ export class History {
     return messages.slice(after + 1, upTo + 1).filter((logged) => logged !== undefined);
   }
 
-  /** Whether the publication is what some database held at its offset. */
+  /** Whether some database held this publication at its offset. */
   holds(publication: Publication): boolean {
     return [this.#current, ...this.#gone].some(({ epochs }) => {
       const logged = epochs.get(publication.epoch.id)?.[publication.offset];
@@ -106,7 +106,7 @@ export class History {
     return this.#current.copy();
   }
 
-  /** The store was replaced by another one, whose history this is. */
+  /** The store was replaced by another one with this history. */
   replace(copy: HistoryCopy): void {
     this.#gone.push(this.#current);
     this.#current = copy?.copy() ?? new Timeline();
@@ -122,7 +122,7 @@ export class History {
     else {
       findings.check(
         frames.length === 0 && !commit.deletes?.length,
-        () => "a commit changes the log and not its head",
+        () => "a commit changes the log but not its head",
       );
     }
     const upto = named("last_upto");
@@ -136,8 +136,8 @@ export class History {
     const told = () => `${JSON.stringify(before)} -> ${JSON.stringify(head)}`;
     if (!before || before.epoch !== head.epoch) {
       findings.check(frames.length === 0, () => `a new epoch begins with messages: ${told()}`);
-      findings.check(head.next >= (before?.next ?? 1), () => `offsets fall: ${told()}`);
-      findings.check(head.floor === head.next, () => `a new epoch has a past: ${told()}`);
+      findings.check(head.next >= (before?.next ?? 1), () => `offsets decrease: ${told()}`);
+      findings.check(head.floor === head.next, () => `a new epoch has old messages: ${told()}`);
       this.#current.starts.set(head.epoch, head.next);
       if (before) this.options.onEpoch();
       return;
@@ -163,7 +163,7 @@ export class History {
     }
     findings.check(
       head.next === before.next + messages.length,
-      () => `the head does not fit its ${messages.length} messages: ${told()}`,
+      () => `the head does not match its ${messages.length} messages: ${told()}`,
     );
     this.#observeFloor(head, before, commit.deletes ?? []);
     for (const logged of messages) this.#current.add(logged);
@@ -195,14 +195,14 @@ export class History {
     }
   }
 
-  /** Every device's last message up to that offset has to be among the stored ones. */
+  /** Every device's last message up to that offset must be stored. */
   #observeUpto(upto: Upto, commit: KvCommit): void {
     const { findings, store } = this.options;
     if (upto.epoch !== this.#current.head?.epoch || this.isForked(upto.epoch)) return;
     const before = this.#upto();
     findings.check(
       before?.epoch !== upto.epoch || upto.offset >= before.offset,
-      () => `last_upto falls from ${before?.offset} to ${upto.offset}`,
+      () => `last_upto decreases from ${before?.offset} to ${upto.offset}`,
     );
     const newest = new Map<string, number>();
     for (const logged of this.messages(upto.epoch, 0, upto.offset)) {
@@ -214,7 +214,7 @@ export class History {
       const known = stored && readHeader(stored.subarray(1 + stored[0]!)).batch;
       findings.check(
         known !== undefined && known >= offset,
-        () => `the last message of ${deviceId} is stored as ${known}: it is ${offset}`,
+        () => `the stored last message of ${deviceId} is ${known} instead of ${offset}`,
       );
     }
   }

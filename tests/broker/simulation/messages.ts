@@ -1,4 +1,4 @@
-/** What was published where, and what became of it: nothing lost, repeated or out of order. */
+/** What each instance published and what became of it: nothing lost, repeated or out of order. */
 
 import type { KvCommit } from "../../../broker/store/kv_client.ts";
 import type { LogHead } from "../../../broker/log/log_head.ts";
@@ -9,12 +9,12 @@ import type { Logged } from "./history.ts";
 /** What one instance published, in order. */
 interface Published {
   readonly keys: string[];
-  /** Up to here it was stored, or is out of the order. */
+  /** Up to here, messages are stored or can no longer be stored in order. */
   stored: number;
   readonly isStored: boolean[];
 }
 
-/** More than a message takes in the window in which repeats are found. */
+/** Upper bound of a message's overhead in the window in which repeats are found. */
 const OVERHEAD_BYTES = 250;
 
 export class Messages {
@@ -29,7 +29,7 @@ export class Messages {
 
   constructor(private readonly options: { findings: Findings; recentMaxBytes: number }) {}
 
-  /** An instance publishes; returns what has to be called once that is resolved, or refused. */
+  /** An instance publishes; returns callbacks for when the publish resolves or is refused. */
   publish(writer: string, batch: readonly Entry[]): { stored(): void; refused(): void } {
     const published = this.#of(writer);
     const first = published.keys.length;
@@ -41,7 +41,7 @@ export class Messages {
       const isAlone = entry.uuid === undefined && !entry.sourceOffset && !this.#forgot;
       this.options.findings.check(
         isAlone ? published.isStored[first + i] === true : this.#stored.has(keyOf(entry)),
-        () => `a publish resolved, and its message is not in the log: ${short(keyOf(entry))}`,
+        () => `a publish resolved, but its message is not in the log: ${short(keyOf(entry))}`,
       );
     };
     return {
@@ -71,7 +71,7 @@ export class Messages {
     }
   }
 
-  /** Another epoch began: what is not in it may be published again. */
+  /** Another epoch began: messages that are not in it may be published again. */
   forget(): void {
     this.#forgot = true;
     this.#newest = new Map();
@@ -107,7 +107,7 @@ export class Messages {
     const between = (this.#bytes[before.next - 1] ?? 0) - (this.#bytes[earlier.offset - 1] ?? 0);
     findings.check(
       !sameCommit && between > recentMaxBytes,
-      () => `the message at ${logged.offset} repeats that at ${earlier.offset}`,
+      () => `the message at ${logged.offset} repeats the one at ${earlier.offset}`,
     );
   }
 }

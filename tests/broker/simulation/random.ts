@@ -1,15 +1,15 @@
-/** Chance from a seed: the same seed gives the same run. */
+/** Random numbers from a seed: the same seed gives the same run. */
 
 export class Random {
   #state: number;
 
   constructor(seed: number) {
     this.#state = seed >>> 0;
-    // Neighbouring seeds would begin alike.
+    // Otherwise neighboring seeds would begin alike.
     for (let i = 0; i < 4; i++) this.next();
   }
 
-  /** From 0 to below 1. */
+  /** From 0 inclusive to 1 exclusive. */
   readonly next = (): number => {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -26,7 +26,7 @@ export class Random {
     return min + this.next() * (max - min);
   }
 
-  /** A whole number, both ends included. */
+  /** An integer, both ends inclusive. */
   int(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1));
   }

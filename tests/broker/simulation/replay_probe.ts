@@ -1,4 +1,4 @@
-/** A client with a cursor: what it is given has to be what it missed, and said rightly. */
+/** A client with a cursor: it must get what it missed, with the right status. */
 
 import type { Replay } from "../../../broker/log/fanout.ts";
 import type { Interest } from "../../../broker/messages/interest.ts";
@@ -38,7 +38,7 @@ export class ReplayProbe {
     const replay = await fanout.since(cursor, interest, signal);
     if (signal.aborted) return;
     if (replay.status === "none") return this.#checkNone(epoch, head);
-    this.#check(this.#position !== undefined, "a cursor that is none of ours is replayed");
+    this.#check(this.#position !== undefined, "an invalid cursor is replayed");
     if (!this.#position) return;
     const known = this.#position.epoch === epoch || this.#position.epoch === fanout.epoch.id;
     this.#check(known, "a cursor of another epoch is replayed");
@@ -46,7 +46,7 @@ export class ReplayProbe {
     this.#checkFound(replay);
   }
 
-  /** True once the client could be attached: it is where the instance is. */
+  /** True once the client could be attached: it has reached the instance's position. */
   async #readToHead(replay: Replay): Promise<boolean> {
     const { instance, interest, random } = this.#options;
     const { fanout, process, signal: { signal } } = instance;
@@ -56,7 +56,7 @@ export class ReplayProbe {
       try {
         found = await replay.next(random.pick([1, 500, 100_000]));
       } catch {
-        // The store is away: the same step is tried again.
+        // The store is unavailable: the same step is tried again.
         await process.clock.sleep(random.between(1, 300), signal);
       }
       if (signal.aborted) return false;
@@ -66,10 +66,10 @@ export class ReplayProbe {
           publication.epoch.id !== this.#position!.epoch || publication.offset > before,
           `${publication.offset} comes after ${before}`,
         );
-        this.#check(interest.matches(publication.deviceId), "what nobody asked for is replayed");
+        this.#check(interest.matches(publication.deviceId), "an unwanted device is replayed");
         this.#check(
           this.#options.history.holds(publication),
-          `${publication.offset} is replayed, which the log has not`,
+          `${publication.offset} is replayed but is not in the log`,
         );
         this.#found.push(publication);
       }
@@ -81,7 +81,7 @@ export class ReplayProbe {
     return false;
   }
 
-  /** A cursor may be unknown only where it was not in the log when it was shown. */
+  /** A cursor may be unknown only if it was not in the log when it was presented. */
   #checkNone(epoch: string, head: LogHead | undefined): void {
     const { fanout } = this.#options.instance;
     const position = this.#position;
@@ -89,7 +89,7 @@ export class ReplayProbe {
     this.#check(
       head?.epoch !== epoch || head.next <= position.offset ||
         this.#options.history.head?.epoch !== epoch || this.#options.history.isForked(epoch),
-      "a cursor of this log is not known",
+      "a cursor of this log is unknown",
     );
   }
 
@@ -119,10 +119,10 @@ export class ReplayProbe {
     const { floor } = history.head;
     this.#check(
       offsets.every((missed) => missed < floor),
-      `${offsets} are missing, and the floor is ${floor}`,
+      `${offsets} are missing, but the floor is ${floor}`,
     );
     const nothing = interest.all && missing.length === 0 && offset >= history.startOf(epoch) - 1;
-    this.#check(!nothing, `a replay is partial, and nothing is missing: floor ${floor}`);
+    this.#check(!nothing, `a replay is partial, but nothing is missing: floor ${floor}`);
   }
 
   #check(holds: boolean, what: string): void {

@@ -1,8 +1,8 @@
-/** Virtual time: what is due happens one after another, and nothing waits for real. */
+/** Virtual time: due actions run one after another, and nothing waits in real time. */
 
 import { setImmediate } from "node:timers";
 
-/** Returns false where no promise can have gone on by it. */
+/** Returns false if it cannot have let any promise continue. */
 export type Action = () => unknown;
 
 interface Due {
@@ -32,8 +32,8 @@ export class Scheduler {
   }
 
   /**
-   * Lets what is due happen until `done`; false where that is not so within `limitMs`. Between two
-   * actions every promise that can go on has gone on.
+   * Runs due actions until `done`; false if that is not reached within `limitMs`. Between two
+   * actions, every promise that can continue does.
    */
   async run(done: () => boolean, limitMs: number): Promise<boolean> {
     const end = this.now + limitMs;

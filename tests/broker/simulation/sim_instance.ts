@@ -1,4 +1,4 @@
-/** One instance: a fanout in a process of its own, and what its listener is told. */
+/** One instance: a fanout in its own process, and a check of what its listener gets. */
 
 import { Interest } from "../../../broker/messages/interest.ts";
 import { type FanoutListener, LeaseLostError } from "../../../broker/log/fanout.ts";
@@ -18,7 +18,7 @@ export interface SimInstanceOptions {
   readonly history: History;
   readonly messages: Messages;
   readonly findings: Findings;
-  /** It publishes as the owner of the ingest lease alone. */
+  /** It publishes only as the owner of the ingest lease. */
   readonly leased: boolean;
 }
 
@@ -30,15 +30,15 @@ export class SimInstance implements FanoutListener {
   readonly lease: Lease | undefined;
   started = false;
   closed = false;
-  /** How often its sessions were told to start anew. */
+  /** How often its sessions had to start over. */
   resets = 0;
-  /** Clients that are being replayed to. */
+  /** Number of clients with a running replay. */
   probes = 0;
   onRefused: (batch: readonly Entry[]) => void = () => {};
-  /** What was published here and is not known to be stored, in order. */
+  /** Batches that were published here and are not known to be stored, in order. */
   readonly unanswered = new Set<readonly Entry[]>();
   readonly #options: SimInstanceOptions;
-  /** The newest publication that the listener knows; undefined behind a reset. */
+  /** The newest offset that the listener knows; undefined after a reset. */
   #position: number | undefined;
   #epoch = "";
 
@@ -73,7 +73,7 @@ export class SimInstance implements FanoutListener {
         this.started = true;
         this.#position = this.fanout.log.position;
         this.#epoch = this.fanout.epoch.id;
-        this.checkLasts("at its start");
+        this.checkLasts("at the start");
         if (!this.closed) this.lease?.start();
       }, this.#unlessClosed);
     });
@@ -104,7 +104,7 @@ export class SimInstance implements FanoutListener {
     });
   }
 
-  /** Ends it as a program does that is told to. */
+  /** Ends the instance like a program that is asked to stop. */
   close(): void {
     this.closed = true;
     this.signal.abort();
@@ -124,14 +124,14 @@ export class SimInstance implements FanoutListener {
     for (const publication of batch) {
       const { offset, epoch } = publication;
       const due = this.#position === undefined ? offset : this.#position + 1;
-      if (offset !== due) this.#fail(`is given ${offset} where ${due} is due`);
-      if (!history.holds(publication)) this.#fail(`is given ${offset}, which the log has not`);
+      if (offset !== due) this.#fail(`got ${offset} instead of ${due}`);
+      if (!history.holds(publication)) this.#fail(`got ${offset}, which is not in the log`);
       this.#position = offset;
       this.#epoch = epoch.id;
     }
   }
 
-  /** Called while the fanout still has the position that sessions have. */
+  /** Called while the fanout still has the position that sessions know. */
   onReset(reason: string): void {
     const { history } = this.#options;
     const { epoch, log } = this.fanout;
@@ -139,17 +139,17 @@ export class SimInstance implements FanoutListener {
     if (this.#position !== undefined) {
       const known = epoch.id === this.#epoch && log.position === this.#position;
       if (!known) {
-        this.#fail(`is reset when it is at ${log.position}, and was given ${this.#position}`);
+        this.#fail(`is reset at ${log.position}, but its listener got ${this.#position}`);
       }
       const lost = head?.epoch !== epoch.id || head.floor > log.position + 1 ||
         history.isForked(epoch.id);
-      if (!lost) this.#fail(`is reset at ${log.position}, and nothing is lost: ${reason}`);
+      if (!lost) this.#fail(`is reset at ${log.position} although nothing is lost: ${reason}`);
     }
     this.#position = undefined;
     this.resets++;
   }
 
-  /** The last message of every device has to be known, up to the instance's position. */
+  /** The last message of every device must be known, up to the instance's position. */
   checkLasts(when: string): void {
     const { history } = this.#options;
     const { log, epoch } = this.fanout;
@@ -161,12 +161,12 @@ export class SimInstance implements FanoutListener {
     for (const [deviceId, offset] of due) {
       const last = log.lastOf(deviceId);
       if (last?.epoch.id !== epoch.id || last.offset < offset || !history.holds(last)) {
-        this.#fail(`has ${last?.offset} as last of ${deviceId} ${when}: it is ${offset}`);
+        this.#fail(`has ${last?.offset} as last of ${deviceId} ${when} instead of ${offset}`);
       }
     }
   }
 
-  /** Whether it has everything, and says so. */
+  /** Whether it has everything, and its state shows that. */
   get settled(): boolean {
     const { head } = this.#options.history;
     const { fanout } = this;
@@ -182,7 +182,7 @@ export class SimInstance implements FanoutListener {
       `${this.probes} clients)`;
   }
 
-  /** Any interest of a client. */
+  /** Interests that clients may have. */
   static interests(devices: readonly string[]): Interest[] {
     return [
       Interest.EVERYTHING,

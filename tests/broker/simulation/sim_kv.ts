@@ -1,4 +1,4 @@
-/** The store as one process reaches it: late, repeated, without an answer, with a wrong one. */
+/** The store as seen by one process: slow, repeating, not answering, or answering wrongly. */
 
 import {
   type KvClient,
@@ -25,9 +25,9 @@ export interface SimKvOptions {
 type CommitResult = { ok: true; versionstamp: string } | { ok: false };
 
 export class SimKv implements KvClient {
-  /** Of this process alone. */
+  /** The outage of this process only. */
   partition: Outage = "none";
-  /** How much farther away than others this process is, each way. */
+  /** Additional latency of this process, each way. */
   farMs: number;
 
   constructor(private readonly options: SimKvOptions) {
@@ -76,7 +76,7 @@ export class SimKv implements KvClient {
       if (!packed.some((key) => changes.has(key))) return;
       const away = weather.outage !== "none" || this.partition !== "none";
       if (away || random.chance(weather.trouble)) {
-        // A wake that is lost, or a watch that breaks or ends.
+        // A wake is lost, or the watch breaks or ends.
         if (random.chance(0.7)) return;
         bring(random.chance(0.5) ? new Error("the watch broke") : "end");
       } else look();

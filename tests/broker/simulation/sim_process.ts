@@ -1,4 +1,4 @@
-/** A process that can be paused and killed: it goes on only by what the scheduler brings to it. */
+/** A process that can be paused and killed: it runs only when the scheduler calls it. */
 
 import type { Clock } from "../../../lib/clock.ts";
 import type { Random } from "./random.ts";
@@ -6,10 +6,10 @@ import type { Action, Scheduler } from "./scheduler.ts";
 
 export class SimProcess {
   #state: "running" | "paused" | "dead" = "running";
-  /** What came while it was paused. */
+  /** Actions that came while it was paused. */
   #held: Action[] = [];
   #pausedAt = 0;
-  /** Time that its monotonic clock did not see: the machine was asleep. */
+  /** Time that its monotonic clock did not count: the machine was asleep. */
   #asleepMs = 0;
   #sleeping = false;
   #wallOffsetMs = 1_700_000_000_000;
@@ -29,7 +29,7 @@ export class SimProcess {
     return this.#state;
   }
 
-  /** Brings `action` to the process: later where it is paused by then, never once it is dead. */
+  /** Runs `action` in the process: later if it is paused by then, never once it is dead. */
   after(delayMs: number, action: Action): void {
     this.scheduler.after(delayMs, () => {
       if (this.#state === "running") return action();
@@ -45,7 +45,7 @@ export class SimProcess {
     this.#sleeping = this.random.chance(0.3);
   }
 
-  /** Everything that was held comes within moments, in any order. */
+  /** Actions that were held run within moments, in any order. */
   resume(): void {
     if (this.#state !== "paused") return;
     this.#state = "running";

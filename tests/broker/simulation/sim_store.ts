@@ -1,4 +1,4 @@
-/** A key-value store in memory, as Deno KV behaves: order, versionstamps, checks, limits. */
+/** A key-value store in memory that behaves like Deno KV: order, versionstamps, checks, limits. */
 
 import type { KvCommit, KvEntry, KvKey, KvRange } from "../../../broker/store/kv_client.ts";
 
@@ -14,7 +14,7 @@ export class SimStore {
   #entries = new Map<string, KvEntry>();
   #order: string[] = [];
   #version = 0;
-  /** Called before a commit is applied, and after it. */
+  /** Called before a commit is applied. */
   onCommit: (commit: KvCommit) => void = () => {};
   readonly onChange = new Set<(changed: ReadonlySet<string>) => void>();
 
@@ -77,7 +77,7 @@ export class SimStore {
     return new Map(this.#entries);
   }
 
-  /** Puts another database in place of this one. */
+  /** Replaces this database by another one. */
   replace(copy: StoreCopy): void {
     const changed = new Set([...this.#entries.keys(), ...copy.keys()]);
     this.#entries = new Map(copy);
@@ -96,7 +96,7 @@ export class SimStore {
   }
 }
 
-/** A text that sorts as the key does: strings before numbers, part by part. */
+/** Text that sorts like the key: strings before numbers, part by part. */
 export function pack(key: KvKey): string {
   let packed = "";
   for (const part of key) {

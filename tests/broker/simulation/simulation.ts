@@ -1,4 +1,7 @@
-/** One run: instances, sources and clients in bad weather, and then the calm in which all is right. */
+/**
+ * One run: instances, sources and clients under failures, then a calm phase in which all must
+ * settle.
+ */
 
 import { Epoch } from "../../../broker/messages/message.ts";
 import { LEASE } from "../../../broker/store/kv_keys.ts";
@@ -23,7 +26,7 @@ export interface SimulationResult {
   readonly steps: number;
   readonly messages: number;
   readonly simulatedMs: number;
-  /** Differs where anything was stored otherwise. */
+  /** Differs if anything was stored differently. */
   readonly digest: number;
 }
 
@@ -32,7 +35,7 @@ export interface SimulationOptions {
   readonly replaced?: boolean;
   /** Only the owner of the ingest lease publishes. */
   readonly leased?: boolean;
-  /** What is published comes from a partitioned log upstream, whose records have source offsets. */
+  /** Messages come from a partitioned log upstream, whose records have source offsets. */
   readonly withOffsets?: boolean;
 }
 
@@ -111,7 +114,7 @@ export class Simulation {
   async run(): Promise<SimulationResult> {
     const stray = (event: PromiseRejectionEvent) => {
       event.preventDefault();
-      this.#findings.check(false, () => `a promise fails alone: ${event.reason}`);
+      this.#findings.check(false, () => `unhandled rejection: ${event.reason}`);
     };
     globalThis.addEventListener("unhandledrejection", stray);
     try {
@@ -184,7 +187,7 @@ export class Simulation {
     });
   }
 
-  /** Its sources send elsewhere what they had no answer for, and another instance is started. */
+  /** Its sources send unanswered batches to other instances, and another instance is started. */
   #replace(instance: SimInstance): void {
     if (!this.#upstream) this.#workload.orphans.push(...[...instance.unanswered].flat());
     this.#scheduler.after(this.#random.between(0, 2_000), () => this.#spawn());
@@ -237,13 +240,13 @@ export class Simulation {
     });
     instance.probes++;
     instance.process.after(0, () => {
-      instance.checkLasts("meanwhile");
-      probe.run().catch((error) => this.#findings.check(false, () => `a probe fails: ${error}`))
+      instance.checkLasts("during the run");
+      probe.run().catch((error) => this.#findings.check(false, () => `a probe failed: ${error}`))
         .finally(() => instance.probes--);
     });
   }
 
-  /** Everything works again: all instances come to have everything. */
+  /** Everything works again: every instance must get everything. */
   async #calm(): Promise<void> {
     if (!this.#instances.some((instance) => instance.alive)) this.#spawn();
     const alive = () => this.#instances.filter((instance) => instance.alive);
@@ -261,18 +264,19 @@ export class Simulation {
     const names = new Set(alive().map(({ fanout }) => fanout.deploymentId));
     const forked = this.#history.isForked(this.#history.head?.epoch ?? "");
     this.#findings.check(names.size === 1 || forked, () => `one deployment has ${names.size} ids`);
-    for (const instance of alive()) instance.checkLasts("in the end");
+    for (const instance of alive()) instance.checkLasts("at the end");
     this.#checkStored();
   }
 
-  /** What came from leased sources is stored by the owner alone. */
+  /** Messages of leased sources are stored by the owner only. */
   #checkOwner(messages: readonly Logged[]): void {
     const owner = this.#owner();
-    // Nobody has it: it was given up, and what its owner had published may still be stored.
+    // No instance has it: it was released, and messages that its owner published may still be
+    // stored.
     const stranger = owner === "" ? undefined : messages.find(({ writer }) => writer !== owner);
     this.#findings.check(
       !stranger,
-      () => `${stranger?.writer} stores ${stranger?.offset}, and ${owner} has the lease`,
+      () => `${stranger?.writer} stores ${stranger?.offset}, but ${owner} has the lease`,
     );
   }
 
@@ -281,14 +285,14 @@ export class Simulation {
     return entry && (decodeJson(entry.value) as { owner: string }).owner;
   }
 
-  /** One living instance has the lease, and knows it. */
+  /** One live instance has the lease, and knows it. */
   #isOwned(): boolean {
     if (!this.#options.leased) return true;
     const holders = this.#instances.filter(({ alive, lease }) => alive && lease?.held);
     return holders.length === 1 && holders[0]!.fanout.writer === this.#owner();
   }
 
-  /** The log goes on slowly: what is old goes. */
+  /** The log continues slowly: old frames must be deleted. */
   async #tail(): Promise<void> {
     const random = this.#random;
     const { retentionMs } = this.#fanout;
@@ -305,7 +309,7 @@ export class Simulation {
     this.#checkStored(end - retentionMs - slackMs);
   }
 
-  /** The store holds the frames from the floor to the head, and none beside. */
+  /** The store holds exactly the frames from the floor to the head. */
   #checkStored(oldestAt?: number): void {
     const { head } = this.#history;
     if (!head) return;
@@ -315,7 +319,7 @@ export class Simulation {
       (oldestAt === undefined && this.#options.replaced === true);
     this.#findings.check(
       whole,
-      () => `the oldest frame is ${first}, and the floor ${head.floor}`,
+      () => `the oldest frame is ${first}, but the floor is ${head.floor}`,
     );
     const oldest = this.#history.messages(head.epoch, first - 1, first)[0];
     this.#findings.check(

@@ -1,4 +1,4 @@
-/** What befalls the instances of a run, one thing after another. */
+/** Failures of the instances in a run, one after another. */
 
 import type { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -32,7 +32,7 @@ export class Storm {
     this.repeat(this.options.random.pick([100, 500, 3_000]), () => this.#strike());
   }
 
-  /** Calls `action` now and then while the storm lasts. */
+  /** Calls `action` from time to time while the storm lasts. */
   repeat(meanMs: number, action: () => void): void {
     const { scheduler, random } = this.options;
     scheduler.after(random.between(0, 2 * meanMs), () => {
@@ -42,7 +42,7 @@ export class Storm {
     });
   }
 
-  /** Nothing new befalls anybody, and what did is over. */
+  /** No new failures begin, and the current ones end. */
   end(): void {
     this.#lasting = false;
     this.options.weather.clear();

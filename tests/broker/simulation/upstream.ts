@@ -1,4 +1,4 @@
-/** A partitioned log upstream, as Kafka has: consumers come and go, and some go on unaware. */
+/** A partitioned log upstream, like Kafka: consumers change, and some continue unaware of that. */
 
 import type { Entry } from "../../../broker/messages/message.ts";
 import type { Findings } from "./findings.ts";
@@ -12,9 +12,9 @@ interface Partition {
   end: number;
   /** Offset from which the next consumer reads. */
   committed: number;
-  /** Counts the consumers; only the newest one's commits are taken. */
+  /** Counts the consumers; only commits of the newest one are accepted. */
   generation: number;
-  /** Offset of the record that the log has to hold next. */
+  /** Offset of the record that the log must store next. */
   due: number;
 }
 
@@ -46,13 +46,13 @@ export class Upstream {
     }
   }
 
-  /** A message that the log holds: every record once, in order, none left out. */
+  /** Checks a stored message: every record once, in order, none missing. */
   logged(payload: string): void {
     const { name, offset } = JSON.parse(payload) as { name: string; offset: number };
     const partition = this.#partitions.find((partition) => partition.name === name)!;
     this.options.findings.check(
       offset === partition.due,
-      () => `record ${offset} of ${name} is stored where ${partition.due} is due`,
+      () => `record ${offset} of ${name} is stored instead of ${partition.due}`,
     );
     partition.due = offset + 1;
   }
@@ -67,7 +67,10 @@ export class Upstream {
     });
   }
 
-  /** Now and then the partition is given to another instance, which begins at what is committed. */
+  /**
+   * From time to time, assigns the partition to another instance, which begins at the committed
+   * offset.
+   */
   #assign(partition: Partition): void {
     const { scheduler, random, running, instances } = this.options;
     if (!running()) return;
@@ -80,7 +83,7 @@ export class Upstream {
   #consume(partition: Partition, instance: SimInstance): void {
     const { random, running } = this.options;
     const { generation } = partition;
-    // For so long it goes on after another has the partition.
+    // How long it continues after another instance has got the partition.
     const unawareMs = random.pick([0, 30, 600]);
     let next = partition.committed;
     let inFlight = 0;

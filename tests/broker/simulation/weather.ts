@@ -1,8 +1,8 @@
-/** What befalls the calls between a process and its store. */
+/** Failures of the calls between a process and its store. */
 
 import type { Random } from "./random.ts";
 
-/** A request on its way: when it is applied, and when the answer is back, if ever. */
+/** A request in flight: when it is applied, and when the answer arrives, if ever. */
 export interface Attempt {
   readonly requestMs: number;
   readonly answerMs?: number;
@@ -12,9 +12,9 @@ export interface Attempt {
 
 export interface Fate {
   readonly attempts: readonly Attempt[];
-  /** Rejects after so long, whatever becomes of the attempts. */
+  /** Rejects after this time, regardless of the attempts. */
   readonly refusedMs?: number;
-  /** A commit reports `ok: false` after so long, whatever becomes of the attempts. */
+  /** A commit reports `ok: false` after this time, regardless of the attempts. */
   readonly falseMs?: number;
 }
 
@@ -26,9 +26,9 @@ export interface Fate {
 export type Outage = "none" | "refused" | "silent" | "deaf";
 
 export class Weather {
-  /** How likely a call goes wrong. */
+  /** How likely a call is to fail. */
   trouble: number;
-  /** Of everybody. */
+  /** The outage of all processes. */
   outage: Outage = "none";
   readonly limitMs: number;
   #slowMs: number;
@@ -60,7 +60,7 @@ export class Weather {
     const whole = { requestMs: this.delayMs(), answerMs: this.delayMs() };
     if (!random.chance(this.trouble)) return { attempts: [whole] };
     const unanswered = { requestMs: this.delayMs() };
-    // Applied once its time is over: about when it is looked for, or much later.
+    // Applied after the time limit: about when its outcome is checked, or much later.
     const late = {
       requestMs: this.limitMs + random.between(0, random.pick([100, 8 * this.limitMs])),
     };
@@ -77,7 +77,7 @@ export class Weather {
       fates.push(
         { attempts: [late] },
         { attempts: [late], refusedMs: this.delayMs() },
-        // The client below tries again by itself, and its second attempt is the one answered.
+        // The underlying client retries by itself, and its second attempt is the one answered.
         { attempts: [unanswered, { ...slow, requestMs: slow.requestMs + unanswered.requestMs }] },
         { attempts: [late, whole] },
         { attempts: [], falseMs: this.delayMs() },

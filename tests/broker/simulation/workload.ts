@@ -1,11 +1,11 @@
-/** What devices send: new messages, repeats, alarms with work to be done, now and then large ones. */
+/** What devices send: new messages, repeats, alarms with jobs, and sometimes large messages. */
 
 import type { Entry } from "../../../broker/messages/message.ts";
 import type { Random } from "./random.ts";
 
 export class Workload {
   readonly devices: readonly string[];
-  /** What a source was told to publish and had no answer for: it sends that again. */
+  /** Messages without an answer: a source sends them again. */
   readonly orphans: Entry[] = [];
   readonly #recent: Entry[] = [];
   readonly #padding: number;

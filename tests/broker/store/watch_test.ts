@@ -39,7 +39,7 @@ async function open(store: MemoryKv, clock: FakeClock, onDisk: boolean) {
   return { seen, publish, close };
 }
 
-Deno.test("KvFanout: a file that nobody else writes to is not watched", async () => {
+Deno.test("KvFanout: a file is not watched if no other instance writes to it", async () => {
   const [store, clock] = [new WatchedKv(), new FakeClock()];
   const alone = await open(store, clock, true);
   for (let i = 0; i < 20; i++) {
@@ -51,7 +51,7 @@ Deno.test("KvFanout: a file that nobody else writes to is not watched", async ()
   await alone.close();
 });
 
-Deno.test("KvFanout: another who writes to the file is found by the poll, then by a watch", async () => {
+Deno.test("KvFanout: another instance that writes to the file is detected by the poll, then by a watch", async () => {
   const [store, clock] = [new WatchedKv(), new FakeClock()];
   const [one, other] = [await open(store, clock, true), await open(store, clock, true)];
   await one.publish("a");

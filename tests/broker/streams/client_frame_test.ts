@@ -17,7 +17,7 @@ import { EPOCH, publication } from "./fake_sink.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-Deno.test("frames are as the contract has them", () => {
+Deno.test("frames have the form that the contract defines", () => {
   const payload = '{"ñ":"+1.0😀"}';
   const message = new Publication(EPOCH, 7, "A", payload, false, 0);
   const id = EPOCH.cursor(7);
@@ -34,7 +34,7 @@ Deno.test("frames are as the contract has them", () => {
   );
 });
 
-Deno.test("a message's frame is built once, and forgotten when it is told to", () => {
+Deno.test("a message's frame is built once, and dropped by forgetFrames()", () => {
   const message = publication("A", 1);
   const frame = sseMessage(message);
   assert.equal(sseMessage(message), frame);
@@ -44,7 +44,7 @@ Deno.test("a message's frame is built once, and forgotten when it is told to", (
   assert.notEqual(sseMessage(message), frame);
 });
 
-Deno.test("JoinedEvents shares between clients that get the same, and only between those", () => {
+Deno.test("JoinedEvents shares bytes between clients that get the same messages, and only those", () => {
   const [a, b, c, d] = [1, 2, 3, 4].map((offset) => publication("A", offset)) as [
     Publication,
     Publication,
@@ -61,7 +61,7 @@ Deno.test("JoinedEvents shares between clients that get the same, and only betwe
   const batch = joined.batchOf([a, b, c]);
   assert.match(batch, /^\{"event":"batch","data":\[\{"data":1,"id":"\S+"\},.*\]\}$/);
   assert.equal(joined.of([a, b, c]), abc);
-  // What is joined is what was there, also where the list is used again.
+  // The result does not change if the caller reuses the list.
   const turn = [a, b];
   const first = text(joined.of(turn));
   turn[1] = d;
@@ -69,7 +69,7 @@ Deno.test("JoinedEvents shares between clients that get the same, and only betwe
   assert.equal(text(joined.of([a, b])), first);
 });
 
-Deno.test("events of one name are joined, each whole, and shared where the same is told", () => {
+Deno.test("events with the same name are joined, each whole, and shared if they are equal", () => {
   const data = ['{"n":1}', '"😀"'];
   const joined = new JoinedEvents();
   const events = joined.eventsOf("presence", data);

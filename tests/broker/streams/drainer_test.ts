@@ -50,7 +50,7 @@ class DrainerKit implements Disposable {
 
 for (const mode of [{}, { latest: true }, { batchMs: 20 }] as const) {
   const name = Object.keys(mode)[0] ?? "every message";
-  Deno.test(`Drainer: a client that reads nothing is not looked at until its socket has taken something (${name})`, async () => {
+  Deno.test(`Drainer: a client that reads nothing is not checked until its socket has taken something (${name})`, async () => {
     using kit = new DrainerKit();
     const { session, sink } = kit.session(mode);
     sink.room = 0;
@@ -74,7 +74,7 @@ for (const mode of [{}, { latest: true }, { batchMs: 20 }] as const) {
   });
 }
 
-Deno.test("Drainer: a socket that holds nothing, or cannot tell, is looked at every 5 ms", async () => {
+Deno.test("Drainer: a socket that buffers nothing, or cannot signal, is checked every 5 ms", async () => {
   for (const buffered of [0, 2_000_000]) {
     using kit = new DrainerKit();
     const { session, sink } = kit.session();
@@ -93,7 +93,7 @@ Deno.test("Drainer: a socket that holds nothing, or cannot tell, is looked at ev
   }
 });
 
-Deno.test("Drainer: batches and rates go out when their time has come", async () => {
+Deno.test("Drainer: batches and rated messages are sent when they are due", async () => {
   using kit = new DrainerKit();
   const batch = kit.session({ batchMs: 50 });
   const rated = kit.session({ latest: true, maxRate: 10 });
@@ -111,7 +111,7 @@ Deno.test("Drainer: batches and rates go out when their time has come", async ()
   assert.equal(kit.drainer.waiting.size, 0);
 });
 
-Deno.test("Drainer: what many are due to write at once goes out in slices, with everything else between", async () => {
+Deno.test("Drainer: many sessions due at once are drained in slices, with other work in between", async () => {
   using kit = new DrainerKit();
   const { scheduler } = kit;
   const all = Array.from({ length: 100 }, () => {
@@ -153,7 +153,7 @@ Deno.test("Drainer: sessions that write the same in one slice share its bytes", 
   assert.equal(seen.size, 1);
 });
 
-Deno.test("Drainer: a session that is gone is forgotten, also while others are drained", async () => {
+Deno.test("Drainer: a closed session is removed, even while others are drained", async () => {
   using kit = new DrainerKit();
   const [first, second] = [kit.session(), kit.session()];
   for (const { session, sink } of [first, second]) {
@@ -171,13 +171,13 @@ Deno.test("Drainer: a session that is gone is forgotten, also while others are d
   await kit.pass(10);
   assert.deepEqual([first.sink.written, second.sink.written], [["A:1"], []]);
   assert.equal(kit.drainer.waiting.size, 0);
-  // Its socket tells later, as one does that is closed.
+  // Its socket signals later, as a closed one does.
   second.sink.read();
   await kit.pass(10);
   assert.deepEqual(second.sink.written, []);
 });
 
-Deno.test("Drainer: a session that throws is told of, and the others go on", async () => {
+Deno.test("Drainer: a session that throws is reported, and the others continue", async () => {
   using kit = new DrainerKit();
   const [broken, good] = [kit.session({ batchMs: 1 }), kit.session({ batchMs: 1 })];
   broken.sink.writeBatch = () => {

@@ -1,4 +1,4 @@
-/** A sink that records what is written, and is full when a test says so. */
+/** A sink that records what is written, and whose room a test sets. */
 
 import type { Publication } from "../../../broker/messages/message.ts";
 import { Epoch, Publication as Published } from "../../../broker/messages/message.ts";
@@ -21,13 +21,13 @@ export class FakeSink implements Sink {
   buffered = 0;
   taken = 0;
   abandoned = false;
-  /** How many messages the socket still takes before it is full. */
+  /** Number of messages that the socket still takes before it is full. */
   room = Infinity;
-  /** How often somebody asked whether it is full. */
+  /** Number of checks whether it is full. */
   looks = 0;
-  /** How often several events were written as one. */
+  /** Number of writes of several events. */
   writes = 0;
-  /** Called when the socket takes bytes. */
+  /** Called back when the socket takes bytes. */
   readonly takers: (() => void)[] = [];
 
   constructor(readonly transport: "ws" | "sse" = "ws") {}
@@ -107,7 +107,7 @@ export class FakeSink implements Sink {
   }
 }
 
-/** The same, with what is written by its payloads and ids, however it is written. */
+/** A sink that records payloads and ids, in whichever way messages are written. */
 export class ItemSink extends FakeSink {
   override write(publications: readonly Publication[]): number {
     this.items(publications.map(itemOf), false);

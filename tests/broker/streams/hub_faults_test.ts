@@ -1,4 +1,4 @@
-/** A session whose code throws: it ends, and no other session notices. */
+/** A session whose code throws is closed, and no other session is affected. */
 
 import assert from "node:assert/strict";
 import { Hub, type HubOptions } from "../../../broker/streams/hub.ts";
@@ -11,7 +11,7 @@ import { Scheduler } from "../simulation/scheduler.ts";
 
 type Failing = "write" | "event" | "events" | "comment" | "close" | "abandon" | "taken";
 
-/** A sink whose writes throw once a test says so. */
+/** A sink whose methods throw if a test says so. */
 class BrokenSink extends FakeSink {
   readonly failing = new Set<Failing>();
 
@@ -100,7 +100,7 @@ class FaultKit implements Disposable {
     await this.scheduler.run(() => false, ms);
   }
 
-  /** The broken one is closed and forgotten, the good ones are as they were. */
+  /** The broken session is closed and removed, the good ones are unchanged. */
   assertAlone(): void {
     assert.deepEqual(this.broken.sink.closed, { code: 1011, reason: "internal error" });
     assert.deepEqual([...this.hub.sessions], this.good.map(({ session }) => session));
@@ -114,7 +114,7 @@ class FaultKit implements Disposable {
   }
 }
 
-Deno.test("Hub: a session whose sink throws ends alone; the others get the whole batch", async () => {
+Deno.test("Hub: only the session whose sink throws is closed; the others get the whole batch", async () => {
   using kit = new FaultKit();
   kit.broken.sink.failing.add("write");
   await kit.publish("A", "B");
@@ -123,7 +123,7 @@ Deno.test("Hub: a session whose sink throws ends alone; the others get the whole
   for (const { sink } of kit.good) assert.deepEqual(sink.written, ["A:1", "B:2", "C:3"]);
 });
 
-Deno.test("Hub: a client whose session failed is told to come back, from no position that it may lack", async () => {
+Deno.test("Hub: a client whose session failed is told to reconnect, without a new position", async () => {
   using kit = new FaultKit();
   const { sink } = kit.broken;
   sink.failing.add("write");
@@ -135,7 +135,7 @@ Deno.test("Hub: a client whose session failed is told to come back, from no posi
   assert.equal(sink.ids.at(-1), undefined);
 });
 
-Deno.test("Hub: a session that fails at a ping, a comment or the look at its socket ends alone", async () => {
+Deno.test("Hub: only the session that fails at a ping, a comment or a socket check is closed", async () => {
   const periods = { keepaliveSeconds: 1, commentSeconds: 2, writeSeconds: 3 };
   for (const failing of ["event", "comment", "taken"] as const) {
     using kit = new FaultKit({ options: periods, transport: "sse" });
@@ -157,7 +157,7 @@ Deno.test("Hub: a session that fails at a ping, a comment or the look at its soc
   }
 });
 
-Deno.test("Hub: a session that fails while its queue drains ends alone", async () => {
+Deno.test("Hub: only the session that fails while its queue drains is closed", async () => {
   using kit = new FaultKit();
   for (const { sink } of [...kit.good, kit.broken]) sink.room = 0;
   await kit.publish("A", "B");
@@ -169,7 +169,7 @@ Deno.test("Hub: a session that fails while its queue drains ends alone", async (
   assert.equal(kit.hub.waitingSessions, 0);
 });
 
-Deno.test("Hub: a session that fails at a presence event ends alone, when a device comes or falls silent", async () => {
+Deno.test("Hub: only the session that fails at a presence event is closed, when a device appears or goes silent", async () => {
   for (const state of ["online", "stale"]) {
     using kit = new FaultKit({ mode: { presence: true } });
     if (state === "stale") await kit.publish("A");
@@ -184,7 +184,7 @@ Deno.test("Hub: a session that fails at a presence event ends alone, when a devi
   }
 });
 
-Deno.test("Hub: a session that cannot be told goodbye, or closed, keeps nobody from it", async () => {
+Deno.test("Hub: a session that fails at goodbye or close does not affect the others", async () => {
   for (const failing of ["event", "close"] as const) {
     for (const how of ["reset", "dispose"]) {
       using kit = new FaultKit();
@@ -205,7 +205,7 @@ Deno.test("Hub: a session that cannot be told goodbye, or closed, keeps nobody f
   }
 });
 
-Deno.test("Hub: where a socket cannot be closed, it is abandoned", () => {
+Deno.test("Hub: a socket that cannot be closed is abandoned", () => {
   using kit = new FaultKit();
   kit.broken.sink.failing.add("close");
   kit.hub.close(kit.broken.session);

@@ -6,7 +6,7 @@ import type { SessionMode } from "../../../broker/streams/session.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { FakeSink } from "./fake_sink.ts";
 
-/** A hub on a fanout in memory, with clients that are sinks. */
+/** A hub on an in-memory fanout, with sinks as clients. */
 class HubKit implements AsyncDisposable {
   readonly fanout = new MemoryFanout({ retentionMs: 60_000, recentMaxBytes: 1_000_000 });
   readonly drops: string[] = [];
@@ -29,7 +29,7 @@ class HubKit implements AsyncDisposable {
     return { session, sink };
   }
 
-  /** One turn of messages, `deviceId` each. */
+  /** Publishes one turn of messages, one per device id. */
   publish(...deviceIds: string[]): void {
     this.fanout.publish(deviceIds.map((deviceId) => ({ deviceId, payload: `"${deviceId}"` })));
   }
@@ -40,7 +40,7 @@ class HubKit implements AsyncDisposable {
   }
 }
 
-Deno.test("Hub: each session gets what it asked for, in the log's order, written in the same turn", async () => {
+Deno.test("Hub: each session gets what it asked for, in log order, written in the same turn", async () => {
   await using kit = new HubKit();
   const a = kit.client("A");
   const ab = kit.client("A,B");
@@ -69,7 +69,7 @@ Deno.test("Hub: a session gets nothing before it is attached, nor after it is cl
   assert.equal(kit.hub.devicesMonitored, 0);
 });
 
-Deno.test("Hub: totals go by transport; connected falls once, whoever closes, however often", async () => {
+Deno.test("Hub: totals are per transport; a session that is closed twice is counted once", async () => {
   await using kit = new HubKit();
   const ws = kit.client("A");
   const sse = kit.client("A", {}, new FakeSink("sse"));
@@ -89,7 +89,7 @@ Deno.test("Hub: totals go by transport; connected falls once, whoever closes, ho
   assert.equal(kit.hub.sessions.size, 0);
 });
 
-Deno.test("Hub: a slow session alone queues and drops; it is drained once its socket takes more", async () => {
+Deno.test("Hub: only the slow session queues and drops; it is drained once its socket takes more", async () => {
   await using kit = new HubKit();
   const slow = kit.client("A");
   const good = kit.client("A");
@@ -107,7 +107,7 @@ Deno.test("Hub: a slow session alone queues and drops; it is drained once its so
   assert.equal(slow.sink.written.at(-1), "A:6");
 });
 
-Deno.test("Hub.close() forgets what waits: nothing is written to a client that is gone", async () => {
+Deno.test("Hub.close() drops waiting messages: nothing is written to a client that is gone", async () => {
   await using kit = new HubKit();
   const slow = kit.client("A");
   const other = kit.client("A");
@@ -119,7 +119,7 @@ Deno.test("Hub.close() forgets what waits: nothing is written to a client that i
   assert.deepEqual([slow.sink.written, kit.hub.waitingSessions], [[], 0]);
 });
 
-Deno.test("Hub.goodbye() says why and when to return, from a position that loses nothing", async () => {
+Deno.test("Hub.goodbye() sends the reason, the reconnect delay, and a position that loses nothing", async () => {
   await using kit = new HubKit();
   const { session, sink } = kit.client("A");
   kit.publish("A", "A");
@@ -131,7 +131,7 @@ Deno.test("Hub.goodbye() says why and when to return, from a position that loses
   assert.deepEqual(sink.closed, { code: 1001, reason: "going away" });
 });
 
-Deno.test("Hub.ping() names the head where all is written, and less where something waits", async () => {
+Deno.test("Hub.ping() carries the head if everything is written, and less if something waits", async () => {
   await using kit = new HubKit();
   const plain = kit.client("A");
   const batch = kit.client("A", { batchMs: 1000 });
@@ -141,7 +141,7 @@ Deno.test("Hub.ping() names the head where all is written, and less where someth
   assert.deepEqual([plain.sink.ids, batch.sink.ids], [[kit.hub.cursor(3)], [kit.hub.cursor(1)]]);
 });
 
-Deno.test("Hub: everyone is sent away when the log begins anew, at times spread at random", async () => {
+Deno.test("Hub: when the log is reset, all clients get goodbye with random reconnect delays", async () => {
   await using kit = new HubKit();
   const clients = Array.from({ length: 50 }, () => kit.client("A"));
   kit.hub.onReset("log_reset");
@@ -155,7 +155,7 @@ Deno.test("Hub: everyone is sent away when the log begins anew, at times spread 
   assert.equal(kit.hub.sessions.size, 0);
 });
 
-Deno.test("Hub: sessions of different modes wait at their own pace", async () => {
+Deno.test("Hub: sessions with different modes wait at their own pace", async () => {
   await using kit = new HubKit();
   const batch = kit.client("A", { batchMs: 100 });
   const rated = kit.client("A", { latest: true, maxRate: 5 });
@@ -169,7 +169,7 @@ Deno.test("Hub: sessions of different modes wait at their own pace", async () =>
   assert.deepEqual(far.sink.written, []);
 });
 
-Deno.test("Hub.devicesMonitored counts what somebody here asked for", async () => {
+Deno.test("Hub.devicesMonitored counts the devices that clients of this instance asked for", async () => {
   await using kit = new HubKit();
   kit.publish("A1", "A2", "B");
   assert.equal(kit.hub.devicesMonitored, 0);
@@ -182,7 +182,7 @@ Deno.test("Hub.devicesMonitored counts what somebody here asked for", async () =
   assert.equal(kit.hub.devicesMonitored, 1);
 });
 
-Deno.test("Hub: SSE clients get comments, and pings come to both", async () => {
+Deno.test("Hub: SSE clients get comments, and both transports get pings", async () => {
   await using kit = new HubKit({ keepaliveSeconds: 1, commentSeconds: 1 });
   const ws = kit.client("A");
   const sse = kit.client("A", {}, new FakeSink("sse"));
@@ -199,7 +199,7 @@ Deno.test("Hub: SSE clients get comments, and pings come to both", async () => {
   assert.equal(ws.sink.written.length, pings);
 });
 
-Deno.test("Hub: who takes nothing of what waits for it is closed; slow, quiet and new clients are not", async () => {
+Deno.test("Hub: a client that reads none of its waiting data is closed; slow, quiet and new ones are not", async () => {
   await using kit = new HubKit({ writeSeconds: 1 });
   const stuck = kit.client("A");
   const slow = kit.client("A");
@@ -221,7 +221,7 @@ Deno.test("Hub: who takes nothing of what waits for it is closed; slow, quiet an
   assert.equal(quiet.session.closed, false);
 });
 
-Deno.test("Hub: what a client is told of devices that came in one turn is one write", async () => {
+Deno.test("Hub: the presence events of one turn are one write per client", async () => {
   await using kit = new HubKit();
   const all = kit.client("*", { presence: true });
   const some = kit.client("A,C", { presence: true });

@@ -19,7 +19,7 @@ function monitored(deviceCount: number) {
   return { devices, subscribers, know, add, goOn };
 }
 
-Deno.test("MonitoredDevices: the named, and the known that are matched, each once", () => {
+Deno.test("MonitoredDevices counts named devices and known devices that match, each once", () => {
   const { devices, subscribers, know, add } = monitored(1_000);
   assert.equal(devices.count, 0);
   add("ids", "d1", "unknown");
@@ -36,7 +36,7 @@ Deno.test("MonitoredDevices: the named, and the known that are matched, each onc
   assert.equal(devices.count, 2);
 });
 
-Deno.test("MonitoredDevices: 100,000 devices are counted in steps, and again only after a change", async () => {
+Deno.test("MonitoredDevices counts 100,000 devices in steps, and again only after a change", async () => {
   const { devices, know, add, goOn } = monitored(100_000);
   const settle = async () => {
     let steps = 0;

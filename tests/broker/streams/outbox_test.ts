@@ -29,7 +29,7 @@ function fifo({ batchMs = 0, limits = LIMITS } = {}) {
 
 // ---- every message
 
-Deno.test("FifoOutbox: writes through, and nothing waits", () => {
+Deno.test("FifoOutbox writes directly, and nothing waits", () => {
   const { sink, log, outbox, add, drain } = fifo();
   add(["A", 1], ["B", 2]);
   add(["A", 3]);
@@ -43,7 +43,7 @@ Deno.test("FifoOutbox: writes through, and nothing waits", () => {
   assert.equal(drain(), "nothing");
 });
 
-Deno.test("FifoOutbox: what a full socket leaves waits, and newer messages behind it", () => {
+Deno.test("FifoOutbox: messages that a full socket does not take wait, and newer ones behind them", () => {
   const { sink, log, outbox, add, drain } = fifo();
   sink.room = 1;
   add(["A", 1], ["A", 2]);
@@ -64,7 +64,7 @@ Deno.test("FifoOutbox: what a full socket leaves waits, and newer messages behin
   assert.equal(log.sent, 4);
 });
 
-Deno.test("FifoOutbox: drops the new ones, counts them, tells the client where they are missing", () => {
+Deno.test("FifoOutbox drops and counts new messages, and tells the client where they are missing", () => {
   const { sink, log, add, drain } = fifo();
   sink.room = 0;
   add(["A", 1], ["A", 2], ["A", 3], ["A", 4], ["B", 5], ["A", 6]);
@@ -86,7 +86,7 @@ Deno.test("FifoOutbox: drops the new ones, counts them, tells the client where t
   assert.equal(log.sent, 5);
 });
 
-Deno.test("FifoOutbox: a device id of any kind stands in dropped as JSON", () => {
+Deno.test("FifoOutbox: any device id is valid JSON in a dropped event", () => {
   const { sink, add, drain } = fifo({ limits: { maxPerDevice: 1, maxBytes: 100 } });
   sink.room = 0;
   add(['"\\\n😀', 1], ['"\\\n😀', 2]);
@@ -96,7 +96,7 @@ Deno.test("FifoOutbox: a device id of any kind stands in dropped as JSON", () =>
   assert.deepEqual(JSON.parse(data!), { device_id: '"\\\n😀', count: 1 });
 });
 
-Deno.test("FifoOutbox: a batch is one frame when its time has come, a single message too", () => {
+Deno.test("FifoOutbox: a batch is one frame when it is due, even with a single message", () => {
   const { sink, log, outbox, add, drain } = fifo({ batchMs: 100 });
   add(["A", 1]);
   assert.deepEqual([sink.written, log.waiting, outbox.firstOffset], [[], 1, 1]);
@@ -139,7 +139,7 @@ Deno.test("FifoOutbox: batches of a slow client wait in order, bounded like mess
   ]);
 });
 
-Deno.test("FifoOutbox.forget() forgets what waits in queue and batch", () => {
+Deno.test("FifoOutbox.forget() drops what waits in queue and batch", () => {
   const { sink, outbox, add, drain } = fifo({ batchMs: 100 });
   sink.room = 0;
   add(["A", 1], ["B", 2]);
@@ -157,7 +157,7 @@ Deno.test("FifoOutbox.forget() forgets what waits in queue and batch", () => {
   assert.equal(sink.written.length, 1);
 });
 
-Deno.test("FifoOutbox: of a client that reads nothing its socket is looked at, and the queue is not", () => {
+Deno.test("FifoOutbox: for a client that reads nothing, only the socket is checked, not the queue", () => {
   const { sink, add, drain } = fifo({ limits: { maxPerDevice: 1000, maxBytes: 1_000_000 } });
   sink.room = 0;
   for (let offset = 1; offset <= 1000; offset++) add(["A", offset]);
@@ -178,7 +178,7 @@ Deno.test("FifoOutbox: of a client that reads nothing its socket is looked at, a
   }
 });
 
-Deno.test("FifoOutbox: of one turn a batch takes what fills it, and the queue the rest, in order", () => {
+Deno.test("FifoOutbox: in one turn, a batch is filled first, and the queue takes the rest, in order", () => {
   const { sink, log, outbox, drain } = fifo({
     batchMs: 100,
     limits: { maxPerDevice: 10, maxBytes: 1_000_000 },
@@ -208,7 +208,7 @@ function latest({ maxRate = 0, batchMs = 0 } = {}) {
 
 const cursors = (...offsets: number[]) => offsets.map((offset) => EPOCH.cursor(offset));
 
-Deno.test("LatestOutbox: of one turn each device's newest goes out, in the log's order", () => {
+Deno.test("LatestOutbox: each device's newest message of a turn is sent, in log order", () => {
   const { sink, log, outbox, add } = latest();
   add(["A", 1], ["B", 2], ["A", 3], ["C", 4], ["A", 5]);
   assert.deepEqual(sink.take(), ["2", "4", "5"]);
@@ -216,7 +216,7 @@ Deno.test("LatestOutbox: of one turn each device's newest goes out, in the log's
   assert.deepEqual([log.sent, log.dropped, outbox.messages], [3, [], 0]);
 });
 
-Deno.test("LatestOutbox: a client with 16 KB unread gets nothing new, then the newest alone", () => {
+Deno.test("LatestOutbox: a client with 16 KB unread gets nothing new, then only the newest", () => {
   const { sink, log, outbox, add, drain } = latest();
   sink.buffered = 20_000;
   for (let offset = 1; offset <= 1000; offset++) add([offset % 2 === 0 ? "A" : "B", offset]);
@@ -225,14 +225,14 @@ Deno.test("LatestOutbox: a client with 16 KB unread gets nothing new, then the n
   assert.equal(drain(), "socket");
   sink.buffered = 16_384;
   assert.equal(drain(), "socket");
-  assert.deepEqual(sink.take(), ["999"], "with it there are more than 16 KB");
+  assert.deepEqual(sink.take(), ["999"], "this one makes it more than 16 KB");
   sink.buffered = 16_000;
   assert.equal(drain(), "nothing");
   assert.deepEqual(sink.take(), ["1000"]);
   assert.deepEqual([log.sent, log.dropped, outbox.bytes], [2, [], 0]);
 });
 
-Deno.test("LatestOutbox: max_rate holds a device's next message, never another's, and keeps the newest", () => {
+Deno.test("LatestOutbox: max_rate delays a device's next message, not those of others, and keeps the newest", () => {
   const { sink, clock, add, drain } = latest({ maxRate: 2 });
   add(["A", 1]);
   add(["A", 2], ["B", 3]);
@@ -249,7 +249,7 @@ Deno.test("LatestOutbox: max_rate holds a device's next message, never another's
   assert.deepEqual(sink.take(), ["5"]);
 });
 
-Deno.test("LatestOutbox: below one a second, too", () => {
+Deno.test("LatestOutbox: max_rate may be below one message per second", () => {
   const { sink, clock, add, drain } = latest({ maxRate: 0.25 });
   add(["A", 1]);
   add(["A", 2]);
@@ -261,7 +261,7 @@ Deno.test("LatestOutbox: below one a second, too", () => {
   assert.deepEqual(sink.take(), ["2"]);
 });
 
-Deno.test("LatestOutbox: an id never passes what waits, and never falls", () => {
+Deno.test("LatestOutbox: an id is never above what waits, and never falls", () => {
   const { sink, clock, outbox, add, drain } = latest({ maxRate: 1 });
   add(["A", 1]);
   add(["A", 2]);
@@ -276,7 +276,7 @@ Deno.test("LatestOutbox: an id never passes what waits, and never falls", () => 
   assert.deepEqual([sink.take().at(-1), sink.ids], ["5", cursors(5)]);
 });
 
-Deno.test("LatestOutbox: a client that keeps up is never said to wait, and shares its bytes with others", () => {
+Deno.test("LatestOutbox: a client that keeps up is never reported as waiting, and shares its bytes", () => {
   const { events, log } = told();
   const sink = new FakeSink();
   const outbox = new LatestOutbox(sink, { maxRate: 0, batchMs: 0, now: () => 0 }, events);
@@ -285,7 +285,7 @@ Deno.test("LatestOutbox: a client that keeps up is never said to wait, and share
   assert.deepEqual([sink.written, log.waiting, log.sent], [["A:2", "B:3", "A:4"], 0, 3]);
 });
 
-Deno.test("LatestOutbox: whatever waits, ids never fall, and never pass the first that waits", () => {
+Deno.test("LatestOutbox: whatever waits, ids never fall, and are never above the first waiting message", () => {
   for (const [maxRate, batchMs] of [[0, 0], [1, 0], [10, 0], [1, 50], [0, 50]] as const) {
     const { sink, clock, outbox, add, drain } = latest({ maxRate, batchMs });
     const newest = new Map<string, number>();
@@ -309,13 +309,13 @@ Deno.test("LatestOutbox: whatever waits, ids never fall, and never pass the firs
     }
     sink.buffered = 0;
     while (drain() !== "nothing") clock.ms += 100;
-    // The last that was written of each device is its newest.
+    // The last message written of each device is its newest.
     const written = sink.written.flatMap((text) => text.replace(/[[\]]/g, "").split(" "));
     for (const offset of newest.values()) assert.ok(written.includes(String(offset)));
   }
 });
 
-Deno.test("LatestOutbox: devices that wait for their rate are not looked at one by one", () => {
+Deno.test("LatestOutbox: devices that wait for their rate are not checked one by one", () => {
   const { clock, outbox, add, drain } = latest({ maxRate: 1 });
   const all = Array.from({ length: 1000 }, (_, i): [string, number] => [`d${i}`, i + 1]);
   add(...all);
@@ -340,7 +340,7 @@ Deno.test("LatestOutbox: devices that wait for their rate are not looked at one 
   assert.equal(drain(), "nothing");
 });
 
-Deno.test("LatestOutbox: what a replay wrote counts for the rate", () => {
+Deno.test("LatestOutbox: messages of a replay count for the rate", () => {
   const { sink, clock, outbox, add, drain } = latest({ maxRate: 1 });
   outbox.replayed([publication("A", 1)]);
   add(["A", 2], ["B", 3]);
@@ -362,7 +362,7 @@ Deno.test("LatestOutbox: a batch is one frame of each device's newest", () => {
   assert.deepEqual(sink.take().map((frame) => frame.split(" ").length), [500, 500, 1]);
 });
 
-Deno.test("LatestOutbox.forget() forgets what waits", () => {
+Deno.test("LatestOutbox.forget() drops what waits", () => {
   const { sink, outbox, add, drain } = latest();
   sink.buffered = 20_000;
   add(["A", 1], ["B", 2], ["C", 3]);

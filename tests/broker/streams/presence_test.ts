@@ -21,7 +21,7 @@ function watched(staleMs: number) {
   return { presence, changes, clock, append, goOn };
 }
 
-Deno.test("Presence: online with the first message, stale after silence, online again", () => {
+Deno.test("Presence: a device is online after its first message, stale after silence, then online again", () => {
   const { presence, changes, clock } = watched(10_000);
   assert.equal(presence.of("A"), "stale");
   presence.seen([{ deviceId: "A" }]);
@@ -42,7 +42,7 @@ Deno.test("Presence: online with the first message, stale after silence, online 
   assert.deepEqual(changes.slice(4), ["A online"]);
 });
 
-Deno.test("Presence: a writer's clock that is wrong makes no device stale", () => {
+Deno.test("Presence: a writer's wrong clock makes no device stale", () => {
   const { presence, changes, clock, append } = watched(1000);
   for (let i = 0; i < 20; i++) {
     append("A", Date.now() - 3_600_000);
@@ -53,7 +53,7 @@ Deno.test("Presence: a writer's clock that is wrong makes no device stale", () =
   assert.deepEqual(changes, ["A online"]);
 });
 
-Deno.test("Presence.start() takes those that were heard of lately, without telling", () => {
+Deno.test("Presence.start() loads devices with recent messages, without reporting them", () => {
   const { presence, changes, clock, append } = watched(60_000);
   append("fresh", Date.now() - 30_000);
   append("old", Date.now() - 61_000);
@@ -72,7 +72,7 @@ Deno.test("Presence.start() takes those that were heard of lately, without telli
   assert.deepEqual(changes, ["fresh stale", "ahead stale"]);
 });
 
-Deno.test("Presence.sweep() looks at all devices less often the longer STALE_SECONDS is", () => {
+Deno.test("Presence.sweep() checks all devices less often the longer STALE_SECONDS is", () => {
   const { presence, changes, clock } = watched(600_000);
   presence.seen([{ deviceId: "A" }]);
   clock.ms += 599_000;
@@ -85,7 +85,7 @@ Deno.test("Presence.sweep() looks at all devices less often the longer STALE_SEC
   assert.deepEqual(changes, ["A online", "A stale"]);
 });
 
-Deno.test("Presence.sweep() of 100,000 devices goes in steps, and tells some at a time", async () => {
+Deno.test("Presence.sweep() checks 100,000 devices in steps, and reports some at a time", async () => {
   const log = new MessageLog({ maxBytes: 1000 });
   const told: number[] = [];
   const goOn: (() => void)[] = [];
@@ -118,7 +118,7 @@ Deno.test("Presence.sweep() of 100,000 devices goes in steps, and tells some at 
   assert.deepEqual([told.reduce((sum, count) => sum + count, 0), Math.max(...told)], [1_000, 64]);
 });
 
-Deno.test("Presence.sweep(): a device that is heard of while a sweep goes on is not told as stale", async () => {
+Deno.test("Presence.sweep(): a device with a message during a sweep is not reported as stale", async () => {
   const { changes, clock, presence, goOn } = watched(1000);
   const devices = Array.from({ length: 200 }, (_, i) => ({ deviceId: `d${i}` }));
   presence.seen(devices);
@@ -137,7 +137,7 @@ Deno.test("Presence.sweep(): a device that is heard of while a sweep goes on is 
   assert.deepEqual(of("d198"), ["d198 online", "d198 stale"]);
 });
 
-Deno.test("Presence.sweep(): an error of whoever is told ends no sweep", () => {
+Deno.test("Presence.sweep() continues if its callback throws", () => {
   let told = 0;
   let ms = 0;
   const presence = new Presence(new MessageLog({ maxBytes: 1000 }), {

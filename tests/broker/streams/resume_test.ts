@@ -9,13 +9,13 @@ import type { SessionMode } from "../../../broker/streams/session.ts";
 import { FakeSink } from "./fake_sink.ts";
 
 /**
- * A fanout whose replays read a store: each step takes a while, in which more is published, and
+ * A fanout whose replays read a store: each step takes a while, during which more is published, and
  * returns a few messages.
  */
 class StoreFanout extends MemoryFanout {
   stepMessages = 3;
   status: ReplayStatus = "full";
-  /** Called while a replay reads; what it publishes comes in between. */
+  /** Called while a replay reads; may publish messages in between. */
   onRead: (step: number) => void = () => {};
   fails = false;
   readonly all: Publication[] = [];
@@ -40,7 +40,7 @@ class StoreFanout extends MemoryFanout {
     const read = async (): Promise<readonly Publication[]> => {
       await turn();
       this.onRead(++step);
-      if (this.fails) throw new Error("the store is away");
+      if (this.fails) throw new Error("the store is unavailable");
       const next = this.all.filter(({ offset }) => offset > at).slice(0, this.stepMessages);
       at = next.at(-1)?.offset ?? at;
       return next.filter(({ deviceId }) => interest.matches(deviceId));
@@ -79,7 +79,7 @@ class ResumeKit implements AsyncDisposable {
     return { sink, session: this.hub.open(sink, Interest.parse([ids], 500), mode) };
   }
 
-  /** Messages and `resumed`, without what comes at the opening. */
+  /** Messages and `resumed`, without what is written at the opening. */
   static story(sink: FakeSink): string[] {
     return sink.written.filter((item) => item !== "open");
   }
@@ -122,7 +122,7 @@ Deno.test("beginSession() has no gap and no repeat, however the log moves while 
   }
 });
 
-Deno.test("beginSession() tells the position of what was written, while it reads and after", async () => {
+Deno.test("beginSession() keeps the position of what was written, while it reads and after", async () => {
   await using kit = new ResumeKit();
   for (let i = 0; i < 9; i++) kit.fanout.send("A");
   const { session, sink } = kit.session("A");
@@ -134,7 +134,7 @@ Deno.test("beginSession() tells the position of what was written, while it reads
   assert.deepEqual(sink.ids, [undefined, kit.hub.cursor(9)]);
 });
 
-Deno.test("beginSession() says partial where a replay falls to it on its way", async () => {
+Deno.test("beginSession() reports partial if a replay becomes partial on its way", async () => {
   await using kit = new ResumeKit();
   for (let i = 0; i < 9; i++) kit.fanout.send("A");
   const { session, sink } = kit.session("A");
@@ -146,7 +146,7 @@ Deno.test("beginSession() says partial where a replay falls to it on its way", a
   assert.equal(sink.written.at(-1), 'resumed {"status":"partial","replayed":9}');
 });
 
-Deno.test("beginSession() with a snapshot alone says nothing of a replay, unless something is missing", async () => {
+Deno.test("beginSession() with only a snapshot sends no resumed, unless something is missing", async () => {
   for (const status of ["full", "partial"] as const) {
     await using kit = new ResumeKit();
     kit.fanout.send("A");
@@ -158,11 +158,11 @@ Deno.test("beginSession() with a snapshot alone says nothing of a replay, unless
   }
 });
 
-Deno.test("beginSession() with a snapshot and a cursor that is none goes on from the snapshot", async () => {
+Deno.test("beginSession() with a snapshot and an invalid cursor continues from the snapshot", async () => {
   await using kit = new ResumeKit();
   kit.fanout.send("A");
   const { session, sink } = kit.session("A");
-  // The cursor is judged after the snapshot, and that takes a while.
+  // The cursor is checked after the snapshot, and that takes a while.
   const { signal } = kit.gone;
   const begun = beginSession(kit.hub, session, { cursor: "forged", snapshot: true, signal });
   kit.fanout.send("A");
@@ -176,7 +176,7 @@ Deno.test("beginSession() with a snapshot and a cursor that is none goes on from
   ]);
 });
 
-Deno.test("beginSession() ends with its client, and attaches nobody who is gone", async () => {
+Deno.test("beginSession() ends with its client, and does not attach one that is gone", async () => {
   for (const how of ["closed", "aborted"] as const) {
     await using kit = new ResumeKit();
     for (let i = 0; i < 30; i++) kit.fanout.send("A");
@@ -206,14 +206,14 @@ Deno.test("beginSession() waits for a client that reads slowly, and reads no fur
   const begun = beginSession(kit.hub, session, { cursor: kit.hub.cursor(0), signal });
   for (let i = 0; i < 20; i++) await turn();
   assert.deepEqual([ResumeKit.story(sink), reads], [["A:1", "A:2"], 1]);
-  // A ping tells what went out already: its id may not be below those.
+  // A ping carries what was sent already: its id must not be below that.
   assert.equal(session.position(kit.hub.cursor), kit.hub.cursor(2));
   sink.room = Infinity;
   await begun;
   assert.equal(sink.written.at(-1), 'resumed {"status":"full","replayed":9}');
 });
 
-Deno.test("beginSession() fails where the store does", async () => {
+Deno.test("beginSession() fails if the store fails", async () => {
   await using kit = new ResumeKit();
   kit.fanout.send("A");
   kit.fanout.fails = true;
@@ -221,7 +221,7 @@ Deno.test("beginSession() fails where the store does", async () => {
   const { signal } = kit.gone;
   await assert.rejects(
     beginSession(kit.hub, session, { cursor: kit.hub.cursor(0), signal }),
-    /store is away/,
+    /store is unavailable/,
   );
   assert.equal(session.live, false);
 });
@@ -243,7 +243,7 @@ Deno.test("beginSession() with mode=latest replays the newest of each device, th
   ]);
 });
 
-Deno.test("addToSession() replays without a gap while the devices it had go on", async () => {
+Deno.test("addToSession() replays without a gap while the session's other devices continue", async () => {
   await using kit = new ResumeKit();
   for (let i = 0; i < 6; i++) kit.fanout.send("A", "B");
   const { session, sink } = kit.session("A");
@@ -273,7 +273,7 @@ Deno.test("addToSession() replays without a gap while the devices it had go on",
   );
 });
 
-Deno.test("addToSession() leaves a session that is whole where its replay fails or its client goes", async () => {
+Deno.test("addToSession() leaves the session intact if its replay fails or its client leaves", async () => {
   await using kit = new ResumeKit();
   for (let i = 0; i < 9; i++) kit.fanout.send("A");
   const { session, sink } = kit.session("B");
@@ -283,7 +283,7 @@ Deno.test("addToSession() leaves a session that is whole where its replay fails 
   const add = () =>
     addToSession(kit.hub, session, named, { all, cursor: kit.hub.cursor(0), signal });
   kit.fanout.fails = true;
-  await assert.rejects(add(), /store is away/);
+  await assert.rejects(add(), /store is unavailable/);
   kit.fanout.send("A");
   assert.deepEqual(ResumeKit.story(sink), ["A:10"], "nothing is held back any more");
   kit.fanout.fails = false;

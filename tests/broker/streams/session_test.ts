@@ -38,7 +38,7 @@ Deno.test("Session: a turn is written whole, once", () => {
   assert.deepEqual(sink.written, []);
 });
 
-Deno.test("Session.position(): what was reached while it begins, then the head, less what waits", () => {
+Deno.test("Session.position(): what was reached before it is live, then the head, less what waits", () => {
   const { session: one, sink, publish } = session();
   assert.equal(one.position(head), undefined);
   one.reach(EPOCH.cursor(5));
@@ -53,7 +53,7 @@ Deno.test("Session.position(): what was reached while it begins, then the head, 
   assert.equal(one.position(head), EPOCH.cursor(99));
 });
 
-Deno.test("Session.hold() leaves devices to their replay, also what waits of them after its cursor", () => {
+Deno.test("Session.hold() leaves devices to their replay, including waiting messages after its cursor", () => {
   const { session: one, sink, publish } = session();
   one.goLive();
   sink.room = 0;
@@ -79,7 +79,7 @@ Deno.test("Session.hold() leaves devices to their replay, also what waits of the
   assert.equal(one.sent, 7);
 });
 
-Deno.test("Session.want() forgets what waits of devices that are not wanted any more", () => {
+Deno.test("Session.want() drops waiting messages of devices that are not wanted any more", () => {
   const { session: one, sink, publish } = session();
   one.goLive();
   sink.room = 0;
@@ -92,7 +92,7 @@ Deno.test("Session.want() forgets what waits of devices that are not wanted any 
   assert.deepEqual(one.queued, { messages: 0, bytes: 0 });
 });
 
-Deno.test("Session.admitsPresence(): at once, or the newest state of each device goes out later", () => {
+Deno.test("Session.admitsPresence(): a change is sent at once, or the newest state of each device later", () => {
   const { session: one, sink, log } = session();
   assert.equal(one.admitsPresence("A", "online"), false);
   assert.deepEqual([sink.take(), log.waiting], [[], 0]);
@@ -110,7 +110,7 @@ Deno.test("Session.admitsPresence(): at once, or the newest state of each device
   assert.deepEqual(sink.written, []);
 });
 
-Deno.test("Session.replay() writes what the socket takes, as batches where they are asked for", () => {
+Deno.test("Session.replay() writes what the socket takes, in batches if they were asked for", () => {
   const { session: plain, sink, log } = session();
   sink.room = 2;
   const three = [1, 2, 3].map((offset) => publication("A", offset));

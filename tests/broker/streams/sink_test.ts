@@ -1,4 +1,4 @@
-/** Both sinks on real connections, whose client a test plays. */
+/** Both sinks on real connections, with the test as the client. */
 
 import assert from "node:assert/strict";
 import { type Sink, SOCKET_BYTES, UNREAD_EVENT_BYTES } from "../../../broker/streams/sink.ts";
@@ -45,7 +45,7 @@ async function cutOff(): Promise<number> {
 }
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: events to a client that does not read are bounded, whatever it makes us send`, async () => {
+  Deno.test(`${transport}: events for a client that does not read are bounded, whatever it makes us send`, async () => {
     using kit = new Kit(transport);
     const before = await cutOff();
     kit.fill();
@@ -54,7 +54,7 @@ for (const transport of ["ws", "sse"] as const) {
       kit.sink.event("error", JSON.stringify({ message: "x".repeat(80), code: "bad_json" }));
       most = Math.max(most, kit.sink.buffered);
     }
-    assert.equal(kit.gone, 1, "it holds what it likes");
+    assert.equal(kit.gone, 1, "it is never cut off");
     assert.ok(most < SOCKET_BYTES + UNREAD_EVENT_BYTES + 60_000, `${most}`);
     assert.ok(most > SOCKET_BYTES + UNREAD_EVENT_BYTES / 2, `${most}`);
     assert.equal(await cutOff(), before + 1);

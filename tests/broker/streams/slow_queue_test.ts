@@ -25,7 +25,7 @@ function push(queue: SlowQueue, ...items: [deviceId: string, offset: number][]):
   return items.map(([deviceId, offset]) => queue.push(publication(deviceId, offset)));
 }
 
-Deno.test("SlowQueue: first in, first out, whatever the step", () => {
+Deno.test("SlowQueue is first in, first out, whatever the step", () => {
   for (const step of [1, 2, 256]) {
     const queue = new SlowQueue(LIMITS);
     push(queue, ["A", 1], ["B", 2], ["A", 3]);
@@ -41,13 +41,13 @@ Deno.test("SlowQueue: a device's share is bounded, and others keep theirs", () =
   assert.deepEqual(emptied(queue), ["A:1", "A:2", "A:3", "A-2", "B:5"]);
 });
 
-Deno.test("SlowQueue: a count stands where its messages are missing", () => {
+Deno.test("SlowQueue: a count is where its messages are missing", () => {
   const queue = new SlowQueue(LIMITS);
   push(queue, ["A", 1], ["A", 2], ["A", 3], ["A", 4], ["A", 5]);
   queue.shift(2);
   push(queue, ["B", 6], ["A", 7], ["A", 8], ["A", 9]);
   assert.equal(queue.firstOffset, 3);
-  // Whoever has read B:6, and goes on from there, knows what is missing before it.
+  // A client that has read B:6, and resumes from there, knows what is missing before it.
   assert.deepEqual(emptied(queue), ["A:3", "A-2", "B:6", "A:7", "A:8", "A-1"]);
 });
 
@@ -88,7 +88,7 @@ Deno.test("SlowQueue: every message comes out or is counted, in order, whatever 
         for (const { deviceId, offset } of taken) {
           const device = of(deviceId);
           assert.ok(offset > device.last);
-          // A count comes before the first message behind the hole that it counts.
+          // A count comes before the first message after the gap that it counts.
           assert.ok(offset === device.messages + device.dropped + 1, `${deviceId}:${offset}`);
           seen.set(deviceId, { ...device, last: offset, messages: device.messages + 1 });
         }
@@ -97,7 +97,7 @@ Deno.test("SlowQueue: every message comes out or is counted, in order, whatever 
     };
     for (let i = 0; i < 300; i++) {
       const id = "ABC"[below(3)]!;
-      // Offsets are counted by device here, so that holes show.
+      // Offsets are counted per device here, so that gaps show.
       count(pushed, id);
       if (!queue.push(publication(id, pushed.get(id)!))) count(refused, id);
       if (below(3) === 0) takeSome(below(4));
@@ -112,7 +112,7 @@ Deno.test("SlowQueue: every message comes out or is counted, in order, whatever 
   }
 });
 
-Deno.test("SlowQueue.forget() removes the messages and counts of devices, and frees their room", () => {
+Deno.test("SlowQueue.forget() removes messages and counts of devices, and frees their room", () => {
   const queue = new SlowQueue({ maxPerDevice: 2, maxBytes: 1_000_000 });
   push(queue, ["A", 1], ["B", 2], ["A", 3], ["A", 4], ["B", 5], ["B", 6]);
   queue.forget((deviceId) => deviceId !== "A");
@@ -121,7 +121,7 @@ Deno.test("SlowQueue.forget() removes the messages and counts of devices, and fr
   assert.deepEqual(emptied(queue), ["B:2", "B:5", "B-1", "A:7", "A:8", "A-1"]);
 });
 
-Deno.test("SlowQueue.forget() after an offset leaves what is older", () => {
+Deno.test("SlowQueue.forget() with an offset keeps what is older", () => {
   const queue = new SlowQueue({ maxPerDevice: 10, maxBytes: 1_000_000 });
   push(queue, ["A", 1], ["B", 2], ["A", 3], ["B", 4], ["A", 5]);
   queue.forget((deviceId) => deviceId !== "A", 3);
@@ -132,7 +132,7 @@ Deno.test("SlowQueue.forget() after an offset leaves what is older", () => {
   assert.deepEqual(emptied(full), ["A:1", "A-1"]);
 });
 
-Deno.test("SlowQueue: thousands that come and go leave nothing behind", () => {
+Deno.test("SlowQueue: thousands of messages leave nothing behind", () => {
   const queue = new SlowQueue({ maxPerDevice: 100, maxBytes: 1_000_000 });
   let next = 0;
   for (let offset = 1; offset <= 20_000; offset++) {

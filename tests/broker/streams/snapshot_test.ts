@@ -1,4 +1,4 @@
-/** Snapshots: what they say, in how many writes, and that a crowd of them lets live messages pass. */
+/** Snapshots: content, number of writes, and that many of them do not delay live messages. */
 
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
@@ -11,7 +11,7 @@ import { VirtualTimers } from "../../property/virtual_timers.ts";
 import { FakeSink } from "./fake_sink.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
 
-/** What a write of several events takes, in this virtual time. */
+/** Virtual time that a write of several events takes. */
 const WRITE_MS = 1;
 
 class BusySink extends FakeSink {
@@ -56,7 +56,7 @@ class SnapshotKit implements Disposable {
     return { ...opened, begun: beginSession(this.hub, opened.session, { snapshot: true, signal }) };
   }
 
-  /** The most that `count` rises between two live messages, one in each turn of the event loop. */
+  /** The maximum that `count` rises between two live messages, one per turn of the event loop. */
   async mostBetween(
     { begin, count, done }: { begin: () => void; count: () => number; done: () => boolean },
   ): Promise<number> {
@@ -105,7 +105,7 @@ Deno.test("a snapshot of large messages is written 256 KB at a time", async () =
   assert.deepEqual([snapshots(sink).length, sink.writes], [50, 10]);
 });
 
-Deno.test("200 snapshots of 5,000 devices at once: a live message passes every few milliseconds", async () => {
+Deno.test("200 snapshots of 5,000 devices at once let a live message through every few milliseconds", async () => {
   using kit = new SnapshotKit(5_000);
   const all: ReturnType<typeof kit.begin>[] = [];
   const writes = () => all.reduce((sum, { sink }) => sum + sink.writes, 0);
@@ -121,7 +121,7 @@ Deno.test("200 snapshots of 5,000 devices at once: a live message passes every f
   for (const { sink } of all) assert.equal(snapshots(sink).length, 5_000);
 });
 
-Deno.test("200 snapshots by command at once: a live message passes every few milliseconds", async () => {
+Deno.test("200 snapshots by command at once let a live message through every few milliseconds", async () => {
   using kit = new SnapshotKit(5_000);
   const { signal } = kit.gone;
   const all = Array.from({ length: 200 }, () => {
@@ -145,7 +145,7 @@ Deno.test("200 snapshots by command at once: a live message passes every few mil
   for (const { sink } of all) assert.equal(snapshots(sink).length, 5_000);
 });
 
-Deno.test("a snapshot of few devices among many lets live messages pass while it looks for them", async () => {
+Deno.test("a snapshot of few devices among many lets live messages through while it searches", async () => {
   using kit = new SnapshotKit(20_000);
   const { session, sink } = kit.open("d1234*,none", {}, new BusySink(kit.scheduler));
   const matches = session.interest.matches.bind(session.interest);
@@ -169,7 +169,7 @@ Deno.test("a snapshot of few devices among many lets live messages pass while it
   assert.ok(most * 0.01 <= 6, `${most * 0.01} ms went before a live message`);
 });
 
-Deno.test("a snapshot waits for a client that reads slowly, and ends with one that is gone", async () => {
+Deno.test("a snapshot waits for a client that reads slowly, and ends if its client leaves", async () => {
   using kit = new SnapshotKit(2_000);
   const slow = kit.begin("*");
   slow.sink.room = 0;
@@ -191,7 +191,7 @@ Deno.test("a snapshot waits for a client that reads slowly, and ends with one th
   }
 });
 
-Deno.test("a snapshot with presence=1 tells the state of each device after its messages, joined too", async () => {
+Deno.test("a snapshot with presence=1 sends the state of each device after the messages, joined too", async () => {
   using kit = new SnapshotKit(1_000);
   const { sink, session } = kit.begin("d1,d2*", { presence: true });
   await kit.scheduler.run(() => session.live, 1000);
@@ -201,12 +201,12 @@ Deno.test("a snapshot with presence=1 tells the state of each device after its m
   assert.equal(sink.written.at(-1), told.at(-1));
 });
 
-Deno.test("a snapshot by command leaves out what reached the client as a message meanwhile", async () => {
+Deno.test("a snapshot by command leaves out devices whose message reached the client meanwhile", async () => {
   using kit = new SnapshotKit(1_000);
   const { session, sink } = kit.open("none");
   kit.hub.attach(session);
   const { signal } = kit.gone;
-  // Others have the turn: the snapshot has to wait for its own.
+  // Others use up this turn: the snapshot has to wait for the next one.
   while (!kit.hub.startScheduler.pass());
   const added = addToSession(kit.hub, session, Interest.parse(["d*"], 1), {
     all: Interest.parse(["d*"], 1),

@@ -4,7 +4,7 @@ import { StartScheduler } from "../../../broker/streams/start_scheduler.ts";
 import { VirtualTimers } from "../../property/virtual_timers.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
 
-/** Clients whose work takes `workMs` each, in virtual time; `done` has who is through, in order. */
+/** Clients whose work takes `workMs` each, in virtual time; `done` lists those that are through. */
 class Crowd implements Disposable {
   readonly scheduler = new Scheduler();
   readonly #timers = new VirtualTimers(this.scheduler);
@@ -13,7 +13,7 @@ class Crowd implements Disposable {
 
   constructor(private readonly workMs: number) {}
 
-  /** Passes and does its work, as one does who calls through some functions. */
+  /** Passes and does its work, like a caller that is some async functions away. */
   async arrive(who: number): Promise<void> {
     await this.#pass();
     this.scheduler.now += this.workMs;
@@ -44,10 +44,10 @@ class Crowd implements Disposable {
   }
 }
 
-/** Lets every promise go on that can, without a turn of the timers. */
+/** Lets every promise continue that can, without a turn of the timers. */
 const promises = () => new Promise((resolve) => setImmediate(resolve));
 
-Deno.test("StartScheduler: who comes where there is time goes on at once, the next when its work is done", async () => {
+Deno.test("StartScheduler: a client passes at once if there is time, the next one after its work", async () => {
   using crowd = new Crowd(1);
   assert.equal(crowd.startScheduler.pass(), undefined);
   crowd.arrive(1);
@@ -60,7 +60,7 @@ Deno.test("StartScheduler: who comes where there is time goes on at once, the ne
   assert.notEqual(crowd.startScheduler.pass(), undefined, "the time of this turn is over");
 });
 
-Deno.test("StartScheduler: a crowd goes through in order, 4 ms of work in each turn", async () => {
+Deno.test("StartScheduler: many clients pass in order, with 4 ms of work in each turn", async () => {
   using crowd = new Crowd(1);
   const turns = await crowd.turns(1_000);
   assert.deepEqual(crowd.done, Array.from({ length: 1_000 }, (_, who) => who));
@@ -69,19 +69,19 @@ Deno.test("StartScheduler: a crowd goes through in order, 4 ms of work in each t
   assert.deepEqual(new Set(turns.slice(1, -1)), new Set([4]));
 });
 
-Deno.test("StartScheduler: work that takes longer than a turn goes through one by one", async () => {
+Deno.test("StartScheduler: clients whose work takes longer than a turn pass one by one", async () => {
   using crowd = new Crowd(10);
   assert.deepEqual(new Set(await crowd.turns(20)), new Set([1]));
 });
 
-Deno.test("StartScheduler: of those whose work comes later eight go through in a turn", async () => {
+Deno.test("StartScheduler: eight clients whose work comes later pass in a turn", async () => {
   using crowd = new Crowd(0);
   const turns = await crowd.turns(100);
   assert.equal(Math.max(...turns), 8);
   assert.deepEqual(crowd.done, Array.from({ length: 100 }, (_, who) => who));
 });
 
-Deno.test("StartScheduler: who comes back before others have had their turn waits behind them", async () => {
+Deno.test("StartScheduler: a client that passes again waits behind those that wait already", async () => {
   using crowd = new Crowd(1);
   const order: string[] = [];
   const steps = async (who: string) => {
@@ -98,7 +98,7 @@ Deno.test("StartScheduler: who comes back before others have had their turn wait
   assert.equal(order.join(""), "abcabcabc");
 });
 
-Deno.test("StartScheduler: at its end nobody waits, nor later", async () => {
+Deno.test("StartScheduler: after it is disposed, nobody waits", async () => {
   using crowd = new Crowd(1);
   for (let who = 0; who < 2_000; who++) crowd.arrive(who);
   await promises();
@@ -112,7 +112,7 @@ Deno.test("StartScheduler: at its end nobody waits, nor later", async () => {
   assert.equal(crowd.done.at(-1), 2_000);
 });
 
-Deno.test("StartScheduler: nothing runs while nobody comes", async () => {
+Deno.test("StartScheduler: nothing runs while there are no clients", async () => {
   using crowd = new Crowd(1);
   await crowd.turns(10);
   await crowd.scheduler.run(() => false, 100);

@@ -10,7 +10,7 @@ function found(subscribers: Subscribers<string>, deviceId: string): string[] {
   return names.toSorted();
 }
 
-Deno.test("Subscribers.each() finds those who want a device, by id, prefix or everything, once", () => {
+Deno.test("Subscribers.each() finds each subscriber of a device once, by id, prefix or everything", () => {
   const subscribers = new Subscribers<string>();
   subscribers.add("id", wants("A1,B"));
   subscribers.add("prefix", wants("A*"));
@@ -24,7 +24,7 @@ Deno.test("Subscribers.each() finds those who want a device, by id, prefix or ev
   assert.deepEqual(found(subscribers, "unknown"), ["all"]);
 });
 
-Deno.test("Subscribers.remove() takes out what add() put in, and nothing of others", () => {
+Deno.test("Subscribers.remove() removes what add() added, and nothing of others", () => {
   const subscribers = new Subscribers<string>();
   const interest = wants("A,B*,B1,Cc*");
   subscribers.add("one", interest);
@@ -39,7 +39,7 @@ Deno.test("Subscribers.remove() takes out what add() put in, and nothing of othe
   assert.deepEqual([subscribers.named, subscribers.wantsOthers], [0, false]);
 });
 
-Deno.test("Subscribers.wantsUnnamed(): those that are matched, and that nobody named", () => {
+Deno.test("Subscribers.wantsUnnamed() is true for devices that match, and that nobody named", () => {
   const subscribers = new Subscribers<string>();
   const unnamed = () => ["A", "A1", "A2", "B"].filter((id) => subscribers.wantsUnnamed(id)).join();
   subscribers.add("ids", wants("A,unknown"));
@@ -57,7 +57,7 @@ Deno.test("Subscribers.wantsUnnamed(): those that are matched, and that nobody n
   assert.ok(subscribers.changes > changes);
 });
 
-Deno.test("Subscribers: it finds what Interest.matches() says, whatever comes and goes", () => {
+Deno.test("Subscribers agrees with Interest.matches() after any changes", () => {
   let state = 4711;
   const below = (limit: number) => (state = (state * 48_271) % 2_147_483_647) % limit;
   const id = () => "ab".repeat(3).slice(below(3), 2 + below(5)) + below(3);

@@ -9,7 +9,7 @@ function wheel(periodSeconds: number) {
   };
 }
 
-Deno.test("TimingWheel: each member once a period, from a whole one after it came", () => {
+Deno.test("TimingWheel visits each member once per period, first after a whole period", () => {
   const { visited, wheel: w } = wheel(3);
   w.add("a");
   w.turn();
@@ -24,7 +24,7 @@ Deno.test("TimingWheel: each member once a period, from a whole one after it cam
   assert.deepEqual(visited, ["a", "b", "a", "b"]);
 });
 
-Deno.test("TimingWheel: a period of one second visits at every turn", () => {
+Deno.test("TimingWheel with a period of one second visits at every turn", () => {
   const { visited, wheel: w } = wheel(1);
   w.add("a");
   w.turn();
@@ -32,7 +32,7 @@ Deno.test("TimingWheel: a period of one second visits at every turn", () => {
   assert.deepEqual(visited, ["a", "a"]);
 });
 
-Deno.test("TimingWheel: members may leave and come while they are visited", () => {
+Deno.test("TimingWheel: members may be added and deleted during a visit", () => {
   const visited: string[] = [];
   const w: TimingWheel<string> = new TimingWheel<string>(2, (member) => {
     visited.push(member);
@@ -51,7 +51,7 @@ Deno.test("TimingWheel: members may leave and come while they are visited", () =
   w.delete("never there");
 });
 
-Deno.test("TimingWheel: who comes while others are visited waits a whole period too", () => {
+Deno.test("TimingWheel: a member that is added during a visit waits a whole period too", () => {
   const visited: string[] = [];
   const w: TimingWheel<string> = new TimingWheel<string>(2, (member) => {
     visited.push(member);
@@ -64,7 +64,7 @@ Deno.test("TimingWheel: who comes while others are visited waits a whole period 
   assert.deepEqual(visited, ["a", "b", "new"]);
 });
 
-Deno.test("TimingWheel: a visit that throws keeps no other one from being made", () => {
+Deno.test("TimingWheel: a visit that throws does not prevent the others", () => {
   const visited: string[] = [];
   const w = new TimingWheel<string>(1, (member) => {
     if (member === "broken") throw new TypeError("failed on purpose");
@@ -75,7 +75,7 @@ Deno.test("TimingWheel: a visit that throws keeps no other one from being made",
   assert.deepEqual(visited, ["a", "b"]);
 });
 
-Deno.test("TimingWheel: many members of one second are visited in steps, and none that has left meanwhile", async () => {
+Deno.test("TimingWheel visits many members of one second in steps, but none that was deleted meanwhile", async () => {
   const visited: number[] = [];
   const goOn: (() => void)[] = [];
   const w = new TimingWheel<number>(
@@ -96,7 +96,7 @@ Deno.test("TimingWheel: many members of one second are visited in steps, and non
   assert.equal(visited.includes(999), false);
 });
 
-Deno.test("TimingWheel: a long period costs nothing, and who has left leaves nothing behind", () => {
+Deno.test("TimingWheel: a long period costs nothing, and deleted members leave nothing behind", () => {
   const { visited, wheel: w } = wheel(31_536_000);
   const before = Deno.memoryUsage();
   for (let i = 0; i < 200_000; i++) {
@@ -106,7 +106,7 @@ Deno.test("TimingWheel: a long period costs nothing, and who has left leaves not
   }
   const after = Deno.memoryUsage();
   assert.deepEqual(visited, []);
-  // A slot that stays behind takes 200 bytes, 40 MB in all; garbage of the text is a few.
+  // A slot that is not deleted takes 200 bytes, 40 MB in total; garbage strings take a few MB.
   const grown = after.heapUsed - before.heapUsed + after.external - before.external;
   assert.ok(grown < 25_000_000, `${grown} bytes`);
 });

@@ -1,4 +1,4 @@
-/** The MQTT broker dies under load, before several instances. */
+/** The MQTT broker of several instances dies under load. */
 
 import assert from "node:assert/strict";
 import { Cluster } from "../../kit/servers/cluster.ts";
@@ -12,7 +12,7 @@ const FLEET = { clients: 300, devices: 200, perSecond: 2_000 };
 const fleetOf = ({ broker, streamUrl }: Cluster) =>
   Fleet.start({ ...FLEET, brokerUrl: broker.url, streamUrls: [streamUrl] });
 
-Deno.test("a broker that keeps its sessions is away for 5 s under load: nothing is lost", async () => {
+Deno.test("a broker that keeps its sessions is down for 5 s under load: nothing is lost", async () => {
   await using cluster = await Cluster.start({ broker: { persistence: true } });
   await using fleet = await fleetOf(cluster);
   fleet.begin();
@@ -24,17 +24,17 @@ Deno.test("a broker that keeps its sessions is away for 5 s under load: nothing 
   await pause(LOAD_MS);
   await fleet.halt();
   await fleet.assertFlawless();
-  say(`flowing ${Math.round(back)} ms after the broker was back; ${fleet.summary()}`);
+  say(`messages flow ${Math.round(back)} ms after the broker is back; ${fleet.summary()}`);
   assertNobodyLeft(fleet);
 });
 
-Deno.test("a broker is killed and forgets all it had: what devices send again arrives once, in order", async () => {
+Deno.test("a broker is killed and loses its state: messages that devices resend arrive once, in order", async () => {
   await using cluster = await Cluster.start();
   await using fleet = await fleetOf(cluster);
   fleet.begin();
   await pause(LOAD_MS);
   await cluster.broker.stop("SIGKILL");
-  // What the broker had acknowledged and not passed on is lost: devices send it again, in order.
+  // Messages that the broker acknowledged but did not forward are lost: devices resend them.
   await fleet.forgetBroker();
   await pause(AWAY_MS);
   await cluster.broker.start();
@@ -44,7 +44,7 @@ Deno.test("a broker is killed and forgets all it had: what devices send again ar
   await pause(LOAD_MS);
   await fleet.halt();
   await fleet.assertFlawless();
-  say(`${again} sent again; ${fleet.summary()}`);
+  say(`${again} resent; ${fleet.summary()}`);
   assertNobodyLeft(fleet);
 });
 

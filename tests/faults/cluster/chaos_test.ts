@@ -1,11 +1,11 @@
-/** Everything at random: which instance, which server, which harm, how long. */
+/** Random faults: the instance or server, the kind of fault, and its duration are random. */
 
 import { Cluster } from "../../kit/servers/cluster.ts";
 import { Fleet, pause } from "../../kit/fleet.ts";
 import { KvHttpProxy } from "../../kit/servers/kv_proxy.ts";
 import { say } from "../../kit/say.ts";
 
-/** CHAOS_SEED repeats a choice of faults, as far as real processes repeat anything. */
+/** CHAOS_SEED repeats the choice of faults; the timing of real processes still varies. */
 const SEED = Number(Deno.env.get("CHAOS_SEED") ?? Math.floor(Math.random() * 1e9));
 const SECONDS = Number(Deno.env.get("CHAOS_SECONDS") ?? 25);
 const FLEET = { clients: 90, devices: 60, perSecond: 500 };
@@ -19,7 +19,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await telecast.kill("SIGKILL");
     await telecast.start();
   },
-  "the owner is killed, and is away": async (cluster, random) => {
+  "the owner is killed, and is down for a while": async (cluster, random) => {
     const owner = await cluster.owner();
     await owner.kill("SIGKILL");
     await pause(random(2_000));
@@ -27,13 +27,13 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
   "an instance is restarted": ({ instances }, random) =>
     instances[random(instances.length)]!.restart(),
-  "an instance sleeps": async ({ instances }, random) => {
+  "an instance is paused": async ({ instances }, random) => {
     const telecast = instances[random(instances.length)]!;
     await telecast.kill("SIGSTOP");
     await pause(500 + random(5_500));
     await telecast.kill("SIGCONT");
   },
-  "the store is killed, and is away": async ({ kv }, random) => {
+  "the store is killed, and is down for a while": async ({ kv }, random) => {
     await kv.stop("SIGKILL");
     await pause(random(4_000));
     await kv.start();
@@ -63,7 +63,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-Deno.test(`whatever happens for ${SECONDS} s, each client gets its messages, once, in order`, async () => {
+Deno.test(`random faults for ${SECONDS} s: each client gets its messages once, in order`, async () => {
   await using cluster = await Cluster.start({
     kvProxy: (port) => KvHttpProxy.start(port),
     broker: { persistence: true },
@@ -94,7 +94,7 @@ Deno.test(`whatever happens for ${SECONDS} s, each client gets its messages, onc
   say(fleet.summary());
 });
 
-/** Whole numbers from 0 below a limit, the same for the same seed. */
+/** Pseudorandom integers from 0 to below a limit, repeatable by seed. */
 function randomFrom(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {

@@ -1,4 +1,4 @@
-/** The database is replaced by an empty one: while instances run, and while they do not. */
+/** The database is replaced by an empty one, while instances run and while they are stopped. */
 
 import assert from "node:assert/strict";
 import { Cluster } from "../../kit/servers/cluster.ts";
@@ -14,7 +14,7 @@ import { WsClient } from "../../kit/clients/ws_client.ts";
 
 const LOAD_MS = 3_000;
 
-/** Publishes a message of A, and returns the cursor that clients see with it. */
+/** Publishes a message of A and returns the cursor that clients get with it. */
 async function publishAndSee(publisher: MqttPublisher, telecast: Telecast, seq: number) {
   await using client = await WsClient.open(telecast.wsUrl("device_ids=A"));
   const payload = trackingPayload("A", seq);
@@ -23,7 +23,7 @@ async function publishAndSee(publisher: MqttPublisher, telecast: Telecast, seq: 
   return id!;
 }
 
-/** What an instance says to a cursor, over either transport. */
+/** The `resumed` status that an instance gives for a cursor, the same on both transports. */
 async function resumedOn(telecast: Telecast, cursor: string) {
   await using ws = await WsClient.open(telecast.wsUrl(`device_ids=A&since=${cursor}`));
   await using sse = await SseClient.open(telecast.sseUrl("device_ids=A"), { lastEventId: cursor });
@@ -32,11 +32,11 @@ async function resumedOn(telecast: Telecast, cursor: string) {
     const { data } = await client.waitForEvent("resumed");
     statuses.push(JSON.parse(data).status);
   }
-  assert.equal(statuses[0], statuses[1], "both transports say the same");
+  assert.equal(statuses[0], statuses[1], "both transports give the same status");
   return statuses[0];
 }
 
-Deno.test("denokv comes back empty under running instances: old cursors are unknown, new ones good", async () => {
+Deno.test("denokv comes back empty while instances run: old cursors are unknown, new ones are valid", async () => {
   await using cluster = await Cluster.start({ instances: 2 });
   await using publisher = await MqttPublisher.connect(cluster.broker.url);
   const old: string[] = [];
@@ -75,7 +75,7 @@ Deno.test("denokv comes back empty under running instances: old cursors are unkn
   await late.waitForMessages(19);
 });
 
-Deno.test("denokv comes back empty under load: who lost messages was told, nothing comes twice, all go on", async () => {
+Deno.test("denokv comes back empty under load: clients that lost messages are notified, nothing arrives twice, streams go on", async () => {
   await using cluster = await Cluster.start();
   await using fleet = await Fleet.start({
     brokerUrl: cluster.broker.url,
@@ -105,12 +105,12 @@ Deno.test("denokv comes back empty under load: who lost messages was told, nothi
   assert.deepEqual({ repeated, reordered, foreign }, { repeated: 0, reordered: 0, foreign: 0 });
   for (const { options: { checked }, resumed } of fleet.clients) {
     const told = (resumed.none ?? 0) + (resumed.partial ?? 0);
-    assert.ok(checked.missing() === 0 || told > 0, `${checked.name} was told nothing`);
+    assert.ok(checked.missing() === 0 || told > 0, `${checked.name} was not notified`);
   }
 });
 
 for (const place of ["denokv", "a SQLite file"]) {
-  Deno.test(`${place} is empty after a restart: old cursors are unknown, new ones good`, async () => {
+  Deno.test(`${place} is empty after a restart: old cursors are unknown, new ones are valid`, async () => {
     await using broker = await Mosquitto.start();
     await using stack = new AsyncDisposableStack();
     const env = { BROKER_HOST: broker.url, DRAIN_SECONDS: "0" };
@@ -133,10 +133,10 @@ for (const place of ["denokv", "a SQLite file"]) {
     await empty();
     await telecast.start();
     await telecast.waitForSource();
-    // As many as before, and more: an offset alone would look known.
+    // Publishes more messages than before: by its offset alone, an old cursor would look valid.
     const fresh: string[] = [];
     for (let seq = 6; seq <= 15; seq++) fresh.push(await publishAndSee(publisher, telecast, seq));
-    await eventually("the cursors are judged", async () => {
+    await eventually("old cursors are unknown", async () => {
       for (const cursor of old) assert.equal(await resumedOn(telecast, cursor), "none");
       return true;
     });

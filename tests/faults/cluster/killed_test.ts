@@ -1,4 +1,4 @@
-/** Instances, the store and the broker die under load; clients come back with their cursor. */
+/** Instances and the store die or restart under load; clients resume with their cursor. */
 
 import assert from "node:assert/strict";
 import { Cluster } from "../../kit/servers/cluster.ts";
@@ -33,13 +33,13 @@ Deno.test("the instance that consumes is killed every 10 s: another takes over w
   await fleet.halt();
   await fleet.assertFlawless();
   say(`takeovers after ${takeovers.join(", ")} ms; ${fleet.summary()}`);
-  // What takes longer than the fastest is the machine's: it runs all of this at once.
+  // Only the fastest counts: this machine runs everything at once, which delays the others.
   const fastest = Math.min(...takeovers);
   assert.ok(fastest < MAX_TAKEOVER_MS, `no takeover was faster than ${fastest} ms`);
   assert.ok(fleet.resumed.full! > 0);
 });
 
-/** When an instance said, after `since`, that it has the lease. */
+/** When an instance first logged, after `since`, that it has the lease. */
 function takenOverAt({ instances }: Cluster, since: number): number {
   const times = instances.flatMap(({ output }) =>
     Array.from(output.matchAll(/^(\S+) .*this instance has the ingest lease/gm))
@@ -47,7 +47,7 @@ function takenOverAt({ instances }: Cluster, since: number): number {
   return Math.min(...times.filter((time) => time > since));
 }
 
-Deno.test("the store is killed and comes back after 5 s: all catch up", async () => {
+Deno.test("the store is killed and comes back after 5 s: all instances catch up", async () => {
   await using cluster = await Cluster.start();
   await using fleet = await fleetOf(cluster);
   fleet.begin();
@@ -59,12 +59,12 @@ Deno.test("the store is killed and comes back after 5 s: all catch up", async ()
   await pause(LOAD_MS);
   await fleet.halt();
   await fleet.assertFlawless();
-  say(`flowing ${Math.round(back)} ms after the store was back; ${fleet.summary()}`);
+  say(`messages flow ${Math.round(back)} ms after the store is back; ${fleet.summary()}`);
   const connects = fleet.clients.reduce((sum, { connects }) => sum + connects, 0);
   assert.equal(connects, FLEET.clients, "no stream was closed");
 });
 
-Deno.test("instances are rolled one by one: clients come back with their cursor", async () => {
+Deno.test("instances are restarted one by one: clients resume with their cursor", async () => {
   await using cluster = await Cluster.start();
   await using fleet = await fleetOf(cluster);
   fleet.begin();
@@ -78,6 +78,6 @@ Deno.test("instances are rolled one by one: clients come back with their cursor"
   await pause(LOAD_MS);
   await fleet.halt();
   await fleet.assertFlawless();
-  say(`flowing after ${gaps.join(", ")} ms; ${fleet.summary()}`);
+  say(`messages flow after ${gaps.join(", ")} ms; ${fleet.summary()}`);
   assert.ok(fleet.resumed.full! >= FLEET.clients);
 });

@@ -1,4 +1,4 @@
-/** An owner that sleeps while another takes over, and wakes with messages in its hands. */
+/** The owner is paused while another takes over, and continues with unwritten messages. */
 
 import assert from "node:assert/strict";
 import { Cluster, isOwner } from "../../kit/servers/cluster.ts";
@@ -10,12 +10,12 @@ import { say } from "../../kit/say.ts";
 import { TcpProxy } from "../../kit/servers/tcp_proxy.ts";
 
 const LOAD_MS = 3_000;
-/** So long its commits are held before it falls asleep, so that batches pile up behind them. */
+/** How long its commits are held before the pause, so that batches pile up behind them. */
 const HELD_MS = 300;
 const ASLEEP_MS = 15_000;
 const CUT_OFF_MS = 8_000;
 
-Deno.test("an owner that was paused for 15 s does not act as owner when it wakes", async () => {
+Deno.test("an owner that was paused for 15 s does not act as owner afterwards", async () => {
   await using cluster = await Cluster.start({ kvProxy: (port) => TcpProxy.start(port) });
   await using fleet = await Fleet.start({
     brokerUrl: cluster.broker.url,
@@ -24,7 +24,7 @@ Deno.test("an owner that was paused for 15 s does not act as owner when it wakes
     devices: 60,
     perSecond: 800,
   });
-  // Without uuid nothing is a repeat: what the sleeper had in its hands would be written again.
+  // Without a uuid nothing counts as a repeat: the paused owner's messages would be written twice.
   await using bare = await MqttPublisher.connect(cluster.broker.url);
   const stop = new AbortController();
   const publishing = bare.publishAtRate((n) => ({
@@ -44,11 +44,11 @@ Deno.test("an owner that was paused for 15 s does not act as owner when it wakes
   const asleep = pause(ASLEEP_MS);
   const takeover = await fleet.untilFlow();
   const owner = await cluster.owner({ among: others });
-  // The commit that it had under way arrives now, after the takeover.
+  // Its commit in flight arrives now, after the takeover.
   proxy.pass();
   await asleep;
   await sleeper.kill("SIGCONT");
-  await eventually("the sleeper knows the new owner, and has let go of what it held", async () => {
+  await eventually("the paused instance knows the new owner and holds no messages", async () => {
     const { ingest_lease, fanout } = await sleeper.json("/api/v1/stats");
     const { instance } = await owner.json("/api/v1/stats");
     return ingest_lease === instance && fanout.pending === 0;
@@ -61,15 +61,15 @@ Deno.test("an owner that was paused for 15 s does not act as owner when it wakes
   assert.deepEqual([await isOwner(sleeper), await isOwner(owner)], [false, true]);
   const stretches = await logWriters(cluster.kv);
   say(
-    `asleep with ${pending} messages; takeover after ${Math.round(takeover)} ms; the log: ` +
+    `paused with ${pending} messages; takeover after ${Math.round(takeover)} ms; the log: ` +
       stretches.map(({ writer, messages }) => `${messages} by ${writer}`).join(", then ") +
       `; ${fleet.summary()}`,
   );
-  assert.ok(pending > 0, "nothing was in the sleeper's hands");
-  assert.equal(stretches.length, 2, "the sleeper wrote after the other had begun");
+  assert.ok(pending > 0, "the paused owner held no messages");
+  assert.equal(stretches.length, 2, "the paused owner wrote after the takeover");
 });
 
-Deno.test("the owner alone cannot reach the store: another takes over, and they do not fight for the session", async () => {
+Deno.test("only the owner cannot reach the store: another takes over, and they do not fight over the session", async () => {
   await using cluster = await Cluster.start({ kvProxy: (port) => TcpProxy.start(port) });
   await using fleet = await Fleet.start({
     brokerUrl: cluster.broker.url,

@@ -1,4 +1,4 @@
-/** What stands between the instances and the store loses answers, stalls, and cuts them in half. */
+/** A proxy between the instances and the store loses answers, cuts them in half, and stalls. */
 
 import assert from "node:assert/strict";
 import { Cluster } from "../../kit/servers/cluster.ts";
@@ -38,9 +38,9 @@ for (
     ["answers are cut in half", { halves: 0.1 }],
   ] as const
 ) {
-  Deno.test(`${what}: nothing is lost, nothing comes twice`, async () => {
+  Deno.test(`${what}: nothing is lost, nothing arrives twice`, async () => {
     await using cluster = await started();
-    // Without uuid: a commit that is made again by mistake is seen by every client.
+    // Without uuids, every client sees a commit that is repeated by mistake.
     await using fleet = await Fleet.start({
       ...FLEET,
       brokerUrl: cluster.broker.url,
@@ -56,11 +56,11 @@ for (
     await fleet.assertFlawless();
     const done = harm(cluster);
     say(`${JSON.stringify(done)}; ${fleet.summary()}`);
-    assert.ok(done.commits502 + done.halves > 20, "hardly any harm was done");
+    assert.ok(done.commits502 + done.halves > 20, "too few faults were injected");
   });
 }
 
-Deno.test("an instance starts though the store fails at each step of the start", async () => {
+Deno.test("an instance starts even if the store fails at any step of the start", async () => {
   await using kv = await DenoKv.start();
   await using broker = await Mosquitto.start();
   await using proxy = await KvHttpProxy.start(kv.port);
@@ -78,7 +78,7 @@ Deno.test("an instance starts though the store fails at each step of the start",
   }
 });
 
-Deno.test("the store stalls for 20 s: streams stay open with pings, readiness says it, all catch up", async () => {
+Deno.test("the store stalls for 20 s: streams stay open with pings, readiness reports it, all catch up", async () => {
   await using cluster = await started();
   await using fleet = await Fleet.start({
     ...FLEET,
@@ -110,7 +110,7 @@ Deno.test("the store stalls for 20 s: streams stay open with pings, readiness sa
   await fleet.halt();
   await fleet.assertFlawless();
   say(
-    `flowing ${Math.round(back)} ms after the stall; ${
+    `messages flow ${Math.round(back)} ms after the stall; ${
       JSON.stringify(harm(cluster))
     }; ${fleet.summary()}`,
   );

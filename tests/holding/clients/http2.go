@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Frames of HTTP/2 (RFC 9113, 6), as far as these kinds need them.
+// HTTP/2 frame types (RFC 9113, 6).
 const (
 	h2Data = iota
 	h2Headers
@@ -46,14 +46,14 @@ func h2Frame(kind, flags byte, stream uint32, payload []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(head, stream), payload...)
 }
 
-// h2Request is a header block without dynamic entries: GET, https, path, authority.
+// h2Request returns a header block without dynamic entries: GET, https, path, authority.
 func h2Request(path string) []byte {
 	block := []byte{0x82, 0x87, 0x04, byte(len(path))}
 	block = append(block, path...)
 	return append(append(block, 0x01, byte(len(*address))), *address...)
 }
 
-// h2Floods writes what `next` makes for as long as it is taken, and may leave unread what comes.
+// h2Floods writes the results of next until a write fails; it reads only if reading is set.
 func h2Floods(next func(stream uint32) []byte, reading bool) func(*link) string {
 	return func(l *link) string {
 		if _, err := l.Write(append([]byte(h2Preface), h2Frame(h2Settings, 0, 0, nil)...)); err != nil {
@@ -84,7 +84,7 @@ func continuations(stream uint32) []byte {
 	if stream == 1 {
 		return h2Frame(h2Headers, h2EndStream, 1, h2Request("/livez"))
 	}
-	// A literal without index: a header of one letter and its value.
+	// A literal header without indexing: a name and a value of one letter each.
 	return h2Frame(h2Continuation, 0, 1, bytes.Repeat([]byte{0x00, 1, 'x', 1, 'y'}, 100))
 }
 
@@ -99,7 +99,8 @@ func emptyData(stream uint32) []byte {
 	return h2Frame(h2Data, 0, 1, nil)
 }
 
-// h2Unread opens a hundred streams of Server-Sent Events, for which the server may send nothing.
+// h2Unread opens a hundred streams of Server-Sent Events with a window of 0: the server may send
+// nothing.
 func h2Unread(l *link) string {
 	window := []byte{0, 4, 0, 0, 0, 0}
 	opening := append([]byte(h2Preface), h2Frame(h2Settings, 0, 0, window)...)
@@ -122,7 +123,7 @@ func halfHandshake(l *link) string {
 	return drips(l, l.discard(), time.Second)
 }
 
-// handshakes connects anew, without a session to resume, for the server's work alone.
+// handshakes makes a full handshake without session resumption, only to cost the server work.
 func handshakes(l *link) string {
 	if err := l.Conn.(*tls.Conn).Handshake(); err != nil {
 		return ending(err)
@@ -130,7 +131,7 @@ func handshakes(l *link) string {
 	return cycled
 }
 
-// notTls breaks the protocol after the handshake: a plain record where a sealed one has to be.
+// notTls breaks the protocol after the handshake: it sends plain bytes instead of a TLS record.
 func notTls(l *link) string {
 	if err := l.Conn.(*tls.Conn).Handshake(); err != nil {
 		return ending(err)

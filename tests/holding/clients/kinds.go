@@ -11,13 +11,13 @@ import (
 
 // A kind is one way to hold a server up.
 type kind struct {
-	// Does it with one connection; returns what became of that.
+	// Runs on one connection and returns its outcome.
 	run func(*link) string
-	// A second after the server ended the connection, the client is there again.
+	// The client reconnects a second after the server ended the connection.
 	comesBack bool
 }
 
-// The outcome of a client that came to the end of what it does, and does it again at once.
+// The outcome of a client that finished its routine and starts over at once.
 const cycled = "cycled"
 
 const (
@@ -25,7 +25,7 @@ const (
 	everyDevice = "device_ids=*"
 )
 
-// What a client that does not read takes all the same.
+// Receive buffer of a client that does not read.
 const smallBuffer = 4096
 
 func (l *link) tenDevices() string {
@@ -37,14 +37,14 @@ func (l *link) tenDevices() string {
 }
 
 var kinds = map[string]kind{
-	// For comparison: clients that behave, and get every message.
+	// For comparison: well-behaved clients that get every message.
 	"well-behaved": {run: reads},
-	// Nothing is read.
+	// Clients that read nothing.
 	"unread-ws":      {run: unread("ws", "")},
 	"unread-sse":     {run: unread("sse", "")},
 	"unread-answers": {run: unreadAnswers},
 	"unread-replay":  {run: unreadReplay},
-	// Nothing is sent, or the end is not.
+	// Clients that send nothing, or never finish sending.
 	"silent":     {run: sends("", 0)},
 	"half-head":  {run: sends("GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nX-More: ", 0)},
 	"drip-head":  {run: sends("GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nX-More: ", time.Second)},
@@ -55,7 +55,7 @@ var kinds = map[string]kind{
 	"idle":       {run: idle},
 	"half-frame": {run: partOfFrame(0)},
 	"drip-frame": {run: partOfFrame(time.Second)},
-	// Much is sent.
+	// Clients that send a lot.
 	"ping-flood":        {run: floods(repeated(frame(9, make([]byte, 125)), 500), false), comesBack: true},
 	"ping-flood-read":   {run: floods(repeated(frame(9, make([]byte, 125)), 500), true), comesBack: true},
 	"pong-flood":        {run: floods(repeated(frame(10, nil), 5000), true), comesBack: true},
@@ -65,7 +65,7 @@ var kinds = map[string]kind{
 	"fragments":         {run: floods(fragments(), true), comesBack: true},
 	"upload":            {run: upload, comesBack: true},
 	"upload-stream":     {run: uploadStream, comesBack: true},
-	// Much is asked for.
+	// Clients that ask for a lot.
 	"subscribe-500":   {run: subscribes, comesBack: true},
 	"old-cursor":      {run: resumes("ws"), comesBack: true},
 	"cursor-commands": {run: resumesByCommand, comesBack: true},
@@ -98,7 +98,7 @@ func reads(l *link) string {
 	}
 }
 
-// unreadAnswers asks for much that is no stream, and takes none of it.
+// unreadAnswers makes many requests that are not streams, and reads no answer.
 func unreadAnswers(l *link) string {
 	l.plain.SetReadBuffer(smallBuffer)
 	for i := 0; i < 100; i++ {
@@ -111,7 +111,7 @@ func unreadAnswers(l *link) string {
 
 func unreadReplay(l *link) string { return unread("ws", "&since="+*cursor)(l) }
 
-// sends a text, and where drip is not 0 one more byte each time after it.
+// sends writes a text and, if drip is not 0, one more byte after each drip.
 func sends(text string, drip time.Duration) func(*link) string {
 	return func(l *link) string {
 		if _, err := io.WriteString(l, text); err != nil {
@@ -143,7 +143,7 @@ func drips(l *link, over <-chan struct{}, every time.Duration) string {
 	}
 }
 
-// idle makes a request that is answered, and none after it.
+// idle makes one request, and nothing after the answer.
 func idle(l *link) string {
 	if err := l.request("GET /livez"); err != nil {
 		return ending(err)
@@ -151,7 +151,7 @@ func idle(l *link) string {
 	return drips(l, l.discard(), 0)
 }
 
-// partOfFrame sends all but the end of a frame that is as long as a command may be.
+// partOfFrame sends a frame of the maximum length of a command, except for its end.
 func partOfFrame(drip time.Duration) func(*link) string {
 	return func(l *link) string {
 		if err := l.open("ws", nothing); err != nil {
@@ -165,7 +165,7 @@ func partOfFrame(drip time.Duration) func(*link) string {
 	}
 }
 
-// floods sends the same as fast as it is taken.
+// floods sends the same bytes as fast as the server accepts them.
 func floods(what []byte, reading bool) func(*link) string {
 	return func(l *link) string {
 		if !reading {
@@ -185,7 +185,7 @@ func floods(what []byte, reading bool) func(*link) string {
 	}
 }
 
-// paced sends the same as often as it may.
+// paced sends the same bytes at a fixed interval.
 func paced(what []byte, every time.Duration) func(*link) string {
 	return func(l *link) string {
 		if err := l.open("ws", nothing); err != nil {
@@ -203,14 +203,14 @@ func paced(what []byte, every time.Duration) func(*link) string {
 
 func repeated(what []byte, times int) []byte { return bytes.Repeat(what, times) }
 
-// longCommand is one of 64 KiB, most of it spaces.
+// longCommand returns a command of 64 KiB, most of it spaces.
 func longCommand() []byte {
 	const length = 65536
 	text := []byte(`{"action":"ping"` + strings.Repeat(" ", length))
 	return append(text[:length-1], '}')
 }
 
-// fragments is a message of many frames that hold nothing, begun anew again and again.
+// fragments returns a message of many empty frames.
 func fragments() []byte {
 	first := frame(1, nil)
 	first[0] &= 0x7f
@@ -220,7 +220,7 @@ func fragments() []byte {
 	return append(whole, frame(0, []byte(`{"action":"ping"}`))...)
 }
 
-// upload sends a body that has no end.
+// upload sends an endless body.
 func upload(l *link) string {
 	if err := l.request("POST /api/v1/publish", "Content-Type: application/json", "Transfer-Encoding: chunked"); err != nil {
 		return ending(err)
@@ -234,7 +234,7 @@ func upload(l *link) string {
 	}
 }
 
-// uploadStream goes on sending where a client of Server-Sent Events has nothing to say.
+// uploadStream keeps sending on Server-Sent Events, where a client has nothing to send.
 func uploadStream(l *link) string {
 	if err := l.open("sse", nothing); err != nil {
 		return ending(err)
@@ -248,7 +248,7 @@ func uploadStream(l *link) string {
 	}
 }
 
-// subscribes asks for 500 ids of 100 characters, and for others once that is answered.
+// subscribes asks for 500 ids of 100 characters, and for new ones once that is answered.
 func subscribes(l *link) string {
 	if err := l.open("ws", nothing); err != nil {
 		return ending(err)
@@ -272,7 +272,7 @@ func subscribes(l *link) string {
 	}
 }
 
-// resumes connects with a cursor, takes everything since, and goes.
+// resumes connects with a cursor, reads everything since, and disconnects.
 func resumes(transport string) func(*link) string {
 	return func(l *link) string {
 		if err := l.open(transport, everyDevice+"&since="+*cursor); err != nil {
@@ -285,7 +285,7 @@ func resumes(transport string) func(*link) string {
 	}
 }
 
-// resumesByCommand asks for what came since a cursor, again and again.
+// resumesByCommand repeatedly asks for all messages since a cursor.
 func resumesByCommand(l *link) string {
 	if err := l.open("ws", nothing); err != nil {
 		return ending(err)
@@ -308,8 +308,8 @@ func resumesByCommand(l *link) string {
 	}
 }
 
-// snapshots takes the last message of every device, and goes. A command is carried out once the
-// snapshot is over.
+// snapshots reads the last message of every device and disconnects. The ping is answered only after
+// the snapshot.
 func snapshots(l *link) string {
 	if err := l.open("ws", everyDevice+"&snapshot=1"); err != nil {
 		return ending(err)
@@ -323,7 +323,7 @@ func snapshots(l *link) string {
 	return cycled
 }
 
-// connects and goes.
+// connects opens a stream and disconnects.
 func connects(l *link) string {
 	if err := l.open("ws", everyDevice); err != nil {
 		return ending(err)

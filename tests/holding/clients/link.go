@@ -22,8 +22,8 @@ type link struct {
 	in     *bufio.Reader
 }
 
-// dial connects from an address of the client's own, so that ports last where many come and go, and
-// so that a limit by address would not see one client only.
+// dial connects from the client's own address, so that ports do not run out when many reconnect,
+// and so that a limit by address does not count them all as one client.
 func dial(number int) (*link, error) {
 	dialer := net.Dialer{
 		Timeout:   20 * time.Second,
@@ -53,7 +53,7 @@ func (l *link) Write(bytes []byte) (int, error) {
 	return n, err
 }
 
-// request sends the head of a request and the line that ends it; `lines` are further headers.
+// request sends the head of a request; lines are additional headers.
 func (l *link) request(first string, lines ...string) error {
 	head := first + " HTTP/1.1\r\nHost: " + *address + "\r\n"
 	for _, line := range lines {
@@ -112,7 +112,7 @@ func (l *link) discard() <-chan struct{} {
 	return done
 }
 
-// next reads one WebSocket frame; a PING is answered.
+// next reads one WebSocket frame and answers a PING.
 func (l *link) next() (opcode byte, payload []byte, err error) {
 	var head [2]byte
 	if _, err = io.ReadFull(l.in, head[:]); err != nil {
@@ -161,7 +161,7 @@ func (l *link) until(text string) error {
 	}
 }
 
-// frame makes a frame of a client, masked with zeros.
+// frame returns a client's frame, masked with zeros.
 func frame(opcode byte, payload []byte) []byte {
 	head := []byte{0x80 | opcode}
 	switch length := len(payload); {
@@ -175,13 +175,13 @@ func frame(opcode byte, payload []byte) []byte {
 	return append(append(head, 0, 0, 0, 0), payload...)
 }
 
-// The first byte of Linux's tcp_info is the state; in these the peer has gone.
+// The first byte of Linux's tcp_info is the state; in these states the peer has closed.
 const (
 	closeState     = 7
 	closeWaitState = 8
 )
 
-// ended tells whether the server ended the connection, without reading from it.
+// ended reports whether the server ended the connection, without reading from it.
 func (l *link) ended() bool {
 	raw, err := l.plain.SyscallConn()
 	if err != nil {
@@ -200,7 +200,7 @@ func (l *link) ended() bool {
 	return state == closeState || state == closeWaitState
 }
 
-// rest waits until the server ends the connection, and reads nothing.
+// rest waits until the server ends the connection, without reading.
 func (l *link) rest() string {
 	for !l.ended() {
 		select {
@@ -212,7 +212,7 @@ func (l *link) rest() string {
 	return "closed"
 }
 
-// ending names what an error means.
+// ending returns the outcome for an error.
 func ending(err error) string {
 	if err == nil {
 		return "left"

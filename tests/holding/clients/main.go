@@ -1,12 +1,12 @@
-// Command clients opens many connections of one kind that hold the server up, each in its own way,
-// and tells what became of them.
+// Command clients opens many connections of one kind that hold up the server, and reports their
+// outcomes.
 //
-// Its standard input takes one JSON command, which it answers with one line; at the end of the input
-// it closes all that is open and ends:
+// Its standard input takes one JSON command, which it answers with one line; at the end of the
+// input it closes all connections and exits:
 //
 //	{"seconds": 60}
 //
-// A kind whose clients go on for as long as they can comes back a second after it was closed.
+// Clients of some kinds reconnect a second after they were closed.
 package main
 
 import (
@@ -23,12 +23,12 @@ import (
 )
 
 var (
-	kindName = flag.String("kind", "", "what the clients do")
+	kindName = flag.String("kind", "", "kind of the clients")
 	address  = flag.String("address", "127.0.0.1:8000", "host:port of the server")
-	count    = flag.Int("clients", 1, "connections")
+	count    = flag.Int("clients", 1, "number of connections")
 	secure   = flag.Bool("tls", false, "connect with TLS")
 	cursor   = flag.String("cursor", "", "an old cursor, for kinds that resume")
-	devices  = flag.Int("devices", 100, "devices bench-0 to bench-N that are published for")
+	devices  = flag.Int("devices", 100, "number of published devices, from bench-0 on")
 )
 
 const (
@@ -53,7 +53,7 @@ type answer struct {
 	Outcomes map[string]int64 `json:"outcomes"`
 }
 
-// What happened to all clients.
+// Totals of all clients.
 var tally struct {
 	opened, open, cycles, sent, received atomic.Int64
 
@@ -90,7 +90,7 @@ func main() {
 	close(stopping)
 }
 
-// live is the life of one client: it connects, does its kind, and comes back where its kind does.
+// live runs one client: it connects, runs its kind, and reconnects if its kind does.
 func live(number int, chosen kind, turns chan struct{}) {
 	for {
 		turns <- struct{}{}
@@ -150,7 +150,7 @@ func report() answer {
 	return found
 }
 
-// By whether it is HTTP/2.
+// Keyed by whether the kind uses HTTP/2.
 var trusting = map[bool]*tls.Config{
 	false: {InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}},
 	true:  {InsecureSkipVerify: true, NextProtos: []string{"h2"}},

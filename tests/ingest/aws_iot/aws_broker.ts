@@ -1,4 +1,4 @@
-/** A Mosquitto that asks for what AWS IoT Core asks for: certificates, and a policy. */
+/** A Mosquitto that requires what AWS IoT Core requires: certificates and a policy. */
 
 import type { AwsIotServiceConfig } from "../../../ingest/aws_iot/service.ts";
 import { Certificates } from "../../kit/servers/certificates.ts";
@@ -10,7 +10,7 @@ export const DEVICE = "bombercat-device-001";
 
 const PLUGIN = "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so";
 
-/** What a policy may allow, as in the documentation: two topics to publish, commands to receive. */
+/** The policy of the documentation: allows publishing to two topics and receiving commands. */
 const POLICY = [
   { acltype: "publishClientSend", topic: "bombercat/telemetry", allow: true },
   { acltype: "publishClientSend", topic: "bombercat/events", allow: true },
@@ -23,9 +23,9 @@ const EVERYTHING = ["publishClientSend", "publishClientReceive", "subscribePatte
 ) => ({ acltype, topic: "#", allow: true }));
 
 export interface AwsBrokerOptions {
-  /** Common names of certificates that have the policy. */
+  /** Common names of the certificates that the policy applies to. */
   readonly things?: readonly string[];
-  /** The policy allows to publish commands too. */
+  /** The policy also allows publishing commands. */
   readonly commands?: boolean;
   readonly algorithm?: "rsa" | "ec";
   /** Does not start it yet. */
@@ -52,7 +52,7 @@ export class AwsBroker implements AsyncDisposable {
       ...(options.maxQueuedMessages && { maxQueuedMessages: options.maxQueuedMessages }),
       extra: [
         "use_identity_as_username true",
-        // What goes to stdout is seen only when there is much of it.
+        // Mosquitto buffers its output to stdout.
         "log_dest stderr",
         `crlfile ${crlPath}`,
         "clientid_prefixes bombercat-",
@@ -70,7 +70,7 @@ export class AwsBroker implements AsyncDisposable {
     return `localhost:${this.mosquitto.tlsPort}`;
   }
 
-  /** What a service of the thing is made with; the certificate is made here. */
+  /** The configuration of a service for the thing; creates its certificate. */
   async thing(
     name: string = DEVICE,
     options: { algorithm?: "rsa" | "ec"; traditional?: boolean; days?: number } = {},
@@ -89,7 +89,7 @@ export class AwsBroker implements AsyncDisposable {
     };
   }
 
-  /** The list of certificates that the broker does not take any more; read when it starts. */
+  /** Adds certificates to the broker's revocation list, which the broker reads when it starts. */
   async revoke(...certPaths: string[]): Promise<void> {
     const authority = this.certificates.caPath;
     const config = await this.dir.write(
@@ -108,14 +108,14 @@ export class AwsBroker implements AsyncDisposable {
     await openssl("-gencrl", "-out", this.dir.join("crl.pem"));
   }
 
-  /** Everything on the topic, from now on, as one who may see it all. */
+  /** Subscribes to the topic without restrictions. */
   async subscribe(topic: string): Promise<Subscriber> {
     const subscriber = Subscriber.start(this.mosquitto.port, topic);
     await subscriber.ready();
     return subscriber;
   }
 
-  /** Publishes as one who may. */
+  /** Publishes without restrictions. */
   async publish(topic: string, payload: string): Promise<void> {
     await TestProcess.run("mosquitto_pub", {
       args: [
@@ -144,11 +144,11 @@ export class Subscriber implements AsyncDisposable {
     return new Subscriber(TestProcess.start("stdbuf", {
       name: "mosquitto_sub",
       args: [
-        // Into a pipe it would say nothing of its subscription until much later.
+        // Without line buffering, a pipe would delay the line about the subscription.
         ...["-oL", "mosquitto_sub"],
         ...["-h", "127.0.0.1", "-p", String(port), "-V", "mqttv5", "-q", "0", "-d"],
         ...["-i", `bombercat-sub-${crypto.randomUUID().slice(0, 8)}`],
-        // The line has what MQTT 5 says of the payload, and the payload in hex: it may be binary.
+        // Prints the MQTT 5 content type, and the payload in hex because it may be binary.
         ...["-t", topic, "-F", "MESSAGE %t %C. %x"],
       ],
     }));
@@ -191,7 +191,7 @@ export class Subscriber implements AsyncDisposable {
   }
 }
 
-/** The test's authority once more, allowed to sign lists of revoked certificates. */
+/** A copy of the test's authority that may also sign revocation lists. */
 async function listSigningAuthority({ caPath }: Certificates, dir: TempDir): Promise<string> {
   const path = dir.join("authority.crt");
   await TestProcess.run("openssl", {

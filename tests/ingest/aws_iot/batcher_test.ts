@@ -16,7 +16,7 @@ function batcher() {
   return { clock, sent, answers, batcher };
 }
 
-Deno.test("TelemetryBatcher sends a device's data together, in order, after a moment", async () => {
+Deno.test("TelemetryBatcher sends a device's data in one batch, in order", async () => {
   const { clock, sent, answers, batcher: one } = batcher();
   const receipts = [one.add("A", { n: 1 }), one.add("B", { n: 2 })];
   clock.advance(50);
@@ -32,7 +32,7 @@ Deno.test("TelemetryBatcher sends a device's data together, in order, after a mo
   assert.deepEqual(await Promise.all(receipts), ["published", "published", "published"]);
 });
 
-Deno.test("TelemetryBatcher sends a full batch at once, and the next one anew", async () => {
+Deno.test("TelemetryBatcher sends a full batch at once and then starts a new one", async () => {
   const { clock, sent, batcher: one } = batcher();
   for (let n = 0; n < 4; n++) one.add("A", { n });
   assert.equal(sent.length, 1);
@@ -45,7 +45,7 @@ Deno.test("TelemetryBatcher sends a full batch at once, and the next one anew", 
   assert.deepEqual(clock.waits, []);
 });
 
-Deno.test("TelemetryBatcher tells everyone in a batch that it was not delivered", async () => {
+Deno.test("TelemetryBatcher rejects every message of a batch that was not delivered", async () => {
   const { answers, batcher: one } = batcher();
   const receipts = [one.add("A", {}), one.add("A", {})].map((receipt) => receipt.catch(String));
   one.flush();

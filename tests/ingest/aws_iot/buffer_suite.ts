@@ -1,4 +1,4 @@
-/** What every OutboundBuffer has to do. */
+/** Tests that every OutboundBuffer must pass. */
 
 import assert from "node:assert/strict";
 import type {
@@ -55,7 +55,7 @@ export function bufferSuite(name: string, make: () => Promise<BufferUnderTest>):
       await run({ buffer, reopen, clock, dropped, append });
     });
 
-  test("keeps the order of appends, over pages", async ({ buffer, append }) => {
+  test("keeps the order of appends across pages", async ({ buffer, append }) => {
     const seqs = [...await append(1, 20), ...await append(21, 21), ...await append(22, 150)];
     assert.deepEqual(seqs.toSorted((a, b) => a - b), seqs);
     assert.equal(new Set(seqs).size, 150);
@@ -63,7 +63,7 @@ export function bufferSuite(name: string, make: () => Promise<BufferUnderTest>):
     assert.equal(buffer.size, 150);
   });
 
-  test("removes what it is told to, and nothing else", async ({ buffer, append }) => {
+  test("removes the given messages and no others", async ({ buffer, append }) => {
     const seqs = await append(1, 5);
     await buffer.remove([seqs[0]!, seqs[2]!]);
     assert.deepEqual(await contents(buffer), ["m2", "m4", "m5"]);
@@ -74,7 +74,7 @@ export function bufferSuite(name: string, make: () => Promise<BufferUnderTest>):
     assert.deepEqual(await contents(buffer), ["m6"]);
   });
 
-  test("drops the oldest where there are too many, and counts them", async (kit) => {
+  test("drops the oldest messages if there are too many, and counts them", async (kit) => {
     await kit.append(1, 8);
     await kit.append(9, 13);
     assert.deepEqual(await contents(kit.buffer), names(4, 13));
@@ -82,7 +82,7 @@ export function bufferSuite(name: string, make: () => Promise<BufferUnderTest>):
     assert.equal(kit.buffer.size, 10);
   }, { maxMessages: 10, maxAgeMs: 60_000 });
 
-  test("drops what is too old when it is read, and counts it", async (kit) => {
+  test("drops messages that are too old when it is read, and counts them", async (kit) => {
     await kit.append(1, 30);
     kit.clock.advance(40_000);
     await kit.append(31, 33);

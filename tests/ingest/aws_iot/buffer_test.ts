@@ -32,7 +32,7 @@ async function openStore() {
   };
 }
 
-Deno.test("KvBuffer is read by the next process, and goes on behind what it finds", async () => {
+Deno.test("KvBuffer reads the messages of an earlier process and appends after them", async () => {
   await using store = await openStore();
   const clock = new ManualClock();
   await new KvBuffer(store.kv, { clock }).append(["a", "b"].map((one) => message(one, clock)));
@@ -42,7 +42,7 @@ Deno.test("KvBuffer is read by the next process, and goes on behind what it find
   assert.equal(next.size, 3);
 });
 
-Deno.test("KvBuffer keeps the messages of several writers, each in its order, each once", async () => {
+Deno.test("KvBuffer keeps the messages of several writers in order and once", async () => {
   await using store = await openStore();
   const clock = new ManualClock();
   const writers = ["x", "y", "z"].map((name) => ({
@@ -61,7 +61,7 @@ Deno.test("KvBuffer keeps the messages of several writers, each in its order, ea
   }
 });
 
-/** The store, whose answers to commits get lost. */
+/** Wraps the store so that answers to some commits are lost or wrong. */
 function losing(kv: KvClient, fate: (commit: number) => "lost" | "false" | undefined): KvClient {
   let commits = 0;
   return {
@@ -80,8 +80,8 @@ function losing(kv: KvClient, fate: (commit: number) => "lost" | "false" | undef
 
 for (const answer of ["lost", "false"] as const) {
   for (const other of [false, true]) {
-    const between = other ? ", and another instance wrote in between" : "";
-    Deno.test(`KvBuffer has a message once where the answer to its commit is ${answer}${between}`, async () => {
+    const between = other ? " and another instance wrote in between" : "";
+    Deno.test(`KvBuffer stores a message once if its answer is ${answer}${between}`, async () => {
       await using store = await openStore();
       const clock = new ManualClock();
       const rival = new KvBuffer(store.kv, { clock });
@@ -112,7 +112,7 @@ for (const answer of ["lost", "false"] as const) {
   }
 }
 
-Deno.test("KvBuffer refuses what the store cannot hold, and keeps the rest", async () => {
+Deno.test("KvBuffer refuses a message that the store cannot hold, and keeps others", async () => {
   await using store = await openStore();
   const clock = new ManualClock();
   const buffer = new KvBuffer(store.kv, { clock });

@@ -24,7 +24,7 @@ function status() {
   return { clock, status, breaker, fail, connect };
 }
 
-Deno.test("ConnectionStatus opens the breaker after five failed tries, and closes it by a connection", () => {
+Deno.test("ConnectionStatus opens the breaker after five failed retries, until it connects", () => {
   const { status: now, breaker, fail, connect } = status();
   assert.equal(now.name, "disconnected");
   const seen: [ConnectionStatusName, number][] = [];

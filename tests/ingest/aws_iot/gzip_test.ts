@@ -4,7 +4,7 @@ import { gunzipped, GZIP_CONTENT_TYPE, gzipEncode } from "../../../ingest/aws_io
 
 const large = JSON.stringify({ text: "ñandú ".repeat(200) });
 
-Deno.test("gzipEncode() compresses large payloads, and says so, with MQTT 5 alone", () => {
+Deno.test("gzipEncode() compresses large payloads, and declares it, only with MQTT 5", () => {
   const encode = gzipEncode(1000);
   const packed = encode(large, 5);
   assert.equal(packed.contentType, GZIP_CONTENT_TYPE);
@@ -13,7 +13,7 @@ Deno.test("gzipEncode() compresses large payloads, and says so, with MQTT 5 alon
   assert.deepEqual(encode("{}", 5), { payload: "{}" });
 });
 
-Deno.test("gzipEncode() leaves what does not shrink", () => {
+Deno.test("gzipEncode() does not compress a payload that does not shrink", () => {
   const noise = Array.from(
     crypto.getRandomValues(new Uint8Array(2000)),
     (b) => String.fromCharCode(0x80 + b % 128),
@@ -23,7 +23,7 @@ Deno.test("gzipEncode() leaves what does not shrink", () => {
   assert.equal(new TextDecoder().decode(payload as Uint8Array), noise.slice(0, 20));
 });
 
-Deno.test("gunzipped() unpacks what is packed, and leaves JSON and broken bytes as they are", () => {
+Deno.test("gunzipped() unpacks gzip and leaves JSON and broken bytes unchanged", () => {
   assert.equal(new TextDecoder().decode(gunzipped(gzipSync(large))), large);
   const json = new TextEncoder().encode("{}");
   assert.equal(gunzipped(json), json);
@@ -31,7 +31,7 @@ Deno.test("gunzipped() unpacks what is packed, and leaves JSON and broken bytes 
   assert.equal(gunzipped(broken), broken);
 });
 
-Deno.test("gunzipped() does not unpack a bomb", () => {
+Deno.test("gunzipped() does not unpack a gzip bomb", () => {
   const bomb = new Uint8Array(gzipSync(new Uint8Array(50_000_000)));
   assert.equal(gunzipped(bomb), bomb);
 });

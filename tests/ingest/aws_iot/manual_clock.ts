@@ -1,4 +1,4 @@
-/** A clock that stands still until it is told to go on. */
+/** A clock that stands still until a test advances it. */
 
 import type { Clock } from "../../../lib/clock.ts";
 
@@ -27,7 +27,7 @@ export class ManualClock implements Clock {
     return this.chance;
   }
 
-  /** How long each of those who sleep has still to wait, in milliseconds, shortest first. */
+  /** The remaining waits of all sleepers in milliseconds, shortest first. */
   get waits(): number[] {
     return [...this.#sleepers].map(({ at }) => at - this.#now).toSorted((a, b) => a - b);
   }
@@ -46,7 +46,7 @@ export class ManualClock implements Clock {
     });
   }
 
-  /** Goes on by `ms` and wakes, in their order, all whose time has come. */
+  /** Advances by `ms` and wakes, in order, all sleepers that are due. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (;;) {

@@ -14,7 +14,7 @@ import { InvalidTopicError } from "../../../ingest/mqtt/topic_name.ts";
 
 const OPTIONS = { deviceId: "bombercat-001", at: 1_234_567_890_123 };
 
-Deno.test("payloads have the fields that consumers know, in their order, and nothing else", () => {
+Deno.test("payloads have exactly the fields that consumers know, in order", () => {
   assert.equal(
     telemetryPayload({ temperature: 25.5, custom_field: "valor", n: null }, OPTIONS),
     '{"timestamp":1234567890.123,"device_id":"bombercat-001",' +
@@ -27,11 +27,11 @@ Deno.test("payloads have the fields that consumers know, in their order, and not
   );
 });
 
-Deno.test("seconds stay a float on the full second", () => {
+Deno.test("seconds() has decimals even for whole seconds", () => {
   assert.equal(seconds(1_234_567_890_000), "1234567890.000");
 });
 
-Deno.test("RawJson keeps numbers as they were written, and loses line breaks alone", () => {
+Deno.test("RawJson keeps numbers as written and removes only line breaks", () => {
   const raw = new RawJson('{\r\n  "n": 12345678901234567890,\n  "x": 1.0, "s": "+20.652472\\n"\n}');
   const payload = telemetryPayload(raw, OPTIONS);
   assert.ok(
@@ -53,7 +53,7 @@ const INVALID: [string, unknown, RegExp][] = [
   ["a text", "x", /^data: must be an object$/],
 ];
 for (const [what, data, message] of INVALID) {
-  Deno.test(`telemetry with ${what} is refused, by its place`, () => {
+  Deno.test(`telemetry with ${what} is refused, and the error says where it is`, () => {
     assert.throws(
       () => telemetryPayload(data as JsonObject, OPTIONS),
       (error) => error instanceof InvalidPayloadError && message.test(error.message),
@@ -61,12 +61,12 @@ for (const [what, data, message] of INVALID) {
   });
 }
 
-Deno.test("members that are undefined are left out, and dates become text", () => {
+Deno.test("undefined members are left out, and dates become text", () => {
   const data = { a: undefined, at: new Date(0) };
   assert.ok(telemetryPayload(data, OPTIONS).endsWith('"data":{"at":"1970-01-01T00:00:00.000Z"}}'));
 });
 
-Deno.test("ids and names of events are 1 to 128 characters long", () => {
+Deno.test("device ids and event names are 1 to 128 characters long", () => {
   const longest = "\u{1f692}".repeat(128);
   telemetryPayload({}, { ...OPTIONS, deviceId: longest });
   eventPayload(longest, {}, OPTIONS);
@@ -76,12 +76,12 @@ Deno.test("ids and names of events are 1 to 128 characters long", () => {
   }
 });
 
-Deno.test("commandTopic() joins prefix and id, and needs an id", () => {
+Deno.test("commandTopic() joins prefix and id, and requires an id", () => {
   assert.equal(commandTopic("bombercat/commands/", "a/b"), "bombercat/commands/a/b");
   assert.throws(() => commandTopic("c/", " "), /device_id/);
 });
 
-Deno.test("checkAwsTopic() refuses what AWS would end the connection over", () => {
+Deno.test("checkAwsTopic() refuses topics for which AWS would close the connection", () => {
   checkAwsTopic("ñ".repeat(128));
   checkAwsTopic("1/2/3/4/5/6/7/8");
   for (const topic of ["a#", "+", "a\tb", "ñ".repeat(128) + "x", "1/2/3/4/5/6/7/8/9"]) {

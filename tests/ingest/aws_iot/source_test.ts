@@ -4,7 +4,7 @@ import { AwsIotConfigError, sourceConfigOf } from "../../../ingest/aws_iot/servi
 
 const CONFIG = { certPath: "c", keyPath: "k", caPath: "a", clientId: "bombercat-1" };
 
-Deno.test("port 443 speaks the ALPN that AWS asks for there, and 8883, the default, none", () => {
+Deno.test("port 443 uses AWS's ALPN protocol, and the default port 8883 uses none", () => {
   const of = (endpoint: string) => {
     const { url, alpnProtocols } = mqttConfigOf(sourceConfigOf({ ...CONFIG, endpoint }));
     return [url, alpnProtocols];
@@ -14,7 +14,7 @@ Deno.test("port 443 speaks the ALPN that AWS asks for there, and 8883, the defau
   assert.deepEqual(of(`${host}:443`), [`mqtts://${host}:443`, ["x-amzn-mqtt-ca"]]);
 });
 
-Deno.test("an endpoint that is none is named", () => {
+Deno.test("the error for an invalid endpoint names AWS_IOT_ENDPOINT", () => {
   assert.throws(
     () => sourceConfigOf({ ...CONFIG, endpoint: "https://x" }),
     (error) => error instanceof AwsIotConfigError && /^AWS_IOT_ENDPOINT must/.test(error.message),

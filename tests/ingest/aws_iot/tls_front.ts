@@ -1,15 +1,15 @@
-/** A TLS server before a plain broker, that sees what a client asks for and sends. */
+/** A TLS server in front of a plain broker that records what clients negotiate and send. */
 
 import type { KeyPair } from "../../kit/servers/certificates.ts";
 import { freePort } from "../../kit/ports.ts";
 
 export class TlsFront implements AsyncDisposable {
   readonly port = freePort();
-  /** What each connection has agreed on by ALPN; null for nothing. */
+  /** The ALPN protocol of each connection; null for none. */
   readonly alpn: (string | null)[] = [];
   /** Connections whose handshake failed. */
   refused = 0;
-  /** Bytes that clients sent inside of TLS. */
+  /** Bytes that clients sent inside TLS. */
   bytes = 0;
   readonly #listener: Deno.TlsListener;
   readonly #open = new Set<Deno.Conn>();
@@ -74,7 +74,7 @@ async function pipe(from: Deno.Conn, to: Deno.Conn, count: (bytes: number) => vo
       for (let rest = chunk; rest.length > 0;) rest = rest.subarray(await to.write(rest));
     }
   } catch {
-    // One side is gone, and takes the other with it.
+    // One side is gone: close the other too.
   }
   close(from);
   close(to);
@@ -84,6 +84,6 @@ function close(conn: Deno.Conn): void {
   try {
     conn.close();
   } catch {
-    // It is closed already.
+    // Already closed.
   }
 }

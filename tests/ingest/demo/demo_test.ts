@@ -18,7 +18,7 @@ async function listen(url: string, topic: string) {
   return { messages, [Symbol.asyncDispose]: () => client.endAsync(true) };
 }
 
-Deno.test("startDemo() has 25 vehicles report over MQTT, and stop() leaves nothing", async () => {
+Deno.test("startDemo() runs 25 vehicles over MQTT, and stop() closes the broker", async () => {
   const demo = await startDemo({ logger: getLogger("test"), port: freePort() });
   try {
     await using listener = await listen(demo.brokerUrl, demo.topic);
@@ -35,7 +35,7 @@ Deno.test("startDemo() has 25 vehicles report over MQTT, and stop() leaves nothi
     assert.ok(devices.size >= 5);
     await using late = await listen(demo.brokerUrl, demo.topic);
     const seen = () => new Set(late.messages.map(({ topic }) => topic));
-    await eventually("all vehicles for who comes late", () => seen().size === 25, {
+    await eventually("all vehicles for a late subscriber", () => seen().size === 25, {
       timeoutMs: 5_000,
     });
   } finally {
@@ -45,7 +45,7 @@ Deno.test("startDemo() has 25 vehicles report over MQTT, and stop() leaves nothi
   await demo.stop();
 });
 
-Deno.test("startDemo() takes the next port where the first is taken", async () => {
+Deno.test("startDemo() uses the next port if the first is taken", async () => {
   const port = freePort();
   using _ = Deno.listen({ hostname: "127.0.0.1", port });
   await using demo = await startDemo({ logger: getLogger("test"), port, vehicles: 0 });
@@ -54,15 +54,15 @@ Deno.test("startDemo() takes the next port where the first is taken", async () =
   assert.ok(await isListening(taken));
 });
 
-/** The bytes of a PUBLISH with QoS 0; `topic` and `payload` in ASCII, 125 to 16,000 bytes in all. */
+/** The bytes of a QoS 0 PUBLISH; `topic` and `payload` are ASCII, 125 to 16,000 bytes in all. */
 function publishPacket(topic: string, payload: string): number[] {
   const length = 2 + topic.length + payload.length;
   const text = Array.from(topic + payload, (character) => character.charCodeAt(0));
   return [0x30, (length & 127) | 128, length >> 7, 0, topic.length, ...text];
 }
 
-// Without the guard of the parser this fails within the first hundred kilobytes.
-Deno.test("EmbeddedBroker loses nothing of a burst that comes in one piece", async () => {
+// Without the parser guard this fails within the first hundred kilobytes.
+Deno.test("EmbeddedBroker loses nothing from a burst that arrives at once", async () => {
   const count = 20_000;
   await using broker = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
   const topics: string[] = [];
@@ -88,7 +88,7 @@ Deno.test("EmbeddedBroker loses nothing of a burst that comes in one piece", asy
   topics.forEach((topic, i) => assert.equal(topic, `burst/${i}`));
 });
 
-Deno.test("EmbeddedBroker outlives clients that send nonsense", async () => {
+Deno.test("EmbeddedBroker survives clients that send garbage", async () => {
   await using broker = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
   const garbage = [
     "GET / HTTP/1.1\r\n\r\n",

@@ -3,7 +3,7 @@ import { type Point, type Route, ROUTES } from "../../../ingest/demo/routes.ts";
 import { trackingPayload } from "../../../ingest/demo/tracking_payload.ts";
 import { type Fix, Vehicle } from "../../../ingest/demo/vehicle.ts";
 
-/** The same numbers on each run. */
+/** A generator of the same numbers on every run. */
 function numbers(seed: number): () => number {
   let state = seed;
   return () => {
@@ -35,7 +35,7 @@ function meters(a: Point, b: Point): number {
   return Math.hypot(b[0] - a[0], east) * METERS;
 }
 
-/** Distance of a place from the nearest piece of a route. */
+/** Distance of a place from the nearest leg of a route. */
 function fromRoute({ points, loop }: Route, place: Point): number {
   const ends = loop ? [...points, points[0]!] : points;
   return Math.min(
@@ -52,7 +52,7 @@ function fromRoute({ points, loop }: Route, place: Point): number {
   );
 }
 
-Deno.test("ROUTES lie in Querétaro, their points a few blocks apart", () => {
+Deno.test("ROUTES lie in Querétaro and their points are a few blocks apart", () => {
   assert.ok(ROUTES.length >= 8);
   for (const { name, points } of ROUTES) {
     points.forEach((point, i) => {
@@ -68,7 +68,7 @@ Deno.test("ROUTES lie in Querétaro, their points a few blocks apart", () => {
 });
 
 for (const route of ROUTES) {
-  Deno.test(`Vehicle drives ${route.name} as a vehicle does`, () => {
+  Deno.test(`Vehicle drives ${route.name} realistically`, () => {
     const samples = drive(route, 3_600);
     for (const [i, { fix }] of samples.entries()) {
       const place: Point = [fix.latitude, fix.longitude];
@@ -95,7 +95,7 @@ for (const route of ROUTES) {
   });
 }
 
-Deno.test("Vehicle reports every two seconds while it drives, and seldom while it is parked", () => {
+Deno.test("Vehicle reports every two seconds while driving and rarely while parked", () => {
   const samples = drive(ROUTES[0]!, 3_600);
   const reports = samples.filter(({ reported }) => reported);
   const gaps = reports.slice(1).map((report, i) => ({
@@ -107,7 +107,7 @@ Deno.test("Vehicle reports every two seconds while it drives, and seldom while i
   assert.ok(gaps.filter(({ seconds }) => seconds === 2).length > gaps.length / 2);
 });
 
-Deno.test("trackingPayload() has the fields and forms of a real device", () => {
+Deno.test("trackingPayload() has the fields and formats of a real device", () => {
   const text = trackingPayload({
     deviceId: "0848086072",
     fix: {

@@ -21,7 +21,7 @@ function codec(type: number): Codec {
 
 const { GZIP, Snappy, LZ4, ZSTD } = kafkajs.CompressionTypes;
 
-Deno.test("registerCodecs() gives kafkajs codecs that read what they write", async () => {
+Deno.test("registerCodecs() registers codecs that can read what they write", async () => {
   const text = Buffer.from(JSON.stringify(Array.from({ length: 5_000 }, (_, i) => ({ i }))));
   for (const type of [GZIP, Snappy, LZ4, ZSTD]) {
     const { compress, decompress } = codec(type);
@@ -31,7 +31,7 @@ Deno.test("registerCodecs() gives kafkajs codecs that read what they write", asy
   }
 });
 
-Deno.test("The codecs refuse a batch that would fill the memory", async () => {
+Deno.test("the codecs refuse a batch that would fill the memory", async () => {
   const bomb = zstdCompressSync(Buffer.alloc(65 * 1024 * 1024));
   await assert.rejects(codec(ZSTD).decompress(bomb));
   const block = Buffer.concat([Buffer.from([1, 0, 0, 0]), Buffer.from([0])]);
@@ -42,7 +42,7 @@ Deno.test("The codecs refuse a batch that would fill the memory", async () => {
   await assert.rejects(codec(LZ4).decompress(Buffer.from("garbage")));
 });
 
-Deno.test("tameRequestQueue() leaves no timer while nothing is pending", async () => {
+Deno.test("tameRequestQueue() sets no timer while nothing is pending", async () => {
   tameRequestQueue();
   tameRequestQueue();
   const options = { requestTimeout: 1_000, logger: { debug() {} }, maxInFlightRequests: null };
@@ -50,7 +50,7 @@ Deno.test("tameRequestQueue() leaves no timer while nothing is pending", async (
   queue.checkPendingRequests();
   assert.equal(queue.throttleCheckTimeoutId, null);
 
-  // A request that has to wait for the end of a throttle is sent then, as before.
+  // A request that has to wait for the end of a throttle is still sent then.
   queue.maybeThrottle(20);
   const sent = Promise.withResolvers<void>();
   queue.push({ entry: { correlationId: 1 }, expectResponse: true, sendRequest: sent.resolve });
@@ -59,7 +59,7 @@ Deno.test("tameRequestQueue() leaves no timer while nothing is pending", async (
   queue.destroy();
 });
 
-Deno.test("reasonOf() says what to do, from whatever depth of causes", () => {
+Deno.test("reasonOf() says what to do, however deep the cause is nested", () => {
   const refused = Object.assign(new Error("connect failed"), {
     name: "KafkaJSConnectionError",
     code: "ECONNREFUSED",
@@ -81,7 +81,7 @@ Deno.test("reasonOf() says what to do, from whatever depth of causes", () => {
   );
 });
 
-Deno.test("kafkaLog() strikes secrets out, bounds its lines and keeps connections quiet", () => {
+Deno.test("kafkaLog() masks secrets, limits its lines and keeps connections at debug level", () => {
   const lines: string[] = [];
   const write = (level: string, text: string) => void lines.push(`${level} ${text}`);
   const log = kafkaLog(write, ["hunter2"])();

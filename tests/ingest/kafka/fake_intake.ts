@@ -1,4 +1,4 @@
-/** An intake that keeps what it gets, and stores it when the test says so. */
+/** An intake that records messages and stores them when the test says so. */
 
 import type { Origin } from "../../../ingest/messages/origin.ts";
 import type { Ack, Intake, SourceLogLevel, SourceState } from "../../../ingest/runtime/source.ts";
@@ -14,9 +14,9 @@ export interface Received {
 }
 
 export interface FakeIntakeOptions {
-  /** Acks at the end of the turn; true unless given. */
+  /** Whether it acks at the end of the turn; true by default. */
   readonly stores?: boolean;
-  /** Messages that may wait for their ack before `ready()` says to wait. */
+  /** Messages that may wait for their ack before `ready()` returns a promise. */
   readonly credit?: number;
 }
 
@@ -66,7 +66,7 @@ export class FakeIntake implements Intake {
     this.lines.push(`${level}: ${text}`);
   }
 
-  /** Acks what waits, and from here on at the end of the turn. */
+  /** Acks waiting messages now, and later ones at the end of their turn. */
   store(): void {
     this.#stores = true;
     this.#store();
@@ -88,12 +88,12 @@ export class FakeIntake implements Intake {
     return this.state === "connected";
   }
 
-  /** The reasons of all tries that failed, the last one last. */
+  /** The reasons of all failed tries, in order. */
   get reasons(): string[] {
     return this.states.flatMap((state) => state.state === "waiting" ? [state.reason] : []);
   }
 
-  /** Received without what a fanout would drop: a record at or below its source offset is a repeat. */
+  /** Received messages without repeats, which a fanout recognizes by their source offset. */
   get fresh(): Received[] {
     const sourceOffsets = new Map<string, number>();
     return this.received.filter(({ sourceOffset, offset }) => {

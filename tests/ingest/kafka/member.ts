@@ -1,4 +1,4 @@
-/** A group member as a process of its own, to be killed. Arguments: server, group, topic. */
+/** A group member in a separate process that can be killed. Arguments: server, group, topic. */
 
 import { KafkaSource } from "../../../ingest/kafka/source.ts";
 import { FakeIntake } from "./fake_intake.ts";

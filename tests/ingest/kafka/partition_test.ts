@@ -20,23 +20,23 @@ function latest(): Partitions {
   return partitions;
 }
 
-/** As if everything up to `offset` had been handed over and stored. */
+/** Marks everything up to `offset` as handed over and stored. */
 function store(partition: Partition, offset: number): void {
   partition.position = offset;
   partition.stored = offset;
 }
 
-Deno.test("Partitions.settle() begins at the end with latest and at the start with earliest", () => {
+Deno.test("Partitions.settle() starts at the end with latest, at the start with earliest", () => {
   assert.equal(latest().settle("t", 0, offsets({})).position, 100);
   const earliest = new Partitions("g", true);
   assert.equal(earliest.settle("t", 0, offsets({ low: 7 })).position, 7);
 });
 
-Deno.test("Partitions.settle() reads partitions that were added later whole", () => {
+Deno.test("Partitions.settle() reads partitions that were added later from the start", () => {
   assert.equal(latest().settle("t", 3, offsets({})).position, 0);
 });
 
-Deno.test("Partitions.settle() takes the group's offset and incarnation over", () => {
+Deno.test("Partitions.settle() takes over the group's offset and incarnation", () => {
   const committed = offsets({ committed: 40, metadata: "telecast:abc" });
   const partitions = latest();
   const settled = partitions.settle("t", 0, committed);
@@ -45,7 +45,7 @@ Deno.test("Partitions.settle() takes the group's offset and incarnation over", (
   assert.deepEqual(partitions.due(), []);
 });
 
-Deno.test("Partitions.settle() begins an incarnation where the commit names none", () => {
+Deno.test("Partitions.settle() starts an incarnation if the commit names none", () => {
   const partitions = latest();
   const settled = partitions.settle("t", 0, offsets({ committed: 40, metadata: "" }));
   const [due] = partitions.due();
@@ -53,7 +53,7 @@ Deno.test("Partitions.settle() begins an incarnation where the commit names none
   assert.equal(incarnationOf(due!.metadata), settled.incarnation);
 });
 
-Deno.test("Partitions.settle() does not read again what was handed over before", () => {
+Deno.test("Partitions.settle() does not reread records that were already handed over", () => {
   const partitions = latest();
   const first = partitions.settle("t", 0, offsets({}));
   first.committed = 100;
@@ -67,7 +67,7 @@ Deno.test("Partitions.settle() does not read again what was handed over before",
   assert.deepEqual(partitions.due().map(({ offset }) => offset), ["120"]);
 });
 
-Deno.test("Partitions.settle() goes on where another member has read further", () => {
+Deno.test("Partitions.settle() continues after what another member has read", () => {
   const partitions = latest();
   const held = partitions.settle("t", 0, offsets({}));
   held.committed = 100;
@@ -77,7 +77,7 @@ Deno.test("Partitions.settle() goes on where another member has read further", (
   assert.deepEqual(partitions.due(), []);
 });
 
-Deno.test("Partitions.settle() begins anew where the group's offsets are gone or were reset", () => {
+Deno.test("Partitions.settle() starts over if the group's offsets are gone or were reset", () => {
   const gone = offsets({ high: 500 });
   const reset = offsets({ committed: 10, metadata: null });
   for (const [now, start] of [[gone, 0], [reset, 10]] as const) {
@@ -92,7 +92,7 @@ Deno.test("Partitions.settle() begins anew where the group's offsets are gone or
   }
 });
 
-Deno.test("Partitions.keepOnly() forgets what another member has now", () => {
+Deno.test("Partitions.keepOnly() drops partitions that another member has now", () => {
   const partitions = latest();
   partitions.settle("t", 0, offsets({}));
   partitions.settle("t", 1, offsets({}));
@@ -100,7 +100,7 @@ Deno.test("Partitions.keepOnly() forgets what another member has now", () => {
   assert.deepEqual([...partitions].map(({ name }) => name), ["t/1"]);
 });
 
-Deno.test("Partition.expiredInGap() counts what the broker deleted and not what it compacted", () => {
+Deno.test("Partition.expiredInGap() counts deleted records, not compacted ones", () => {
   const partition = new Partitions("g", true).settle("t", 0, offsets({}));
   partition.noteGap(40);
   assert.equal(partition.expiredInGap(0), 0);
@@ -109,7 +109,7 @@ Deno.test("Partition.expiredInGap() counts what the broker deleted and not what 
   assert.equal(partition.expiredInGap(30), 0);
 });
 
-Deno.test("Partitions.detail() tells group, lag and the last commit", () => {
+Deno.test("Partitions.detail() reports group, lag and the last commit", () => {
   const partitions = latest();
   const held = partitions.settle("t", 1, offsets({}));
   held.high = 130;

@@ -1,4 +1,4 @@
-/** A Kafka source in the test's own thread, at the end of a fake intake. */
+/** Runs a Kafka source in the test's own thread, with a fake intake. */
 
 import type { Admin, Kafka, Producer } from "kafkajs";
 import { kafkaClient, type KafkaSourceConfig } from "../../../ingest/kafka/client.ts";
@@ -61,7 +61,7 @@ export class RunningSource implements AsyncDisposable {
     });
   }
 
-  // deno-lint-ignore no-explicit-any -- a detail is free in its shape
+  // deno-lint-ignore no-explicit-any -- a detail can have any shape
   get detail(): any {
     return this.source.detail();
   }
@@ -71,7 +71,7 @@ export class RunningSource implements AsyncDisposable {
   }
 }
 
-/** A client to produce, and to look at the broker, with every codec. */
+/** A client with all codecs, to produce records and inspect the broker. */
 export function clientOf(
   server: string,
   overrides: Partial<KafkaSourceConfig> = {},
@@ -79,7 +79,7 @@ export function clientOf(
   return kafkaClient(sourceConfig(server, overrides), () => {});
 }
 
-/** A producer whose retries, after an answer that was lost or late, leave no record twice. */
+/** A producer that writes no record twice when it retries after a lost or late answer. */
 export async function connectProducer(server: string): Promise<Producer> {
   const options = { idempotent: true, maxInFlightRequests: 1, retry: { retries: 100 } };
   const producer = (await clientOf(server)).producer(options);

@@ -4,7 +4,7 @@ import { Partitions } from "../../../ingest/kafka/partition.ts";
 import { Topics } from "../../../ingest/kafka/topics.ts";
 import { FakeIntake } from "./fake_intake.ts";
 
-/** Answers with the leaders of each topic's partitions, or with Kafka's name of an error. */
+/** Answers with the leaders of each topic's partitions, or with Kafka's name for an error. */
 function adminOf(topics: Record<string, number[] | string>): Admin {
   return {
     fetchTopicMetadata: ({ topics: [name] }: { topics: string[] }) => {
@@ -16,7 +16,7 @@ function adminOf(topics: Record<string, number[] | string>): Admin {
   } as unknown as Admin;
 }
 
-Deno.test("Topics.find() tells readable topics from others, and says once why", async () => {
+Deno.test("Topics.find() separates readable topics from others, and logs why once", async () => {
   const intake = new FakeIntake();
   const topics = new Topics(["a", "b", "c"], new Partitions("g", true), intake);
   const admin = adminOf({
@@ -37,15 +37,15 @@ Deno.test("Topics.find() tells readable topics from others, and says once why", 
   ]);
 });
 
-Deno.test("Topics.find() rejects where the broker cannot answer for now", async () => {
+Deno.test("Topics.find() rejects if the broker cannot answer", async () => {
   const topics = new Topics(["a"], new Partitions("g", true), new FakeIntake());
   await assert.rejects(topics.find(adminOf({ a: "LEADER_NOT_AVAILABLE" })));
 });
 
-Deno.test("Topics.find() says which partitions changed their leader", async () => {
+Deno.test("Topics.find() logs which partitions changed their leader", async () => {
   const intake = new FakeIntake();
   const topics = new Topics(["a"], new Partitions("g", true), intake);
   await topics.find(adminOf({ a: [1, 2, 3] }));
   await topics.find(adminOf({ a: [1, 3, 3] }));
-  assert.deepEqual(intake.lines, ["info: partitions are led by other brokers: a/1 2 to 3"]);
+  assert.deepEqual(intake.lines, ["info: partitions have new leaders: a/1 2 to 3"]);
 });

@@ -18,7 +18,7 @@ interface Read {
   readonly value: Buffer | null;
 }
 
-/** A batch that begins at an offset, of values that are compressed. */
+/** A compressed batch of values that starts at an offset. */
 async function batch(compression: number, firstOffset: number, values: readonly Buffer[]) {
   const records = values.map((value, offsetDelta) => Record({ offsetDelta, value }));
   const lastOffsetDelta = values.length - 1;
@@ -26,7 +26,7 @@ async function batch(compression: number, firstOffset: number, values: readonly 
   return buffer as Buffer;
 }
 
-/** What kafkajs reads of batches in one answer to a fetch. */
+/** What kafkajs reads from batches in one fetch response. */
 function read(...batches: readonly Buffer[]): Promise<Read[]> {
   const bytes = new Encoder().writeBytes(Buffer.concat([...batches]));
   return decodeMessages(new Decoder(bytes.buffer));
@@ -56,7 +56,7 @@ for (const [name, type] of Object.entries({ GZIP, ZSTD })) {
   });
 }
 
-Deno.test("what a fetch brings is unpacked up to 64 MiB: the rest is left to the next fetch", async () => {
+Deno.test("a fetch unpacks up to 64 MiB and leaves the rest to the next fetch", async () => {
   registerCodecs();
   const batches = await Promise.all(
     [0, 1, 2, 3].map((offset) => batch(ZSTD, offset, [Buffer.alloc(40 * MIB)])),
@@ -67,7 +67,7 @@ Deno.test("what a fetch brings is unpacked up to 64 MiB: the rest is left to the
   assert.deepEqual(shown(await read(...batches.slice(2))), [[2, 40 * MIB], [3, 40 * MIB]]);
 });
 
-Deno.test("a batch that is broken is no batch that is too large", async () => {
+Deno.test("a broken batch is not treated as a batch that is too large", async () => {
   registerCodecs();
   fetchBegins();
   const bytes = await batch(LZ4, 0, [Buffer.from("{}")]);

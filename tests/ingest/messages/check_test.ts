@@ -34,7 +34,7 @@ const HOSTILE: readonly [title: string, bytes: Uint8Array | string, refusal: str
   ["10,000 levels of objects", nested(9_990), "no_device_id"],
   ["10,000 levels of arrays", `${"[".repeat(10_000)}${"]".repeat(10_000)}`, "not_an_object"],
   ["10,000 open brackets", "[".repeat(10_000), "not_json"],
-  ["bytes that are no UTF-8", new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]), "not_utf8"],
+  ["bytes that are not UTF-8", new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]), "not_utf8"],
   ["an overlong slash", new Uint8Array([0x22, 0xc0, 0xaf, 0x22]), "not_utf8"],
   ["a surrogate in UTF-8", new Uint8Array([0x22, 0xed, 0xa0, 0x80, 0x22]), "not_utf8"],
   ["UTF-16", new Uint8Array([0xff, 0xfe, 0x7b, 0, 0x7d, 0]), "not_utf8"],
@@ -48,7 +48,7 @@ for (const [title, bytes, refusal] of HOSTILE) {
   });
 }
 
-Deno.test("MessageCheck counts bytes, and takes a message of just the size", () => {
+Deno.test("MessageCheck counts bytes and accepts a message of exactly the maximum size", () => {
   const frame = '{"device_id":"d","x":""}'.length;
   const exact = `{"device_id":"d","x":"${"x".repeat(MAX_BYTES - frame)}"}`;
   assert.ok(check(exact).message);
@@ -66,23 +66,23 @@ Deno.test("MessageCheck leaves the payload as the device sent it", () => {
   assert.equal(message?.uuid, "u-1");
 });
 
-Deno.test("MessageCheck takes raw line breaks out, and nothing else", () => {
+Deno.test("MessageCheck removes raw line breaks and nothing else", () => {
   const { message } = check('{\r\n  "device_id": "d",\n\n\t"x": "a\\nb\u2028"\r}\n');
   assert.equal(message?.payload, '{  "device_id": "d",\t"x": "a\\nb\u2028"}');
 });
 
-Deno.test("MessageCheck takes a byte order mark away", () => {
+Deno.test("MessageCheck removes a byte order mark", () => {
   assert.equal(check('\ufeff{"device_id":"d"}').message?.payload, '{"device_id":"d"}');
   const payload = '{"device_id":"d","x":"\ufeff\ufffd"}';
   assert.equal(check(`\ufeff${payload}`).message?.payload, payload);
 });
 
-Deno.test("MessageCheck takes a replacement character that the device sent itself", () => {
+Deno.test("MessageCheck accepts a replacement character that the device itself sent", () => {
   const payload = '{"device_id":"d","x":"\ufffd"}';
   assert.equal(check(payload).message?.payload, payload);
 });
 
-Deno.test("MessageCheck reads a Buffer as it reads other bytes", () => {
+Deno.test("MessageCheck reads a Buffer like other bytes", () => {
   const messages = new MessageCheck({ maxMessageBytes: 60_000, commandTopicPrefix: "c/" });
   const payload = '{"device_id":"d","x":"ñ🚒"}';
   const whole = Buffer.from(`junk${payload}junk`);
@@ -93,7 +93,7 @@ Deno.test("MessageCheck reads a Buffer as it reads other bytes", () => {
   assert.equal(messages.check(broken, { topic: "t" }).refusal, "not_utf8");
 });
 
-Deno.test("MessageCheck takes a uuid that is a string or a number, at the top alone", () => {
+Deno.test("MessageCheck accepts a uuid that is a string or a number, only at the top level", () => {
   const uuid = (json: string) => check(`{"device_id":"d",${json}}`).message?.uuid;
   assert.equal(uuid('"uuid":" u "'), "u");
   assert.equal(uuid('"uuid":1.50'), "1.50");
@@ -103,7 +103,7 @@ Deno.test("MessageCheck takes a uuid that is a string or a number, at the top al
   assert.equal(uuid('"data":{"uuid":"u"}'), undefined);
 });
 
-Deno.test("MessageCheck gives the fingerprint of the payload as it goes on, where it has a uuid", () => {
+Deno.test("MessageCheck returns the fingerprint of the forwarded payload if it has a uuid", () => {
   for (const x of ["x", "ñ🚒", "\ufffd", "a\\nb"]) {
     for (const [head, tail] of [["", ""], ["\ufeff", ""], ["\r\n", "\n"]]) {
       const { message } = check(`${head}{"device_id":"d","uuid":"u","x":"${x}"}${tail}`);
@@ -113,7 +113,7 @@ Deno.test("MessageCheck gives the fingerprint of the payload as it goes on, wher
   assert.equal(check('{"device_id":"d"}').message?.fingerprint, undefined);
 });
 
-Deno.test("MessageCheck survives a hundred thousand messages made at random", () => {
+Deno.test("MessageCheck survives a hundred thousand random messages", () => {
   const messages = new MessageCheck({ maxMessageBytes: 200, commandTopicPrefix: "c/" });
   const pieces = [
     '{"device_id":',

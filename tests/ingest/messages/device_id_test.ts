@@ -20,9 +20,9 @@ const CASES: readonly Case[] = [
     id: "t",
   },
   { title: "device_id before empresa", json: '{"empresa":"e","device_id":"d"}', id: "d" },
-  { title: "device_id where data has none", json: '{"device_id":"d","data":{"x":1}}', id: "d" },
-  { title: "device_id where data is text", json: '{"device_id":"d","data":"DEVICE_ID"}', id: "d" },
-  { title: "device_id where data is null", json: '{"device_id":"d","data":null}', id: "d" },
+  { title: "device_id if data has none", json: '{"device_id":"d","data":{"x":1}}', id: "d" },
+  { title: "device_id if data is text", json: '{"device_id":"d","data":"DEVICE_ID"}', id: "d" },
+  { title: "device_id if data is null", json: '{"device_id":"d","data":null}', id: "d" },
   { title: "empresa", json: '{"tipo_mensaje":"semaforos","empresa":"cota"}', id: "cota" },
   {
     title: "the topic of a message with tipo_mensaje",
@@ -31,20 +31,20 @@ const CASES: readonly Case[] = [
     id: "empresas/cota/boton1",
   },
   {
-    title: "no topic where there is no tipo_mensaje",
+    title: "no topic without tipo_mensaje",
     json: '{"x":1}',
     topic: "empresas/cota",
     id: undefined,
   },
   {
-    title: "no topic where tipo_mensaje is null",
+    title: "no topic if tipo_mensaje is null",
     json: '{"tipo_mensaje":null}',
     topic: "a",
     id: undefined,
   },
   { title: "the record's key", json: '{"x":1}', key: "k7", id: "k7" },
   { title: "the payload before the record's key", json: '{"device_id":"d"}', key: "k7", id: "d" },
-  { title: "an empty record key is none", json: '{"x":1}', key: " ", id: undefined },
+  { title: "nothing from an empty record key", json: '{"x":1}', key: " ", id: undefined },
   {
     title: "the command topic",
     json: '{"reboot":true}',
@@ -58,7 +58,7 @@ const CASES: readonly Case[] = [
     id: "B-1",
   },
   {
-    title: "the payload where the command topic names nobody",
+    title: "the payload if the command topic names no device",
     json: '{"device_id":"d"}',
     topic: "bombercat/commands/",
     id: "d",
@@ -81,16 +81,20 @@ const CASES: readonly Case[] = [
     path: ["gps", "imei"],
     id: "860000000000000001",
   },
-  { title: "an id without its outer spaces", json: '{"device_id":" \\t a b \\n"}', id: "a b" },
+  { title: "an id without outer whitespace", json: '{"device_id":" \\t a b \\n"}', id: "a b" },
   {
-    title: "an empty id falls through",
+    title: "the next place after an empty id",
     json: '{"data":{"DEVICE_ID":"  "},"device_id":"d"}',
     id: "d",
   },
-  { title: "null falls through", json: '{"data":{"DEVICE_ID":null},"device_id":"d"}', id: "d" },
-  { title: "true falls through", json: '{"device_id":true,"empresa":"e"}', id: "e" },
-  { title: "an object falls through", json: '{"device_id":{"a":1},"empresa":"e"}', id: "e" },
-  { title: "a list falls through", json: '{"device_id":["a"],"empresa":"e"}', id: "e" },
+  {
+    title: "the next place after null",
+    json: '{"data":{"DEVICE_ID":null},"device_id":"d"}',
+    id: "d",
+  },
+  { title: "the next place after true", json: '{"device_id":true,"empresa":"e"}', id: "e" },
+  { title: "the next place after an object", json: '{"device_id":{"a":1},"empresa":"e"}', id: "e" },
+  { title: "the next place after a list", json: '{"device_id":["a"],"empresa":"e"}', id: "e" },
   { title: "a number", json: '{"device_id":42}', id: "42" },
   { title: "zero", json: '{"device_id":0}', id: "0" },
   { title: "a negative zero as written", json: '{"device_id":-0}', id: "-0" },
@@ -111,20 +115,20 @@ const CASES: readonly Case[] = [
     id: "2.50",
   },
   {
-    title: "its own number and not that of a namesake",
+    title: "its own number, not that of a field with the same name",
     json: '{"x":{"device_id":9.0},"device_id":7.0}',
     id: "7.0",
   },
   { title: "emoji", json: '{"device_id":"🚒-1"}', id: "🚒-1" },
   { title: "an escape", json: '{"device_id":"\\u0041\\ud83d\\ude92"}', id: "A🚒" },
-  { title: "half a character, made whole", json: '{"device_id":"a\\ud83d"}', id: "a\ufffd" },
+  { title: "half a surrogate pair, replaced", json: '{"device_id":"a\\ud83d"}', id: "a\ufffd" },
   {
-    title: "no field of Object's own",
+    title: "no field inherited from Object",
     json: '{"x":1}',
     path: ["constructor", "name"],
     id: undefined,
   },
-  { title: "a field named __proto__", json: '{"__proto__":{"device_id":"p"}}', id: undefined },
+  { title: "no field named __proto__", json: '{"__proto__":{"device_id":"p"}}', id: undefined },
 ];
 
 const idOf = ({ json, topic = "t", key, path }: Omit<Case, "title" | "id">) => {
@@ -145,7 +149,7 @@ for (const example of CASES) {
   });
 }
 
-Deno.test("deviceIdOf() counts 128 characters as code points", () => {
+Deno.test("deviceIdOf() counts the 128 characters as code points", () => {
   for (const letter of ["a", "ñ", "🚒"]) {
     assert.equal(
       idOf({ json: `{"device_id":"${letter.repeat(128)}"}` }).message?.deviceId.length,
@@ -163,7 +167,7 @@ Deno.test("deviceIdOf() counts 128 characters as code points", () => {
   );
 });
 
-Deno.test("deviceIdOf() takes a number in a message that is nested too deep for a second walk", () => {
+Deno.test("deviceIdOf() takes a number from a message nested too deep for a reviver", () => {
   const json = `{"device_id":17,"x":${"[".repeat(25_000)}${"]".repeat(25_000)}}`;
   assert.equal(idOf({ json }).message?.deviceId, "17");
 });

@@ -4,7 +4,7 @@ import { freePort } from "../../kit/ports.ts";
 import { TempDir } from "../../kit/temp_dir.ts";
 import { CONNACK_5, drop, probe, publisher, scripted, startBroker } from "./kit.ts";
 
-Deno.test("MqttSource takes 3.1.1 where the broker refuses MQTT 5", async () => {
+Deno.test("MqttSource uses 3.1.1 if the broker refuses MQTT 5", async () => {
   await using broker = await startBroker();
   await using source = probe(broker.url);
   await source.connected();
@@ -24,7 +24,7 @@ Deno.test("MqttSource does not try MQTT 5 again after it was refused", async () 
   assert.equal(refusals, 1);
 });
 
-Deno.test("MqttSource names the topics that the broker refuses, and takes the others", async () => {
+Deno.test("MqttSource names the topics that the broker refuses and reads the others", async () => {
   await using broker = await startBroker();
   broker.aedes.authorizeSubscribe = (_client, subscription, done) =>
     done(null, subscription.topic === "secret/#" ? null : subscription);
@@ -37,7 +37,7 @@ Deno.test("MqttSource names the topics that the broker refuses, and takes the ot
   await source.received(1);
 });
 
-Deno.test("MqttSource connects once the broker's side of a wrong password is corrected", async () => {
+Deno.test("MqttSource connects once a wrong password is corrected on the broker", async () => {
   await using broker = await startBroker();
   let right = "another";
   broker.aedes.authenticate = (_client, _user, password, done) => {
@@ -53,7 +53,7 @@ Deno.test("MqttSource connects once the broker's side of a wrong password is cor
   assert.ok(!JSON.stringify([source.log, source.states]).includes("a-secret"));
 });
 
-Deno.test("MqttSource connects once the broker is there, and again when it comes back", async () => {
+Deno.test("MqttSource connects once the broker is up, and again after a restart", async () => {
   const port = freePort();
   await using source = probe(`mqtt://127.0.0.1:${port}`);
   await source.waitingFor(/nothing listens there/);
@@ -72,10 +72,10 @@ Deno.test("MqttSource connects once the broker is there, and again when it comes
   await devices.publish("t", "a");
   await source.received(1);
   const warnings = source.log.filter((line) => /^warning .*nothing listens/.test(line));
-  assert.ok(warnings.length <= 2, "a reason that lasts is not told again and again");
+  assert.ok(warnings.length <= 2, "a persistent reason is logged once");
 });
 
-Deno.test("MqttSource gives up on a server that accepts and never answers, and tries again", async () => {
+Deno.test("MqttSource gives up on a server that never answers, and tries again", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const held: Deno.Conn[] = [];
   const accepting = (async () => {
@@ -90,7 +90,7 @@ Deno.test("MqttSource gives up on a server that accepts and never answers, and t
   for (const connection of held) connection.close();
 });
 
-Deno.test("MqttSource says what may be wrong where a server closes without a word", async () => {
+Deno.test("MqttSource reports that a server closes without answering", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepting = (async () => {
     for await (const connection of listener) connection.close();
@@ -103,7 +103,7 @@ Deno.test("MqttSource says what may be wrong where a server closes without a wor
   await accepting;
 });
 
-Deno.test("MqttSource says what is wrong with the CA file, and not what it holds", async () => {
+Deno.test("MqttSource says what is wrong with the CA file, but not what it contains", async () => {
   await using dir = await TempDir.create();
   const garbage = await dir.write(
     "ca.crt",
@@ -112,9 +112,9 @@ Deno.test("MqttSource says what is wrong with the CA file, and not what it holds
   const empty = await dir.write("empty.crt", "secret text");
   for (
     const [caPath, reason] of [
-      [dir.join("none.crt"), /the file of MQTT_CA_PATH cannot be read \(NotFound\)/],
-      [garbage, /holds a certificate that is damaged/],
-      [empty, /holds no PEM certificate/],
+      [dir.join("none.crt"), /the file at MQTT_CA_PATH cannot be read \(NotFound\)/],
+      [garbage, /contains a damaged certificate/],
+      [empty, /contains no PEM certificate/],
     ] as const
   ) {
     await using source = probe("mqtts://127.0.0.1:1", { caPath });
@@ -122,7 +122,7 @@ Deno.test("MqttSource says what is wrong with the CA file, and not what it holds
   }
 });
 
-Deno.test("MqttSource holds the connection alive while it holds the broker back", async () => {
+Deno.test("MqttSource keeps the connection alive while it holds back the broker", async () => {
   await using broker = await startBroker();
   await using source = probe(broker.url, {
     keepaliveSeconds: 1,
@@ -142,7 +142,7 @@ Deno.test("MqttSource holds the connection alive while it holds the broker back"
   assert.equal(source.dropped, 0);
 });
 
-Deno.test("MqttSource.publish() waits for a connection, and says so where none comes", async () => {
+Deno.test("MqttSource.publish() waits for a connection, and rejects without one", async () => {
   const port = freePort();
   await using source = probe(`mqtt://127.0.0.1:${port}`);
   await source.waitingFor(/nothing listens/);
@@ -157,7 +157,7 @@ Deno.test("MqttSource.publish() waits for a connection, and says so where none c
   await assert.rejects(source.publish("t", "c", 1, 50), /not connected|stopped/);
 });
 
-Deno.test("MqttSource.stop() ends a try to connect at once", async () => {
+Deno.test("MqttSource.stop() aborts a pending connect at once", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const source = probe(`mqtt://127.0.0.1:${listener.addr.port}`);
   const connection = await listener.accept();
@@ -167,7 +167,7 @@ Deno.test("MqttSource.stop() ends a try to connect at once", async () => {
   connection.close();
 });
 
-Deno.test("MqttSource says that another client with its id connected", async () => {
+Deno.test("MqttSource reports that another client connected with its id", async () => {
   await using broker = scripted((packet) =>
     packet[0] === 0x10 ? [...CONNACK_5, 0xe0, 1, 142] : undefined
   );
@@ -186,19 +186,19 @@ Deno.test("MqttSource names a topic that an MQTT 5 broker refuses", async () => 
   assert.match(JSON.stringify(source.state), /MQTT 5; .*to open; the broker refused secret/);
 });
 
-Deno.test("MqttSource tries again where the broker sends nonsense", async () => {
+Deno.test("MqttSource tries again if the broker sends garbage", async () => {
   await using broker = scripted(() => [0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
   await using source = probe(broker.url);
   await eventually("three tries", () => source.reasons.length >= 3);
   assert.match(source.reasons[0]!, /^127\.0\.0\.1:\d+/);
 });
 
-Deno.test("MqttSource tries again where the broker does not answer a SUBSCRIBE", async () => {
+Deno.test("MqttSource tries again if the broker does not answer a SUBSCRIBE", async () => {
   await using broker = scripted((packet) => {
     if (packet[0] === 0x10) return CONNACK_5;
     if (packet[0] === 0xc0) return [0xd0, 0];
     return undefined;
   });
   await using source = probe(broker.url, { answerTimeoutMs: 200 });
-  await source.waitingFor(/did not take the subscriptions: no answer to SUBSCRIBE/);
+  await source.waitingFor(/did not accept the subscriptions: no answer to SUBSCRIBE/);
 });

@@ -1,4 +1,4 @@
-/** The MQTT source as the program runs it: in its worker, under its supervisor. */
+/** The MQTT source as the program runs it: in a worker, under a supervisor. */
 
 import type { Entry } from "../../../broker/messages/message.ts";
 import type { MqttSourceConfig } from "../../../ingest/mqtt/source.ts";
@@ -10,9 +10,9 @@ import { eventually } from "../../kit/eventually.ts";
 export class Ingest implements AsyncDisposable {
   readonly entries: Entry[] = [];
   readonly log: string[] = [];
-  /** What the caller would have stored. */
+  /** The topics that the caller would have stored. */
   topics: readonly string[] = [];
-  /** While set, nothing is stored, and so nothing is acked. */
+  /** While set, nothing is stored, so nothing is acked. */
   hold = false;
   readonly supervisor: Supervisor;
   readonly #held: (() => void)[] = [];

@@ -4,7 +4,7 @@ import type { Inbound } from "../../../ingest/mqtt/connection.ts";
 import type { Ack } from "../../../ingest/runtime/source.ts";
 import { eventually } from "../../kit/eventually.ts";
 
-/** An intake whose credit is given by hand. */
+/** An intake whose credit the test gives. */
 class Credits {
   readonly received: string[] = [];
   readonly acks: (() => void)[] = [];
@@ -64,7 +64,7 @@ Deno.test("IngressBuffer passes messages on at once while there is credit", () =
   assert.equal(ingressBuffer.holding, false);
 });
 
-Deno.test("IngressBuffer holds the parser without credit, and goes on in order with it", async () => {
+Deno.test("IngressBuffer holds the parser without credit and continues in order", async () => {
   const { credits, ingressBuffer, done, take } = setup({ holdMs: 60_000 });
   take("a");
   assert.ok(ingressBuffer.holding);
@@ -75,7 +75,7 @@ Deno.test("IngressBuffer holds the parser without credit, and goes on in order w
   assert.equal(ingressBuffer.holding, false);
 });
 
-Deno.test("IngressBuffer lets the parser go after a while, keeps a backlog, then drops QoS 0 alone", async () => {
+Deno.test("IngressBuffer releases the parser, keeps a backlog, then drops only QoS 0", async () => {
   const { credits, ingressBuffer, done, take } = setup({ maxBacklog: 3 });
   take("a");
   await eventually("released", () => done.length === 1);
@@ -93,7 +93,7 @@ Deno.test("IngressBuffer lets the parser go after a while, keeps a backlog, then
   assert.equal(credits.received.at(-1), "f");
 });
 
-Deno.test("IngressBuffer bounds the backlog by bytes too", async () => {
+Deno.test("IngressBuffer also limits the bytes of the backlog", async () => {
   const { credits, done, take } = setup({ maxBacklogBytes: 100 });
   take("x".repeat(60));
   await eventually("released", () => done.length === 1);
@@ -102,7 +102,7 @@ Deno.test("IngressBuffer bounds the backlog by bytes too", async () => {
   assert.equal(credits.dropped, 1);
 });
 
-Deno.test("IngressBuffer never lets go of QoS 1: it holds a broker that knows no limit", async () => {
+Deno.test("IngressBuffer never drops QoS 1: it holds a broker that has no limit", async () => {
   const { credits, ingressBuffer, done, take } = setup({ maxBacklog: 1, maxBacklogBytes: 10 });
   take("a", 1);
   await eventually("released", () => done.length === 1);
@@ -120,7 +120,7 @@ Deno.test("IngressBuffer never lets go of QoS 1: it holds a broker that knows no
   assert.deepEqual(credits.received, ["a", "x".repeat(20), "b"]);
 });
 
-Deno.test("IngressBuffer goes on holding while there is progress, however slow", async () => {
+Deno.test("IngressBuffer keeps holding while there is progress, however slow", async () => {
   const { credits, ingressBuffer, done, take } = setup({ holdMs: 300 });
   take("m0");
   for (let i = 0; i < 8; i++) {
@@ -133,7 +133,7 @@ Deno.test("IngressBuffer goes on holding while there is progress, however slow",
   assert.equal(credits.received.length, 8);
 });
 
-Deno.test("IngressBuffer forgets what the broker will send again, and keeps QoS 0", async () => {
+Deno.test("IngressBuffer removes messages that the broker resends, and keeps QoS 0", async () => {
   const { credits, ingressBuffer, abandoned, done, take } = setup();
   take("a", 1);
   await eventually("released", () => done.length === 1);
@@ -146,7 +146,7 @@ Deno.test("IngressBuffer forgets what the broker will send again, and keeps QoS 
   assert.deepEqual(credits.received, ["b"]);
 });
 
-Deno.test("IngressBuffer.settled() waits for the acks of what was passed on", async () => {
+Deno.test("IngressBuffer.settled() waits for the acks of passed-on messages", async () => {
   const { credits, ingressBuffer, acked, take } = setup();
   await ingressBuffer.settled(0);
   credits.give(2);
@@ -162,7 +162,7 @@ Deno.test("IngressBuffer.settled() waits for the acks of what was passed on", as
   assert.deepEqual(acked, ["a", "b"]);
 });
 
-Deno.test("IngressBuffer.stop() takes nothing any more, lets parsers go and counts QoS 0 that waited", async () => {
+Deno.test("IngressBuffer.stop() ends intake, frees parsers and counts waiting QoS 0", async () => {
   const { credits, ingressBuffer, done, take } = setup({ holdMs: 60_000 });
   take("a");
   take("b", 1);

@@ -1,4 +1,4 @@
-/** What the tests of the MQTT source share: an embedded broker, a publisher, a source. */
+/** Shared by the tests of the MQTT source: an embedded broker, a publisher, a source. */
 
 import { EmbeddedBroker } from "../../../ingest/demo/broker.ts";
 import { MqttSource, type MqttSourceConfig } from "../../../ingest/mqtt/source.ts";
@@ -45,12 +45,12 @@ export function clientOf(broker: EmbeddedBroker, clientId = CLIENT_ID): AedesCli
   return clients[clientId]!;
 }
 
-/** Breaks a client's connection, without a goodbye. */
+/** Breaks a client's connection without a DISCONNECT. */
 export function drop(broker: EmbeddedBroker, clientId = CLIENT_ID): void {
   clientOf(broker, clientId).conn.destroy();
 }
 
-/** Does something, and waits until the broker got so many acks of the source. */
+/** Runs `act` and waits until the broker has received `count` acks from the source. */
 export async function untilAcked(
   broker: EmbeddedBroker,
   act: () => unknown,
@@ -67,7 +67,7 @@ export async function untilAcked(
 /** CONNACK of MQTT 5: accepted, no session, no properties. */
 export const CONNACK_5 = [0x20, 3, 0, 0, 0];
 
-/** A broker that answers each packet with bytes of its own; `answer` gets the packet's bytes. */
+/** A broker that answers each packet with the bytes that `answer` returns for it. */
 export function scripted(answer: (packet: Uint8Array) => number[] | undefined) {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const serve = async (connection: Deno.Conn) => {
@@ -101,7 +101,7 @@ export function scripted(answer: (packet: Uint8Array) => number[] | undefined) {
   };
 }
 
-/** Of the first packet, header included; 0 while it is not there as a whole. */
+/** Size of the first packet with its header; 0 while the packet is incomplete. */
 function packetSize(bytes: Uint8Array): number {
   let length = 0;
   for (let i = 1; i < Math.min(bytes.length, 5); i++) {

@@ -1,4 +1,4 @@
-/** What is published over an MQTT source's connection, and what that may cost. */
+/** Publishing over the connection of an MQTT source, and its cost. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -7,7 +7,7 @@ import { freePort } from "../../kit/ports.ts";
 import { CONNACK_5, probe, scripted, startBroker } from "./kit.ts";
 
 const PUBLISHES = 10_000;
-/** A promise's reaction and its closures take several times as much. */
+/** A leaked promise reaction with its closures would take several times as much. */
 const MAX_BYTES_EACH = 100;
 
 /** `count` calls, 20 at a time. */
@@ -44,7 +44,7 @@ Deno.test(`MqttSource: ${PUBLISHES} publishes without a connection leave nothing
   assert.ok(each < MAX_BYTES_EACH, `${each} bytes a publish`);
 });
 
-Deno.test("MqttSource sends a broker that acknowledges nothing one window of messages, and then ends the connection", async () => {
+Deno.test("MqttSource sends one window without acks, then closes the connection", async () => {
   const published: number[] = [];
   await using broker = scripted((packet) => {
     // Receive maximum 5.
@@ -64,11 +64,11 @@ Deno.test("MqttSource sends a broker that acknowledges nothing one window of mes
     assert.match(String((answer as PromiseRejectedResult).reason), /sent no ack within 100 ms/);
   }
   assert.deepEqual(published, [5]);
-  await source.waitingFor(/does not acknowledge what is published/);
+  await source.waitingFor(/does not acknowledge published messages/);
   await source.connected();
 });
 
-Deno.test("MqttSource keeps a connection on which one message of several is not acknowledged", async () => {
+Deno.test("MqttSource keeps a connection on which a single message is not acked", async () => {
   await using broker = scripted((packet) => {
     if (packet[0] === 0x10) return CONNACK_5;
     if (packet[0]! >> 4 !== 3) return undefined;
@@ -83,7 +83,7 @@ Deno.test("MqttSource keeps a connection on which one message of several is not 
   assert.deepEqual(source.reasons, []);
 });
 
-Deno.test("MqttSource keeps at most its bytes of messages that wait for an ack", async () => {
+Deno.test("MqttSource limits the bytes of messages that wait for an ack", async () => {
   let published = 0;
   await using broker = scripted((packet) => {
     if (packet[0] === 0x10) return CONNACK_5;
@@ -99,7 +99,7 @@ Deno.test("MqttSource keeps at most its bytes of messages that wait for an ack",
   assert.equal(published, 2);
 });
 
-Deno.test("MqttSource does not send what the broker said that it does not take", async () => {
+Deno.test("MqttSource does not send messages that exceed the broker's limits", async () => {
   const published: number[] = [];
   await using broker = scripted((packet) => {
     // Maximum packet size 1,000, maximum QoS 1.
@@ -111,7 +111,7 @@ Deno.test("MqttSource does not send what the broker said that it does not take",
   await using source = probe(broker.url, { topics: [] });
   await source.connected();
   await assert.rejects(source.publish("tt", "x".repeat(1_000)), /refused .* it is too large/);
-  await assert.rejects(source.publish("tt", "x", 2), /refused .* does not take this QoS/);
+  await assert.rejects(source.publish("tt", "x", 2), /refused .* does not support this QoS/);
   assert.deepEqual(published, []);
   assert.deepEqual(source.reasons, []);
 });

@@ -6,7 +6,7 @@ import { eventually } from "../../kit/eventually.ts";
 
 const MESSAGE = { topic: "receive", payload: "A", qos: 1 as const };
 
-/** A publisher over an obedient worker, and the supervisors that it made. */
+/** A publisher that uses the obedient worker, and the supervisors that it made. */
 function publisher(idleMs?: number) {
   const made: Supervisor[] = [];
   const make = () => {
@@ -24,7 +24,7 @@ function publisher(idleMs?: number) {
   return { publisher: new Publisher(make, idleMs), made };
 }
 
-Deno.test("Publisher opens its connection for the first message, and closes it when it is idle", async () => {
+Deno.test("Publisher connects for the first message and disconnects when idle", async () => {
   const { publisher: publishing, made } = publisher(20);
   assert.equal(made.length, 0);
   await Promise.all([1, 2, 3].map(() => publishing.publish(MESSAGE, 5_000)));
@@ -44,7 +44,7 @@ Deno.test("Publisher is not idle while a message waits for its ack", async () =>
   await publishing.stop();
 });
 
-Deno.test("Publisher publishes what comes while its connection is being closed", async () => {
+Deno.test("Publisher publishes messages that arrive while its connection is closing", async () => {
   const { publisher: publishing, made } = publisher();
   await publishing.publish(MESSAGE, 5_000);
   const closing = made[0]!.stop();
@@ -54,7 +54,7 @@ Deno.test("Publisher publishes what comes while its connection is being closed",
   await publishing.stop();
 });
 
-Deno.test("Publisher.stop() is for good, and also where nothing was published", async () => {
+Deno.test("Publisher.stop() is final, even if nothing was published", async () => {
   const { publisher: publishing, made } = publisher();
   await publishing.stop();
   await assert.rejects(publishing.publish(MESSAGE, 5_000), /the program is stopped/);

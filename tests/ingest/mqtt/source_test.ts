@@ -17,7 +17,7 @@ Deno.test("MqttSource subscribes to all its topics, with + and #", async () => {
 });
 
 for (const qos of [1, 2] as const) {
-  Deno.test(`MqttSource does not ack QoS ${qos} before it is told to`, async () => {
+  Deno.test(`MqttSource does not ack QoS ${qos} until it is told to`, async () => {
     await using broker = await startBroker();
     {
       await using source = probe(broker.url, { qos });
@@ -43,7 +43,7 @@ for (const qos of [1, 2] as const) {
     assert.deepEqual(source.payloads, ["end"]);
   });
 
-  Deno.test(`MqttSource goes on reading while 3,000 messages of QoS ${qos} wait for their acks`, async () => {
+  Deno.test(`MqttSource keeps reading while 3,000 QoS ${qos} messages wait for acks`, async () => {
     await using broker = await startBroker();
     await using source = probe(broker.url, { qos });
     source.autoAck = false;
@@ -64,7 +64,7 @@ for (const qos of [1, 2] as const) {
   });
 }
 
-// The next two fail where a new version of the library changes what connection.ts relies on.
+// The next two fail if a new version of the library changes internals that connection.ts uses.
 Deno.test("MqttSource sends each PUBACK once, and in order", async () => {
   await using broker = await startBroker();
   await using source = probe(broker.url, { topics: ["t"] });
@@ -77,7 +77,7 @@ Deno.test("MqttSource sends each PUBACK once, and in order", async () => {
   await using devices = await publisher(broker.url);
   for (let i = 0; i < 5; i++) await devices.publish("t", String(i));
   await source.received(5);
-  await source.publish("out", "a round trip: what was sent before is there", 1);
+  await source.publish("out", "a round trip: packets sent before have arrived", 1);
   assert.deepEqual(acked, []);
   source.ackAll();
   await eventually("the acks", () => acked.length >= 5);
@@ -86,7 +86,7 @@ Deno.test("MqttSource sends each PUBACK once, and in order", async () => {
   assert.deepEqual(acked, [0, 1, 2, 3, 4].map((i) => (first! + i - 1) % 65_535 + 1));
 });
 
-Deno.test("MqttSource hands a QoS 2 message on once, however often the connection breaks", async () => {
+Deno.test("MqttSource passes a QoS 2 message on once across broken connections", async () => {
   await using broker = await startBroker();
   await using source = probe(broker.url, { qos: 2 });
   source.autoAck = false;
@@ -111,7 +111,7 @@ Deno.test("MqttSource hands a QoS 2 message on once, however often the connectio
   assert.deepEqual(source.payloads, ["once", "next", "end"]);
 });
 
-Deno.test("MqttSource takes a QoS 1 message again after a broken connection", async () => {
+Deno.test("MqttSource accepts a QoS 1 message again after a broken connection", async () => {
   await using broker = await startBroker();
   await using source = probe(broker.url);
   source.autoAck = false;
@@ -143,8 +143,8 @@ Deno.test("MqttSource leaves no old subscription in a kept session", async () =>
   }
   await using source = probe(broker.url, { topics: ["both", "new"] }, known);
   await source.connected();
-  assert.deepEqual(source.subscribed[0], ["old/#", "both", "new"], "told before it subscribes");
-  assert.deepEqual(source.subscribed.at(-1), ["both", "new"], "told after it has unsubscribed");
+  assert.deepEqual(source.subscribed[0], ["old/#", "both", "new"], "reported before it subscribes");
+  assert.deepEqual(source.subscribed.at(-1), ["both", "new"], "reported after it has unsubscribed");
   await using devices = await publisher(broker.url);
   for (const topic of ["old/a", "both", "new"]) await devices.publish(topic, topic);
   await source.received(2);
@@ -166,7 +166,7 @@ Deno.test("MqttSource gets retained messages once, not after each reconnect", as
   assert.deepEqual(source.payloads, ["retained", "end"]);
 });
 
-Deno.test("MqttSource drops and counts QoS 0 alone while nothing can be stored", async () => {
+Deno.test("MqttSource drops and counts only QoS 0 while nothing can be stored", async () => {
   await using broker = await startBroker();
   await using source = probe(broker.url, { ingressBuffer: { holdMs: 50, maxBacklog: 10 } });
   await source.connected();
@@ -196,7 +196,7 @@ Deno.test("MqttSource.publish() resolves after the broker's ack", async () => {
   assert.deepEqual(listener.payloads, ["qos0", "qos1", "qos2"]);
 });
 
-Deno.test("MqttSource.publish() fails where the connection is lost before the ack", async () => {
+Deno.test("MqttSource.publish() fails if the connection is lost before the ack", async () => {
   await using broker = await startBroker();
   await using source = probe(broker.url);
   await source.connected();
@@ -206,7 +206,7 @@ Deno.test("MqttSource.publish() fails where the connection is lost before the ac
   await assert.rejects(source.publish("t", "a", 1, 5_000), /lost before the ack/);
 });
 
-Deno.test("MqttSource.stop() waits for acks that are about to come", async () => {
+Deno.test("MqttSource.stop() waits for acks that arrive soon", async () => {
   await using broker = await startBroker();
   const source = probe(broker.url);
   source.autoAck = false;

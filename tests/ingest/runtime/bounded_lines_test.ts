@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { BoundedLines } from "../../../ingest/runtime/bounded_lines.ts";
 import { VirtualTime } from "../../server/virtual_time.ts";
 
-Deno.test("BoundedLines lets some lines through, and tells later how many were held back", async () => {
+Deno.test("BoundedLines lets some lines through and reports how many were left out", async () => {
   using time = new VirtualTime();
   const lines: string[] = [];
   const log = new BoundedLines((text) => lines.push(text), { intervalMs: 50, maxLines: 2 });
@@ -17,7 +17,7 @@ Deno.test("BoundedLines lets some lines through, and tells later how many were h
   assert.deepEqual(lines, ["again"]);
 });
 
-Deno.test("BoundedLines holds few keys, however many there are", async () => {
+Deno.test("BoundedLines keeps a limited number of keys", async () => {
   using time = new VirtualTime();
   const lines: string[] = [];
   const log = new BoundedLines((text) => lines.push(text), { intervalMs: 50, maxLines: 0 });

@@ -1,4 +1,4 @@
-/** What becomes of messages and their work, above all while nobody does the work. */
+/** Messages and their jobs, especially while nothing runs the jobs. */
 
 import assert from "node:assert/strict";
 import { Companies } from "../../../broker/cluster/companies.ts";
@@ -22,7 +22,7 @@ function alarm(company: string, n: number, time = 0): Entry {
   return { ...message, job: { ...job, body: job.body.replace(/"time":\d+/, `"time":${time}`) } };
 }
 
-/** The store with all that it needs, and a backend that is away until it is told otherwise. */
+/** The store with everything it needs, and a backend that is away until a test changes that. */
 async function world(queue: Partial<DeliveryQueueOptions> = {}) {
   const clock = new FakeClock();
   const kv = new MemoryKv();
@@ -59,11 +59,11 @@ async function world(queue: Partial<DeliveryQueueOptions> = {}) {
   };
 }
 
-Deno.test("an hour without a backend: what waits is bounded, its age shows, streams go on, all is done after", async () => {
+Deno.test("an hour without a backend: streams continue, bounded jobs run later", async () => {
   await using rig = await world({ maxWaiting: 2_000 });
   const { clock, store, deliveries, backend } = rig;
   clock.now = 1_700_000_000_000;
-  // An alarm of each of four companies a second.
+  // One alarm per second from each of four companies.
   for (let n = 0; n < 3_600; n++) {
     for (const company of ["cota", "funza", "madrid", "tocancipa"]) {
       await store.publish([alarm(company, n, clock.now)], false);
@@ -89,7 +89,7 @@ Deno.test("an hour without a backend: what waits is bounded, its age shows, stre
   assert.equal(deliveries.totals.refused, 12_400, "there is room again");
 });
 
-Deno.test("work for a service that is away for more than a day is dead, and can be tried again", async () => {
+Deno.test("a job becomes a dead letter after a day without its service; retry works", async () => {
   await using rig = await world();
   const { clock, store, deliveries, backend } = rig;
   clock.now = 1_700_000_000_000;
@@ -101,13 +101,13 @@ Deno.test("work for a service that is away for more than a day is dead, and can 
   assert.deepEqual([dead?.reason, dead?.attempts], ["away", 0]);
   assert.ok(await deliveries.retry(dead!.id));
   await clock.pass(60_000);
-  assert.deepEqual(await deliveries.list("dead"), [], "its day begins anew");
+  assert.deepEqual(await deliveries.list("dead"), [], "its day starts over");
   backend.away = false;
   await clock.pass(6_000);
   assert.deepEqual(backend.done, ["cota 1"]);
 });
 
-Deno.test("work that fails is tried 20 times, with pauses that double from 1 s to 5 min, then it is dead", async () => {
+Deno.test("a failing job is a dead letter after 20 tries, 1 s to 5 min apart", async () => {
   const tries: number[] = [];
   await using rig = await world({
     handler: () => {
@@ -129,7 +129,7 @@ Deno.test("work that fails is tried 20 times, with pauses that double from 1 s t
   assert.equal(deliveries.totals.retried, 19);
 });
 
-Deno.test("a time that the other side names is kept to", async () => {
+Deno.test("a retry time that the other side names is respected", async () => {
   const tries: number[] = [];
   await using rig = await world({
     handler: () => {
@@ -143,7 +143,7 @@ Deno.test("a time that the other side names is kept to", async () => {
   assert.deepEqual(tries.map((at) => at - tries[0]!), [0, 42_000]);
 });
 
-Deno.test("partitions that wait for their next try do not keep others from being worked on", async () => {
+Deno.test("partitions that wait for their next try do not block others", async () => {
   await using rig = await world();
   const { clock, store, backend, companies } = rig;
   clock.now = 1_700_000_000_000;
@@ -156,7 +156,7 @@ Deno.test("partitions that wait for their next try do not keep others from being
   assert.equal(backend.partitions.size, 100, "all were tried before the first was tried again");
 });
 
-Deno.test("more dead than are kept are let go, and counted", async () => {
+Deno.test("dead letters beyond the limit are dropped and counted", async () => {
   await using rig = await world({
     maxDead: 3,
     handler: () => Promise.reject(new DeliveryError("400", { permanent: true })),
@@ -169,7 +169,7 @@ Deno.test("more dead than are kept are let go, and counted", async () => {
   assert.equal((await deliveries.list("waiting")).length, 0);
 });
 
-Deno.test("a person's message waits while too much work does; nothing acks it", async () => {
+Deno.test("a message from a person waits, unacked, while too many jobs wait", async () => {
   await using rig = await world({ maxWaiting: 1 });
   const { clock, store, deliveries, backend } = rig;
   await store.publish([alarm("cota", 1)], false);

@@ -33,7 +33,7 @@ function intakeWith(limits: Partial<IntakeLimits> = {}) {
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
-Deno.test("BatchingIntake posts what one turn brought as one batch, without a timer", async () => {
+Deno.test("BatchingIntake posts the messages of a turn as one batch, without a timer", async () => {
   const { posted, receive } = intakeWith();
   const start = performance.now();
   receive("a");
@@ -53,7 +53,7 @@ Deno.test("BatchingIntake posts a full batch at once", () => {
   assert.deepEqual(posted.map(({ messages }) => messages.deviceIds.join("")), ["abc", "def"]);
 });
 
-Deno.test("BatchingIntake fills up fingerprints and jobs, and keeps runs of source offsets to the length of the batch", async () => {
+Deno.test("BatchingIntake pads fingerprints and jobs and posts source offset runs", async () => {
   const { posted, intake } = intakeWith();
   const sourceOffset = { key: ["kafka", "g", "t", "0"], offset: 7 };
   const bytes = (json: string) => new TextEncoder().encode(json);
@@ -71,10 +71,10 @@ Deno.test("BatchingIntake fills up fingerprints and jobs, and keeps runs of sour
   assert.equal(jobs, undefined);
 });
 
-Deno.test("BatchingIntake acks in the order of arrival, refused messages among them", () => {
+Deno.test("BatchingIntake acks in the order of arrival, including refused messages", () => {
   const { intake, posted, acks, refused, receive } = intakeWith({ maxBatchMessages: 2 });
   receive("bad0", "nonsense");
-  assert.deepEqual(acks, ["bad0"], "nothing is before it, so nothing has to be waited for");
+  assert.deepEqual(acks, ["bad0"], "nothing comes before it, so it does not wait");
   receive("a");
   receive("bad1", "[]");
   receive("b");
@@ -91,7 +91,7 @@ Deno.test("BatchingIntake acks in the order of arrival, refused messages among t
   assert.deepEqual(intake.counters, { received: 7, malformed: 3, dropped: 0, reconnects: 0 });
 });
 
-Deno.test("BatchingIntake calls an ack that messages have in common with the place of the last", () => {
+Deno.test("BatchingIntake calls a shared ack with the position of the last message", () => {
   const { intake, posted } = intakeWith({ maxBatchMessages: 3 });
   const calls: string[] = [];
   const [one, two] = ["one", "two"].map((name) => (position: number) =>
@@ -111,10 +111,10 @@ Deno.test("BatchingIntake calls an ack that messages have in common with the pla
   intake.stored(2);
   assert.deepEqual(calls, ["one 2", "two 2", "one 3"]);
   receive(two, 4, "refused");
-  assert.deepEqual(calls.at(-1), "two 4", "nothing is before it");
+  assert.deepEqual(calls.at(-1), "two 4", "nothing comes before it");
 });
 
-Deno.test("BatchingIntake acks all batches up to the one that is stored", () => {
+Deno.test("BatchingIntake acks all batches up to the stored one", () => {
   const { intake, acks, receive } = intakeWith({ maxBatchMessages: 1 });
   for (const name of "abc") receive(name);
   intake.stored(2);
@@ -134,7 +134,7 @@ Deno.test("BatchingIntake posts no more batches than it has credits", async () =
   intake.stored(1);
   assert.equal(posted.length, 3, "a batch that is full takes the credit that came back");
   await turn();
-  assert.equal(credit, false, "d still waits for a credit of its own");
+  assert.equal(credit, false, "d still waits for its own credit");
   intake.stored(3);
   await turn();
   assert.equal(credit, true);
@@ -155,7 +155,7 @@ Deno.test("BatchingIntake has no credit while too many bytes wait", async () => 
   assert.equal(intake.ready(), undefined);
 });
 
-Deno.test("BatchingIntake collects while several batches are on their way", async () => {
+Deno.test("BatchingIntake collects messages while several batches are posted", async () => {
   const { intake, posted, receive } = intakeWith({ eagerBatches: 2, maxBatchMessages: 4 });
   for (const name of "ab") {
     receive(name);
@@ -173,7 +173,7 @@ Deno.test("BatchingIntake collects while several batches are on their way", asyn
   await turn();
   assert.equal(posted.length, 3);
   intake.stored(2);
-  assert.equal(posted.length, 4, "a credit that comes back takes along what was collected");
+  assert.equal(posted.length, 4, "a returned credit posts the collected messages");
 });
 
 Deno.test("BatchingIntake counts what the source drops", () => {
@@ -183,7 +183,7 @@ Deno.test("BatchingIntake counts what the source drops", () => {
   assert.deepEqual(drops, [[3, "no room"]]);
 });
 
-Deno.test("BatchingIntake gives a panic button's message its work, and streams one without", async () => {
+Deno.test("BatchingIntake makes jobs of valid panic button messages and streams all", async () => {
   const { intake, posted, noWork, receive } = intakeWith();
   receive("good", '{"tipo_mensaje":"semaforos","tipo_alarma":"AZUL","empresa":"cota"}');
   receive("bad", '{"tipo_mensaje":"semaforos","empresa":"cota"}');

@@ -1,4 +1,4 @@
-/** A source that does what it is told by publish(), its faults included. */
+/** A source that does what publish() tells it, including failures. */
 
 import { runSource } from "../../../ingest/runtime/worker_runtime.ts";
 import type {
@@ -10,7 +10,7 @@ import type {
 } from "../../../ingest/runtime/source.ts";
 
 export interface ObedientConfig {
-  /** Fails on start, as long as this file is there. */
+  /** Fails on start as long as this file exists. */
   readonly failWhile?: string;
 }
 

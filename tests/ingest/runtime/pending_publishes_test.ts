@@ -3,7 +3,7 @@ import { PendingPublishes } from "../../../ingest/runtime/pending_publishes.ts";
 
 const message = (payload: string) => ({ topic: "t", payload, qos: 1 as const });
 
-Deno.test("PendingPublishes refuses what is beyond 16 MiB or 10,000 messages, and takes more after an answer", async () => {
+Deno.test("PendingPublishes holds 16 MiB or 10,000 messages, more after an answer", async () => {
   for (
     const { payload, most } of [{ payload: "", most: 10_000 }, {
       payload: "x".repeat(2 ** 20),
@@ -32,13 +32,13 @@ Deno.test("PendingPublishes gives up on a worker that does not answer", async ()
   await assert.rejects(pending.add(message("x"), 1, () => {}), /no answer within 1 ms/);
 });
 
-Deno.test("PendingPublishes counts no time before the worker is loaded", async () => {
+Deno.test("PendingPublishes starts its timeouts when the worker is loaded", async () => {
   const loading = Promise.withResolvers<void>();
   const pending = new PendingPublishes(loading.promise);
   let isSettled = false;
   const publishing = pending.add(message("x"), 1, () => {}).catch((error) => String(error))
     .finally(() => isSettled = true);
-  // Longer than its time and what is added to it.
+  // Takes longer than the timeout plus its extra time.
   await assert.rejects(new PendingPublishes(Promise.resolve()).add(message("x"), 100, () => {}));
   assert.equal(isSettled, false);
   loading.resolve();

@@ -1,4 +1,4 @@
-/** Stands in for the worker runtime: starts a source in this thread and records what it hands over. */
+/** Replaces the worker runtime: starts a source in this thread and records what it hands over. */
 
 import type { InboundMessage } from "../../../broker/messages/inbound_message.ts";
 import type { Intake, Source, SourceContext, SourceState } from "../../../ingest/runtime/source.ts";
@@ -9,7 +9,7 @@ export interface Taken {
   readonly payload: string;
   /** Undefined at QoS 0. */
   readonly ack: (() => void) | undefined;
-  /** Of a message from a person. */
+  /** Set for a message from a person. */
   readonly inbound?: InboundMessage | undefined;
 }
 
@@ -17,10 +17,10 @@ export class SourceProbe implements AsyncDisposable {
   readonly taken: Taken[] = [];
   readonly states: SourceState[] = [];
   readonly log: string[] = [];
-  /** Lists of subscriptions, as the source told them. */
+  /** Lists of subscriptions, as the source reported them. */
   readonly subscribed: string[][] = [];
   dropped = 0;
-  /** Acks as soon as a message is here. */
+  /** Acks each message as soon as it arrives. */
   autoAck = true;
   #stuck: PromiseWithResolvers<void> | undefined;
   readonly #source: Source;
@@ -54,7 +54,7 @@ export class SourceProbe implements AsyncDisposable {
     return this.taken.map(({ payload }) => payload);
   }
 
-  /** Why the source waited, each time. */
+  /** The reason for each wait of the source. */
   get reasons(): string[] {
     return this.states.flatMap((state) => state.state === "waiting" ? [state.reason] : []);
   }

@@ -9,7 +9,7 @@ import type { ObedientConfig } from "./obedient_worker.ts";
 
 interface Store {
   readonly entries: Entry[];
-  /** Batches that wait, in the order of their calls; empty unless `hold` is set. */
+  /** Waiting batches, in the order of the calls; empty unless `hold` is set. */
   readonly waiting: PromiseWithResolvers<void>[];
   hold: boolean;
 }
@@ -53,7 +53,7 @@ function supervise(
   return { supervisor, store, lines, states, topics, tell, connected, acks };
 }
 
-Deno.test("Supervisor publishes a worker's messages and lets it ack them when they are stored", async () => {
+Deno.test("Supervisor publishes a worker's messages and lets it ack stored ones", async () => {
   const { supervisor, store, tell, connected, acks } = supervise();
   await using _ = supervisor;
   supervisor.start();
@@ -77,7 +77,7 @@ Deno.test("Supervisor publishes a worker's messages and lets it ack them when th
   assert.deepEqual(supervisor.detail, { obedient: true });
 });
 
-Deno.test("Supervisor publishes messages with the source offsets that they came with", async () => {
+Deno.test("Supervisor publishes messages with their source offsets", async () => {
   const { supervisor, store, tell, connected } = supervise();
   await using _ = supervisor;
   supervisor.start();
@@ -98,7 +98,7 @@ for (
     ["close", /no sign of life/],
   ] as const
 ) {
-  Deno.test(`Supervisor starts a worker again after ${fault}, and keeps its counters`, async () => {
+  Deno.test(`Supervisor restarts a worker after ${fault} and keeps its counters`, async () => {
     const { supervisor, store, lines, states, tell, connected } = supervise({
       heartbeatTimeoutMs: 1_500,
     });
@@ -119,7 +119,7 @@ for (
   });
 }
 
-Deno.test("Supervisor goes on trying where the worker fails at its start", async () => {
+Deno.test("Supervisor keeps trying if the worker fails on start", async () => {
   await using dir = await TempDir.create();
   const failWhile = await dir.write("broken", "");
   const { supervisor, connected, states } = supervise({ source: { failWhile } });
@@ -131,7 +131,7 @@ Deno.test("Supervisor goes on trying where the worker fails at its start", async
   assert.ok(!states.slice(0, -1).includes("connected"));
 });
 
-Deno.test("Supervisor starts the worker again where its messages cannot be stored", async () => {
+Deno.test("Supervisor restarts the worker if its messages cannot be stored", async () => {
   let fail = true;
   const { supervisor, store, tell, connected, acks } = supervise({
     publish: (entries) => {
@@ -154,7 +154,7 @@ Deno.test("Supervisor starts the worker again where its messages cannot be store
 
 Deno.test("Supervisor stops and starts as often as the lease moves", async () => {
   const { supervisor, store, tell, connected, states } = supervise();
-  await assert.rejects(tell("receive", "a"), /does not run/);
+  await assert.rejects(tell("receive", "a"), /is not running/);
   for (let round = 0; round < 3; round++) {
     supervisor.start();
     supervisor.start();
@@ -177,7 +177,7 @@ Deno.test("Supervisor stops and starts as often as the lease moves", async () =>
   assert.equal(supervisor.state.state, "stopped");
 });
 
-Deno.test("Supervisor ends a worker that hangs when it has to stop", async () => {
+Deno.test("Supervisor terminates a worker that hangs on stop", async () => {
   const { supervisor, tell, connected } = supervise();
   supervisor.start();
   await connected();
@@ -187,7 +187,7 @@ Deno.test("Supervisor ends a worker that hangs when it has to stop", async () =>
   assert.ok(performance.now() - start < 2_000);
 });
 
-Deno.test("Supervisor publishes what it is given before its worker has started", async () => {
+Deno.test("Supervisor publishes messages that it gets before its worker has started", async () => {
   const slow = "data:text/javascript,await new Promise((done) => setTimeout(done, 100))";
   const { supervisor, lines, tell } = supervise({
     config: {
@@ -202,7 +202,7 @@ Deno.test("Supervisor publishes what it is given before its worker has started",
   await eventually("both acks, in order", () => lines.join().endsWith("ack A,ack B"));
 });
 
-Deno.test("Supervisor stops a worker that has not started yet at once", async () => {
+Deno.test("Supervisor immediately stops a worker that has not started yet", async () => {
   const loading = Promise.withResolvers<void>();
   const channel = new BroadcastChannel("endless module");
   channel.onmessage = () => loading.resolve();
@@ -231,7 +231,7 @@ Deno.test("Supervisor passes on why a publish failed", async () => {
   await assert.rejects(tell("fly"), /cannot fly/);
 });
 
-Deno.test("Supervisor tells the topics, and gives them to the next worker", async () => {
+Deno.test("Supervisor reports the topics and passes them to the next worker", async () => {
   const { supervisor, topics, lines, tell, connected } = supervise({ previousTopics: ["x"] });
   await using _ = supervisor;
   supervisor.start();
@@ -245,7 +245,7 @@ Deno.test("Supervisor tells the topics, and gives them to the next worker", asyn
   assert.ok(lines.includes("previous topics: x"));
 });
 
-Deno.test("Supervisor counts the connections that a source makes again", async () => {
+Deno.test("Supervisor counts the reconnects of a source", async () => {
   const { supervisor, tell, connected, states } = supervise();
   await using _ = supervisor;
   supervisor.start();
@@ -255,7 +255,7 @@ Deno.test("Supervisor counts the connections that a source makes again", async (
   assert.deepEqual(states, ["connecting", "connected", "waiting", "connected"]);
 });
 
-Deno.test("Supervisor lets a few lines through of many malformed messages", async () => {
+Deno.test("Supervisor logs only a few lines about many malformed messages", async () => {
   const { supervisor, lines, tell, connected } = supervise();
   await using _ = supervisor;
   supervisor.start();
@@ -267,7 +267,7 @@ Deno.test("Supervisor lets a few lines through of many malformed messages", asyn
   assert.match(told[0]!, /not_json, 1 bytes, topic "t"/);
 });
 
-Deno.test("Supervisor goes on trying where the worker's module cannot be loaded", async () => {
+Deno.test("Supervisor keeps trying if the worker's module cannot be loaded", async () => {
   const { supervisor } = supervise({ worker: new URL("./no_such_worker.ts", import.meta.url) });
   await using _ = supervisor;
   supervisor.start();

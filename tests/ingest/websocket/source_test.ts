@@ -17,7 +17,7 @@ function probe(url: string, config: Partial<WebSocketSourceConfig> = {}): Source
 
 const person = (id: string) => ({ from: "573001112233", id, type: "text", text: { body: "hola" } });
 
-Deno.test("WebSocketSource takes payloads as they are, in events too, and messages from people", async () => {
+Deno.test("WebSocketSource accepts payloads, events and messages from people", async () => {
   await using upstream = WsUpstream.start();
   await using source = probe(upstream.url);
   const { socket } = await upstream.client();
@@ -45,11 +45,11 @@ Deno.test("WebSocketSource takes payloads as they are, in events too, and messag
   assert.equal(
     upstream.clients[0]!.received.length,
     2,
-    "nothing but people's messages is answered",
+    "only messages from people are answered",
   );
 });
 
-Deno.test("WebSocketSource acks a message only when it is stored, and not on another connection", async () => {
+Deno.test("WebSocketSource acks a message once it is stored, on its own connection", async () => {
   await using upstream = WsUpstream.start();
   await using source = probe(upstream.url);
   source.autoAck = false;
@@ -70,7 +70,7 @@ Deno.test("WebSocketSource acks a message only when it is stored, and not on ano
   assert.deepEqual(upstream.acked, ["wamid.1", "wamid.2"]);
 });
 
-Deno.test("WebSocketSource goes on where the stored part of a stream ends", async () => {
+Deno.test("WebSocketSource resumes a stream after the last stored message", async () => {
   await using upstream = WsUpstream.start();
   await using source = probe(`${upstream.url}?device_ids=A`);
   source.autoAck = false;
@@ -95,11 +95,11 @@ Deno.test("WebSocketSource goes on where the stored part of a stream ends", asyn
   second.socket.close();
   await eventually("connected once more", () => upstream.clients.length === 3);
   assert.deepEqual(sinceOf(await upstream.client()), ["c9", "A"], "all was stored at the ping");
-  assert.ok(source.log.some((line) => /^warning .*it has partial of them/.test(line)));
-  assert.ok(source.log.some((line) => /^warning .*read too slowly: 3/.test(line)));
+  assert.ok(source.log.some((line) => /^warning .*replay: partial/.test(line)));
+  assert.ok(source.log.some((line) => /^warning .*3 messages were dropped/.test(line)));
 });
 
-Deno.test("WebSocketSource tries for ever: down at the start, refused, killed; it never shows the URL", async () => {
+Deno.test("WebSocketSource keeps trying after any failure, and never shows the URL", async () => {
   const port = freePort();
   await using source = probe(`ws://127.0.0.1:${port}/ws?token=secret`);
   await source.waitingFor(/nothing listens there/);
@@ -120,7 +120,7 @@ Deno.test("WebSocketSource tries for ever: down at the start, refused, killed; i
   assert.ok(!JSON.stringify([source.log, source.states]).includes("secret"));
 });
 
-Deno.test("WebSocketSource goes on after garbage, binary frames and frames that are too large", async () => {
+Deno.test("WebSocketSource continues after garbage, binary and oversized frames", async () => {
   await using upstream = WsUpstream.start();
   await using source = probe(upstream.url);
   const { socket } = await upstream.client();
@@ -134,20 +134,20 @@ Deno.test("WebSocketSource goes on after garbage, binary frames and frames that 
   socket.send(new TextEncoder().encode('{"device_id":"A"}'));
   await source.received(11);
   assert.equal(source.payloads.at(-1), '{"device_id":"A"}');
-  assert.equal(upstream.clients.length, 1, "the connection lives");
+  assert.equal(upstream.clients.length, 1, "the connection stays open");
   assert.ok(source.log.some((line) => line.includes("device_ids_required: which?")));
   const lines = source.log.length;
   for (let n = 0; n < 200; n++) socket.send('{"event":"error","data":{"code":"x"}}');
   socket.send('{"device_id":"A"}');
   await source.received(12);
-  assert.ok(source.log.length <= lines + 5, "lines are bounded");
-  assert.deepEqual(upstream.clients[0]!.received, [], "garbage is answered by nothing");
+  assert.ok(source.log.length <= lines + 5, "the number of lines is limited");
+  assert.deepEqual(upstream.clients[0]!.received, [], "garbage is not answered");
   socket.send("x".repeat(5_000_000));
   await source.waitingFor(/4194304 bytes/);
   await eventually("connected again", () => upstream.clients.length === 2);
 });
 
-Deno.test("WebSocketSource stops reading while nothing can be stored, and takes all of it later", async () => {
+Deno.test("WebSocketSource stops reading while nothing can be stored and catches up", async () => {
   await using upstream = WsUpstream.start();
   await using source = probe(upstream.url);
   const { socket } = await upstream.client();
@@ -168,7 +168,7 @@ Deno.test("WebSocketSource stops reading while nothing can be stored, and takes 
   assert.deepEqual(numbers, Array.from({ length: total }, (_, n) => n));
 });
 
-Deno.test("WebSocketSource comes back quickly to a server that said something, however often it ends", async () => {
+Deno.test("WebSocketSource reconnects quickly to a server that sent something", async () => {
   await using upstream = WsUpstream.start();
   await using source = probe(upstream.url, {
     pace: { tries: 2, quickMs: 10, slowMs: 3_600_000 },
@@ -182,8 +182,8 @@ Deno.test("WebSocketSource comes back quickly to a server that said something, h
   }
 });
 
-Deno.test("WebSocketSource leaves a server that answers no ping", async () => {
-  // It shakes hands, and is silent from then on.
+Deno.test("WebSocketSource disconnects from a server that does not answer pings", async () => {
+  // It completes the handshake and is silent from then on.
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const { port } = listener.addr as Deno.NetAddr;
   const conns: Deno.Conn[] = [];
@@ -207,7 +207,7 @@ Deno.test("WebSocketSource leaves a server that answers no ping", async () => {
   })();
   const source = probe(`ws://127.0.0.1:${port}/`, { pingMs: 50 });
   try {
-    await source.waitingFor(/no sign of life/);
+    await source.waitingFor(/does not answer pings/);
   } finally {
     await source.stop();
     listener.close();
@@ -216,7 +216,7 @@ Deno.test("WebSocketSource leaves a server that answers no ping", async () => {
   }
 });
 
-Deno.test("WebSocketSource that is told not to answer says nothing", async () => {
+Deno.test("WebSocketSource with answers: false sends nothing", async () => {
   await using upstream = WsUpstream.start();
   await using source = probe(upstream.url, { answers: false });
   const client = await upstream.client();
@@ -226,7 +226,7 @@ Deno.test("WebSocketSource that is told not to answer says nothing", async () =>
   assert.deepEqual(client.received, []);
 });
 
-Deno.test("WebSocketSource takes what DEVICE_ID_PATH names as telemetry, whatever else it holds", async () => {
+Deno.test("WebSocketSource treats messages with an id at DEVICE_ID_PATH as telemetry", async () => {
   await using upstream = WsUpstream.start();
   await using source = probe(upstream.url, { deviceIdPath: ["imei"] });
   const { socket } = await upstream.client();
@@ -236,7 +236,7 @@ Deno.test("WebSocketSource takes what DEVICE_ID_PATH names as telemetry, whateve
   assert.deepEqual(source.taken.map(({ inbound }) => inbound?.id), [undefined, "x"]);
 });
 
-Deno.test("SteadyPace tries 5 times 3 s apart, then about every 30 s, for ever", () => {
+Deno.test("SteadyPace tries 5 times 3 s apart, then about every 30 s forever", () => {
   const pace = new SteadyPace();
   assert.deepEqual(Array.from({ length: 5 }, () => pace.next()), [3000, 3000, 3000, 3000, 3000]);
   for (let i = 0; i < 100; i++) {

@@ -27,7 +27,7 @@ async function connected(
   return service;
 }
 
-/** Starts, and waits until the status has a reason that matches. */
+/** Starts the service and waits until its status has a matching reason. */
 async function failing(service: AwsIotService, reason: RegExp): Promise<void> {
   service.start();
   await eventually(
@@ -62,7 +62,7 @@ for (const algorithm of ["rsa", "ec"] as const) {
   }
 }
 
-Deno.test("AWS IoT: a subscriber sees exactly the payloads that consumers know", async () => {
+Deno.test("AWS IoT: a subscriber sees exactly the payloads that existing consumers expect", async () => {
   await using broker = await AwsBroker.start();
   await using subscriber = await broker.subscribe("bombercat/#");
   const clock = new ManualClock(1_234_567_890_123);
@@ -88,7 +88,7 @@ Deno.test("AWS IoT: a subscriber sees exactly the payloads that consumers know",
   assert.equal(service.status().last_publish_ts, 1_234_567_890.123);
 });
 
-Deno.test("AWS IoT: a keepalive goes out every 25 seconds, and only while there is a connection", async () => {
+Deno.test("AWS IoT: a keepalive is sent every 25 seconds, and only while connected", async () => {
   await using broker = await AwsBroker.start();
   await using subscriber = await broker.subscribe("bombercat/events");
   const clock = new ManualClock(1_700_000_000_000);
@@ -98,7 +98,7 @@ Deno.test("AWS IoT: a keepalive goes out every 25 seconds, and only while there 
     onPublished: ({ payload }) => Promise.resolve(void joined.push(payload)),
   });
   clock.advance(24_999);
-  // It comes after whatever was sent before it.
+  // The keepalive comes after this event.
   await service.publishEvent("real", {});
   clock.advance(1);
   await subscriber.waitForMessages(2);
@@ -112,15 +112,15 @@ Deno.test("AWS IoT: a keepalive goes out every 25 seconds, and only while there 
       `"metadata":{"uptime":${uptime}.000,"status":"alive"}}`
     ),
   );
-  assert.equal(joined.length, 1, "what joins the stream are no keepalives");
+  assert.equal(joined.length, 1, "keepalives do not join the stream");
   await broker.mosquitto.stop("SIGKILL");
   await eventually("the loss", () => !service.isConnected);
   clock.advance(60_000);
-  assert.equal(service.status().buffered, 0, "a keepalive is nothing to keep");
-  assert.equal(service.status().totals.published, 1, "and counts as no data");
+  assert.equal(service.status().buffered, 0, "keepalives are not buffered");
+  assert.equal(service.status().totals.published, 1, "keepalives do not count as data");
 });
 
-Deno.test("AWS IoT: what the policy forbids to publish is a clear error, and the rest goes on", async () => {
+Deno.test("AWS IoT: a publish that the policy forbids is a clear error, and the others go on", async () => {
   await using broker = await AwsBroker.start();
   await using service = await connected(await broker.thing());
   await assert.rejects(service.publishCommand("X", "{}"), (error: Error) => {
@@ -132,7 +132,7 @@ Deno.test("AWS IoT: what the policy forbids to publish is a clear error, and the
   assert.equal(service.status().totals.refused, 1);
 });
 
-Deno.test("AWS IoT: a topic that the policy forbids is named and left out, the rest stays", async () => {
+Deno.test("AWS IoT: a topic that the policy forbids is reported and skipped, the others stay", async () => {
   await using broker = await AwsBroker.start();
   const seen: string[] = [];
   const topics = ["bombercat/secret/#", "bombercat/commands/#"];
@@ -144,14 +144,14 @@ Deno.test("AWS IoT: a topic that the policy forbids is named and left out, the r
   await eventually("the command", () => seen.includes("A"));
 });
 
-Deno.test("AWS IoT: a client id that the policy does not allow is refused, and the setting named", async () => {
+Deno.test("AWS IoT: a client id that the policy forbids is refused, and the reason names the variable", async () => {
   await using broker = await AwsBroker.start();
   const thing = await broker.thing();
   await using service = new AwsIotService({ ...QUICK, ...thing, clientId: "other-1" });
   await failing(service, /AWS_IOT_CLIENT_ID|iot:Connect/);
 });
 
-Deno.test("AWS IoT: a foreign certificate, and one that is revoked, are refused", async () => {
+Deno.test("AWS IoT: foreign and revoked certificates are refused", async () => {
   await using broker = await AwsBroker.start();
   await using foreign = await Certificates.create();
   const thing = await broker.thing();
@@ -168,7 +168,7 @@ Deno.test("AWS IoT: a foreign certificate, and one that is revoked, are refused"
   await failing(revoked, /did not accept this client's certificate.*CertificateRevoked/);
 });
 
-Deno.test("AWS IoT: certificates that are renewed in place are used from the next connection on", async () => {
+Deno.test("AWS IoT: certificates renewed in place are used from the next connection on", async () => {
   await using broker = await AwsBroker.start();
   const thing = await broker.thing();
   await using service = await connected(thing);
@@ -176,7 +176,7 @@ Deno.test("AWS IoT: certificates that are renewed in place are used from the nex
   await broker.mosquitto.restart({ signal: "SIGKILL" });
   await failing(service, /CertificateRevoked/);
   const kept = await Deno.readTextFile(thing.keyPath);
-  await broker.thing(); // Of the same name, and so into the same files.
+  await broker.thing(); // Has the same name, so it overwrites the same files.
   const key = await Deno.readTextFile(thing.keyPath);
   await Deno.writeTextFile(thing.keyPath, kept);
   await failing(service, /^AWS_IOT_KEY_PATH names a key that does not belong/);
@@ -200,7 +200,7 @@ Deno.test("AWS IoT: with a wrong CA nothing is sent", async () => {
   assert.equal(await service.publishTelemetry({ secret: 1 }), "buffered");
   await eventually("a few tries", () => front.refused >= 3);
   assert.equal(front.bytes, 0);
-  // The same path with the right CA: so it is the CA that made the difference.
+  // With the right CA it works, so the CA made the difference.
   await using right = await connected({ ...thing, caPath: certificates.caPath });
   assert.equal(await right.publishTelemetry({ n: 1 }), "published");
   assert.ok(front.bytes > 0);
@@ -222,7 +222,7 @@ Deno.test("AWS IoT: a server certificate for another name is refused", async () 
   assert.equal(front.bytes, 0);
 });
 
-Deno.test("AWS IoT: large payloads are compressed, marked, and unpacked by the other side", async () => {
+Deno.test("AWS IoT: large payloads are compressed, marked, and decompressed by the receiver", async () => {
   await using broker = await AwsBroker.start({ commands: true });
   await using subscriber = await broker.subscribe("bombercat/#");
   await using service = await connected(await broker.thing());
@@ -240,7 +240,7 @@ Deno.test("AWS IoT: large payloads are compressed, marked, and unpacked by the o
   assert.deepEqual(commands[0]!.data, data);
 });
 
-Deno.test("AWS IoT: telemetry that is collected goes out as one message", async () => {
+Deno.test("AWS IoT: batched telemetry is sent as one message", async () => {
   await using broker = await AwsBroker.start();
   await using subscriber = await broker.subscribe("bombercat/telemetry");
   const batch = { maxMs: 60_000, maxMessages: 20 };
@@ -256,7 +256,7 @@ Deno.test("AWS IoT: telemetry that is collected goes out as one message", async 
   );
 });
 
-Deno.test("AWS IoT: what cannot be sent is refused before it is, and nothing else suffers", async () => {
+Deno.test("AWS IoT: invalid payloads are refused before sending, and others are not affected", async () => {
   await using broker = await AwsBroker.start();
   await using subscriber = await broker.subscribe("bombercat/#");
   await using service = await connected(await broker.thing());
@@ -267,7 +267,7 @@ Deno.test("AWS IoT: what cannot be sent is refused before it is, and nothing els
   assert.equal((await subscriber.waitForMessages(1)).length, 1);
 });
 
-Deno.test("AWS IoT: the service refuses to start with files that cannot be used, by their names", async () => {
+Deno.test("AWS IoT: the service refuses to start with unusable files, and names their variables", async () => {
   await using broker = await AwsBroker.start();
   const thing = await broker.thing();
   const expired = await broker.thing("bombercat-old", { days: -1 });
@@ -284,7 +284,7 @@ Deno.test("AWS IoT: the service refuses to start with files that cannot be used,
   });
 });
 
-Deno.test("AWS IoT: fromEnv() reads the variables, and names those that are missing", async () => {
+Deno.test("AWS IoT: fromEnv() reads the variables and names the missing ones", async () => {
   await using broker = await AwsBroker.start();
   await using subscriber = await broker.subscribe("bombercat/#");
   const thing = await broker.thing();

@@ -20,7 +20,7 @@ function example(cwd: string, env: Record<string, string>): TestProcess {
   });
 }
 
-Deno.test("AWS IoT: the example publishes, obeys commands, and keeps what it could not send", async () => {
+Deno.test("AWS IoT: the example publishes, handles commands, and keeps messages that it could not send", async () => {
   await using broker = await AwsBroker.start({ down: true });
   await using dir = await TempDir.create();
   const thing = await broker.thing();
@@ -50,7 +50,7 @@ Deno.test("AWS IoT: the example publishes, obeys commands, and keeps what it cou
   await using subscriber = await broker.subscribe("bombercat/#");
   await using process = example(dir.path, env);
   await process.waitForOutput(/^connected/m);
-  // What was kept comes first, and what the device says when it starts again after it.
+  // Kept messages come first, before the event of the new start.
   const sent = (await subscriber.waitForMessages(4)).map((text) => JSON.parse(text));
   assert.ok(sent.every(({ device_id }) => device_id === DEVICE));
   const started = sent.findIndex(({ event }) => event === "started");
@@ -69,7 +69,7 @@ Deno.test("AWS IoT: the example says which variables are missing", async () => {
   assert.match(process.output, /AWS_IOT_CLIENT_ID is not set/);
 });
 
-Deno.test("AWS IoT: certificates are told apart by what is wrong with them", async () => {
+Deno.test("AWS IoT: problems of certificates and keys are reported precisely", async () => {
   await using broker = await AwsBroker.start({ down: true });
   await using dir = await TempDir.create();
   const { certPath, keyPath, caPath } = await broker.thing();
@@ -103,7 +103,7 @@ Deno.test("AWS IoT: certificates are told apart by what is wrong with them", asy
   await TestProcess.run("openssl", {
     args: ["pkey", "-in", keyPath, "-aes256", "-passout", "pass:x", "-out", locked],
   });
-  assert.match(await names({ keyPath: await read(locked) }), /KEY_PATH .* locked by a password/);
+  assert.match(await names({ keyPath: await read(locked) }), /KEY_PATH .* is encrypted/);
   const folder = certificateProblems({ certPath: dir.path, keyPath: `${dir.path}/none`, caPath });
   assert.deepEqual(folder.map(({ name }) => name), ["AWS_IOT_CERT_PATH", "AWS_IOT_KEY_PATH"]);
 });

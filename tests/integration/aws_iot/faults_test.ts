@@ -17,10 +17,10 @@ const numbersOf = (payloads: readonly string[]) =>
   payloads.map((payload) => JSON.parse(payload).data.n as number);
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
 
-/** Repeats of QoS 1 aside, the numbers that were seen, in the order in which they first were. */
+/** The numbers in the order in which they were first seen, without QoS 1 repeats. */
 const firsts = (numbers: readonly number[]) => [...new Set(numbers)];
 
-Deno.test("AWS IoT: kill -9 of the broker under 1,000 publishes: all arrive, in order, none kept twice", async () => {
+Deno.test("AWS IoT: kill -9 of the broker during 1,000 publishes: all arrive in order, none is kept twice", async () => {
   await using broker = await AwsBroker.start();
   await using proxy = await TcpProxy.start(broker.mosquitto.tlsPort!);
   const kept: Outbound[] = [];
@@ -74,7 +74,7 @@ Deno.test("AWS IoT: kill -9 of the broker under 1,000 publishes: all arrive, in 
   assert.equal(service.status().totals.dropped, 0);
 });
 
-Deno.test("AWS IoT: five tries fail, the breaker opens, and closes when the broker is back", async () => {
+Deno.test("AWS IoT: the breaker opens after five failed tries, and closes when the broker is back", async () => {
   await using broker = await AwsBroker.start({ down: true });
   const records: LogRecord[] = [];
   await configure({
@@ -90,7 +90,7 @@ Deno.test("AWS IoT: five tries fail, the breaker opens, and closes when the brok
   const started = service.start();
   const waits: number[] = [];
   for (let attempt = 0; attempt <= 6; attempt++) {
-    // The keepalive sleeps too, for at most 25 s; the connection's sleep is the other one.
+    // The keepalive also sleeps, for at most 25 s; the other sleeper is the connection.
     const retryMs = await eventually(`the wait after try ${attempt}`, () => {
       const { reconnect_attempts, connection_status } = service.status();
       const isWaiting = connection_status === "reconnecting" ||
@@ -133,7 +133,7 @@ function retryOf(clock: ManualClock, attempt: number): number | undefined {
   return clock.waits.find((ms) => ms === expected * 1000);
 }
 
-Deno.test("AWS IoT: a broker that is there and acknowledges nothing: kept, and sent once", async () => {
+Deno.test("AWS IoT: messages that a connected broker does not acknowledge are kept and sent once", async () => {
   await using broker = await AwsBroker.start();
   await using proxy = await TcpProxy.start(broker.mosquitto.tlsPort!);
   await using subscriber = await broker.subscribe("bombercat/telemetry");
@@ -156,7 +156,7 @@ Deno.test("AWS IoT: a broker that is there and acknowledges nothing: kept, and s
   assert.deepEqual(numbersOf(await subscriber.waitForMessages(60)), upTo(60));
 });
 
-Deno.test("AWS IoT: no second sees 100 publishes, however many there are", async () => {
+Deno.test("AWS IoT: the rate stays below 100 publishes a second, however many are waiting", async () => {
   await using broker = await AwsBroker.start();
   await using proxy = await TcpProxy.start(broker.mosquitto.tlsPort!);
   await using service = new AwsIotService({
@@ -175,7 +175,7 @@ Deno.test("AWS IoT: no second sees 100 publishes, however many there are", async
   assert.ok(took > 2_900, `300 in ${took} ms`);
 });
 
-Deno.test("AWS IoT: what waits at a stop is in the buffer, and a new service sends it", async () => {
+Deno.test("AWS IoT: messages that wait at a stop are in the buffer, and a new service sends them", async () => {
   await using broker = await AwsBroker.start();
   const buffer = new MemoryBuffer();
   const thing = await broker.thing();
@@ -197,8 +197,8 @@ Deno.test("AWS IoT: what waits at a stop is in the buffer, and a new service sen
   await assert.rejects(service.publishTelemetry({ n: 1 }), /not started/);
 });
 
-Deno.test("AWS IoT: a message that ends every connection is given up, and the others go on", async () => {
-  // This broker, like AWS, ends the connection of who publishes what he may not.
+Deno.test("AWS IoT: a message that ends every connection is given up, and the others are sent", async () => {
+  // Like AWS, this broker ends the connection of a client that publishes without permission.
   await using plain = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
   plain.aedes.authorizePublish = (_client, { topic }, done) =>
     done(topic.startsWith("bombercat/commands/") ? new Error("not authorized") : null);
@@ -230,7 +230,7 @@ Deno.test("AWS IoT: a message that ends every connection is given up, and the ot
   await eventually("the end of the buffer", () => service.status().buffered === 0);
 });
 
-Deno.test("AWS IoT: port 443's ALPN is asked for, and no more than 8 topics at once", async () => {
+Deno.test("AWS IoT: the ALPN of port 443 is requested, and at most 8 topics per SUBSCRIBE", async () => {
   await using plain = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
   const packets: number[] = [];
   plain.aedes.on("subscribe", (topics) => packets.push(topics.length));

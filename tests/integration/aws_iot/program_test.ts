@@ -48,7 +48,7 @@ const numbersOf = (payloads: readonly string[]) =>
   payloads.map((payload) => JSON.parse(payload).data.n as number);
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
 
-Deno.test("AWS IoT: every file that cannot be used is named at the start, which then exits 2", async () => {
+Deno.test("AWS IoT: the program names every unusable file at startup and exits with 2", async () => {
   await using broker = await AwsBroker.start();
   const env: Record<string, string> = await variables(broker);
   const other = await broker.thing("bombercat-other");
@@ -72,10 +72,10 @@ Deno.test("AWS IoT: every file that cannot be used is named at the start, which 
     ]),
     /^2 [^]*AWS_IOT_CERT_PATH names a certificate that expired on 20\d\d-/,
   );
-  assert.match(await run({}, ["--check"]), /^0 [^]*The configuration is good/);
+  assert.match(await run({}, ["--check"]), /^0 [^]*The configuration is valid/);
 });
 
-Deno.test("AWS IoT: telemetry and events are published, answered by the ack, and join the stream", async () => {
+Deno.test("AWS IoT: telemetry and events are published, answered after the ack, and join the stream", async () => {
   await using broker = await AwsBroker.start();
   await using subscriber = await broker.subscribe("bombercat/#");
   await using telecast = await start(broker);
@@ -116,7 +116,7 @@ Deno.test("AWS IoT: telemetry and events are published, answered by the ack, and
   assert.match(metrics, /telecast_aws_iot_publish_latency_p50_seconds [\d.]+\n/);
 });
 
-Deno.test("AWS IoT: what a body lacks is said, and nothing is sent", async () => {
+Deno.test("AWS IoT: the answer to a bad body says what is wrong, and nothing is sent", async () => {
   await using broker = await AwsBroker.start();
   await using subscriber = await broker.subscribe("bombercat/#");
   await using telecast = await start(broker);
@@ -142,7 +142,7 @@ Deno.test("AWS IoT: what a body lacks is said, and nothing is sent", async () =>
   assert.equal((await subscriber.waitForMessages(1)).length, 1);
 });
 
-Deno.test("AWS IoT: a command goes down to its device, and comes up to the clients of that device", async () => {
+Deno.test("AWS IoT: a command reaches its device and the clients of that device", async () => {
   await using broker = await AwsBroker.start({ commands: true });
   await using subscriber = await broker.subscribe("bombercat/commands/#");
   await using telecast = await start(broker);
@@ -178,7 +178,7 @@ Deno.test("AWS IoT: a command that the policy forbids gets 503 with Retry-After,
   assert.match(telecast.output, /refused the message to bombercat\/commands\/cat/);
 });
 
-Deno.test("AWS IoT: tokens need the scope publish and the device, and admin for the status", async () => {
+Deno.test("AWS IoT: tokens need the publish scope and the device, and the admin scope for the status", async () => {
   await using broker = await AwsBroker.start({ commands: true });
   const secret = "s".repeat(32);
   await using telecast = await start(broker, { env: { AUTH_JWT_SECRET: secret } });
@@ -210,7 +210,7 @@ Deno.test("AWS IoT: tokens need the scope publish and the device, and admin for 
   assert.deepEqual([await status(publisher), await status(admin)], [403, 200]);
 });
 
-Deno.test("AWS IoT: kill -9 of the broker under 1,000 posts: all arrive, in order, none kept twice", async () => {
+Deno.test("AWS IoT: kill -9 of the broker during 1,000 posts: all arrive in order, none is kept twice", async () => {
   await using broker = await AwsBroker.start();
   await using proxy = await TcpProxy.start(broker.mosquitto.tlsPort!);
   await using telecast = await start(broker, {}, `localhost:${proxy.port}`);
@@ -247,7 +247,7 @@ Deno.test("AWS IoT: kill -9 of the broker under 1,000 posts: all arrive, in orde
   await eventually("an empty buffer", async () => (await buffered(telecast.cwd)).length === 0);
 });
 
-/** What is in the buffer, as another process sees it. */
+/** Reads the buffer as another process would. */
 async function buffered(cwd: string): Promise<number[]> {
   const native = await Deno.openKv(`${cwd}/data/telecast.sqlite`);
   try {
@@ -264,7 +264,7 @@ async function buffered(cwd: string): Promise<number[]> {
   }
 }
 
-Deno.test("AWS IoT: what was buffered survives kill -9 of Telecast, and goes out once, in order", async () => {
+Deno.test("AWS IoT: buffered messages survive kill -9 of Telecast and are sent once, in order", async () => {
   await using broker = await AwsBroker.start({ down: true });
   await using telecast = await start(broker);
   for (const n of upTo(20)) {
@@ -287,7 +287,7 @@ Deno.test("AWS IoT: what was buffered survives kill -9 of Telecast, and goes out
 });
 
 for (const mode of ["lease", "shared"]) {
-  Deno.test(`AWS IoT: another instance publishes over its own connection, and the owner sends what it keeps (${mode})`, async () => {
+  Deno.test(`AWS IoT: another instance publishes over its own connection, and the owner sends what it buffers (${mode})`, async () => {
     const env = { INGEST_MODE: mode };
     await using broker = await AwsBroker.start();
     await using dir = await TempDir.create();
@@ -301,7 +301,7 @@ for (const mode of ["lease", "shared"]) {
         /New client connected from .* as (bombercat-device\S*)/g,
       )]
         .map(([, id]) => id!);
-    assert.deepEqual(connections(), [DEVICE], "on demand");
+    assert.deepEqual(connections(), [DEVICE], "the other instance connects on demand");
     assert.equal((await other.json("/api/v1/iot/status")).connection_status, "standby");
     for (const n of upTo(10)) {
       assert.equal((await post(other, "iot/telemetry", telemetry(n))).status, 200);
@@ -320,26 +320,26 @@ for (const mode of ["lease", "shared"]) {
     await stream.waitForMessages(20);
     assert.deepEqual(numbersOf(stream.payloads), upTo(20));
     assert.deepEqual(numbersOf(subscriber.payloads).slice(0, 10), upTo(10));
-    // The other one takes over, with the client id of the deployment.
+    // The other instance takes over, with the deployment's client id.
     await owner.kill("SIGKILL");
     await other.waitForSource("aws_iot");
     assert.equal((await post(other, "iot/telemetry", telemetry(20))).status, 200);
     assert.ok(connections().slice(2).includes(DEVICE));
     await eventually(
-      "the end of the connection that only publishes",
+      "the end of the publish-only connection",
       () =>
         broker.mosquitto.process.output.includes(`Client ${DEVICE}-pub-${instance} disconnected`),
     );
   });
 }
 
-Deno.test("AWS IoT: a broker that is away degrades readiness, and the program serves on", async () => {
+Deno.test("AWS IoT: a broker that is down degrades readiness, and the program keeps serving", async () => {
   await using broker = await AwsBroker.start({ down: true });
   await using telecast = await start(broker);
   const ready = () => telecast.json("/readyz");
   await eventually("degraded", async () => JSON.stringify(await ready()).includes("aws_iot"));
   await broker.mosquitto.start();
-  await eventually("all well", async () =>
+  await eventually("ready", async () =>
     (await ready()).status === "ok" ||
     !JSON.stringify(await ready()).includes("aws_iot"), { timeoutMs: 20_000 });
 });

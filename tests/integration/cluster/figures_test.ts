@@ -1,4 +1,4 @@
-/** What instances know of each other: figures, devices, last messages. */
+/** What instances know about each other: statistics, devices, last messages. */
 
 import assert from "node:assert/strict";
 import { Cluster } from "../../kit/servers/cluster.ts";
@@ -36,7 +36,7 @@ async function publishAll(brokerUrl: string, from = 1): Promise<Map<string, stri
   return last;
 }
 
-/** Snapshots that an instance gives over both transports, by device. */
+/** The snapshots that an instance sends on both transports, by device. */
 async function snapshots(telecast: Telecast): Promise<Map<string, string>[]> {
   const query = "device_ids=*&snapshot=1";
   await using ws = await WsClient.open(telecast.wsUrl(query));
@@ -60,7 +60,7 @@ async function assertKnows(telecast: Telecast, last: ReadonlyMap<string, string>
   }
 }
 
-Deno.test("scope=cluster sums what all instances count, and forgets one that died", async () => {
+Deno.test("scope=cluster sums the counts of all instances, and drops an instance that died", async () => {
   await using cluster = await Cluster.start();
   await using stack = new AsyncDisposableStack();
   const [one, two, three] = cluster.instances as [Telecast, Telecast, Telecast];
@@ -101,7 +101,7 @@ Deno.test("scope=cluster sums what all instances count, and forgets one that die
   });
 });
 
-Deno.test("devices, last messages and snapshots are the same on every instance, also on one that starts later", async () => {
+Deno.test("devices, last messages and snapshots are the same on every instance, including one that starts later", async () => {
   await using cluster = await Cluster.start();
   let last = await publishAll(cluster.broker.url);
   for (const telecast of cluster.instances) {
@@ -111,7 +111,7 @@ Deno.test("devices, last messages and snapshots are the same on every instance, 
     });
   }
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    // Published and at once restarted: the last messages are not written behind yet.
+    // Restarts right after publishing, before the last messages are written behind.
     last = await publishAll(cluster.broker.url, signal === "SIGTERM" ? 101 : 201);
     const owner = await cluster.owner();
     await eventually("the last one", async () => {

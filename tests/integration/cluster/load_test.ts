@@ -1,4 +1,4 @@
-/** Three instances as one: what is published reaches the clients of all. */
+/** Three instances as one: published messages reach the clients of all. */
 
 import assert from "node:assert/strict";
 import { Cluster } from "../../kit/servers/cluster.ts";

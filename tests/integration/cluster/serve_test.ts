@@ -1,4 +1,4 @@
-/** serve.ts under `deno serve`, one thread and several. */
+/** serve.ts under `deno serve`, with one thread and several. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -13,7 +13,7 @@ import { WsClient } from "../../kit/clients/ws_client.ts";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 const CLIENTS = 20;
-/** A `deno serve` that a watch keeps open never ends. */
+/** If a KV watch stays open, `deno serve` never ends. */
 const MAX_END_MS = 30_000;
 
 for (const threads of [1, 3]) {
@@ -68,7 +68,7 @@ for (const threads of [1, 3]) {
   });
 }
 
-Deno.test("deno serve as Deno Deploy runs it: no flag, the platform's store, no source; SIGINT ends it", async () => {
+Deno.test("deno serve as on Deno Deploy: no flags, the platform's store, no source; SIGINT ends it", async () => {
   await using dir = await TempDir.create();
   const port = freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -78,7 +78,7 @@ Deno.test("deno serve as Deno Deploy runs it: no flag, the platform's store, no 
     cwd: ROOT,
     env: {
       DENO_DEPLOYMENT_ID: "a-deployment",
-      // Where the runtime's own store lies, which Deploy puts a database of its own behind.
+      // The path of the runtime's default store; on Deploy the platform's database backs it.
       DENO_KV_DEFAULT_PATH: dir.join("platform.sqlite"),
       DRAIN_SECONDS: "60",
     },

@@ -1,4 +1,4 @@
-/** Several processes, and several threads of one, on one SQLite file: no server beside them. */
+/** Several processes, and several threads of one process, on one SQLite file, without a server. */
 
 import assert from "node:assert/strict";
 import { Checker } from "../../kit/checker.ts";
@@ -17,7 +17,7 @@ const LOAD_MS = 4_000;
 const FLEET = { clients: 60, devices: 40, perSecond: 400 };
 const SECONDS = 8;
 
-/** Instances that share a folder, and so the file in it. */
+/** Starts instances that share a folder and the file in it. */
 async function started(
   count: number,
   stack: AsyncDisposableStack,
@@ -37,7 +37,7 @@ const owner = (instances: readonly Telecast[]) =>
     return instances.find((_, i) => owners[i]);
   });
 
-Deno.test("two processes on one file: the one that consumes is killed, the other goes on, nothing is lost", async () => {
+Deno.test("two processes on one file: the one that consumes is killed, the other takes over, nothing is lost", async () => {
   await using stack = new AsyncDisposableStack();
   const { broker, instances } = await started(2, stack, {});
   const first = await owner(instances);
@@ -56,7 +56,7 @@ Deno.test("two processes on one file: the one that consumes is killed, the other
   say(`takeover after ${Math.round(takeover)} ms; ${fleet.summary()}`);
 });
 
-Deno.test("four processes write to one file at once: nothing is lost, all have one order", async () => {
+Deno.test("four processes write to one file at once: nothing is lost, all see the same order", async () => {
   await using stack = new AsyncDisposableStack();
   const { broker, instances } = await started(4, stack, { INGEST_MODE: "shared" });
   const probes: OrderProbe[] = [];
@@ -86,7 +86,7 @@ Deno.test("WEB_CONCURRENCY=2: clients spread over two threads, each gets its mes
   await using stack = new AsyncDisposableStack();
   const { broker, instances } = await started(1, stack, { WEB_CONCURRENCY: "2" });
   const [telecast] = instances;
-  await eventually("both threads are there", async () => {
+  await eventually("both threads are running", async () => {
     const { instances, ingest_lease } = await telecast!.json("/api/v1/stats");
     return instances.length === 2 && ingest_lease !== "";
   });

@@ -1,4 +1,4 @@
-/** Four instances that write at once, each with its part of the messages. */
+/** Four instances write at the same time, each with its share of the messages. */
 
 import assert from "node:assert/strict";
 import { Checker } from "../../kit/checker.ts";
@@ -14,7 +14,7 @@ const PER_SECOND = 1_000;
 const SECONDS = 10;
 const DEVICES = 100;
 
-Deno.test(`${WRITERS} writers of ${PER_SECOND / WRITERS} msg/s each: nothing is lost, all instances have one order`, async () => {
+Deno.test(`${WRITERS} writers of ${PER_SECOND / WRITERS} msg/s each: nothing is lost, all instances see the same order`, async () => {
   await using cluster = await Cluster.start({
     instances: WRITERS,
     env: { INGEST_MODE: "shared" },
@@ -30,7 +30,7 @@ Deno.test(`${WRITERS} writers of ${PER_SECOND / WRITERS} msg/s each: nothing is 
   const count = PER_SECOND * SECONDS;
   await publisher.publishAtRate((i) => {
     const device = `bus-${i % DEVICES}`;
-    // Without uuid: what two of them took in would be seen twice.
+    // Without uuids, a message that two of them ingested would be seen twice.
     const payload = trackingPayload(device, checker.next(device), { uuid: null });
     return { topic: `fleet/${device}`, payload };
   }, { perSecond: PER_SECOND, count });

@@ -1,5 +1,5 @@
-// Prints what Compose makes of a folder's docker-compose.yml and .env, as JSON, or says what is
-// wrong with them: Compose's own loader, without an engine. Arguments are profiles.
+// Runs Compose's own loader, without an engine, on a folder's docker-compose.yml and .env. Prints
+// the resulting project as JSON, or the problem. Arguments are profiles.
 package main
 
 import (

@@ -3,7 +3,7 @@ import { openRemoteKv } from "../../../broker/store/remote_kv.ts";
 import { DenoKv } from "../../kit/servers/denokv.ts";
 import { TcpProxy } from "../../kit/servers/tcp_proxy.ts";
 
-// What nobody catches fails the test, as it ends the program.
+// An uncaught rejection would fail this test, as it would end the program.
 Deno.test("openRemoteKv(): a watch that broke off does not end the process when the store is closed", async () => {
   await using server = await DenoKv.start();
   await using proxy = await TcpProxy.start(server.port);

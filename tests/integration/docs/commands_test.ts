@@ -1,4 +1,4 @@
-/** The shell commands in the documents, as they stand there but for addresses and files. */
+/** Runs the shell commands of the documents, unchanged except for addresses and files. */
 
 import assert from "node:assert/strict";
 import { blocksOf, commandsOf, documents, read, ROOT } from "../../docs/markdown.ts";
@@ -10,20 +10,20 @@ import { TestProcess } from "../../kit/servers/process.ts";
 import { System } from "../../kit/system.ts";
 import { TempDir } from "../../kit/temp_dir.ts";
 
-/** Commands that need what is not here: a container engine, a terminal, a store of the reader's. */
+/** Commands that cannot run here: they need a container engine, a terminal, the reader's store. */
 const NOT_RUN = [
   /^(docker|kubectl) /,
-  // A machine of its own, with systemd as its first process.
+  // These need a separate machine with systemd as its first process.
   /^(useradd|git clone|install -m|cp \/opt|systemctl)\b/,
   /^mosquitto_passwd -c /,
   /^bash tests\/integration\/install\.sh$/,
   /^curl -X POST .*<id>\/retry$/,
-  // A server with tokens: tests/routes has it.
+  // This needs a server with tokens; tests/routes covers it.
   /^curl -X POST \S+\/api\/v1\/tokens\/revoke /,
   /^curl -X POST \S+\/api\/v1\/iot\//,
 ];
 const LONG = { timeoutMs: 180_000 };
-/** Run as a part of every check already, or by a test of their own. */
+/** Commands that every check already runs, or that have their own test. */
 const TASKS =
   /^(?:LINES_SERVER=\S+ )?deno (?:run \S.* examples\/source\/main\.ts|task (?:ok|audit|test|test:integration|test:faults|bench|soak|hold|conformance)( --minutes=\d+)?|test -A (--no-check )?\S+)$/;
 
@@ -43,7 +43,7 @@ async function commands(): Promise<Command[]> {
   return found;
 }
 
-/** Runs a command line, with `replace` in place of what a reader has on another address. */
+/** Runs a command line after replacing the keys of `replace`, such as addresses, by its values. */
 function shell(line: string, replace: Readonly<Record<string, string>>): TestProcess {
   for (const [from, to] of Object.entries(replace)) line = line.replaceAll(from, to);
   return TestProcess.start("bash", {
@@ -58,7 +58,7 @@ type Runner = (command: string, system: System) => Promise<void>;
 
 const DEVICES = ["0848086072", "mine", "cota"];
 
-/** A stream is shown messages until it prints one, or what became of its cursor. */
+/** Publishes messages until the stream prints one, or a `resumed` event. */
 const runStream: Runner = async (command, { telecast, publisher }) => {
   await using curl = shell(command, at(telecast.port));
   await eventually(`output of ${command}`, async () => {
@@ -94,7 +94,7 @@ const runProgram: Runner = async (command, { broker }) => {
   if (command.includes("--check")) {
     const { code } = await process.waitForExit();
     assert.equal(code, 0, process.output);
-    await assert.match(process.stdout, /The configuration is good/);
+    await assert.match(process.stdout, /The configuration is valid/);
     return;
   }
   await process.waitForOutput(/connected with MQTT 5/, { timeoutMs: 60_000 });
@@ -103,7 +103,7 @@ const runProgram: Runner = async (command, { broker }) => {
   assert.equal((await process.waitForExit()).code, 0);
 };
 
-/** The copy that is made of a store in use is whole. */
+/** Checks that the copy of a store in use is intact. */
 const runBackup: Runner = async (command, { telecast }) => {
   const copy = `${telecast.cwd}/copy.sqlite`;
   await using process = shell(command, {
@@ -123,7 +123,7 @@ const runCopy: Runner = async (command) => {
   assert.equal((await check.waitForExit()).code, 0, check.output);
 };
 
-/** A KV server and an instance on it, as two machines would have them. */
+/** Runs a KV server and an instance on it, as on two machines. */
 const runOnKv: Runner = async (command, { broker }) => {
   await using dir = await TempDir.create();
   const port = freePort();
@@ -152,7 +152,7 @@ const runSbom: Runner = async (command) => {
   assert.equal(JSON.parse(process.stdout).bomFormat, "CycloneDX");
 };
 
-/** The same with the shortest case, so that it takes seconds. */
+/** Runs the shortest case instead, so that it takes seconds. */
 const runBench: Runner = async (command) => {
   const names = /--only (\S+)/.exec(command)?.[1]?.split(",") ?? [];
   for (const name of names) assert.ok(CASES.some((known) => known.name === name), name);
@@ -166,7 +166,7 @@ const runBench: Runner = async (command) => {
   await compared.waitForOutput(`Since ${file}`);
 };
 
-/** One stage in place of all. */
+/** Runs one stage instead of all. */
 const runProfile: Runner = async (command) => {
   const stages = command.split(" ").slice(3);
   for (const stage of stages) assert.ok(stage === "kafka" || stage in STAGES, stage);
@@ -182,7 +182,7 @@ const RUNNERS: readonly (readonly [RegExp, Runner])[] = [
   [/^sqlite3 data\//, runBackup],
   [/^cp \.env\.example \.env$/, runCopy],
   [/^DENO_KV_URL=http:\/\/denokv:4512 /, runOnKv],
-  // With the one before.
+  // runOnKv runs it.
   [/^denokv /, () => Promise.resolve()],
   [/^(curl|mosquitto_pub) /, runOnce],
   [/^([A-Z_]+=\S+ )*deno task (--env-file=\S+ )?(start|dev)( --\w+)?$/, runProgram],
@@ -194,7 +194,7 @@ function at(port: number): Record<string, string> {
 
 const known = await commands();
 
-Deno.test("the documents have commands, and each is run or cannot be", () => {
+Deno.test("every command in the documents is either run or known to need something else", () => {
   assert.ok(known.length > 15, `only ${known.length} commands were found`);
   const unknown = known.filter(({ text }) =>
     text !== "deno task dev" && !TASKS.test(text) && !NOT_RUN.some((form) => form.test(text)) &&
@@ -203,7 +203,7 @@ Deno.test("the documents have commands, and each is run or cannot be", () => {
   assert.deepEqual(unknown, []);
 });
 
-Deno.test("deno task dev does what README says, and Ctrl-C ends it", async () => {
+Deno.test("deno task dev works as the README describes, and Ctrl-C ends it", async () => {
   const port = freePort();
   await using dev = TestProcess.start(Deno.execPath(), {
     args: ["task", "dev"],

@@ -1,4 +1,4 @@
-/** The programs under examples/, each through a restart of the server. */
+/** Runs the programs under examples/ across a restart of the server. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -20,7 +20,7 @@ async function subscribers({ telecast }: System, count: number): Promise<void> {
   }, { timeoutMs: 40_000 });
 }
 
-/** A message before, one during and one after a restart; `seen` tells what the client has. */
+/** Publishes before, during and after a restart; `seen` returns what the client received. */
 async function survivesRestart(
   system: System,
   seen: () => number[] | Promise<number[]>,
@@ -48,19 +48,19 @@ async function survivesRestart(
 const seqsOf = (process: TestProcess) => () =>
   [...process.stdout.matchAll(/"SEQ": ?(\d+)/g)].map(([, seq]) => Number(seq));
 
-Deno.test("examples/python/stream.py misses nothing over a restart", async () => {
+Deno.test("examples/python/stream.py misses nothing across a restart", async () => {
   await using system = await System.start();
   await using client = TestProcess.start(PYTHON, {
     args: [path("examples/python/stream.py"), `ws://127.0.0.1:${system.telecast.port}`, DEVICE],
   });
   await survivesRestart(system, seqsOf(client));
-  assert.doesNotMatch(client.output, /Traceback|part of what was missed/);
+  assert.doesNotMatch(client.output, /Traceback|some missed messages/);
   client.kill("SIGINT");
   await client.waitForExit();
   assert.doesNotMatch(client.output, /Traceback/);
 });
 
-Deno.test("examples/python/stream.py ends where the server refuses its parameters", async () => {
+Deno.test("examples/python/stream.py ends if the server refuses its parameters", async () => {
   await using system = await System.start();
   await using client = TestProcess.start(PYTHON, {
     args: [path("examples/python/stream.py"), `ws://127.0.0.1:${system.telecast.port}`, ","],
@@ -71,7 +71,7 @@ Deno.test("examples/python/stream.py ends where the server refuses its parameter
   assert.doesNotMatch(client.output, /Traceback/);
 });
 
-Deno.test("examples/node/stream.mjs misses nothing over a restart, in Node and in Deno", async () => {
+Deno.test("examples/node/stream.mjs misses nothing across a restart, in Node and in Deno", async () => {
   await using system = await System.start();
   const args = [path("examples/node/stream.mjs"), system.telecast.url, DEVICE];
   await using node = TestProcess.start("node", { args });
@@ -81,7 +81,7 @@ Deno.test("examples/node/stream.mjs misses nothing over a restart, in Node and i
     const [a, b] = [seqsOf(node)(), seqsOf(deno)()];
     return a.length < b.length ? a : b;
   }, 2);
-  assert.doesNotMatch(node.output + deno.output, /part of what was missed/);
+  assert.doesNotMatch(node.output + deno.output, /some missed messages/);
 });
 
 Deno.test("examples/curl.sh shows the last message, publishes, and resumes", async () => {
@@ -99,7 +99,7 @@ Deno.test("examples/curl.sh shows the last message, publishes, and resumes", asy
   assert.match(output, /event: resumed\ndata: \{"status":"full","replayed":[01]\}/);
 });
 
-browserTest("examples/browser/index.html shows both streams, over a restart", async () => {
+browserTest("examples/browser/index.html shows both streams across a restart", async () => {
   await using system = await System.start();
   const query = new URLSearchParams({ server: system.telecast.url, ids: DEVICE });
   await using browser = await BrowserPage.open(
@@ -117,7 +117,7 @@ browserTest("examples/browser/index.html shows both streams, over a restart", as
   assert.equal(await browser.page.locator("#ws-state").textContent(), "connected");
 });
 
-browserTest("examples/react/DeviceStream.jsx shows the last message, over a restart", async () => {
+browserTest("examples/react/DeviceStream.jsx shows the last message across a restart", async () => {
   await using system = await System.start();
   await using dir = await TempDir.create();
   const here = new URL("react/", import.meta.url).pathname;

@@ -1,9 +1,9 @@
-/** A page of Chromium for what the documentation shows of browsers. */
+/** A Chromium page for the browser code in the documentation. */
 
 import { type Browser, chromium, type Page } from "playwright-core";
 import { eventually } from "../../kit/eventually.ts";
 
-/** A page, and what it writes to its console. */
+/** A page and its console output. */
 export class BrowserPage implements AsyncDisposable {
   readonly log: string[] = [];
 
@@ -35,6 +35,6 @@ export class BrowserPage implements AsyncDisposable {
   }
 }
 
-/** playwright-core keeps its pipes until the process of the browser is gone. */
+/** playwright-core keeps its pipes open until the browser's process has ended. */
 export const browserTest = (name: string, fn: () => Promise<void>) =>
   Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });

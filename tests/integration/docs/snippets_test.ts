@@ -1,4 +1,4 @@
-/** The code in the documents, as it stands there but for the address. */
+/** Runs the code in the documents, unchanged except for the address. */
 
 import { blocksOf, read } from "../../docs/markdown.ts";
 import { eventually } from "../../kit/eventually.ts";
@@ -11,7 +11,7 @@ const DEVICE = "0848086072";
 const PAYLOAD = JSON.stringify({ data: { DEVICE_ID: DEVICE, LATITUD: "+20.652472" } });
 const PYTHON = `${Deno.env.get("HOME")}/.cache/telecast/venv/bin/python`;
 
-/** Documents whose JavaScript is a client from its first line to its last. */
+/** Documents in which every JavaScript block is a complete client. */
 const PAGES = [
   "README.md",
   "README.es.md",
@@ -19,12 +19,12 @@ const PAGES = [
   "docs/migration/sse_to_websocket.md",
   "docs/migration/sse_to_websocket.es.md",
 ];
-/** A console shows a test no more of an object than its kind. */
+/** Makes console.log print objects as JSON; otherwise a test sees only their type. */
 const SHOW_OBJECTS = `{
   const { log } = console;
   console.log = (...values) => log(JSON.stringify(values));
 }`;
-/** Shows one call, with a token that the reader has. */
+/** Marks blocks that show a single call with the reader's token. */
 const FRAGMENT = /\[?"bearer\." \+ token\]?/;
 
 async function snippets(path: string, language: string): Promise<string[]> {
@@ -32,7 +32,7 @@ async function snippets(path: string, language: string): Promise<string[]> {
     .map(({ text }) => text).filter((text) => !FRAGMENT.test(text));
 }
 
-/** Publishes until the client shows it: it says nothing of being connected. */
+/** Publishes until the client shows a message: it does not report when it is connected. */
 async function untilShown({ publisher }: System, what: string, shown: () => boolean) {
   await eventually(what, async () => {
     await publisher.publish("fleet", PAYLOAD);
@@ -44,7 +44,7 @@ for (const path of PAGES) {
   browserTest(`the JavaScript of ${path} shows messages in Chromium`, async () => {
     await using system = await System.start();
     const codes = await snippets(path, "js");
-    if (codes.length === 0) throw new Error(`${path} has no JavaScript any more`);
+    if (codes.length === 0) throw new Error(`${path} no longer has JavaScript`);
     for (const [i, code] of codes.entries()) {
       await using browser = await BrowserPage.open(`${system.telecast.url}/livez`);
       const here = code.replaceAll("127.0.0.1:8000", `127.0.0.1:${system.telecast.port}`);

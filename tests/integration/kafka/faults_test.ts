@@ -18,7 +18,7 @@ import { TestProcess } from "../../kit/servers/process.ts";
 const SHORT_SESSIONS = { "group.min.session.timeout.ms": 500 };
 const DEVICES = Array.from({ length: 6 }, (_, i) => `device-${i}`);
 
-/** Sends numbered messages of all devices, `rounds` of them each, to the partitions of a topic. */
+/** Sends `rounds` numbered messages of each device to the partitions of a topic. */
 async function produce(server: string, topic: string, from: number, rounds: number): Promise<void> {
   const producer = await connectProducer(server);
   for (let seq = from; seq < from + rounds; seq++) {
@@ -32,7 +32,7 @@ async function produce(server: string, topic: string, from: number, rounds: numb
   await producer.disconnect();
 }
 
-/** Each message of each device once and in order, as a fanout would let them through. */
+/** Fails unless each device's messages came once and in order, as a fanout would pass them on. */
 function assertFlawless(received: readonly Received[], rounds: number): void {
   const last = new Map<string, number>();
   for (const { text } of received) {
@@ -43,7 +43,7 @@ function assertFlawless(received: readonly Received[], rounds: number): void {
   assert.deepEqual(Object.fromEntries(last), Object.fromEntries(DEVICES.map((id) => [id, rounds])));
 }
 
-Deno.test("KafkaSource waits for a broker that is killed, and goes on without loss", async () => {
+Deno.test("KafkaSource waits for a killed broker and continues without loss", async () => {
   await using kafka = await Kafka.prepare();
   await using running = new RunningSource(kafka.bootstrap, { topics: ["t"] });
   await eventually("the reason", () => /connection refused/.test(running.intake.reasons[0] ?? ""));
@@ -63,7 +63,7 @@ Deno.test("KafkaSource waits for a broker that is killed, and goes on without lo
     await running.has(6 * (from + 9));
   }
   assertFlawless(running.intake.fresh, 30);
-  assert.equal(running.intake.received.length, 180, "what waited to be stored was read once");
+  assert.equal(running.intake.received.length, 180, "records waiting to be stored are read once");
   await eventually(
     "commits",
     async () => await committedOf(kafka.bootstrap, running.config.groupId, "t") === 180,
@@ -89,7 +89,7 @@ Deno.test("KafkaSource keeps its partitions and its memory while nothing can be 
       return groups[0]!.members.map(({ memberId }) => memberId);
     });
   const [member] = await members();
-  // Three times as long as the group would wait for a member that is silent.
+  // Three times as long as the group would wait for a silent member.
   const until = performance.now() + 2_400;
   await eventually("three sessions", () => performance.now() > until);
   assert.deepEqual(await members(), [member]);
@@ -100,7 +100,7 @@ Deno.test("KafkaSource keeps its partitions and its memory while nothing can be 
   assertFlawless(running.intake.received, 100);
 });
 
-Deno.test("KafkaSource goes on after records that expired while it was held back, and counts them", async () => {
+Deno.test("KafkaSource skips and counts records that expired while it was held back", async () => {
   await using kafka = await Kafka.start();
   await createTopic(kafka.bootstrap, "t", 1);
   const record = (seq: number) => ({ value: trackingPayload("d", seq, { chars: 50_000 }) });
@@ -140,7 +140,7 @@ Deno.test("KafkaSource shares partitions with a second member and loses nothing"
       ],
     });
     await second.waitForOutput('"connected"');
-    await eventually("a part", () => first.detail.partitions.length < 3, { timeoutMs: 30_000 });
+    await eventually("a share", () => first.detail.partitions.length < 3, { timeoutMs: 30_000 });
     await produce(kafka.bootstrap, "t", 21, 20);
     const ofSecond = () =>
       second.stdout.split("\n").filter((line) => line.startsWith('{"received"'))
@@ -167,13 +167,13 @@ Deno.test("KafkaSource shares partitions with a second member and loses nothing"
   assertFlawless(once(seen), 60);
 });
 
-/** Drops what a fanout would, in the order of each partition. */
+/** Drops repeats as a fanout would; ordered within each partition. */
 function once(received: readonly Received[]): Received[] {
   const byPlace = new Map(received.map((one) => [`${one.sourceOffset}|${one.offset}`, one]));
   return [...byPlace.values()].sort((a, b) => a.offset - b.offset);
 }
 
-Deno.test("KafkaSource says that a password is wrong, without it, and tries again for ever", async () => {
+Deno.test("KafkaSource reports a wrong password without logging it, and retries forever", async () => {
   await using kafka = await Kafka.start({ users: { ana: "another-word" } });
   await createTopic(kafka.bootstrap, "t");
   await kafka.produce("t", [{ value: "{}" }]);
@@ -199,7 +199,7 @@ Deno.test("KafkaSource says that a password is wrong, without it, and tries agai
   await corrected.has(1);
 });
 
-Deno.test("KafkaSource uses a CA file and a client certificate, and says what is wrong with them", async () => {
+Deno.test("KafkaSource uses a CA file and a client certificate, and reports problems with them", async () => {
   await using certificates = await Certificates.create();
   const server = await certificates.server();
   const client = await certificates.client();

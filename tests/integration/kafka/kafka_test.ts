@@ -1,4 +1,4 @@
-/** From Kafka to the clients: the whole program between a real broker and real streams. */
+/** From Kafka to the clients: the whole program with a real broker and real streams. */
 
 import assert from "node:assert/strict";
 import type { Producer } from "kafkajs";
@@ -19,7 +19,7 @@ const TOPIC = "tracking.data";
 const DEVICES = Array.from({ length: 9 }, (_, i) => `device-${i}`);
 const CODECS: readonly Codec[] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
-/** Without uuid nothing tells a repeat but the place of its record. */
+/** A payload without uuid: only the record's source offset identifies a repeat. */
 const plain = (deviceId: string, seq: number) =>
   JSON.stringify({ data: { DEVICE_ID: deviceId, SEQ: seq }, raw: "A".repeat(200) });
 
@@ -27,7 +27,7 @@ function envOf(kafka: Kafka, env: Record<string, string> = {}): Record<string, s
   return { KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrap, KAFKA_TOPIC: TOPIC, ...env };
 }
 
-/** One client of each transport, told to the checker. */
+/** Opens one client per transport that reports to the checker. */
 async function watch(telecast: Telecast, checker: Checker, devices = DEVICES) {
   await using stack = new AsyncDisposableStack();
   const saw = (client: CheckedClient) => ({ event, data }: Received) => {
@@ -44,7 +44,7 @@ async function watch(telecast: Telecast, checker: Checker, devices = DEVICES) {
   return stack.move();
 }
 
-/** Produces the next message of every device, again and again, until it is stopped. */
+/** Produces the next message of every device in a loop, until it is disposed of. */
 class Stream implements AsyncDisposable {
   #stopped = false;
   readonly #running: Promise<void>;
@@ -78,7 +78,7 @@ class Stream implements AsyncDisposable {
 
 async function flow(checker: Checker, messages = 500): Promise<void> {
   const { published } = checker.report();
-  await eventually("a flow", () => checker.report().published >= published + messages, {
+  await eventually("messages flow", () => checker.report().published >= published + messages, {
     timeoutMs: 60_000,
   });
 }
@@ -88,7 +88,7 @@ async function complete(checker: Checker): Promise<void> {
   checker.assertFlawless();
 }
 
-Deno.test("Kafka's messages reach WebSocket and SSE in order, and bad ones are told of", async () => {
+Deno.test("Kafka's messages reach WebSocket and SSE in order, and bad ones are reported", async () => {
   await using kafka = await Kafka.start();
   await createTopic(kafka.bootstrap, TOPIC);
   await using telecast = await Telecast.start({ env: envOf(kafka) });
@@ -106,7 +106,7 @@ Deno.test("Kafka's messages reach WebSocket and SSE in order, and bad ones are t
   }
   await complete(checker);
 
-  // The key is the device's id where the payload has none.
+  // The key is the device id if the payload has none.
   await using keyed = await WsClient.open(telecast.wsUrl("device_ids=by-key"));
   const bad = [{ value: "not json" }, { key: "k", value: null }, { value: '{"no":"id"}' }];
   await kafka.produce(TOPIC, [...bad, { key: "by-key", value: '{"speed":1}' }], { partition: 2 });
@@ -126,7 +126,7 @@ Deno.test("Kafka's messages reach WebSocket and SSE in order, and bad ones are t
   });
 });
 
-Deno.test("clients stay, and miss and repeat nothing, while Kafka is killed and comes back", async () => {
+Deno.test("clients stay connected, and miss and repeat nothing, while Kafka is killed and restarted", async () => {
   await using kafka = await Kafka.start();
   await createTopic(kafka.bootstrap, TOPIC);
   await using telecast = await Telecast.start({ env: envOf(kafka) });
@@ -169,7 +169,7 @@ Deno.test("nothing is lost or repeated, without uuid, when Telecast is killed un
     }
     await flow(checker);
   }
-  // Everything that was ever stored, from the log of all three lives.
+  // Counts everything ever stored, over all three runs.
   const stored = async () => (await telecast.json("/api/v1/stats")).fanout.position;
   const { published } = checker.report();
   await eventually("all stored", async () => await stored() >= published, { timeoutMs: 60_000 });
@@ -177,7 +177,7 @@ Deno.test("nothing is lost or repeated, without uuid, when Telecast is killed un
   assert.equal(await stored(), published);
 });
 
-Deno.test("two instances share a group: one is killed, and the other's clients see all, once", async () => {
+Deno.test("two instances share a group: one is killed, and the other's clients see each message once", async () => {
   await using kafka = await Kafka.start();
   await createTopic(kafka.bootstrap, TOPIC);
   await using kv = await DenoKv.start();
@@ -192,7 +192,7 @@ Deno.test("two instances share a group: one is killed, and the other's clients s
       await using other = await Telecast.start({ env });
       const partitions = async (of: Telecast) =>
         (await of.json("/api/v1/stats")).sources[0].detail?.partitions.length;
-      await eventually("its part", async () => await partitions(other) > 0, { timeoutMs: 40_000 });
+      await eventually("its share", async () => await partitions(other) > 0, { timeoutMs: 40_000 });
       await flow(checker);
       await other.kill("SIGKILL");
       await eventually("all partitions", async () => await partitions(survivor) === 3, {
@@ -219,14 +219,14 @@ for (const mode of ["lease", "shared"] as const) {
       await flow(checker);
       kv.process.kill("SIGSTOP");
       try {
-        // More than the credits of the source, so that it has to wait.
+        // More than the source's credits, so that it has to wait.
         await flow(checker, 8_000);
         const before = await telecast.process.residentBytes();
         await flow(checker, 12_000);
         const after = await telecast.process.residentBytes();
         assert.ok(after - before < 50e6, `${before} bytes became ${after}`);
         const { state } = (await telecast.json("/api/v1/stats")).sources[0];
-        // Who cannot prove its lease leaves the broker; who needs none keeps its partitions.
+        // Without proof of its lease, an instance stops consuming; without leases, it keeps going.
         assert.equal(state, mode === "lease" ? "stopped" : "connected");
       } finally {
         kv.process.kill("SIGCONT");
@@ -237,7 +237,7 @@ for (const mode of ["lease", "shared"] as const) {
   });
 }
 
-Deno.test("without any Kafka the program serves all else, is ready, and says it seldom", async () => {
+Deno.test("without Kafka the program serves everything else, and logs the problem only once", async () => {
   await using mosquitto = await Mosquitto.start();
   await using kafka = await Kafka.prepare();
   await using telecast = await Telecast.start({
@@ -256,7 +256,7 @@ Deno.test("without any Kafka the program serves all else, is ready, and says it 
   const { status, reasons } = await telecast.json("/readyz");
   assert.equal(status, "degraded");
   assert.match(reasons.join(), /kafka/);
-  // Several tries further on there is still one line.
+  // After several more tries there is still one line.
   const from = performance.now();
   await eventually("more tries", () => performance.now() - from > 5_000);
   const lines = telecast.output.split("\n").filter((line) => /connection refused/.test(line));
@@ -282,7 +282,7 @@ Deno.test("MQTT and Kafka feed one stream, with the same devices on both", async
     await eventually("from MQTT", () => checker.complete());
     const both = DEVICES.map((deviceId) => trackingPayload(deviceId, checker.next(deviceId)));
     await kafka.produce(TOPIC, both.map((value) => ({ value })));
-    // The same message over the other way is a repeat, by its uuid.
+    // The same message from the other source is a repeat, by its uuid.
     for (const payload of both) await publisher.publish("fleet", payload);
     await eventually("from Kafka", () => checker.complete());
   }

@@ -1,4 +1,4 @@
-/** The Kafka source against a real broker, without the rest of the program. */
+/** The Kafka source with a real broker, without the rest of the program. */
 
 import assert from "node:assert/strict";
 import kafkajs from "kafkajs";
@@ -41,7 +41,7 @@ function assertInOrder(intake: FakeIntake, devices: number, each: number): void 
   assert.deepEqual([...last.values()], Array(devices).fill(each));
 }
 
-Deno.test("KafkaSource reads every codec of librdkafka and kafkajs, in order by device", async () => {
+Deno.test("KafkaSource reads every codec of librdkafka and kafkajs, in order per device", async () => {
   const topic = "codecs";
   await createTopic(kafka.bootstrap, topic);
   await using running = await RunningSource.connected(kafka.bootstrap, { topics: [topic] });
@@ -55,7 +55,7 @@ Deno.test("KafkaSource reads every codec of librdkafka and kafkajs, in order by 
       const values = numbers.flatMap((n) =>
         devices.map((key) => ({ key, value: trackingPayload(key, n) }))
       );
-      // Both choose the partition by the key, but by different hashes: so each names it.
+      // The two libraries hash keys differently, so the partition is given explicitly.
       for (const [i, key] of devices.entries()) {
         const own = values.filter((record) => record.key === key);
         const partition = i % 3;
@@ -74,7 +74,7 @@ Deno.test("KafkaSource reads every codec of librdkafka and kafkajs, in order by 
   assert.ok(running.intake.received.every(({ key, text }) => key === deviceAndSeq(text).deviceId));
 });
 
-Deno.test("KafkaSource hands tombstones and unkeyed records over with their place", async () => {
+Deno.test("KafkaSource passes on tombstones and unkeyed records with their partition and offset", async () => {
   const topic = "mixed";
   await createTopic(kafka.bootstrap, topic, 1);
   await using running = await RunningSource.connected(kafka.bootstrap, { topics: [topic] });
@@ -96,7 +96,7 @@ Deno.test("KafkaSource hands tombstones and unkeyed records over with their plac
   ]);
 });
 
-Deno.test("KafkaSource commits what is stored and nothing else", async () => {
+Deno.test("KafkaSource commits only what is stored", async () => {
   const topic = "commits";
   await createTopic(kafka.bootstrap, topic, 1);
   await kafka.produce(topic, records(10));
@@ -124,7 +124,7 @@ Deno.test("KafkaSource commits what is stored and nothing else", async () => {
   await eventually("all committed", async () => await committed() === 15);
 });
 
-Deno.test("KafkaSource begins at the end with latest, once, and loses nothing from then on", async () => {
+Deno.test("KafkaSource with latest starts at the end only once, and loses nothing from then on", async () => {
   const topic = "latest";
   await createTopic(kafka.bootstrap, topic);
   await kafka.produce(topic, records(5, 1, "before"));
@@ -141,7 +141,7 @@ Deno.test("KafkaSource begins at the end with latest, once, and loses nothing fr
   assert.deepEqual(new Set(devices), new Set(["between", "after"]));
 });
 
-Deno.test("KafkaSource reads topics that appear later whole, and the others meanwhile", async () => {
+Deno.test("KafkaSource reads topics that appear later from the start, and the others meanwhile", async () => {
   await createTopic(kafka.bootstrap, "here");
   await using running = await RunningSource.connected(kafka.bootstrap, {
     topics: ["here", "later"],
@@ -149,7 +149,7 @@ Deno.test("KafkaSource reads topics that appear later whole, and the others mean
   });
   await kafka.produce("here", records(1));
   await running.has(1);
-  await eventually("said", () => running.intake.lines.some((line) => /topic later/.test(line)));
+  await eventually("logged", () => running.intake.lines.some((line) => /topic later/.test(line)));
   await createTopic(kafka.bootstrap, "later");
   await kafka.produce("later", records(3, 1, "new"));
   await running.has(4);
@@ -157,7 +157,7 @@ Deno.test("KafkaSource reads topics that appear later whole, and the others mean
   assert.equal(lines.length, 1);
 });
 
-Deno.test("KafkaSource says that no topic exists, and waits for it", async () => {
+Deno.test("KafkaSource reports that no topic exists, and waits for one", async () => {
   await using running = new RunningSource(kafka.bootstrap, { topics: ["none"] });
   await eventually(
     "the reason",
@@ -168,7 +168,7 @@ Deno.test("KafkaSource says that no topic exists, and waits for it", async () =>
   await running.has(1);
 });
 
-Deno.test("KafkaSource reads a topic that was made anew, as new", async () => {
+Deno.test("KafkaSource treats a recreated topic as new", async () => {
   const topic = "anew";
   await createTopic(kafka.bootstrap, topic, 1);
   await kafka.produce(topic, records(20, 1, "old"));
@@ -183,7 +183,7 @@ Deno.test("KafkaSource reads a topic that was made anew, as new", async () => {
   assert.equal(sourceOffsets.size, 2);
 });
 
-Deno.test("KafkaSource passes over the control records of transactions", async () => {
+Deno.test("KafkaSource skips the control records of transactions", async () => {
   const topic = "transactions";
   await createTopic(kafka.bootstrap, topic, 1);
   await using running = await RunningSource.connected(kafka.bootstrap, { topics: [topic] });
@@ -202,14 +202,14 @@ Deno.test("KafkaSource passes over the control records of transactions", async (
   assert.equal(running.intake.received.length, 2);
 });
 
-Deno.test("KafkaSource says which codec it lacks, and goes on where it can", async () => {
+Deno.test("KafkaSource reports which codec is missing, and continues once it can", async () => {
   const topic = "unknown";
   await createTopic(kafka.bootstrap, topic, 1);
   await kafka.produce(topic, records(1));
   await using running = new RunningSource(kafka.bootstrap, { topics: [topic] });
   await running.has(1);
   const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs;
-  // The types leave out that it takes a message.
+  // kafkajs's types omit the message parameter.
   const NotImplemented = kafkajs.KafkaJSNotImplemented as new (message: string) => Error;
   const zstd = codecs[types.ZSTD];
   codecs[types.ZSTD] = () => {

@@ -1,4 +1,4 @@
-/** WebSocket frames as a client sends them, with a mask, and as a server's are read. */
+/** Builds masked WebSocket frames as a client sends them, and parses frames from a server. */
 
 import { concat } from "../../routes/raw.ts";
 
@@ -11,9 +11,9 @@ export interface FrameOptions {
   readonly fin?: boolean;
   /** The three reserved bits, 0 to 7. */
   readonly rsv?: number;
-  /** Bytes that the length takes: 0, 2 or 8; as few as it needs where not given. */
+  /** Size of the extended length: 0, 2 or 8 bytes; the shortest that fits by default. */
   readonly lengthBytes?: 0 | 2 | 8;
-  /** Declared in place of the payload's own length. */
+  /** Declared instead of the payload's actual length. */
   readonly length?: bigint;
   readonly isMasked?: boolean;
 }
@@ -37,7 +37,7 @@ export function clientFrame(
   return concat(Uint8Array.from(head), masked);
 }
 
-/** A close frame; with `code` undefined one without a payload. */
+/** A close frame; without a payload if `code` is undefined. */
 export function clientClose(code?: number, reason: string | Uint8Array = ""): Uint8Array {
   if (code === undefined) return clientFrame(8);
   const text = typeof reason === "string" ? encoder.encode(reason) : reason;
@@ -49,7 +49,7 @@ export interface ServerFrame {
   readonly payload: Uint8Array;
 }
 
-/** Takes apart what a server wrote: whole frames, and no rest. */
+/** Parses the bytes that a server wrote; they must end at a frame boundary. */
 export function serverFrames(bytes: Uint8Array): ServerFrame[] {
   const frames: ServerFrame[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -62,7 +62,7 @@ export function serverFrames(bytes: Uint8Array): ServerFrame[] {
       ? view.getUint16(2)
       : Number(view.getBigUint64(2));
     const end = at + start + length;
-    if (!(bytes[at]! & 0x80) || end > bytes.length) throw new Error("A server's frames are whole");
+    if (!(bytes[at]! & 0x80) || end > bytes.length) throw new Error("Incomplete server frame");
     frames.push({ opcode: bytes[at]! & 0x0f, payload: bytes.slice(at + start, end) });
     at = end;
   }

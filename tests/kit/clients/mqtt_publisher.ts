@@ -1,4 +1,4 @@
-/** Publishing to a broker as devices do. */
+/** Publishes to a broker as devices do. */
 
 import { Buffer } from "node:buffer";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
@@ -17,7 +17,7 @@ export class MqttPublisher implements AsyncDisposable {
   private constructor(private readonly client: MqttClient) {}
 
   static async connect(url: string, options: IClientOptions = {}): Promise<MqttPublisher> {
-    // An unlimited window: the default one holds a burst back.
+    // An unlimited in-flight window: the default one would hold back a burst.
     const client = mqtt.connect(url, { protocolVersion: 5, reconnectPeriod: 100, ...options });
     client.on("error", () => {});
     const connected = new Promise<void>((resolve) => client.once("connect", () => resolve()));
@@ -30,7 +30,7 @@ export class MqttPublisher implements AsyncDisposable {
     return new MqttPublisher(client);
   }
 
-  /** Resolves once the broker has it: for QoS 0, once it is written. */
+  /** Resolves once the broker has the message; with QoS 0, once it is written. */
   async publish(
     topic: string,
     payload: string | Uint8Array,
@@ -51,15 +51,15 @@ export class MqttPublisher implements AsyncDisposable {
   }
 
   /**
-   * Publishes what `make(0)`, `make(1)` … return, `perSecond` of them, until `count` are out or the
-   * signal aborts; returns how many were published, all of them acknowledged where `qos` is not 0
-   * and unless the publisher was told to forget.
+   * Publishes the results of `make(0)`, `make(1)` … at `perSecond`, until `count` are published or
+   * the signal aborts. Returns how many were published. All of them are acknowledged, unless `qos`
+   * is 0 or `forget()` was called.
    */
   async publishAtRate(
     make: (index: number) => { topic: string; payload: string },
     { perSecond, count = Infinity, signal, ready = () => true, ...options }: PublishOptions & {
       readonly perSecond: number;
-      /** False holds back what is due by then. */
+      /** While this returns false, the schedule is delayed. */
       readonly ready?: () => boolean;
       readonly count?: number;
       readonly signal?: AbortSignal;
@@ -87,7 +87,7 @@ export class MqttPublisher implements AsyncDisposable {
     return index;
   }
 
-  /** Ends the connection, and sends nothing again that has no answer yet. */
+  /** Ends the connection; messages without an answer are not resent. */
   async forget(): Promise<void> {
     await this.client.endAsync(true);
     this.#forgotten.resolve();
@@ -98,7 +98,7 @@ export class MqttPublisher implements AsyncDisposable {
   }
 }
 
-/** Publishes one message with Debian's own client. */
+/** Publishes one message with Debian's mosquitto_pub. */
 export async function mosquittoPub(
   port: number,
   topic: string,

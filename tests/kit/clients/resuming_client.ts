@@ -1,4 +1,4 @@
-/** A client that comes back with its cursor whenever its stream ends, as browsers' clients do. */
+/** A client that reconnects with its cursor whenever its stream ends, as browsers do. */
 
 import type { CheckedClient } from "../checker.ts";
 import { PATIENCE_MS } from "../patience.ts";
@@ -9,20 +9,20 @@ import { WsClient } from "./ws_client.ts";
 
 export interface ResumingOptions {
   readonly transport: "ws" | "sse";
-  /** The stream's address, http://…/api/v1/stream; a balancer's, for instance. */
+  /** The stream's address, http://…/api/v1/stream, for instance on a load balancer. */
   readonly url: string;
   readonly deviceIds: readonly string[];
-  /** Told of every message. */
+  /** Records every message. */
   readonly checked: CheckedClient;
   readonly retryMs?: number;
-  /** For servers whose certificate this machine does not know. */
+  /** For servers whose certificate this machine does not trust. */
   readonly client?: Deno.HttpClient | undefined;
   readonly onMessage?: (deviceId: string, seq: number) => void;
 }
 
 export class ResumingClient implements AsyncDisposable {
   lastId: string | undefined;
-  /** Statuses of `resumed` events, by how often they came. */
+  /** How often each status of a `resumed` event came. */
   readonly resumed: Record<string, number> = {};
   readonly dropped: string[] = [];
   connects = 0;
@@ -37,14 +37,14 @@ export class ResumingClient implements AsyncDisposable {
     this.#running = this.#run();
   }
 
-  /** Resolves once the client is connected and has a cursor: from there on nothing may be lost. */
+  /** Resolves once the client is connected and has a cursor; from then on nothing may be lost. */
   static async start(options: ResumingOptions): Promise<ResumingClient> {
     const client = new ResumingClient(options);
     await client.#positioned.promise;
     return client;
   }
 
-  /** Ends the connection as a network would; the client comes back by itself. */
+  /** Ends the connection, as a network fault would; the client reconnects by itself. */
   async drop(): Promise<void> {
     await this.#client?.[Symbol.asyncDispose]();
   }
@@ -77,7 +77,7 @@ export class ResumingClient implements AsyncDisposable {
     });
     this.connects++;
     this.#client = client;
-    // Without a message there is no cursor yet: the answer to a ping carries one.
+    // Before the first message there is no cursor; the answer to a ping carries one.
     client.send({ action: "ping" });
     if (this.#stopped) await client.close();
     await client.closed;

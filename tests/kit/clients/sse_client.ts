@@ -1,4 +1,4 @@
-/** A client of server-sent events that records every event. */
+/** An SSE client that records every event. */
 
 import { within } from "../eventually.ts";
 import { type Received, SseParser } from "../received.ts";
@@ -7,20 +7,20 @@ import { Recorder, type WaitOptions } from "../recorder.ts";
 export interface SseClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly lastEventId?: string;
-  /** Called with every event in place of recording it: for clients that see millions. */
+  /** Called with every event instead of recording it, for clients that see millions. */
   readonly onEvent?: (event: Received) => void;
   /** Called when a block without data moves the cursor. */
   readonly onPosition?: (id: string) => void;
   readonly timeoutMs?: number;
-  /** For servers whose certificate this machine does not know. */
+  /** For servers whose certificate this machine does not trust. */
   readonly client?: Deno.HttpClient | undefined;
 }
 
 export class SseClient implements AsyncDisposable {
   readonly events: Recorder<Received>;
-  /** The stream's text, as it came; empty where `onEvent` is given. */
+  /** The stream's text as received; empty if `onEvent` is given. */
   raw = "";
-  /** Resolves when the stream ends, by whichever side. */
+  /** Resolves when either side ends the stream. */
   readonly ended: Promise<void>;
   readonly #parser = new SseParser();
 
@@ -34,7 +34,7 @@ export class SseClient implements AsyncDisposable {
     this.ended = this.#read();
   }
 
-  /** Opens the stream; rejects, with status and body, where the server does not answer 200. */
+  /** Opens the stream; rejects with status and body if the server does not answer 200. */
   static async open(url: string, options: SseClientOptions = {}): Promise<SseClient> {
     const abort = new AbortController();
     const headers = {

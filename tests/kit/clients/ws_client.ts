@@ -7,14 +7,14 @@ import { Recorder, type WaitOptions } from "../recorder.ts";
 export interface WsClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly protocols?: readonly string[];
-  /** For servers whose certificate this machine does not know. */
+  /** For servers whose certificate this machine does not trust. */
   readonly client?: Deno.HttpClient | undefined;
-  /** Called with every frame in place of recording it: for clients that see millions. */
+  /** Called with every frame instead of recording it, for clients that see millions. */
   readonly onFrame?: (text: string) => void;
   readonly timeoutMs?: number;
 }
 
-/** Deno's own constructor: where a page's code is checked too, TypeScript knows the browsers' only. */
+/** Deno's constructor: when page code is checked too, TypeScript knows only the browser's. */
 const Socket = WebSocket as unknown as new (
   url: string,
   options: { headers?: Record<string, string>; protocols?: string[]; client?: Deno.HttpClient },
@@ -23,7 +23,7 @@ const Socket = WebSocket as unknown as new (
 export class WsClient implements AsyncDisposable {
   /** Frames, raw. */
   readonly frames: Recorder<string>;
-  /** The same frames, taken apart. */
+  /** The same frames, parsed. */
   readonly events: Recorder<Received>;
   readonly closed: Promise<{ code: number; reason: string }>;
   closeCode: number | undefined;
@@ -59,7 +59,7 @@ export class WsClient implements AsyncDisposable {
     this.#opened.catch(() => {});
   }
 
-  /** Connects; rejects where the server refuses the upgrade. */
+  /** Connects; rejects if the server refuses the upgrade. */
   static async open(url: string, options: WsClientOptions = {}): Promise<WsClient> {
     const client = new WsClient(url, options);
     try {
@@ -95,7 +95,7 @@ export class WsClient implements AsyncDisposable {
     return this.events.waitForCount(count, ({ event }) => event === "message", timeoutMs);
   }
 
-  /** Sends a command: text as it is, anything else as JSON. */
+  /** Sends a command: a string unchanged, anything else as JSON. */
   send(command: unknown): void {
     this.#socket.send(typeof command === "string" ? command : JSON.stringify(command));
   }

@@ -1,9 +1,9 @@
-/** The backend of the alarm panels, as a real HTTP server that misbehaves when told to. */
+/** The backend of the alarm panels: a real HTTP server that misbehaves on request. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What it does with a call: a status, no answer at all, or the end of the connection. */
+/** How it answers a call: with a status, not at all, or with a connection reset. */
 export type Behaviour = number | "stall" | "reset";
 
 export interface BackendCall {
@@ -20,9 +20,9 @@ export interface BackendCall {
 
 export class BackendServer implements AsyncDisposable {
   readonly calls: BackendCall[] = [];
-  /** Asked for each call; 200 unless it is replaced. */
+  /** Chooses the behavior for each call; always 200 unless replaced. */
   behave: (call: Omit<BackendCall, "answered">) => Behaviour = () => 200;
-  /** The body of a good answer. */
+  /** The body of a successful answer. */
   answer: (call: Omit<BackendCall, "answered">) => unknown = () => ({});
   port = 0;
   #server: Server | undefined;
@@ -33,7 +33,7 @@ export class BackendServer implements AsyncDisposable {
     return backend;
   }
 
-  /** Listens, again on the port of before. */
+  /** Listens; on the same port as before after a stop. */
   async start(): Promise<void> {
     const server = createServer((request, response) => this.#serve(request, response));
     this.#server = server;
@@ -45,12 +45,12 @@ export class BackendServer implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Calls that were answered with 2xx, in their order. */
+  /** Calls that were answered with 200, in order. */
   get done(): BackendCall[] {
     return this.calls.filter(({ answered }) => answered === 200);
   }
 
-  /** Goes away: ends every connection, and listens no more. */
+  /** Ends every connection and stops listening. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (!server) return;

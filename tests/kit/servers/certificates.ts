@@ -1,4 +1,4 @@
-/** A certificate authority for one test, and what it signs. */
+/** A certificate authority for one test, and the certificates that it signs. */
 
 import { TestProcess } from "./process.ts";
 import { TempDir } from "../temp_dir.ts";
@@ -11,9 +11,9 @@ export interface KeyPair {
 
 export interface CertificateOptions {
   readonly algorithm?: "rsa" | "ec";
-  /** `subjectAltName` of a server; those of this machine unless given. */
+  /** `subjectAltName` of a server; this machine's names by default. */
   readonly names?: string;
-  /** Days; a negative number makes a certificate that has expired. */
+  /** Validity in days; a negative number makes an expired certificate. */
   readonly days?: number;
 }
 
@@ -40,12 +40,12 @@ export class Certificates implements AsyncDisposable {
     return this.#sign(name, options, `subjectAltName=${names}\nextendedKeyUsage=serverAuth\n`);
   }
 
-  /** `name` is the common name too. */
+  /** `name` is also the common name. */
   client(name = "client", options: CertificateOptions = {}): Promise<KeyPair> {
     return this.#sign(name, options, "extendedKeyUsage=clientAuth\n");
   }
 
-  /** The key once more as PKCS1 (RSA) or SEC1 (EC), as older tools write it. */
+  /** Writes the key also as PKCS1 (RSA) or SEC1 (EC), the formats of older tools. */
   async traditionalKey(pair: KeyPair, algorithm: "rsa" | "ec"): Promise<string> {
     const path = pair.keyPath.replace(/\.key$/, ".traditional.key");
     const traditional = algorithm === "rsa" ? ["-traditional"] : [];

@@ -1,4 +1,4 @@
-/** Several instances on one denokv, with a broker before and a balancer behind them. */
+/** Several instances on one denokv, with a broker upstream and a load balancer for clients. */
 
 import { DenoKv } from "./denokv.ts";
 import { eventually } from "../eventually.ts";
@@ -8,7 +8,7 @@ import { PATIENCE_MS } from "../patience.ts";
 import { TcpProxy } from "./tcp_proxy.ts";
 import { Telecast, type TelecastOptions } from "./telecast.ts";
 
-/** What stands between an instance and the store. */
+/** A proxy between an instance and the store. */
 export interface KvProxy extends AsyncDisposable {
   readonly port: number;
 }
@@ -17,11 +17,11 @@ export interface ClusterOptions<P extends KvProxy> {
   readonly instances?: number;
   readonly broker?: MosquittoOptions;
   readonly env?: Readonly<Record<string, string>>;
-  /** Gives each instance a proxy of its own before denokv. */
+  /** Gives each instance its own proxy to denokv. */
   readonly kvProxy?: (kvPort: number) => Promise<P>;
   /** Puts a proxy between all instances and the broker. */
   readonly brokerProxy?: boolean;
-  /** Flags of `deno run` beside those of `deno task start`. */
+  /** Flags of `deno run`, in addition to those of `deno task start`. */
   readonly flags?: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
     readonly kv: DenoKv,
     readonly broker: Mosquitto,
     readonly instances: readonly Telecast[],
-    /** One for each instance, in the same order; none unless `kvProxy` is given. */
+    /** One for each instance, in the same order; empty unless `kvProxy` is given. */
     readonly proxies: readonly P[],
     readonly balancer: Haproxy,
     /** Undefined unless `brokerProxy` is set. */
@@ -38,7 +38,7 @@ export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
     private readonly stack: AsyncDisposableStack,
   ) {}
 
-  /** Resolves when every instance serves and a source of one of them is connected. */
+  /** Resolves when every instance is ready and one of them consumes the broker. */
   static async start<P extends KvProxy = KvProxy>(
     options: ClusterOptions<P> = {},
   ): Promise<Cluster<P>> {
@@ -79,7 +79,7 @@ export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
     return `${this.balancer.url}/api/v1/stream`;
   }
 
-  /** The instance that consumes the broker, once there is one. */
+  /** Waits for an instance that consumes the broker, and returns it. */
   owner(
     { among = this.instances, timeoutMs = PATIENCE_MS }: {
       among?: readonly Telecast[];
@@ -97,7 +97,7 @@ export class Cluster<P extends KvProxy = KvProxy> implements AsyncDisposable {
   }
 }
 
-/** Starts instances side by side; where one fails, none is left running. */
+/** Starts instances in parallel; if one fails, disposing of `stack` ends the others. */
 export async function startAll(
   options: readonly TelecastOptions[],
   stack: AsyncDisposableStack,
@@ -112,7 +112,7 @@ export async function startAll(
   return instances;
 }
 
-/** Whether an instance may consume its broker and is connected to it; false where it is silent. */
+/** Whether an instance may consume its broker and is connected to it; false without an answer. */
 export async function isOwner(telecast: Telecast): Promise<boolean> {
   if (!telecast.running) return false;
   try {

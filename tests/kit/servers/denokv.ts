@@ -1,10 +1,10 @@
-/** denokv, the KV server that instances share. */
+/** Runs denokv, the KV server that instances share. */
 
 import { freePort, isListening } from "../ports.ts";
 import { TestProcess } from "./process.ts";
 import { TempDir } from "../temp_dir.ts";
 
-/** Where tests/integration/install.sh puts it; a denokv on the PATH goes before. */
+/** Where tests/integration/install.sh installs it; without it, denokv from the PATH is used. */
 const INSTALLED = ".cache/telecast/denokv/bin/denokv";
 
 export interface DenoKvOptions {
@@ -38,7 +38,7 @@ export class DenoKv implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The variables that point Telecast here. */
+  /** The variables that point Telecast to this store. */
   get env(): { DENO_KV_URL: string; DENO_KV_ACCESS_TOKEN: string } {
     return { DENO_KV_URL: this.url, DENO_KV_ACCESS_TOKEN: this.accessToken };
   }
@@ -57,7 +57,7 @@ export class DenoKv implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    if (this.#process) throw new Error("Cannot start denokv: it runs");
+    if (this.#process) throw new Error("Cannot start denokv: it is already running");
     this.#process = TestProcess.start(await command(), {
       args: [
         ...["--sqlite-path", this.#path, "serve"],
@@ -75,7 +75,7 @@ export class DenoKv implements AsyncDisposable {
     this.#process = undefined;
   }
 
-  /** Ends the server and starts it on the same port; on an empty database where `empty` is set. */
+  /** Restarts the server on the same port; with an empty database if `empty` is set. */
   async restart(
     { signal = "SIGKILL", empty = false }: { signal?: Deno.Signal; empty?: boolean } = {},
   ): Promise<void> {

@@ -1,4 +1,4 @@
-/** A store at the other end of a network, by a clock that a test moves. */
+/** A store with network latency, simulated on a clock that a test moves. */
 
 import type { Clock } from "../../../lib/clock.ts";
 import { MemoryKv } from "../../../broker/store/memory_kv.ts";
@@ -8,7 +8,7 @@ export interface Distances {
   readonly commitMs: number;
 }
 
-/** One instance's way to `store`: each call takes its time. */
+/** One instance's connection to `store`; each call takes the given time. */
 export class DistantKv extends MemoryKv {
   constructor(
     private readonly store: MemoryKv,

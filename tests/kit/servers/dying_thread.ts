@@ -1,4 +1,4 @@
-/** A thread that says over a channel when it is launched, and dies when it is to stop. */
+/** A thread that forwards each message type to a channel, and throws when told to stop. */
 
 import type { FromThread, ToThread } from "../../../server/threads.ts";
 

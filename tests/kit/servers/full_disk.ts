@@ -1,22 +1,22 @@
-/** A disk that is full when a test says so. */
+/** A disk that a test can fill. */
 
 import { TempDir } from "../temp_dir.ts";
 import { TestProcess } from "./process.ts";
 
 export interface FullDisk extends AsyncDisposable {
   readonly name: string;
-  /** The working directory of a program whose `./data` lies on the disk. */
+  /** The working directory for a program; its `./data` is on the disk. */
   readonly cwd: string;
-  /** What the program has to be started with. */
+  /** The command prefix to start the program with. */
   readonly wrapper: readonly string[];
-  /** Nothing more can be written by this process. */
+  /** Afterwards the process cannot write anything more. */
   fill(pid: number): Promise<void>;
   free(pid: number): Promise<void>;
 }
 
 const MEGABYTES = 8;
 
-/** A file system of its own; undefined where this user may not mount one. */
+/** A separate small file system; undefined if this user may not mount one. */
 export async function smallDisk(): Promise<FullDisk | undefined> {
   const dir = await TempDir.create("disk-");
   const data = dir.join("data");
@@ -36,7 +36,7 @@ export async function smallDisk(): Promise<FullDisk | undefined> {
     async fill() {
       using file = await Deno.open(filler, { write: true, create: true });
       const block = new Uint8Array(4096);
-      // Until the disk takes no more.
+      // Write until the disk is full.
       while (await file.write(block).then(() => true, () => false));
     },
     free: () => Deno.remove(filler),
@@ -47,7 +47,7 @@ export async function smallDisk(): Promise<FullDisk | undefined> {
   };
 }
 
-/** A limit on the size of the files that the program writes: needs no rights. */
+/** A limit on the size of files that the program writes; needs no privileges. */
 export async function fileSizeLimit(): Promise<FullDisk> {
   const dir = await TempDir.create("limit-");
   const limit = async (pid: number, bytes: string) => {
@@ -56,7 +56,7 @@ export async function fileSizeLimit(): Promise<FullDisk> {
   return {
     name: "a limit on the size of files",
     cwd: dir.path,
-    // The signal that comes with the error would end the program.
+    // The SIGXFSZ that comes with the error would end the program.
     wrapper: ["sh", "-c", `trap '' XFSZ; exec "$@"`, "sh"],
     fill: (pid) => limit(pid, "1"),
     free: (pid) => limit(pid, "unlimited"),

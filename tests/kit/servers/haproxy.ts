@@ -1,4 +1,4 @@
-/** A plain TCP balancer before several instances. */
+/** A plain TCP load balancer for several instances. */
 
 import { freePort, isListening } from "../ports.ts";
 import { TestProcess } from "./process.ts";
@@ -6,7 +6,7 @@ import { TempDir } from "../temp_dir.ts";
 
 export interface HaproxyOptions {
   readonly ports: readonly number[];
-  /** Sends clients only where GET of this path answers 200; a TCP connect decides unless given. */
+  /** Instances get clients only while GET of this path answers 200; by default, a TCP check. */
   readonly checkPath?: string;
   readonly balance?: "roundrobin" | "leastconn";
 }
@@ -38,7 +38,7 @@ export class Haproxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Asked to end gracefully, it would wait for every client.
+    // On a graceful stop, it would wait for every client.
     this.process.kill("SIGKILL");
     await this.process[Symbol.asyncDispose]();
     await this.dir[Symbol.asyncDispose]();

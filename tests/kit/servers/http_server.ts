@@ -1,4 +1,4 @@
-/** A real HTTP server that stands for a service of others, and keeps what it was asked. */
+/** A real HTTP server that stands in for an external service and records its requests. */
 
 import { freePort } from "../ports.ts";
 import { Recorder } from "../recorder.ts";
@@ -23,7 +23,7 @@ export class HttpServer implements AsyncDisposable {
     this.accept();
   }
 
-  /** Answers `{}` with 200 unless told otherwise. */
+  /** Answers 200 with `{}` by default. */
   static start(name: string, answer: Answer = () => Response.json({})): HttpServer {
     return new HttpServer(name, answer);
   }

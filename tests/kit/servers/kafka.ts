@@ -1,4 +1,4 @@
-/** A real Apache Kafka, one node in KRaft mode, from the jars that install.sh brings. */
+/** A real Apache Kafka, one node in KRaft mode, from the jars that install.sh downloads. */
 
 import type { KeyPair } from "./certificates.ts";
 import { freePort } from "../ports.ts";
@@ -14,9 +14,9 @@ export interface KafkaOptions {
     readonly server: KeyPair;
     readonly requireClientCertificate?: boolean;
   };
-  /** Partitions of topics that are created by their first use; 3 unless given. */
+  /** Partitions of auto-created topics; 3 by default. */
   readonly partitions?: number;
-  /** Further properties. */
+  /** Additional properties. */
   readonly extra?: Readonly<Record<string, string | number>>;
 }
 
@@ -55,7 +55,7 @@ export class Kafka implements AsyncDisposable {
     return kafka;
   }
 
-  /** Like start(), but the broker does not run yet: its ports refuse connections. */
+  /** Like start(), but the broker is not running yet: its ports refuse connections. */
   static async prepare(options: KafkaOptions = {}): Promise<Kafka> {
     const kafka = new Kafka(await TempDir.create("kafka-"), options);
     try {
@@ -87,7 +87,7 @@ export class Kafka implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    if (this.#process) throw new Error("Cannot start Kafka: it runs");
+    if (this.#process) throw new Error("Cannot start Kafka: it is already running");
     this.#process = TestProcess.start("java", {
       name: "kafka",
       args: [...await javaArgs(), "kafka.Kafka", this.#propertiesPath],
@@ -103,7 +103,7 @@ export class Kafka implements AsyncDisposable {
     this.#process = undefined;
   }
 
-  /** Ends the broker and starts it on its ports and data; `users` changes PLAIN passwords only. */
+  /** Restarts the broker on the same ports and data; `users` changes only PLAIN passwords. */
   async restart(
     { signal = "SIGKILL", users }: {
       signal?: Deno.Signal;
@@ -140,7 +140,7 @@ export class Kafka implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      // Orderly ends take seconds, and nothing of this broker is needed again.
+      // An orderly shutdown takes seconds, and this broker is not needed again.
       this.#process?.kill("SIGKILL");
       await this.#process?.[Symbol.asyncDispose]();
     } finally {
@@ -200,7 +200,7 @@ export class Kafka implements AsyncDisposable {
       "share.coordinator.state.topic.replication.factor": 1,
       "share.coordinator.state.topic.min.isr": 1,
       "group.initial.rebalance.delay.ms": 0,
-      // A broker that was killed is taken back only once its old session is over.
+      // A killed broker can rejoin only after its old session has expired.
       "broker.session.timeout.ms": 2000,
       "broker.heartbeat.interval.ms": 500,
       ...(this.saslPort ? this.#saslProperties() : {}),

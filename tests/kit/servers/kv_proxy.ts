@@ -1,21 +1,21 @@
-/** A proxy before denokv that knows requests from answers, and fails as real ones do. */
+/** An HTTP proxy in front of denokv that fails as real proxies do. */
 
 import { freePort } from "../ports.ts";
 
-/** Parts of the answers, from 0 to 1, that are spoilt. What was asked for is done all the same. */
+/** Fractions of the answers, from 0 to 1, that are spoiled. denokv still does the work. */
 export interface Spoilt {
   /** Answers 502 to commits that denokv has applied. */
   readonly commits502?: number;
-  /** Cuts answers in half and resets the connection: of reads, commits and watches alike. */
+  /** Cuts answers to reads, commits and watches in half and resets the connection. */
   readonly halves?: number;
 }
 
 export class KvHttpProxy implements AsyncDisposable {
-  /** How often each kind of harm was done. */
+  /** How often each kind of fault was injected. */
   readonly done = { commits502: 0, halves: 0, held: 0 };
   #spoilt: Spoilt = {};
   #failing = { keyPart: "", times: 0 };
-  /** While it is set answers wait for it. */
+  /** While this is set, answers wait for it. */
   #held: PromiseWithResolvers<void> | undefined;
   readonly #client = Deno.createHttpClient({ http2: false, http1: true });
   readonly #server: Deno.HttpServer;
@@ -38,12 +38,12 @@ export class KvHttpProxy implements AsyncDisposable {
     this.#spoilt = spoilt;
   }
 
-  /** Answers 502, and passes nothing on, to the next `times` requests that name the key's part. */
+  /** Answers 502 to the next `times` requests that contain `keyPart`, without forwarding them. */
   fail(keyPart: string, times: number): void {
     this.#failing = { keyPart, times };
   }
 
-  /** Requests that have still to fail. */
+  /** How many requests are still to fail. */
   get failing(): number {
     return this.#failing.times;
   }
@@ -53,7 +53,7 @@ export class KvHttpProxy implements AsyncDisposable {
     this.#held ??= Promise.withResolvers<void>();
   }
 
-  /** Spoils and holds nothing any more. */
+  /** Ends spoiling and holding. */
   pass(): void {
     this.#spoilt = {};
     this.#held?.resolve();
@@ -103,11 +103,11 @@ export class KvHttpProxy implements AsyncDisposable {
   }
 
   #names(asked: Uint8Array): boolean {
-    // Parts of keys stand in a request as they are.
+    // Key parts appear unencoded in a request.
     return new TextDecoder("latin1").decode(asked).includes(this.#failing.keyPart);
   }
 
-  /** Passes a watch on; a frame of it may be cut in half, and waits while answers are held. */
+  /** Forwards a watch; its frames may be cut in half, and wait while answers are held. */
   #watched(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
     return body.pipeThrough(
       new TransformStream({

@@ -5,9 +5,9 @@ import { TestProcess } from "./process.ts";
 
 const CACHE = `${Deno.env.get("HOME")}/.cache/telecast`;
 
-/** Builds a Go program of the tests; returns its path. Go's own cache makes the second time quick. */
+/** Builds a Go program of the tests and returns its path. Go's cache makes rebuilds fast. */
 export async function buildGo(source: URL, name: string): Promise<string> {
-  // Another checkout has another program of the same name.
+  // Another checkout may have a different program of the same name.
   const path = `${CACHE}/${name}-${
     createHash("sha1").update(source.href).digest("hex").slice(0, 8)
   }`;
@@ -20,7 +20,7 @@ export async function buildGo(source: URL, name: string): Promise<string> {
   return path;
 }
 
-/** Ends when it is disposed of, by the end of its input. */
+/** Disposing closes the program's input, which ends it. */
 export class LineProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #answers: AsyncIterator<string>;
@@ -50,7 +50,7 @@ export class LineProcess implements AsyncDisposable {
     return await this.answer();
   }
 
-  /** The next line, of a program that says something unasked. */
+  /** The next line, for programs that also write without being asked. */
   async answer(): Promise<unknown> {
     const { value, done } = await this.#answers.next();
     if (done) throw new Error(`${this.command} ended: see its last line above`);

@@ -1,4 +1,4 @@
-/** A real Mosquitto, on a port of its own. */
+/** A real Mosquitto on its own port. */
 
 import type { KeyPair } from "./certificates.ts";
 import { freePort, isListening } from "../ports.ts";
@@ -6,7 +6,7 @@ import { TestProcess } from "./process.ts";
 import { TempDir } from "../temp_dir.ts";
 
 export interface MosquittoOptions {
-  /** Passwords by user name; anonymous clients are refused where it is given. */
+  /** Passwords by user name; if given, anonymous clients are refused. */
   readonly users?: Readonly<Record<string, string>>;
   /** Adds a TLS listener. */
   readonly tls?: {
@@ -16,13 +16,13 @@ export interface MosquittoOptions {
   };
   /** Adds a WebSocket listener. */
   readonly websockets?: boolean;
-  /** Keeps sessions, retained and queued messages over a restart, also over kill -9 in part. */
+  /** Keeps sessions, retained and queued messages across a restart, and partly across kill -9. */
   readonly persistence?: boolean;
-  /** Messages kept for a client that is away; 100,000 unless given. */
+  /** Messages kept for a disconnected client; 100,000 by default. */
   readonly maxQueuedMessages?: number;
-  /** QoS 1 and 2 messages in flight a client; 0 is no limit, and the default here. */
+  /** QoS 1 and 2 messages in flight per client; 0, the default here, means no limit. */
   readonly maxInflightMessages?: number;
-  /** Further lines of the configuration. */
+  /** Additional lines of the configuration. */
   readonly extra?: string;
   readonly port?: number;
 }
@@ -52,7 +52,7 @@ export class Mosquitto implements AsyncDisposable {
     return mosquitto;
   }
 
-  /** Like start(), but the broker does not run yet: its port refuses connections. */
+  /** Like start(), but the broker is not running yet: its port refuses connections. */
   static async prepare(options: MosquittoOptions = {}): Promise<Mosquitto> {
     return new Mosquitto(await TempDir.create("mosquitto-"), options);
   }
@@ -61,14 +61,14 @@ export class Mosquitto implements AsyncDisposable {
     return `mqtt://127.0.0.1:${this.port}`;
   }
 
-  /** The running process; fails while the broker is down. */
+  /** The running process; throws while the broker is stopped. */
   get process(): TestProcess {
     if (!this.#process) throw new Error("Cannot use Mosquitto: it is stopped");
     return this.#process;
   }
 
   async start(): Promise<void> {
-    if (this.#process) throw new Error("Cannot start Mosquitto: it runs");
+    if (this.#process) throw new Error("Cannot start Mosquitto: it is already running");
     const config = await this.dir.write("mosquitto.conf", await this.#config());
     this.#process = TestProcess.start("/usr/sbin/mosquitto", {
       args: ["-c", config],
@@ -80,7 +80,7 @@ export class Mosquitto implements AsyncDisposable {
     }
   }
 
-  /** Ends the broker: SIGTERM saves its state where it is persistent, SIGKILL does not. */
+  /** Ends the broker. With persistence, SIGTERM saves its state, SIGKILL does not. */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<void> {
     const process = this.process;
     process.kill(signal);
@@ -88,7 +88,7 @@ export class Mosquitto implements AsyncDisposable {
     this.#process = undefined;
   }
 
-  /** Ends the broker and starts it on the same ports, with other users where they are given. */
+  /** Restarts the broker on the same ports, with new users if given. */
   async restart(
     { signal = "SIGTERM", users }: {
       signal?: Deno.Signal;
@@ -111,7 +111,7 @@ export class Mosquitto implements AsyncDisposable {
   async #config(): Promise<string> {
     const { tls, persistence, extra } = this.options;
     const lines = [
-      // As root it would give up its rights, and with them the folder of the test.
+      // When started as root, it would drop its privileges and lose access to the test's folder.
       "user root",
       "log_dest stdout",
       "log_type error",

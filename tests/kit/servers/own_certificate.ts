@@ -1,9 +1,9 @@
-/** A certificate for servers on 127.0.0.1, made once in each test process. */
+/** A certificate for servers on 127.0.0.1, created once per test process. */
 
 import { Certificates } from "./certificates.ts";
 
 export interface OwnCertificate {
-  /** PEM, as `cert` and `key` are. */
+  /** PEM, like `cert` and `key`. */
   readonly ca: string;
   readonly cert: string;
   readonly key: string;

@@ -1,18 +1,18 @@
-/** Servers and tools that a test starts as processes of their own. */
+/** Servers and tools that a test runs as separate processes. */
 
 import { PATIENCE_MS } from "../patience.ts";
 
 export interface ProcessOptions {
-  /** Shown in messages; the command's name unless given. */
+  /** Shown in messages; the command's name by default. */
   readonly name?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Gives the process `env` alone, and nothing of the test's own environment. */
+  /** Gives the process only `env`, nothing from the test's own environment. */
   readonly clearEnv?: boolean;
   readonly cwd?: string;
   /** Text for the standard input, which is then closed. */
   readonly input?: string;
-  /** Where the process ends before it was told to, disposing fails. True for servers. */
+  /** Disposing fails if the process ended before it was told to. True for servers. */
   readonly mustLive?: boolean;
 }
 
@@ -21,17 +21,17 @@ const LAST_LINES = 40;
 
 const running = new Set<TestProcess>();
 
-// A run that is interrupted, or that throws outside a test, leaves no server behind.
+// If a run is interrupted or throws outside a test, no server is left behind.
 globalThis.addEventListener("unload", () => {
   for (const process of running) process.kill("SIGKILL");
 });
 
-/** The last lines of every process that runs, to be put into a failure's message. */
+/** The last output lines of every running process, for failure messages. */
 export function lastOutputs(): string {
   return [...running].map((process) => process.lastLines()).join("");
 }
 
-/** A process with its output; ended, at the latest, when it is disposed of. */
+/** A process with its output; disposing ends it if it is still running. */
 export class TestProcess implements AsyncDisposable {
   readonly name: string;
   readonly pid: number;
@@ -74,7 +74,7 @@ export class TestProcess implements AsyncDisposable {
     return new TestProcess(command, options);
   }
 
-  /** Runs a command to its end and returns what it printed; fails where its exit code is not 0. */
+  /** Runs a command to its end and returns its standard output; fails if the exit code is not 0. */
   static async run(command: string, options: ProcessOptions & { timeoutMs?: number } = {}) {
     await using process = new TestProcess(command, options);
     const status = await process.waitForExit({ timeoutMs: options.timeoutMs ?? 60_000 });
@@ -88,12 +88,12 @@ export class TestProcess implements AsyncDisposable {
     return this.#stdout;
   }
 
-  /** Standard output and standard error, as they came. */
+  /** Standard output and standard error, interleaved as they arrived. */
   get output(): string {
     return this.#output;
   }
 
-  /** The match of `pattern` in the output so far, from `from` on, or the first one to come. */
+  /** The first match of `pattern` in the output after `from`, past or future. */
   async waitForOutput(
     pattern: RegExp | string,
     { timeoutMs = PATIENCE_MS, from = 0 }: { timeoutMs?: number; from?: number } = {},
@@ -112,7 +112,7 @@ export class TestProcess implements AsyncDisposable {
     }
   }
 
-  /** Waits until `check` returns true; fails at once where the process ends before. */
+  /** Waits until `check` returns true; fails at once if the process ends before that. */
   async waitUntil(
     what: string,
     check: () => boolean | Promise<boolean>,
@@ -137,7 +137,7 @@ export class TestProcess implements AsyncDisposable {
     return this.status;
   }
 
-  /** Sends a signal; nothing where the process is gone. */
+  /** Sends a signal; does nothing if the process has ended. */
   kill(signal: Deno.Signal = "SIGTERM"): void {
     if (signal !== "SIGSTOP" && signal !== "SIGCONT") this.#told = true;
     if (this.status) return;
@@ -148,12 +148,12 @@ export class TestProcess implements AsyncDisposable {
     }
   }
 
-  /** Sends a signal that does not end it. */
+  /** Sends SIGHUP; unlike kill(), the process is still expected to live. */
   reload(): void {
     if (!this.status) this.#child.kill("SIGHUP");
   }
 
-  /** Memory that the process has in use, in bytes. */
+  /** Resident memory of the process, in bytes. */
   async residentBytes(): Promise<number> {
     const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
     return Number(status.match(/^VmRSS:\s+(\d+) kB/m)?.[1] ?? NaN) * 1024;

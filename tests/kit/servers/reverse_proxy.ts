@@ -1,4 +1,4 @@
-/** The proxies of deploy/proxies, run with the files that stand there but for ports and paths. */
+/** Runs the proxies of deploy/proxies with the files there; only ports and paths are replaced. */
 
 import type { Certificates } from "./certificates.ts";
 import { freePort, isListening } from "../ports.ts";
@@ -11,9 +11,9 @@ export interface ReverseProxyOptions {
   readonly certificates: Certificates;
   /** Ports of the instances behind it. */
   readonly ports: readonly number[];
-  /** In place of the 75 s after which a stream that carries nothing is cut. */
+  /** Replaces the 75 s after which a silent stream is cut. */
   readonly quietSeconds?: number;
-  /** In place of the 10 s that a client has for its request. */
+  /** Replaces the 10 s that a client has to send its request. */
   readonly requestSeconds?: number;
 }
 
@@ -29,12 +29,12 @@ interface Places {
 interface Form {
   readonly command: string;
   readonly file: string;
-  /** What stands in the file, and what stands there in a test. */
+  /** Pairs of a text in the file and its replacement in a test. */
   readonly replace: (places: Places) => readonly (readonly [string, string])[];
-  /** Where the file is only a part: the whole, which includes it at `path`. */
+  /** If the file is only a fragment: the main file, which includes it from `path`. */
   readonly main?: (path: string, dir: string) => string;
   readonly args: (path: string) => string[];
-  /** Makes it read its file again; undefined where the test does without. */
+  /** Makes the proxy reload its file; undefined if no test needs it. */
   readonly reload?: (process: TestProcess, path: string, dir: string) => Promise<void>;
 }
 
@@ -136,13 +136,13 @@ export class ReverseProxy implements AsyncDisposable {
     return `https://127.0.0.1:${this.port}`;
   }
 
-  /** Makes it read its file again, as its operators do. */
+  /** Reloads the proxy's file, as its operators do. */
   async reload(): Promise<void> {
     await this.form.reload!(this.process, this.path, this.dir.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // HAProxy and Caddy wait for streams to end; nginx's worker lives on where its master is killed.
+    // On SIGTERM, HAProxy and Caddy wait for streams; on SIGKILL, nginx's worker would live on.
     this.process.kill(this.process.name === "nginx" ? "SIGTERM" : "SIGKILL");
     await this.process[Symbol.asyncDispose]();
     await this.dir[Symbol.asyncDispose]();

@@ -1,11 +1,11 @@
-/** A TCP proxy that can be told to misbehave. */
+/** A TCP proxy that misbehaves on request. */
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { freePort } from "../ports.ts";
 
 /**
- * - `pass`: hands bytes on, `delayMs` later where that is set.
- * - `stall`: accepts connections and reads nothing, from either side.
+ * - `pass`: forwards bytes, delayed by `delayMs` if set.
+ * - `stall`: accepts connections but reads nothing from either side.
  * - `drop`: closes new connections at once.
  */
 export type ProxyMode = "pass" | "stall" | "drop";
@@ -17,7 +17,7 @@ interface Pair {
 
 export class TcpProxy implements AsyncDisposable {
   readonly port: number;
-  /** Bytes handed on since the start, by direction. */
+  /** Bytes forwarded since the start, by direction. */
   readonly bytes = { toServer: 0, toClient: 0 };
   /** Connections accepted since the start. */
   accepted = 0;
@@ -45,7 +45,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#setMode("pass");
   }
 
-  /** Keeps connections open and hands nothing on, until pass(). */
+  /** Keeps connections open but forwards nothing, until pass(). */
   stall(): void {
     this.#setMode("stall");
   }
@@ -55,17 +55,17 @@ export class TcpProxy implements AsyncDisposable {
     this.#setMode("drop");
   }
 
-  /** Holds every chunk back this long; 0 ends it. */
+  /** Delays every chunk by `ms`; 0 ends the delay. */
   delay(ms: number): void {
     this.#delayMs = ms;
   }
 
-  /** Resets the next connection that has had so many bytes from now on, in the middle of them. */
+  /** Resets the connection that carries byte `afterBytes` from now on, in the middle of a chunk. */
   cutAfter(afterBytes: number, direction: "toServer" | "toClient" = "toClient"): void {
     this.#cut = { direction, afterBytes };
   }
 
-  /** Leads new connections elsewhere. */
+  /** Sends new connections to another port. */
   retarget(port: number): void {
     this.targetPort = port;
   }
@@ -75,7 +75,7 @@ export class TcpProxy implements AsyncDisposable {
     for (const pair of this.#pairs) this.#end(pair);
   }
 
-  /** Refuses connections, and resets those there are, until accept(). */
+  /** Resets all connections and refuses new ones, until accept(). */
   async refuse(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       if (this.#listener) this.#listener.close(() => resolve());
@@ -127,7 +127,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #pipe(pair: Pair, from: Socket, to: Socket, direction: "toServer" | "toClient"): void {
-    // What is held back, in order: whichever timer fires sends the first, so none overtakes another.
+    // Delayed writes, in order: any timer that fires runs the first one, so none overtakes another.
     const held: (() => void)[] = [];
     let due = 0;
     from.on("data", (chunk) => {

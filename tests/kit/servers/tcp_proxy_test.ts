@@ -25,7 +25,7 @@ async function echo() {
   };
 }
 
-/** What comes next; "end" and "error" for what ends a connection. */
+/** The next bytes as text; "end" or "error" if the connection ends. */
 function read(conn: Deno.Conn): Promise<string> {
   const buffer = new Uint8Array(64);
   return conn.read(buffer).then(
@@ -36,7 +36,7 @@ function read(conn: Deno.Conn): Promise<string> {
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-Deno.test("TcpProxy passes bytes on in both directions", async () => {
+Deno.test("TcpProxy forwards bytes in both directions", async () => {
   await using server = await echo();
   using conn = await server.open();
   await conn.write(text("hello"));
@@ -44,7 +44,7 @@ Deno.test("TcpProxy passes bytes on in both directions", async () => {
   assert.deepEqual(server.proxy.bytes, { toServer: 5, toClient: 5 });
 });
 
-Deno.test("TcpProxy.stall() holds bytes back until pass()", async () => {
+Deno.test("TcpProxy.stall() holds back bytes until pass()", async () => {
   await using server = await echo();
   using conn = await server.open();
   await conn.write(text("a"));
@@ -60,7 +60,7 @@ Deno.test("TcpProxy.stall() holds bytes back until pass()", async () => {
   assert.equal(await answer, "b");
 });
 
-Deno.test("TcpProxy.delay() keeps the order of what it delays", async () => {
+Deno.test("TcpProxy.delay() keeps delayed bytes in order", async () => {
   await using server = await echo();
   using conn = await server.open();
   server.proxy.delay(30);
@@ -115,7 +115,7 @@ Deno.test("TcpProxy.drop() closes new connections and forgets closed ones", asyn
   assert.match(outcome, /end|error/);
 });
 
-Deno.test("TcpProxy.delay(0) lets nothing overtake what is still held back", async () => {
+Deno.test("TcpProxy.delay(0) lets nothing overtake bytes that are still delayed", async () => {
   await using server = await echo();
   using conn = await server.open();
   server.proxy.delay(300);

@@ -1,4 +1,4 @@
-/** The program itself, started as production starts it. */
+/** Runs the program as production does. */
 
 import type { Certificates } from "./certificates.ts";
 import { PATIENCE_MS } from "../patience.ts";
@@ -7,24 +7,24 @@ import { TestProcess } from "./process.ts";
 import { TempDir } from "../temp_dir.ts";
 
 export interface TelecastOptions {
-  /** Variables of the configuration; nothing else of the environment reaches the program. */
+  /** Configuration variables; the program inherits almost nothing else from the environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
-  /** Flags of `deno run` beside those of `deno task start`. */
+  /** Flags of `deno run`, in addition to those of `deno task start`. */
   readonly flags?: readonly string[];
-  /** Working directory, and so the place of `./data`; one of its own unless given. */
+  /** Working directory, which holds `./data`; a temporary one by default. */
   readonly cwd?: string;
   readonly port?: number;
-  /** Goes before the command, which it runs: `["sh", "-c", "…; exec \"$@\"", "sh"]`. */
+  /** A command prefix that runs the program: `["sh", "-c", "…; exec \"$@\"", "sh"]`. */
   readonly wrapper?: readonly string[];
   readonly readyTimeoutMs?: number;
-  /** Serves TLS, and so behind the guard, with a certificate of its own that these signed. */
+  /** Serves TLS, and so behind the guard, with its own certificate signed by this authority. */
   readonly tls?: Certificates;
 }
 
 const ROOT = new URL("../../../", import.meta.url);
 
-/** What a task of deno.json runs, in words; `deno run` and its flags come before `main.ts`. */
+/** The command of a task in deno.json, split at spaces. */
 export async function taskCommand(task: string): Promise<string[]> {
   const config = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   const entry = config.tasks?.[task];
@@ -38,7 +38,7 @@ export async function startFlags(): Promise<string[]> {
   const words = await taskCommand("start");
   const end = words.indexOf("main.ts");
   if (words[0] !== "deno" || words[1] !== "run" || end < 0) {
-    throw new Error(`Cannot understand the task start: ${words.join(" ")}`);
+    throw new Error(`Cannot parse the start task: ${words.join(" ")}`);
   }
   return words.slice(2, end);
 }
@@ -48,7 +48,7 @@ export class Telecast implements AsyncDisposable {
   readonly port: number;
   #process: TestProcess | undefined;
   #output = "";
-  /** Trusts what signed the certificate, where there is one. */
+  /** Trusts the authority that signed the certificate, if there is one. */
   #client: Deno.HttpClient | undefined;
 
   private constructor(
@@ -72,7 +72,7 @@ export class Telecast implements AsyncDisposable {
     return telecast;
   }
 
-  /** Runs the program to its end, for `--check`, `--help` and configurations that are refused. */
+  /** Runs the program to its end, for `--check`, `--help` and rejected configurations. */
   static async runToEnd(options: TelecastOptions = {}) {
     await using dir = await TempDir.create("telecast-");
     await using process = await launch(options.cwd ?? dir.path, freePort(), options);
@@ -88,12 +88,12 @@ export class Telecast implements AsyncDisposable {
     return `http${this.options.tls ? "s" : ""}://127.0.0.1:${this.port}`;
   }
 
-  /** For requests of one's own where it serves TLS. */
+  /** For a test's own requests when the program serves TLS. */
   get client(): Deno.HttpClient | undefined {
     return this.#client;
   }
 
-  /** The stream's address, for WebSocket; `query` without its question mark. */
+  /** The stream's address for WebSocket; `query` without the question mark. */
   wsUrl(query = ""): string {
     return this.sseUrl(query).replace("http", "ws");
   }
@@ -116,8 +116,8 @@ export class Telecast implements AsyncDisposable {
     return this.#output + (this.#process?.output ?? "");
   }
 
-  /** GET of a JSON route. */
-  // deno-lint-ignore no-explicit-any -- tests look into bodies of many shapes
+  /** Requests a JSON route, with GET by default. */
+  // deno-lint-ignore no-explicit-any -- tests read bodies of many shapes
   async json(path: string, init?: RequestInit): Promise<any> {
     const response = await this.#fetch(path, init);
     const text = await response.text();
@@ -125,7 +125,7 @@ export class Telecast implements AsyncDisposable {
     return JSON.parse(text);
   }
 
-  /** Waits until a source is connected, and so subscribed: what is published then is not missed. */
+  /** Waits until a source is connected and thus subscribed: later messages are not missed. */
   async waitForSource(name = "mqtt", { timeoutMs = PATIENCE_MS } = {}): Promise<void> {
     await this.process.waitUntil(`connected to ${name}`, async () => {
       const { sources } = await this.json("/api/v1/stats");
@@ -136,14 +136,14 @@ export class Telecast implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    if (this.#process) throw new Error("Cannot start Telecast: it runs");
+    if (this.#process) throw new Error("Cannot start Telecast: it is already running");
     this.#process = await launch(this.cwd, this.port, this.options);
     await this.#process.waitUntil("ready", () => this.#isReady(), {
       timeoutMs: this.options.readyTimeoutMs ?? 60_000,
     });
   }
 
-  /** Sends a signal and, where it ends a process, waits for that. */
+  /** Sends a signal; if the signal ends the process, waits for the exit. */
   async kill(signal: Deno.Signal = "SIGTERM", { timeoutMs = PATIENCE_MS } = {}): Promise<void> {
     const process = this.process;
     process.kill(signal);
@@ -153,7 +153,7 @@ export class Telecast implements AsyncDisposable {
     this.#process = undefined;
   }
 
-  /** Ends the program and starts it on the same port and data, with `env` added. */
+  /** Restarts the program on the same port and data, with `env` added. */
   async restart(
     { signal = "SIGTERM", env }: {
       signal?: Deno.Signal;

@@ -1,6 +1,7 @@
 /**
  * Echoes every WebSocket message, on the production server, for conformance suites.
- * Run it by itself: `deno run -A tests/kit/servers/ws_echo.ts 9001`, then connect to `ws://127.0.0.1:9001/`.
+ * To run it alone: `deno run -A tests/kit/servers/ws_echo.ts 9001`, then connect to
+ * `ws://127.0.0.1:9001/`.
  */
 
 import type { ClientSocket } from "../../../broker/streams/ws_sink.ts";
@@ -12,7 +13,7 @@ import { say } from "../say.ts";
 const TOO_BIG = 1009;
 
 export interface EchoOptions {
-  /** 0: the system chooses one. */
+  /** 0: the system chooses a port. */
   readonly port?: number;
   readonly maxMessageBytes?: number;
 }

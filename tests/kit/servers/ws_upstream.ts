@@ -1,20 +1,20 @@
-/** A WebSocket server that hands messages out, as the systems upstream of Telecast do. */
+/** A WebSocket server that sends messages, like the systems upstream of Telecast. */
 
 import { eventually } from "../eventually.ts";
 
 /** One client's connection. */
 export interface UpstreamClient {
   readonly socket: WebSocket;
-  /** Query of its handshake. */
+  /** The query of its handshake. */
   readonly query: URLSearchParams;
   /** Frames that it sent. */
   readonly received: string[];
 }
 
 export class WsUpstream implements AsyncDisposable {
-  /** All that ever connected, the newest last. */
+  /** All clients that ever connected, the newest last. */
   readonly clients: UpstreamClient[] = [];
-  /** In place of a handshake. */
+  /** If set, the server answers with this status instead of a handshake. */
   refuseWith: number | undefined;
   port = 0;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
@@ -25,7 +25,7 @@ export class WsUpstream implements AsyncDisposable {
     return upstream;
   }
 
-  /** Listens, again on the port of before. */
+  /** Listens; on the same port as before after a stop. */
   start(): void {
     this.#server = Deno.serve(
       { port: this.port, hostname: "127.0.0.1", onListen() {} },
@@ -46,7 +46,7 @@ export class WsUpstream implements AsyncDisposable {
     }, { timeoutMs });
   }
 
-  /** Ids that were acked, in their order, on all connections. */
+  /** Acked ids, in order, over all connections. */
   get acked(): string[] {
     return this.clients.flatMap(({ received }) =>
       received.map((text) => JSON.parse(text)).filter(({ event }) => event === "ack")
@@ -54,7 +54,7 @@ export class WsUpstream implements AsyncDisposable {
     );
   }
 
-  /** Ends every connection, and listens no more. */
+  /** Ends every connection and stops listening. */
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;

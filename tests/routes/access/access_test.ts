@@ -1,4 +1,4 @@
-/** Who may see what: every route and trick by which a token could see another's device. */
+/** Access control: every route and trick by which a token could see another's device. */
 
 import assert from "node:assert/strict";
 import { type JWTPayload, SignJWT } from "jose";
@@ -13,13 +13,13 @@ function sign(claims: JWTPayload, { secret = SECRET, alg = "HS256" } = {}): Prom
   return new SignJWT(claims).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
 }
 
-/** A token for the devices A, and those that begin with p or longer. */
+/** A token for device A and the prefixes p and longer. */
 const token = (more: JWTPayload = {}) =>
   sign({ scope: "stream", device_ids: ["A", "p*", "longer*"], ...more });
 
 const bearer = (text: string) => ({ headers: { authorization: `Bearer ${text}` } });
 
-Deno.test("every route asks for a token and its scope, but those that are open to all", async () => {
+Deno.test("every route requires a token with its scope, except those open to all", async () => {
   await using rig = await Rig.start(GUARDED);
   const routes: readonly (readonly [method: string, path: string, scope: string])[] = [
     ["GET", "/api/v1/stream", "stream"],
@@ -62,7 +62,7 @@ Deno.test("every route asks for a token and its scope, but those that are open t
   }
 });
 
-Deno.test("a token that is not good is 401 before any stream, and is not repeated", async (t) => {
+Deno.test("an invalid token gets 401 before any stream, and is not repeated", async (t) => {
   await using rig = await Rig.start({
     env: { ...GUARDED.env, AUTH_AUDIENCE: "telecast", AUTH_ISSUER: "https://id.example" },
   });
@@ -105,7 +105,7 @@ Deno.test("a token that is not good is 401 before any stream, and is not repeate
   assert.equal(rig.hub.totals.ws.connections + rig.hub.totals.sse.connections, 1);
 });
 
-Deno.test("a token comes in the header, in the query, or as a subprotocol, which is selected", async () => {
+Deno.test("a token is accepted in the header, in the query, or as a subprotocol, which is selected", async () => {
   await using rig = await Rig.start(GUARDED);
   const text = await token();
   await using _header = await rig.ws("device_ids=A", bearer(text));
@@ -119,7 +119,7 @@ Deno.test("a token comes in the header, in the query, or as a subprotocol, which
     const headers = { authorization: `${scheme} ${text}` };
     assert.equal((await rig.json("/api/v1/devices", { headers })).next, null);
   }
-  // What the header says counts, also where it is no token.
+  // The header takes precedence, even if it contains no token.
   for (const authorization of ["Basic dTpw", text, "Bearer", ""]) {
     const response = await rig.fetch(`/api/v1/devices?access_token=${text}`, {
       headers: { authorization },
@@ -129,7 +129,7 @@ Deno.test("a token comes in the header, in the query, or as a subprotocol, which
   }
 });
 
-Deno.test("a stream of devices that are not granted is 403, on both transports", async () => {
+Deno.test("a stream of devices that are not granted gets 403, on both transports", async () => {
   await using rig = await Rig.start(GUARDED);
   const text = await token();
   const tricks = [
@@ -174,7 +174,7 @@ Deno.test("a stream of devices that are not granted is 403, on both transports",
 });
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: * is all that is granted, in snapshot, replay, presence, latest and batch`, async () => {
+  Deno.test(`${transport}: * means everything granted, in snapshot, replay, presence, latest and batch`, async () => {
     await using rig = await Rig.start(GUARDED);
     const text = await token();
     for (const id of ["A", "B", "p1", "q"]) rig.publish(id, 1);
@@ -197,7 +197,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("a command for a device that is not granted is an error frame, and changes nothing", async () => {
+Deno.test("a command for a device that is not granted gets an error frame, and changes nothing", async () => {
   await using rig = await Rig.start(GUARDED);
   rig.publish("B", 1);
   await using client = await rig.ws(`device_ids=A&access_token=${await token()}`);
@@ -222,7 +222,7 @@ Deno.test("a command for a device that is not granted is an error frame, and cha
   assert.equal((await client.waitForEvent("subscribed", { from })).data, '{"device_ids":[]}');
 });
 
-Deno.test("lists, last messages and history show granted devices alone; others are 403, known or not", async () => {
+Deno.test("lists, last messages and history show only granted devices; others get 403, known or not", async () => {
   await using rig = await Rig.start(GUARDED);
   for (const id of ["B", "A", "q", "p1", "A/messages", "C"]) rig.publish(id, 1);
   const as = bearer(await token());
@@ -235,7 +235,7 @@ Deno.test("lists, last messages and history show granted devices alone; others a
       const path = `/api/v1/devices/${id}${more}`;
       const response = await rig.fetch(path, as);
       const text = await response.text();
-      if (id === "p") assert.equal(response.status, 404, "p* covers p, and nobody knows it");
+      if (id === "p") assert.equal(response.status, 404, "p* covers p, which is unknown");
       else assert.equal(response.status, 403, path);
       assert.doesNotMatch(text, /"n":1/);
     }
@@ -249,7 +249,7 @@ Deno.test("lists, last messages and history show granted devices alone; others a
   }
 });
 
-Deno.test("commands to a device ask for the scope publish and for that device", async () => {
+Deno.test("commands to a device require the scope publish and that device", async () => {
   const sent: string[] = [];
   await using rig = await Rig.start({
     ...GUARDED,
@@ -297,7 +297,7 @@ Deno.test("a stream ends with goodbye when its token expires, and not before", a
   assert.deepEqual([again.status, (await again.json()).code], [401, "token_expired"]);
 });
 
-Deno.test("AUTH_CLOCK_SKEW_SECONDS: an expired token is good for so long, and its stream lasts as long", async () => {
+Deno.test("AUTH_CLOCK_SKEW_SECONDS extends an expired token, and its stream", async () => {
   await using rig = await Rig.start({
     env: { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "60" },
   });

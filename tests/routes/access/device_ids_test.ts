@@ -1,4 +1,4 @@
-/** How devices are named: in a query, in commands, in tokens; each form means exactly its devices. */
+/** Device ids in queries, commands and tokens: each form means exactly its devices. */
 
 import assert from "node:assert/strict";
 import type { Received } from "../../kit/received.ts";
@@ -6,18 +6,18 @@ import type { WsClient } from "../../kit/clients/ws_client.ts";
 import { everyServer, numbered, Rig } from "../rig.ts";
 import { bearer, posted, SECRET, sign } from "../signed.ts";
 
-/** Ids that some notation gives another meaning. */
+/** Ids that have a special meaning in some notation. */
 const ODD = [
   ...["x,*", "*", "x*", "**", "a,b", ",", "a b", "a  b", 'say "hi"', "it's", "50%", "%2A", "%2C"],
   ...["a/b", "/", "..", "a?b", "a#b", "a&b=c", "a+b", "a;b", "\\", "ñ", "😀", "<b>", "{}", "[1]"],
   ...["__proto__", "constructor", "null", "device_ids=*", "a\tb", "\u0000", "x".repeat(128)],
 ];
-/** What a wrong reading of an odd id would show. */
+/** Devices that a wrong interpretation of an odd id would show. */
 const OTHERS = ["x", "xy", "a", "b", "y", "A", "50", "", "hi"];
 const env = { AUTH_JWT_SECRET: SECRET };
 const exactly = (id: string) => `device_id=${encodeURIComponent(id)}`;
 
-/** The devices whose messages `client` was sent once everybody has spoken. */
+/** The devices whose messages `client` was sent after every device has published. */
 async function heard(rig: Rig, client: { readonly events: WsClient["events"] }): Promise<string[]> {
   const from = client.events.items.length;
   const speakers = [...OTHERS, ...ODD];
@@ -31,7 +31,7 @@ async function heard(rig: Rig, client: { readonly events: WsClient["events"] }):
 }
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: device_id is one id as it stands, beside device_ids or alone`, async (t) => {
+  Deno.test(`${transport}: device_id is one literal id, with device_ids or alone`, async (t) => {
     await using rig = await Rig.start();
     for (const id of ODD) {
       await t.step(JSON.stringify(id), async () => {
@@ -48,9 +48,9 @@ for (const transport of ["ws", "sse"] as const) {
     assert.equal([...rig.hub.sessions].at(-1)!.interest.items.length, 4);
   });
 
-  Deno.test(`${transport}: a token of one odd id grants that one alone, whichever way it is asked for`, async (t) => {
+  Deno.test(`${transport}: a token for one odd id grants only that id, however it is requested`, async (t) => {
     await using rig = await Rig.start({ env });
-    // In a list an id that ends in * is a prefix: there is no grant of that id alone.
+    // In a list an id that ends in * is a prefix: a token cannot grant only that id.
     for (const id of ODD.filter((id) => !id.endsWith("*"))) {
       await t.step(JSON.stringify(id), async () => {
         const text = await sign({ scope: "stream", device_ids: [id, "the last"] });
@@ -62,7 +62,7 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  Deno.test(`${transport}: a list is never split: a prefix in a token has its commas, too`, async () => {
+  Deno.test(`${transport}: a list is never split: a prefix in a token keeps its commas`, async () => {
     await using rig = await Rig.start({ env });
     const text = await sign({ scope: "stream", device_ids: ["x,*", "the last"] });
     await using client = await rig.open(transport, `device_ids=*&access_token=${text}`);
@@ -74,14 +74,14 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  Deno.test(`${transport}: a claim that is text is split at commas`, async () => {
+  Deno.test(`${transport}: a text claim is split at commas`, async () => {
     await using rig = await Rig.start({ env });
     const text = await sign({ scope: "stream", device_ids: "xy, b,the last" });
     await using client = await rig.open(transport, `device_ids=*&access_token=${text}`);
     assert.deepEqual((await heard(rig, client)).toSorted(), ["b", "xy"]);
   });
 
-  Deno.test(`${transport}: no ids where some are announced is an error, whatever is the default`, async () => {
+  Deno.test(`${transport}: an empty device_ids or device_id is an error, whatever the default is`, async () => {
     for (const required of ["true", "false"]) {
       await using rig = await Rig.start({ env: { WS_REQUIRE_DEVICE_IDS: required } });
       const wrong = [
@@ -108,7 +108,7 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  Deno.test(`${transport}: device_id and device_ids count together under MAX_DEVICE_IDS`, async () => {
+  Deno.test(`${transport}: device_id and device_ids count together towards MAX_DEVICE_IDS`, async () => {
     await using rig = await Rig.start({ env: { MAX_DEVICE_IDS: "2" } });
     await using _two = await rig.open(transport, "device_ids=A&device_id=B&device_id=A");
     assert.equal(rig.hub.sessions.size, 1);
@@ -129,7 +129,7 @@ async function ask(client: WsClient, command: unknown, answer = "subscribed"): P
   return (await client.waitForEvent(answer, { from })).data;
 }
 
-Deno.test("commands take lists as lists, and an exact id stays exact", async () => {
+Deno.test("commands do not split list entries, and an exact id stays exact", async () => {
   await using rig = await Rig.start();
   await using client = await rig.ws(`${exactly("x*")}&${exactly("*")}`);
   const more = await ask(client, { action: "subscribe", device_ids: ["a,b", "the last"] });
@@ -138,7 +138,7 @@ Deno.test("commands take lists as lists, and an exact id stays exact", async () 
   const less = await ask(client, { action: "unsubscribe", device_ids: ["a,b", "*", "x"] });
   assert.deepEqual(JSON.parse(less).device_ids, ["x*", "the last"]);
   assert.deepEqual(await heard(rig, client), ["x*"]);
-  // Now as a prefix, which covers the id; and both go by the name that they have in common.
+  // Now as a prefix, which covers the id; unsubscribing their common name removes both.
   await ask(client, { action: "subscribe", device_ids: ["x*"] });
   assert.deepEqual(
     (await heard(rig, client)).toSorted(),
@@ -163,7 +163,7 @@ Deno.test("a command for an entry with a comma asks for that entry, not for its 
   assert.deepEqual(JSON.parse(left).device_ids, ["the last", "x,y"]);
 });
 
-Deno.test("an exact id is narrowed as an id, not as a prefix", async () => {
+Deno.test("an exact id is checked against a grant as an id, not as a prefix", async () => {
   await using rig = await Rig.start({ env });
   const text = await sign({ scope: "stream", device_ids: ["x*", "the last"] });
   await using client = await rig.ws(`${exactly("x*")}&device_ids=the last&access_token=${text}`);
@@ -175,7 +175,7 @@ Deno.test("an exact id is narrowed as an id, not as a prefix", async () => {
   }
 });
 
-Deno.test("subscribe with * takes all that a token grants, however many that are", async () => {
+Deno.test("subscribe with * subscribes to everything a token grants, however many ids that is", async () => {
   await using rig = await Rig.start({ env: { ...env, MAX_DEVICE_IDS: "2" } });
   const device_ids = ["A", "B", "C", "p*"];
   const text = await sign({ scope: "stream", device_ids });
@@ -186,7 +186,7 @@ Deno.test("subscribe with * takes all that a token grants, however many that are
   assert.deepEqual(JSON.parse(same).device_ids, device_ids);
 });
 
-everyServer.test("routes of one device take its id from the path", async ({ start, t }) => {
+everyServer.test("routes of one device read its id from the path", async ({ start, t }) => {
   const sent: string[] = [];
   await using rig = await start({
     env,

@@ -6,7 +6,7 @@ import { VirtualTime } from "../../server/virtual_time.ts";
 
 const DAY_MS = 86_400_000;
 
-/** A grant's end in virtual time, and what the revocations say of its token. */
+/** The end of a grant in virtual time, with a controllable revocation of its token. */
 class Kit implements Disposable {
   readonly ends: string[] = [];
   readonly listeners = new Set<() => void>();
@@ -36,7 +36,7 @@ class Kit implements Disposable {
   }
 }
 
-Deno.test("onGrantEnd() ends a grant at its time, also where no timer can be set for so long", async () => {
+Deno.test("onGrantEnd() ends a grant on time, also if that is longer than a timer can be set for", async () => {
   for (const days of [1, 100]) {
     using kit = new Kit();
     kit.begin({ expiresAt: Date.now() + days * DAY_MS });
@@ -48,7 +48,7 @@ Deno.test("onGrantEnd() ends a grant at its time, also where no timer can be set
   }
 });
 
-Deno.test("onGrantEnd() ends a grant that was revoked before it was listened for, or later, once", async () => {
+Deno.test("onGrantEnd() ends a grant once, whether it was revoked before the call or later", async () => {
   for (const before of [true, false]) {
     using kit = new Kit();
     kit.isRevoked = before;
@@ -62,7 +62,7 @@ Deno.test("onGrantEnd() ends a grant that was revoked before it was listened for
   }
 });
 
-Deno.test("onGrantEnd() says nothing once its stream is gone, and keeps nothing of it", async () => {
+Deno.test("onGrantEnd() reports nothing once its stream is gone, and keeps no listener", async () => {
   using kit = new Kit();
   const stop = kit.begin({ tokenId: "t", expiresAt: Date.now() + DAY_MS });
   assert.equal(kit.listeners.size, 1);
@@ -70,5 +70,5 @@ Deno.test("onGrantEnd() says nothing once its stream is gone, and keeps nothing 
   await kit.time.pass(2 * DAY_MS);
   assert.deepEqual([kit.ends, kit.listeners.size], [[], 0]);
   kit.begin({});
-  assert.equal(kit.listeners.size, 0, "nothing can end a grant without names and times");
+  assert.equal(kit.listeners.size, 0, "nothing can end a grant without ids and an expiry");
 });

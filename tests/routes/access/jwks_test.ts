@@ -1,4 +1,4 @@
-/** Tokens that an identity provider signs: its keys change, and it is away. */
+/** Tokens signed by an identity provider whose keys change, and which is unavailable at times. */
 
 import assert from "node:assert/strict";
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
@@ -50,7 +50,7 @@ async function statusOf(rig: Rig, token: string): Promise<string> {
   return response.status === 200 ? "200" : `${response.status} ${body.code}`;
 }
 
-Deno.test("tokens of the provider's keys are good, of RSA, EC and Ed25519; others are not", async () => {
+Deno.test("tokens signed by the provider's RSA, EC and Ed25519 keys are valid, others are not", async () => {
   await using provider = new Provider();
   const pairs = await Promise.all([pair("a"), pair("b", "RS256"), pair("c", "EdDSA")]);
   provider.keys = pairs.map(({ jwk }) => jwk);
@@ -58,13 +58,13 @@ Deno.test("tokens of the provider's keys are good, of RSA, EC and Ed25519; other
   for (const { sign } of pairs) assert.equal(await statusOf(rig, await sign()), "200");
   const stranger = await pair("a");
   assert.equal(await statusOf(rig, await stranger.sign()), "401 bad_token");
-  // A public key, taken for the secret of an HMAC.
+  // A public key used as the secret of an HMAC.
   const forged = await sign({ scope: "admin" }, { secret: JSON.stringify(pairs[0]!.jwk) });
   assert.equal(await statusOf(rig, forged), "401 bad_token");
   assert.equal(provider.asked, 1);
 });
 
-Deno.test("a key that is not known yet is asked for once in a while, however many tokens name it", async () => {
+Deno.test("an unknown key is requested at a limited rate, however many tokens name it", async () => {
   await using provider = new Provider();
   const [first, second] = [await pair("first"), await pair("second")];
   provider.keys = [first.jwk];
@@ -80,14 +80,14 @@ Deno.test("a key that is not known yet is asked for once in a while, however man
   await Promise.all(
     Array.from({ length: 20 }, () => assert.rejects(find(second.sign()), /no applicable key/)),
   );
-  assert.equal(provider.asked, 1, "within the pause after the last question");
+  assert.equal(provider.asked, 1, "within the pause after the last request");
   now += 31_000;
   await Promise.all(Array.from({ length: 20 }, () => find(second.sign())));
   assert.equal(provider.asked, 2);
-  await assert.rejects(find(first.sign()), "the provider took it back");
+  await assert.rejects(find(first.sign()), "the provider withdrew it");
 });
 
-Deno.test("while the provider is away its last keys are good; when it is back they are its new ones", async (t) => {
+Deno.test("while the provider is unavailable its last keys are valid; afterwards its new ones are", async (t) => {
   await using provider = new Provider();
   const [first, second] = [await pair("first"), await pair("second")];
   provider.keys = [first.jwk];
@@ -126,7 +126,7 @@ Deno.test("while the provider is away its last keys are good; when it is back th
   await assert.rejects(good(first), /no applicable key/);
 });
 
-Deno.test("where the keys could not be had even once the answer is 503, and then it heals", async () => {
+Deno.test("the answer is 503 until the keys have been fetched once", async () => {
   await using provider = new Provider();
   const key = await pair("a");
   provider.status = 503;
@@ -136,7 +136,7 @@ Deno.test("where the keys could not be had even once the answer is 503, and then
   assert.equal(await statusOf(rig, text), "503 keys_away");
   assert.equal(await statusOf(rig, ""), "401 token_required");
   provider.status = 200;
-  await eventually("it heals", async () => await statusOf(rig, text) === "200");
+  await eventually("it recovers", async () => await statusOf(rig, text) === "200");
   const nowhere = new ProviderKeys("http://127.0.0.1:1/");
   await assert.rejects(
     async () => await nowhere.get({ alg: "ES256" }, { payload: "", signature: "" }),
@@ -144,7 +144,7 @@ Deno.test("where the keys could not be had even once the answer is 503, and then
   );
 });
 
-Deno.test("tokens without a key id are tried with each key that fits", async () => {
+Deno.test("tokens without a key id are tried with each matching key", async () => {
   await using provider = new Provider();
   const [old, current, stranger] = [
     await pair(undefined),

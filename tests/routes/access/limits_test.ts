@@ -14,7 +14,7 @@ async function refusal(response: Response, status: number, code: string): Promis
   }
 }
 
-/** Counts how often a code is refused from now on; the counters are the process's. */
+/** Counts how often a code is refused from now on; the counters belong to the process. */
 async function counting(code: string): Promise<() => Promise<number>> {
   const total = async () => {
     const figures = [
@@ -42,7 +42,7 @@ everyServer.test("MAX_CONNECTIONS counts streams and /ws together", async ({ sta
   });
 });
 
-everyServer.test("MAX_CONNECTIONS_PER_TOKEN counts by jti, else by subject; others are not concerned", async ({ start }) => {
+everyServer.test("MAX_CONNECTIONS_PER_TOKEN counts by jti, else by subject; other tokens are not affected", async ({ start }) => {
   await using rig = await start({
     env: { AUTH_JWT_SECRET: SECRET, MAX_CONNECTIONS_PER_TOKEN: "2" },
   });
@@ -65,7 +65,7 @@ everyServer.test("MAX_CONNECTIONS_PER_TOKEN counts by jti, else by subject; othe
   assert.equal(await counted(), 3);
 });
 
-everyServer.test("MAX_NEW_CONNECTIONS_PER_SECOND: ten seconds' worth may come at once, the rest is told to wait", async ({ start }) => {
+everyServer.test("MAX_NEW_CONNECTIONS_PER_SECOND admits a burst of ten seconds' worth and refuses the rest", async ({ start }) => {
   await using rig = await start({ env: { MAX_NEW_CONNECTIONS_PER_SECOND: "1" } });
   const counted = await counting("too_many_new_connections");
   let accepted = 0;
@@ -78,7 +78,7 @@ everyServer.test("MAX_NEW_CONNECTIONS_PER_SECOND: ten seconds' worth may come at
   }
   assert.ok(accepted >= 10 && accepted < 25, `${accepted}`);
   assert.equal(await counted(), 30 - accepted);
-  await eventually("later there is room", async () => {
+  await eventually("there is room later", async () => {
     const response = await rig.fetch("/api/v1/stream");
     await response.body?.cancel();
     return response.status === 200;
@@ -93,7 +93,7 @@ Deno.test("MAX_NEW_CONNECTIONS_PER_SECOND counts HEAD, which reads the same quer
   assert.ok(refused > 5 && refused <= 20, statuses.join());
 });
 
-Deno.test("a query has at most 6,000 parameters, which every list of ids is below", async () => {
+Deno.test("a query may have at most 6,000 parameters, which is enough for every list of ids", async () => {
   await using rig = await Rig.start({ env: { MAX_DEVICE_IDS: "100000" } });
   const many = (count: number, text: string) => Array(count).fill(text).join("&");
   for (const path of ["/api/v1/stream", "/api/v1/devices", "/livez"]) {
@@ -106,7 +106,7 @@ Deno.test("a query has at most 6,000 parameters, which every list of ids is belo
   assert.equal(head.status, 200);
 });
 
-everyServer.test("MAX_COMMANDS_PER_SECOND: what is too much is told and not carried out; too much of it closes", async ({ start }) => {
+everyServer.test("MAX_COMMANDS_PER_SECOND answers excess commands with an error; too many of them close the stream", async ({ start }) => {
   await using rig = await start({ env: { MAX_COMMANDS_PER_SECOND: "2" } });
   const [commands, errors] = [
     await counting("too_many_commands"),
@@ -154,7 +154,7 @@ everyServer.test("MAX_POSTS_PER_SECOND counts by token, or by address", async ({
       secret ? bearer(await sign({ scope: "stream" })) : {},
     );
     await read.body?.cancel();
-    assert.equal(read.status, 200, "reading is not changing");
+    assert.equal(read.status, 200, "reads are not limited");
   }
 });
 
@@ -176,7 +176,7 @@ everyServer.test("sizes: body, URL, headers", async ({ start }) => {
   }
 });
 
-everyServer.test("what is no request gets a status that says why, and the server lives", async ({ start }) => {
+everyServer.test("an invalid request gets a specific status, and the server keeps running", async ({ start }) => {
   await using rig = await start();
   const cases: readonly (readonly [number, ...string[]])[] = [
     [414, `GET /${"x".repeat(200_000)} HTTP/1.1`, "Host: a"],
@@ -190,7 +190,7 @@ everyServer.test("what is no request gets a status that says why, and the server
     await connection.write(new TextEncoder().encode(lines.join("\r\n") + "\r\n\r\n"))
       .catch(() => {});
     const status = await connection.head().then(({ status }) => status, () => undefined);
-    // Deno's own server says 400 to all of it, or nothing.
+    // Deno's own server answers all of these with 400, or not at all.
     if (rig.server === "fallback") assert.ok(status === 400 || status === undefined, `${status}`);
     else assert.equal(status, expected, lines[0]!.slice(0, 50));
   }

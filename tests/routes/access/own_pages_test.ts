@@ -1,4 +1,4 @@
-/** Without tokens: which pages a browser lets change something. Programs send what they like. */
+/** Without tokens: which pages a browser lets change something. Programs are not restricted. */
 
 import assert from "node:assert/strict";
 import { Hono } from "hono";
@@ -20,7 +20,7 @@ interface Sent {
   readonly token?: string;
 }
 
-/** Every route that changes something, and what it answers where its page may. */
+/** Every route that changes something, with a body. */
 const CHANGES: readonly (readonly [method: string, path: string, body: string])[] = [
   ["POST", "/api/v1/publish", '{"topic":"a","payload":1}'],
   ["POST", "/api/v1/devices/A/commands", '{"go":1}'],
@@ -31,7 +31,7 @@ const CHANGES: readonly (readonly [method: string, path: string, body: string])[
   ["POST", "/api/v1/tokens/revoke", '{"jti":"x"}'],
 ];
 
-/** The status of a request as a page or a program sends it. */
+/** The status of a request sent by a page or a program. */
 async function status(
   rig: Rig,
   [method, path, body]: (typeof CHANGES)[number],
@@ -82,7 +82,7 @@ everyServer.test("a page of another site changes nothing, on any route", async (
   }
 });
 
-Deno.test("our own page may, with JSON; programs may with whatever they send", async (t) => {
+Deno.test("our own page may change something with JSON, programs with any body", async (t) => {
   await using rig = await open();
   const origin = `http://127.0.0.1:${rig.port}`;
   const own: Sent[] = [
@@ -110,7 +110,7 @@ Deno.test("our own page may, with JSON; programs may with whatever they send", a
   }
 });
 
-Deno.test("a Host that anybody can point here makes no page our own (DNS rebinding)", async (t) => {
+Deno.test("a Host that an attacker can point here does not make a page our own (DNS rebinding)", async (t) => {
   for (const origins of ["*", "https://app.example", "https://app.example,*"]) {
     await using rig = await open({ CORS_ORIGINS: origins });
     const foreign = [
@@ -123,7 +123,7 @@ Deno.test("a Host that anybody can point here makes no page our own (DNS rebindi
         for (const change of [COMMAND, WS]) {
           for (const sent of [{ origin: `http://${host}` }, { site: "same-origin" }]) {
             const got = await status(rig, change, { host, ...sent });
-            // A Host that is none may be refused before anybody asks whose page it is.
+            // An invalid Host may be refused before the origin is checked.
             assert.ok([400, 403].includes(got), `${got} ${JSON.stringify(sent)}`);
           }
         }
@@ -140,7 +140,7 @@ Deno.test("a Host that anybody can point here makes no page our own (DNS rebindi
   }
 });
 
-Deno.test("a listed origin may send from wherever it is", async () => {
+Deno.test("a listed origin may send cross-site requests", async () => {
   await using rig = await open({ CORS_ORIGINS: "https://app.example:8443" });
   for (const change of [COMMAND, WS]) {
     const listed = { origin: "https://app.example:8443", site: "cross-site" };
@@ -149,8 +149,8 @@ Deno.test("a listed origin may send from wherever it is", async () => {
   }
 });
 
-Deno.test("HOST names our own pages, too", async () => {
-  // Not every machine has a name to listen on.
+Deno.test("HOST identifies our own pages, too", async () => {
+  // Not every machine has a name that it can listen on.
   const config = configOf({ HOST: "Fleet.internal" });
   const app = new Hono().post("/", (c) => {
     requireMayChange(c, config);
@@ -169,12 +169,12 @@ Deno.test("HOST names our own pages, too", async () => {
   }
 });
 
-Deno.test("an origin that is not one site's is never listed: null", async () => {
+Deno.test("the origin null is never accepted, even if listed", async () => {
   await using rig = await open({ CORS_ORIGINS: "null,https://app.example" });
   assert.equal(await status(rig, COMMAND, { origin: "null" }), 403);
 });
 
-Deno.test("a stream changes nothing: it is held to CORS_ORIGINS alone", async () => {
+Deno.test("a stream changes nothing, so only CORS_ORIGINS applies", async () => {
   await using rig = await open();
   const stream = ["GET", "/api/v1/stream?device_ids=A", ""] as const;
   for (const sent of [{ origin: "https://evil.example", site: "cross-site" }, { origin: "null" }]) {
@@ -185,7 +185,7 @@ Deno.test("a stream changes nothing: it is held to CORS_ORIGINS alone", async ()
   assert.equal((await client.waitForEvent("subscribed")).data, '{"device_ids":["A","B"]}');
 });
 
-Deno.test("with tokens CORS_ORIGINS decides as before: a page has to know a token", async () => {
+Deno.test("with tokens only CORS_ORIGINS decides, since a page must know a token", async () => {
   const token = await sign({ scope: "admin", device_ids: "*" });
   const admin = { token, type: "text/plain" };
   {

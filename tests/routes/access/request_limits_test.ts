@@ -7,8 +7,8 @@ import { configOf } from "../../kit/config.ts";
 import { range } from "../rig.ts";
 import { VirtualTime } from "../../server/virtual_time.ts";
 
-Deno.test("MAX_POSTS_PER_SECOND: of more than 10,000 clients the oldest is forgotten, and no other", async () => {
-  // Nobody earns anything meanwhile.
+Deno.test("MAX_POSTS_PER_SECOND forgets only the oldest of more than 10,000 clients", async () => {
+  // No client earns credit meanwhile.
   using _time = new VirtualTime();
   const app = new Hono()
     .use(writeLimits(configOf({ TRUST_PROXY: "true", MAX_POSTS_PER_SECOND: "1" })))
@@ -22,10 +22,10 @@ Deno.test("MAX_POSTS_PER_SECOND: of more than 10,000 clients the oldest is forgo
   assert.deepEqual([await post(1), await post(2), await post(10_000)], [429, 429, 429]);
   assert.equal(await post(10_001), 204);
   assert.deepEqual([await post(2), await post(10_000)], [429, 429]);
-  assert.equal(await post(1), 204, "it begins anew");
+  assert.equal(await post(1), 204, "it starts again");
 });
 
-Deno.test("Place counts once, and is left once, however often it is told", () => {
+Deno.test("ConnectionSlot is taken once and left once, however often it is called", () => {
   const changes: number[] = [];
   const slot = new ConnectionSlot("a", undefined, (_slot, change) => changes.push(change));
   slot.leave();

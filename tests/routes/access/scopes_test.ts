@@ -1,4 +1,7 @@
-/** Every route declares its scope, or that it needs none; one that does neither is not served. */
+/**
+ * Every route declares its scope, or that it needs none; a route without a declaration is not
+ * served.
+ */
 
 import assert from "node:assert/strict";
 import { Hono } from "hono";
@@ -11,7 +14,7 @@ import { bearer, SECRET, sign } from "../signed.ts";
 
 const env = { AUTH_JWT_SECRET: SECRET };
 
-/** Each once, as `GET /path`. */
+/** Each route once, as `GET /path`. */
 function routesOf(rig: Rig): string[] {
   const served = rig.routes.filter(({ method }) => method !== "ALL");
   return [...new Set(served.map(({ method, path }) => `${method} ${path}`))];
@@ -37,7 +40,7 @@ Deno.test("a route that declares no scope stops the program, with and without to
     };
     const access = new Access(auth, new Revocations(new MemoryKv()));
     assert.throws(() => guardRoutes(new Hono(), routes, access), /PUT \/api\/v1\/new/);
-    // Another method of a path that is declared is another route.
+    // Another method on a declared path is another route.
     const other = new Hono().delete("/api/v1/devices", (c) => c.text(""));
     assert.throws(() => guardRoutes(new Hono(), other, access), /DELETE \/api\/v1\/devices/);
     const all = new Hono().all("/api/v1/devices", (c) => c.text(""));
@@ -45,7 +48,7 @@ Deno.test("a route that declares no scope stops the program, with and without to
   }
 });
 
-Deno.test("each route asks for the scope that it declares; admin has all", async (t) => {
+Deno.test("each route requires the scope that it declares; admin includes all", async (t) => {
   await using rig = await Rig.start({ env });
   for (const route of routesOf(rig)) {
     const [method, pattern] = route.split(" ") as [string, string];

@@ -1,4 +1,4 @@
-/** What every answer tells a browser. */
+/** The headers of every answer for browsers. */
 
 import assert from "node:assert/strict";
 import { HANDSHAKE, RawConnection } from "../raw.ts";
@@ -7,7 +7,7 @@ import { bearer, SECRET } from "../signed.ts";
 
 const PAGES = ["/", "/ops", "/docs"];
 
-Deno.test("every answer says nosniff, keeps its URL to itself, and says what a page may load", async () => {
+Deno.test("every answer has nosniff, a referrer policy, and a content security policy", async () => {
   await using rig = await Rig.start();
   rig.publish("A", 1);
   const paths = [
@@ -32,14 +32,14 @@ Deno.test("every answer says nosniff, keeps its URL to itself, and says what a p
       isPage ? "strict-origin-when-cross-origin" : "no-referrer",
       path,
     );
-    assert.equal(headers.get("strict-transport-security"), null, "that is for who speaks TLS");
+    assert.equal(headers.get("strict-transport-security"), null, "only with TLS");
     if (path.startsWith("/api/") && !path.endsWith("stream")) {
       assert.equal(headers.get("cache-control"), "no-store", path);
     }
   }
 });
 
-Deno.test("errors of every kind have them, too: 401, 405, 413, 503", async () => {
+Deno.test("errors have these headers, too: 401, 405, 413, 503", async () => {
   await using rig = await Rig.start({ env: { AUTH_JWT_SECRET: SECRET } });
   const answers = [
     await rig.fetch("/api/v1/devices"),
@@ -57,7 +57,7 @@ Deno.test("errors of every kind have them, too: 401, 405, 413, 503", async () =>
   }
 });
 
-Deno.test("a WebSocket's handshake is left as it is", async () => {
+Deno.test("a WebSocket's handshake gets no additional headers", async () => {
   await using rig = await Rig.start();
   await using connection = await RawConnection.open(rig.port);
   await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);
@@ -66,7 +66,7 @@ Deno.test("a WebSocket's handshake is left as it is", async () => {
   assert.deepEqual([...headers.keys()], ["connection", "sec-websocket-accept", "upgrade"]);
 });
 
-Deno.test("where the server speaks TLS it asks browsers to keep to that", async () => {
+Deno.test("with TLS the server asks browsers to keep using TLS", async () => {
   await using rig = await Rig.start({ server: "tls" });
   const response = await rig.fetch("/livez");
   await response.body?.cancel();

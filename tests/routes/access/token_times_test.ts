@@ -1,4 +1,4 @@
-/** `exp`, `iat` and `nbf`: what cannot be such a time is refused, and a revocation covers the rest. */
+/** `exp`, `iat` and `nbf`: an invalid time is refused, and a revocation covers every valid one. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -8,7 +8,7 @@ import { bearer, posted, seconds, SECRET, sign } from "../signed.ts";
 const env = { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "5" };
 const DEVICES = "/api/v1/devices";
 
-/** Signs claims that are JSON text: no object has `1e999` or the like. */
+/** Signs claims given as JSON text, which can contain `1e999` and the like. */
 async function signText(claims: string): Promise<string> {
   const encode = (text: string) =>
     new TextEncoder().encode(text).toBase64({ alphabet: "base64url", omitPadding: true });
@@ -21,7 +21,7 @@ async function signText(claims: string): Promise<string> {
   return `${body}.${text}`;
 }
 
-/** The code of the problem that a token gets; undefined where it is good. */
+/** The code of the problem that a token gets; undefined if it is valid. */
 async function refusal(rig: Rig, token: string): Promise<string | undefined> {
   const response = await rig.fetch(DEVICES, bearer(token));
   const body = await response.json();
@@ -33,7 +33,7 @@ async function refusal(rig: Rig, token: string): Promise<string | undefined> {
 const held = (times: string) =>
   signText(`{"scope":"stream","device_ids":["A"],"sub":"s","jti":"j"${times && `,${times}`}}`);
 
-Deno.test("a time that is none, or lies where no clock has been, is refused", async (t) => {
+Deno.test("an invalid or implausible time is refused", async (t) => {
   await using rig = await Rig.start({ env });
   const now = seconds();
   const bad = [
@@ -55,13 +55,13 @@ Deno.test("a time that is none, or lies where no clock has been, is refused", as
     ...[`"nbf":0`],
   ];
   for (const times of good) {
-    await t.step(`${times || "none"} is good`, async () => {
+    await t.step(`${times || "none"} is valid`, async () => {
       assert.equal(await refusal(rig, await held(times)), undefined);
     });
   }
 });
 
-Deno.test("a revocation of a subject covers every token of before, whatever its iat", async (t) => {
+Deno.test("a revocation of a subject covers every earlier token, whatever its iat", async (t) => {
   const times = ["", "-5", "0", `${seconds() - 0.25}`, `${seconds(-1)}`];
   for (const iat of times) {
     await t.step(`iat ${iat || "is missing"}`, async () => {
@@ -75,7 +75,7 @@ Deno.test("a revocation of a subject covers every token of before, whatever its 
   }
 });
 
-Deno.test("a stream ends with the revocation of its subject where the issuer's clock is ahead", async () => {
+Deno.test("a stream ends with the revocation of its subject even if the issuer's clock is ahead", async () => {
   await using rig = await Rig.start({ env });
   await using stream = await rig.sse("device_ids=A", bearer(await held(`"iat":${seconds(4)}`)));
   await revoke(rig);

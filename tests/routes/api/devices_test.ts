@@ -1,4 +1,4 @@
-/** Devices, their last message, their history. */
+/** Devices, their last messages, and their history. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -12,7 +12,7 @@ async function messages(rig: Rig, id: string, query = "") {
   return { text, ...JSON.parse(text) };
 }
 
-Deno.test("devices: each once, with the time of its last message, and its state", async () => {
+Deno.test("devices lists each device once, with the time of its last message, and its state", async () => {
   await using rig = await Rig.start({ env: { STALE_SECONDS: "1" } });
   assert.deepEqual(await rig.json("/api/v1/devices"), { devices: [], next: null });
   const before = Date.now();
@@ -34,7 +34,7 @@ Deno.test("devices: each once, with the time of its last message, and its state"
   }
 });
 
-Deno.test("devices: pages from the first to the last, none twice, also while more come", async () => {
+Deno.test("devices: pages contain each device once, also while more arrive", async () => {
   await using rig = await Rig.start();
   const all = range(1, 250).map((n) => `d${n}`);
   for (const id of all) rig.publish(id, 1);
@@ -54,7 +54,7 @@ Deno.test("devices: pages from the first to the last, none twice, also while mor
   assert.equal((await rig.json("/api/v1/devices")).devices.length, 100);
 });
 
-Deno.test("devices: a page far behind others lets live messages pass while it is looked for", async () => {
+Deno.test("devices: the search for a late page lets live messages pass", async () => {
   await using rig = await Rig.start();
   const entries = Array.from({ length: 20_000 }, (_, i) => ({ deviceId: `d${i}`, payload: "1" }));
   rig.fanout.publish(entries);
@@ -85,7 +85,7 @@ Deno.test("devices and messages: a bad limit or next is a 400 problem that names
   }
 });
 
-Deno.test("a device has its last message as it was sent, between the contract's keys", async () => {
+Deno.test("a device has its last message exactly as sent, between the contract's keys", async () => {
   await using rig = await Rig.start();
   const payload = '{ "n":1.0,"LATITUD":"+20.652472","big":12345678901234567890,"a":{"2":1,"1":2} }';
   rig.publish("A", 1);
@@ -100,7 +100,7 @@ Deno.test("a device has its last message as it was sent, between the contract's 
   assert.ok(text.endsWith(`"message":${payload}}`));
 });
 
-Deno.test("devices of any name can be asked for, and unknown ones are 404 problems", async () => {
+Deno.test("devices with any name can be requested, and unknown ones are 404 problems", async () => {
   await using rig = await Rig.start();
   const names = ["coche-😀", "a/b", "a b", "100%", "a,b", "p*", "*", "?x=1#y", "..", "%41", "ñ"];
   for (const name of names) rig.publish(name, numbered(name, 1));
@@ -122,7 +122,7 @@ Deno.test("devices of any name can be asked for, and unknown ones are 404 proble
   }
 });
 
-Deno.test("messages: everything kept of one device, oldest first, as it was sent", async () => {
+Deno.test("messages returns everything stored of one device, oldest first, as it was sent", async () => {
   await using rig = await Rig.start();
   const payloads = ['{"n":1.0}', '{ "s":"+20.652472" }', "[]", '"😀"'];
   for (const payload of payloads) {
@@ -134,7 +134,7 @@ Deno.test("messages: everything kept of one device, oldest first, as it was sent
   assert.equal(next, null);
 });
 
-Deno.test("messages: pages by limit and since to the end, with no gap and no repeat", async () => {
+Deno.test("messages: pages by limit and since reach the end without a gap or a repeat", async () => {
   await using rig = await Rig.start();
   for (const n of range(1, 105)) {
     rig.publish("A", n);
@@ -153,12 +153,12 @@ Deno.test("messages: pages by limit and since to the end, with no gap and no rep
   assert.deepEqual([seen, pages], [range(1, 105), 11]);
   assert.equal((await messages(rig, "A")).messages.length, 100);
   assert.equal((await messages(rig, "A", "limit=1000")).messages.length, 105);
-  // A page that ends exactly at the last message is the last.
+  // A page that ends exactly at the last message is the last one.
   const whole = await messages(rig, "A", "limit=105");
   assert.deepEqual([whole.messages.length, whole.next], [105, null]);
 });
 
-Deno.test("messages: pages of large messages, read in several steps, lose none between", async () => {
+Deno.test("messages: pages of large messages, read in several steps, lose none", async () => {
   await using rig = await Rig.start();
   const filler = "x".repeat(60_000);
   for (const n of range(1, 12)) rig.publish("A", JSON.stringify({ n, filler }));
@@ -174,7 +174,7 @@ Deno.test("messages: pages of large messages, read in several steps, lose none b
   }
 });
 
-Deno.test("messages: since takes a stream's cursor, and a page's next is one for a stream", async () => {
+Deno.test("messages: since accepts a stream's cursor, and a stream accepts a page's next", async () => {
   await using rig = await Rig.start();
   rig.publish("A", 1);
   const cursor = rig.publish("B", 1);
@@ -186,7 +186,7 @@ Deno.test("messages: since takes a stream's cursor, and a page's next is one for
   assert.deepEqual(numbersOf(client.payloads), [3]);
 });
 
-Deno.test("messages: a cursor that is none, or too old, says so and is no error", async () => {
+Deno.test("messages: an invalid or expired cursor changes the status and is not an error", async () => {
   await using rig = await Rig.start({ recentMaxBytes: 2000 });
   const old = rig.publish("A", 1);
   rig.publish("A", ...range(2, 40));

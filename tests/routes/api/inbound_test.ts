@@ -33,7 +33,7 @@ const webhook = (...messages: unknown[]) => ({
   }],
 });
 
-/** Jobs in the queue, by partition, in their order. */
+/** Jobs in the queue by partition, in order. */
 async function jobs(kv: KvClient): Promise<StoredJob[]> {
   return (await kv.list({ prefix: DELIVERY_PREFIX }, { limit: 1000 })).map((entry) =>
     new StoredJob(entry)
@@ -46,7 +46,7 @@ async function answers(client: WsClient, count: number): Promise<any[]> {
   return client.frames.items.map((text) => JSON.parse(text));
 }
 
-everyServer.test("WS /ws acks a message once it is stored, as WhatsApp's webhook or by itself", async ({ start }) => {
+everyServer.test("WS /ws acks a message once it is stored, in WhatsApp's webhook or alone", async ({ start }) => {
   await using rig = await start();
   await using peer = await connect(rig);
   peer.send(message("wamid.1"));
@@ -78,7 +78,7 @@ everyServer.test("WS /ws acks a message once it is stored, as WhatsApp's webhook
   );
 });
 
-everyServer.test("WS /ws queues a message once, however often it comes, and in order by sender", async ({ start }) => {
+everyServer.test("WS /ws queues a message once, however often it arrives, in order by sender", async ({ start }) => {
   await using rig = await start();
   await using one = await connect(rig);
   await using two = await connect(rig);
@@ -105,7 +105,7 @@ everyServer.test("WS /ws queues a message once, however often it comes, and in o
   }
 });
 
-everyServer.test("WS /ws says what is wrong with a message, and goes on", async ({ start }) => {
+everyServer.test("WS /ws reports what is wrong with a message, and continues", async ({ start }) => {
   await using rig = await start();
   await using peer = await connect(rig);
   const cases: readonly (readonly [unknown, string, RegExp])[] = [
@@ -136,7 +136,7 @@ everyServer.test("WS /ws says what is wrong with a message, and goes on", async 
   });
 });
 
-everyServer.test("asyncapi.json describes the frames of /ws as they are", async ({ start }) => {
+everyServer.test("asyncapi.json describes the actual frames of /ws", async ({ start }) => {
   await using rig = await start();
   await using peer = await connect(rig);
   peer.send(message("wamid.1"));
@@ -157,7 +157,7 @@ everyServer.test("asyncapi.json describes the frames of /ws as they are", async 
   }
 });
 
-everyServer.test("WS /ws takes JSON in binary frames too", async ({ start }) => {
+everyServer.test("WS /ws accepts JSON in binary frames too", async ({ start }) => {
   await using rig = await start();
   await using peer = await connect(rig);
   peer.sendBytes(new TextEncoder().encode(JSON.stringify(message("wamid.1"))));
@@ -174,12 +174,12 @@ everyServer.test("WS /ws closes on a frame over 64 KiB and on more than 100 erro
   await using noisy = await connect(rig);
   for (const _ of range(1, 250)) noisy.send("no json");
   assert.equal((await noisy.waitForClose()).code, 1008);
-  // A minute may begin in between.
+  // A new minute may begin in between.
   assert.ok(noisy.frames.items.length <= 202);
   await eventually("both are forgotten", () => rig.inbound.peers.size === 0);
 });
 
-everyServer.test("WS /ws refuses what there is no room for, and says so", async ({ start }) => {
+everyServer.test("WS /ws refuses a message with queue_full if there is no room", async ({ start }) => {
   await using rig = await start();
   await using peer = await connect(rig);
   rig.admits = false;
@@ -189,7 +189,9 @@ everyServer.test("WS /ws refuses what there is no room for, and says so", async 
   assert.deepEqual(await jobs(rig.work), []);
 });
 
-/** A store that can be away; what was begun then fails, after it was done or not. */
+/**
+ * A store that can be unavailable; commits in progress then fail, before or after they are done.
+ */
 class UnsteadyKv extends MemoryKv {
   away = false;
   loseAnswers = false;
@@ -201,7 +203,7 @@ class UnsteadyKv extends MemoryKv {
   }
 }
 
-everyServer.test("WS /ws acks nothing that is not stored; what was stored unseen is stored once", async ({ start }) => {
+everyServer.test("WS /ws acks only stored messages, and stores them once if the answer was lost", async ({ start }) => {
   const work = new UnsteadyKv();
   await using rig = await start({ work });
   await using peer = await connect(rig);
@@ -221,37 +223,37 @@ everyServer.test("WS /ws acks nothing that is not stored; what was stored unseen
   assert.deepEqual(ids, range(1, 30).map((n) => `w${n}`));
 });
 
-everyServer.test("WS /ws closes on a peer that does not wait for its answers: what waits is bounded", async ({ start }) => {
+everyServer.test("WS /ws closes a peer that does not wait for its answers: waiting messages are limited", async ({ start }) => {
   const work = new UnsteadyKv();
   await using rig = await start({ work });
   await using peer = await connect(rig);
   work.away = true;
   const text = "x".repeat(50_000);
-  // The last one is what is too much: frames in flight at the close could hide its code.
+  // The last one exceeds the limit: frames in flight at the close could hide its code.
   for (const n of range(1, 167)) peer.send({ ...message(`w${n}`), text });
   await eventually("they wait", () => rig.inbound.inbox.pending === 167);
   peer.send({ ...message("w168"), text });
   assert.equal((await peer.waitForClose()).code, 1013);
   assert.equal(rig.inbound.totals.overflowed, 1);
-  await eventually("what waited is let go", () => rig.inbound.inbox.pending === 0);
+  await eventually("waiting messages are discarded", () => rig.inbound.inbox.pending === 0);
   work.away = false;
   assert.deepEqual(await jobs(work), []);
 });
 
-Deno.test("WS /ws holds a bounded number of bytes for all its peers, and says queue_full beyond", async () => {
+Deno.test("WS /ws limits waiting bytes of all peers together, and answers queue_full beyond that", async () => {
   const work = new UnsteadyKv();
   await using rig = await Rig.start({ work });
   await using stack = new AsyncDisposableStack();
   work.away = true;
   const text = "x".repeat(50_000);
   const peers: WsClient[] = [];
-  // Each stays below what one peer may have waiting.
+  // Each stays below the limit of one peer.
   for (const n of range(1, 12)) {
     const peer = stack.use(await connect(rig));
     peers.push(peer);
     for (const m of range(1, 150)) peer.send({ ...message(`${n}.${m}`, `${n}`), text });
   }
-  await eventually("all came", () => rig.inbound.totals.received === 12 * 150);
+  await eventually("all arrived", () => rig.inbound.totals.received === 12 * 150);
   const held = rig.inbound.waitingBytes;
   assert.ok(held > 60_000_000 && held < 70_000_000, `${held} bytes wait`);
   assert.ok(rig.inbound.inbox.pending < 1_400, `${rig.inbound.inbox.pending} messages wait`);
@@ -263,7 +265,7 @@ Deno.test("WS /ws holds a bounded number of bytes for all its peers, and says qu
   await eventually("nothing waits", () => rig.inbound.waitingBytes === 0);
 });
 
-Deno.test("WS /ws takes no frame apart that would become a hundred of its size", async () => {
+Deno.test("WS /ws refuses a webhook whose split messages would be a hundred times its size", async () => {
   await using rig = await Rig.start();
   await using peer = await connect(rig);
   const messages = range(1, 100).map((n) => ({ from: "1", id: `m${n}` }));
@@ -274,7 +276,7 @@ Deno.test("WS /ws takes no frame apart that would become a hundred of its size",
   assert.equal((await jobs(rig.work)).length, 100);
 });
 
-Deno.test("WS /ws takes JSON of any depth within a frame, and fields of any name", async () => {
+Deno.test("WS /ws accepts JSON of any depth within a frame, and fields of any name", async () => {
   await using rig = await Rig.start();
   await using peer = await connect(rig);
   const deep = "[".repeat(25_000) + "]".repeat(25_000);
@@ -293,7 +295,7 @@ Deno.test("WS /ws takes JSON of any depth within a frame, and fields of any name
   assert.ok(stored.some((text) => text.includes('"__proto__":{"from":"2"},"toString":1')));
 });
 
-everyServer.test("WS /ws asks for a token of the scope publish, and ends when it expires", async ({ start }) => {
+everyServer.test("WS /ws requires a token with the scope publish, and ends when it expires", async ({ start }) => {
   const env = { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "0" };
   await using rig = await start({ env });
   const sign = (scope: string, seconds: number) =>
@@ -315,7 +317,7 @@ everyServer.test("WS /ws asks for a token of the scope publish, and ends when it
   assert.equal((await peer.waitForClose()).code, 1001);
 });
 
-everyServer.test("WS /ws holds pages to CORS_ORIGINS, and answers what is no WebSocket", async ({ start }) => {
+everyServer.test("WS /ws applies CORS_ORIGINS to pages, and answers requests that are not WebSockets", async ({ start }) => {
   await using rig = await start({ env: { CORS_ORIGINS: "https://good.example" } });
   const status = async (origin: string) => {
     await using raw = await rig.raw();
@@ -328,7 +330,7 @@ everyServer.test("WS /ws holds pages to CORS_ORIGINS, and answers what is no Web
   assert.deepEqual([plain.status, (await plain.json()).code], [426, "websocket_required"]);
 });
 
-everyServer.test("WS /ws takes a handshake as the stream does", async ({ start }) => {
+everyServer.test("WS /ws accepts the same handshakes as the stream", async ({ start }) => {
   await using rig = await start();
   const handshake = async (name: string, value: string) => {
     await using raw = await rig.raw();
@@ -341,7 +343,7 @@ everyServer.test("WS /ws takes a handshake as the stream does", async ({ start }
   assert.deepEqual(await handshake("Sec-WebSocket-Version", "8"), [426, "13"]);
 });
 
-everyServer.test("WS /ws answers what it has before a drain ends the connection", async ({ start }) => {
+everyServer.test("WS /ws answers waiting messages before a drain ends the connection", async ({ start }) => {
   const work = new UnsteadyKv();
   await using rig = await start({ work });
   await using peer = await connect(rig);

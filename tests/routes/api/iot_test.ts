@@ -21,7 +21,7 @@ const post = (body: unknown): RequestInit => ({
   body: typeof body === "string" ? body : JSON.stringify(body),
 });
 
-Deno.test("without AWS IoT Core the iot routes check the body, and then say what to set", async () => {
+Deno.test("without AWS IoT Core the iot routes check the body, then name the variable to set", async () => {
   await using rig = await Rig.start();
   const bodies: [string, unknown][] = [
     ["/api/v1/iot/telemetry", { device_id: "cat", data: {} }],
@@ -47,7 +47,7 @@ Deno.test("without AWS IoT Core the iot routes check the body, and then say what
   });
 });
 
-Deno.test("a command without any broker gets 503 and what to set", async () => {
+Deno.test("a command without any broker gets 503 with the variables to set", async () => {
   await using rig = await Rig.start();
   const response = await rig.fetch("/api/v1/devices/cat/commands", post({ go: 1 }));
   assert.equal(response.status, 503);
@@ -58,7 +58,7 @@ Deno.test("a command without any broker gets 503 and what to set", async () => {
   await get.body?.cancel();
 });
 
-/** The routes over a real MQTT broker, which the returned source is connected to. */
+/** The routes over a real MQTT broker, to which the returned source is connected. */
 async function overMqtt(broker: EmbeddedBroker, env: RigOptions["env"] = {}) {
   const probe = new SourceProbe((context) =>
     new MqttSource(
@@ -80,7 +80,7 @@ async function overMqtt(broker: EmbeddedBroker, env: RigOptions["env"] = {}) {
   };
 }
 
-Deno.test("without AWS IoT Core a command goes to the MQTT broker, as it was written", async () => {
+Deno.test("without AWS IoT Core a command goes to the MQTT broker, unchanged", async () => {
   await using broker = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
   await using kit = await overMqtt(broker, { COMMAND_TOPIC_PREFIX: "down/" });
   const response = await kit.rig.fetch(
@@ -109,7 +109,7 @@ Deno.test("a command that the MQTT broker does not acknowledge gets 503 with Ret
   assert.equal((await response.json()).code, "not_acknowledged");
 });
 
-Deno.test("a command has to be an object of a size that fits, for an id that can be a topic", async () => {
+Deno.test("a command must be an object within the size limit, for an id that is valid in a topic", async () => {
   await using broker = await EmbeddedBroker.start({ host: "127.0.0.1", port: 0 });
   await using kit = await overMqtt(broker, { MAX_MESSAGE_BYTES: "100" });
   const status = async (id: string, body: unknown) => {
@@ -126,7 +126,7 @@ Deno.test("a command has to be an object of a size that fits, for an id that can
   assert.equal(kit.probe.taken.length, 0);
 });
 
-Deno.test("where neither AWS nor the store can take a message it gets 503 with Retry-After", async () => {
+Deno.test("a message that neither AWS nor the store can take gets 503 with Retry-After", async () => {
   const config = {
     endpoint: `localhost:${freePort()}`,
     certPath: "/nowhere",
@@ -157,7 +157,7 @@ Deno.test("where neither AWS nor the store can take a message it gets 503 with R
   assert.equal(service.status().totals.dropped, 1);
 });
 
-Deno.test("rawMembers() finds each member's text, whatever stands in it", () => {
+Deno.test("rawMembers() finds each member's text, whatever it contains", () => {
   const json =
     ' {"a" : 12345678901234567890 ,"b":{"c":[1,{"}":"]"}]},"d\\"":"x,}\\\\","e":true,\n"a":1.0 }';
   assert.deepEqual(Object.fromEntries(rawMembers(json)), {

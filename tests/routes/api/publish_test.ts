@@ -1,4 +1,4 @@
-/** Publishing over HTTP: what reaches the broker, and what the caller is told. */
+/** Publishing over HTTP: what reaches the broker, and what the caller gets. */
 
 import assert from "node:assert/strict";
 import mqtt from "mqtt";
@@ -13,7 +13,7 @@ import { Rig } from "../rig.ts";
 
 const post = (body: string): RequestInit => ({ method: "POST", body });
 
-Deno.test("publish: the payload goes out as it was written, at QoS 1 unless another is asked for", async () => {
+Deno.test("publish: the payload is sent as it was written, with QoS 1 by default", async () => {
   const sent: Outgoing[] = [];
   await using rig = await Rig.start({
     publish: (message) => {
@@ -44,7 +44,7 @@ Deno.test("publish: the payload goes out as it was written, at QoS 1 unless anot
   }
 });
 
-Deno.test("publish: without a broker, or without its ack, it is a 503 problem with Retry-After", async () => {
+Deno.test("publish: without a broker, or without its ack, the answer is a 503 problem with Retry-After", async () => {
   await using none = await Rig.start();
   await using silent = await Rig.start({
     publish: () => Promise.reject(new Error("no ack from 10.0.0.1")),
@@ -60,7 +60,7 @@ Deno.test("publish: without a broker, or without its ack, it is a 503 problem wi
   }
 });
 
-/** The kinds of what MQTT has no topic for; tests/ingest/mqtt/topic_name_test.ts has every character. */
+/** Kinds of invalid MQTT topics; tests/ingest/mqtt/topic_name_test.ts has every character. */
 const NO_TOPICS = [
   "a\tb",
   "a\n",
@@ -74,7 +74,7 @@ const NO_TOPICS = [
   "",
 ];
 
-Deno.test("publish: a topic that MQTT does not have is 400 invalid_topic, and nothing is sent", async () => {
+Deno.test("publish: a topic that MQTT does not allow gets 400 invalid_topic, and nothing is sent", async () => {
   let sent = 0;
   const publish = () => Promise.resolve(void sent++);
   await using rig = await Rig.start({ publish });
@@ -89,7 +89,7 @@ Deno.test("publish: a topic that MQTT does not have is 400 invalid_topic, and no
   assert.equal(sent, 0);
 });
 
-Deno.test("commands: an id that makes no topic is 400 invalid_topic, and nothing is sent", async () => {
+Deno.test("commands: an id that is invalid in a topic gets 400 invalid_topic, and nothing is sent", async () => {
   let sent = 0;
   const publish = () => Promise.resolve(void sent++);
   await using rig = await Rig.start({ publish });

@@ -1,4 +1,4 @@
-/** Tokens that are taken back. */
+/** Revoked tokens. */
 
 import assert from "node:assert/strict";
 import { MemoryKv } from "../../../broker/store/memory_kv.ts";
@@ -15,7 +15,7 @@ const held = (jti: string, sub = "somebody", iat = seconds(-5)) =>
   sign({ scope: "stream publish", device_ids: ["A"], jti, sub, iat });
 
 for (const transport of ["ws", "sse"] as const) {
-  Deno.test(`${transport}: a stream ends with goodbye within two seconds of its token's end, on every instance`, async () => {
+  Deno.test(`${transport}: a stream ends with goodbye within two seconds after its token is revoked, on every instance`, async () => {
     const kv = new MemoryKv();
     const [here, there] = [new Revocations(kv), new Revocations(kv)];
     await here.start();
@@ -39,7 +39,7 @@ for (const transport of ["ws", "sse"] as const) {
         const { data } = await client.waitForEvent("goodbye");
         assert.equal(data, '{"reason":"token_revoked","reconnect_ms":0}');
       }
-      // Half a second; the bound is the contract's, with room for a busy machine.
+      // Usually half a second; the limit allows for a busy machine.
       assert.ok(performance.now() - told < 10_000);
       await eventually("they are gone", () => two.hub.sessions.size === 1);
       for (const rig of [one, two]) {
@@ -55,7 +55,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-Deno.test("a subject's tokens end, new ones of it are good; /ws ends too", async () => {
+Deno.test("a subject's tokens end, its new ones are valid; /ws ends too", async () => {
   await using rig = await Rig.start({ env });
   const old = [
     await held("t1"),
@@ -87,7 +87,7 @@ Deno.test("a subject's tokens end, new ones of it are good; /ws ends too", async
   assert.deepEqual(revoked.map(({ sub }: { sub: string }) => sub), ["somebody"]);
 });
 
-Deno.test("what to revoke has to be said exactly, by an admin", async () => {
+Deno.test("a revocation must be exact, and requested by an admin", async () => {
   await using rig = await Rig.start({ env });
   const bad: readonly unknown[] = [
     {},

@@ -1,4 +1,4 @@
-/** Whatever way a handshake is written, the WebSocket is ours: it judges a frame by its length. */
+/** However a handshake is written, our own WebSocket serves it: it checks a frame by its length. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -7,7 +7,7 @@ import { SECRET, sign } from "../signed.ts";
 import { Rig } from "../rig.ts";
 import type { ServerKind } from "../servers.ts";
 
-/** Where our own server is in front; the fallback has Deno's WebSocket. */
+/** Servers with our own WebSocket; the fallback has Deno's. */
 const OWN: readonly ServerKind[] = ["server", "tls"];
 const MEGABYTE = 1_048_576;
 const KEY = HANDSHAKE.join("\r\n");
@@ -15,7 +15,7 @@ const bytesOf = (text: string) => Uint8Array.from(text, (char) => char.charCodeA
 
 const IDS = Array.from({ length: 500 }, (_, i) => `${i}`.padStart(128, "x"));
 
-/** Heads of a handshake for `path`, which has a query. */
+/** Ways to write the head of a handshake for `path`, which has a query. */
 function spellings(path: string): Record<string, string> {
   const encoded = path.replace(/[a-z](?=\?)/, (char) => `%${char.charCodeAt(0).toString(16)}`);
   return {
@@ -62,7 +62,7 @@ for (const server of OWN) {
     });
   }
 
-  Deno.test(`${server}: a handshake that is none is a problem, and none opens a WebSocket`, async (t) => {
+  Deno.test(`${server}: an invalid handshake is a problem, and does not open a WebSocket`, async (t) => {
     await using rig = await Rig.start({ server });
     const path = "/api/v1/stream?device_ids=A";
     const without = (name: string) =>
@@ -80,7 +80,7 @@ for (const server of OWN) {
         426,
       ],
       "POST": [`POST ${path} HTTP/1.1\r\nHost: a\r\n${KEY}\r\n\r\n`, 405],
-      "a Host that is none": [`GET ${path} HTTP/1.1\r\nHost: a:99999\r\n${KEY}\r\n\r\n`, 400],
+      "an invalid Host": [`GET ${path} HTTP/1.1\r\nHost: a:99999\r\n${KEY}\r\n\r\n`, 400],
       "another path": [`GET /api/v1/strea%2fm HTTP/1.1\r\nHost: a\r\n${KEY}\r\n\r\n`, 404],
       "too long": [
         `GET ${path} HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(200_000)}\r\n${KEY}\r\n\r\n`,

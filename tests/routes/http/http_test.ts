@@ -22,7 +22,7 @@ const post = (body: BodyInit | null, headers: Record<string, string> = {}): Requ
   headers: { "content-type": "application/json", ...headers },
 });
 
-Deno.test("a path that is none is a 404 problem, whatever the method", async () => {
+Deno.test("an unknown path is a 404 problem, whatever the method", async () => {
   await using rig = await Rig.start();
   for (
     const path of ["/nope", "/api", "/api/v1", "/api/v1/streams", "/api/v1/stream/x", "/..%2f"]
@@ -39,7 +39,7 @@ Deno.test("a path that is none is a 404 problem, whatever the method", async () 
   assert.ok(detail.length < 400);
 });
 
-Deno.test("a method that a route does not take is a 405 problem, with Allow", async () => {
+Deno.test("a method that a route does not support is a 405 problem, with Allow", async () => {
   await using rig = await Rig.start();
   const routes: Record<string, string> = {
     "/api/v1/stream": "GET, HEAD",
@@ -73,7 +73,7 @@ Deno.test("HEAD answers as GET, without a body", async () => {
   }
 });
 
-Deno.test("bodies: not JSON, of the wrong form, too large", async (t) => {
+Deno.test("invalid bodies: not JSON, wrong form, too large", async (t) => {
   await using rig = await Rig.start();
   const path = "/api/v1/publish";
   for (const body of ["", "nonsense", "{", '{"topic":"a",}', "\0", "{'topic':1}"]) {
@@ -115,7 +115,7 @@ Deno.test("bodies: not JSON, of the wrong form, too large", async (t) => {
   });
 });
 
-Deno.test("an error that nobody foresaw is a 500 problem without its cause", async () => {
+Deno.test("an unexpected error is a 500 problem without its cause", async () => {
   await using rig = await Rig.start({
     sources: () => {
       throw new Error("secret of the inside");
@@ -159,7 +159,7 @@ Deno.test("livez and readyz: starting, serving, degraded, draining", async () =>
   assert.deepEqual(await states(), [503, { status: "draining" }]);
 });
 
-Deno.test("while it starts the API answers 503 with Retry-After, and health and page answer", async () => {
+Deno.test("during the start the API answers 503 with Retry-After, while health and pages work", async () => {
   await using rig = await Rig.start();
   rig.health.phase = "starting";
   for (const path of ["/api/v1/stream/stats", "/api/v1/devices", "/api/v1/stats"]) {

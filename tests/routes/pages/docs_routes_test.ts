@@ -1,4 +1,4 @@
-/** openapi.json is whole, valid, and true; /docs shows it. */
+/** openapi.json is complete, valid and correct; /docs shows it. */
 
 import assert from "node:assert/strict";
 import { Validator } from "@seriousme/openapi-schema-validator";
@@ -38,12 +38,12 @@ Deno.test("openapi.json describes every route, and no others", async () => {
   assert.deepEqual(described.toSorted(), [...new Set(served)].toSorted());
 });
 
-/** Found by its page, and by nobody else. */
+/** Files that only their page uses. */
 function isFileOfPage(path: string): boolean {
   return path.startsWith("/assets/") || path.startsWith("/docs/");
 }
 
-Deno.test("every operation asks for the scope that it is described with", async () => {
+Deno.test("every operation requires the scope in its description", async () => {
   await using rig = await Rig.start({ env: { AUTH_JWT_SECRET: SECRET } });
   for (const operation of OPERATIONS) {
     const { method, target, body } = exampleRequest(operation);
@@ -85,7 +85,7 @@ Deno.test("every code of an operation is listed in docs/connect.md", async () =>
   }
 });
 
-Deno.test("the query of a route is described by what checks it", async () => {
+Deno.test("the query of a route is described by the schema that checks it", async () => {
   await using rig = await Rig.start();
   rig.publish("A", 1);
   const { paths } = await rig.json("/openapi.json");
@@ -105,7 +105,7 @@ interface Described {
   readonly parameters: { name: string; in: string; schema: { type: string } }[];
 }
 
-Deno.test("/docs: every operation with a command to try, nothing from elsewhere, no script", async () => {
+Deno.test("/docs shows every operation with a command to try, without external files or scripts", async () => {
   await using rig = await Rig.start();
   const response = await rig.fetch("/docs");
   const page = await response.text();
@@ -131,7 +131,7 @@ Deno.test("/docs: every operation with a command to try, nothing from elsewhere,
   }
 });
 
-Deno.test("curlCommand() is one command for a shell, whatever stands in the body", () => {
+Deno.test("curlCommand() returns one shell command, whatever the body contains", () => {
   const request = { method: "POST", target: "/a?b=c&d", body: `{"a":"it's"}`, endless: false };
   assert.equal(
     curlCommand(request, { origin: "http://h", token: true }),

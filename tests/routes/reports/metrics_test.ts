@@ -6,7 +6,7 @@ import { figuresOf } from "../../../routes/reports/statsd.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { Rig } from "../rig.ts";
 
-Deno.test("GET /metrics: figures of now, with few labels and never a device", async () => {
+Deno.test("GET /metrics: current values, with few labels and never a device", async () => {
   await using rig = await Rig.start();
   await rig.fanout.publish([{ deviceId: "secret-device", payload: '{"a":1}' }]);
   const response = await fetch(`${rig.url}/metrics`);
@@ -33,14 +33,14 @@ Deno.test("GET /metrics: the lag of a Kafka source, and of its partitions", asyn
   assert.match(text, lag);
 });
 
-/** The value of a sample; 0 where there is none. */
+/** The value of a sample; 0 if there is none. */
 async function valueOf(rig: Rig, sample: string): Promise<number> {
   const text = await (await rig.fetch("/metrics")).text();
   const line = text.split("\n").find((line) => line.startsWith(`${sample} `));
   return Number(line?.split(" ").at(-1) ?? 0);
 }
 
-Deno.test("GET /metrics: resumes, refusals, streams ended and requests are counted by what they were", async () => {
+Deno.test("GET /metrics: resumes, refusals, closed streams and requests are counted by kind", async () => {
   await using rig = await Rig.start({ env: { MAX_CONNECTIONS_PER_IP: "1" } });
   const samples = [
     'telecast_resumes_total{status="full"}',
@@ -59,7 +59,7 @@ Deno.test("GET /metrics: resumes, refusals, streams ended and requests are count
   {
     await using client = await rig.sse(`device_ids=A&since=${cursor}`);
     await client.waitForEvent("resumed");
-    // A client of the same address, of which there may be one.
+    // A second client from the same address, which may have only one.
     await (await rig.fetch("/api/v1/stream")).body?.cancel();
     rig.publish("A", 3);
     await client.waitForMessages(2);
@@ -76,14 +76,14 @@ Deno.test("GET /metrics: resumes, refusals, streams ended and requests are count
   assert.deepEqual(after.map((value, i) => value - before[i]!), [1, 1, 1, 1, 1, 1, 1, 1]);
 });
 
-Deno.test("GET /metrics: what slow clients lose is counted by the limit that was met", async () => {
+Deno.test("GET /metrics: messages dropped for slow clients are counted by limit", async () => {
   const lost = async (env: Record<string, string>, reason: string) => {
     await using rig = await Rig.start({ env });
     const sample = `telecast_drops_total{reason="${reason}"}`;
     const before = await valueOf(rig, sample);
     await using _slow = await rig.slow("sse", "device_ids=*");
     const payload = JSON.stringify({ text: "x".repeat(50_000) });
-    await eventually("it has lost some", async () => {
+    await eventually("messages were dropped", async () => {
       for (let i = 0; i < 20; i++) rig.publish(`d${i}`, payload);
       await new Promise((resolve) => setTimeout(resolve));
       return rig.hub.totals.sse.dropped > 0;
@@ -94,7 +94,7 @@ Deno.test("GET /metrics: what slow clients lose is counted by the limit that was
   await lost({ QUEUE_MAX_BYTES: "65536" }, "queue_max_bytes");
 });
 
-Deno.test("GET /metrics: however many values a label gets, few are shown", async () => {
+Deno.test("GET /metrics: the number of values of a label is limited", async () => {
   await using rig = await Rig.start();
   for (let i = 0; i < 1000; i++) closed.count(`reason_${i}`);
   const text = await (await rig.fetch("/metrics")).text();
@@ -103,7 +103,7 @@ Deno.test("GET /metrics: however many values a label gets, few are shown", async
   assert.ok(await valueOf(rig, 'telecast_closed_total{reason="other"}') > 900);
 });
 
-Deno.test("figuresOf(): names of StatsD hold no character that StatsD has a use for", async () => {
+Deno.test("figuresOf() returns names without characters that are special in StatsD", async () => {
   const registry = new Registry();
   new Gauge({
     name: "telecast_source_partition_lag",
@@ -125,7 +125,7 @@ Deno.test("figuresOf(): names of StatsD hold no character that StatsD has a use 
   });
 });
 
-Deno.test("GET /asyncapi.json: every event and command, made from the schemas", async () => {
+Deno.test("GET /asyncapi.json: every event and command, generated from the schemas", async () => {
   await using rig = await Rig.start();
   const document = await (await fetch(`${rig.url}/asyncapi.json`)).json();
   assert.deepEqual(document, JSON.parse(JSON.stringify(asyncapi())));

@@ -1,4 +1,4 @@
-/** Figures: those that the seed systems' clients know, and those of an operator. */
+/** Statistics: those that the seed systems' clients know, and those for operators. */
 
 import assert from "node:assert/strict";
 import { Instances } from "../../../broker/cluster/instances.ts";
@@ -10,7 +10,7 @@ import { Rig } from "../rig.ts";
 
 const STATS = "/api/v1/stream/stats";
 
-Deno.test("stream/stats has exactly the three figures, of this instance", async () => {
+Deno.test("stream/stats has exactly the three counters, of this instance", async () => {
   await using rig = await Rig.start();
   const text = await (await rig.fetch(STATS)).text();
   assert.equal(
@@ -31,7 +31,7 @@ Deno.test("stream/stats has exactly the three figures, of this instance", async 
   assert.equal((await rig.json(STATS)).devices_being_monitored, 2);
 });
 
-Deno.test("stream/stats: repeats and messages that nobody asked for count once", async () => {
+Deno.test("stream/stats counts repeats once, and messages without subscribers too", async () => {
   await using rig = await Rig.start();
   const message = { deviceId: "A", payload: '{"uuid":"u"}', uuid: "u" };
   await rig.fanout.publish([message, message]);
@@ -39,7 +39,7 @@ Deno.test("stream/stats: repeats and messages that nobody asked for count once",
   assert.equal((await rig.json(STATS)).total_messages_processed, 1);
 });
 
-Deno.test("stream/stats?scope=cluster sums this instance, as it is now, and the others", async () => {
+Deno.test("stream/stats?scope=cluster sums the current values of this instance and the others", async () => {
   const entries = [
     { id: "this-one", messages: 1000, subscribers: 1000, devices: 1000 },
     { id: "other-1", messages: 10, subscribers: 20, devices: 30 },
@@ -81,7 +81,7 @@ Deno.test("stream/stats: another scope is a 400 problem", async () => {
   }
 });
 
-Deno.test("stats tells of sources, transports, fanout and uptime", async () => {
+Deno.test("stats reports sources, transports, fanout and uptime", async () => {
   const source = {
     name: "mqtt",
     kind: "mqtt",
@@ -112,7 +112,7 @@ Deno.test("stats tells of sources, transports, fanout and uptime", async () => {
   assert.deepEqual([state, position, stored, devices], ["ready", 2, 2, 1]);
 });
 
-Deno.test("stats lists the connections that keep up least, with their network and no address", async () => {
+Deno.test("stats lists the slowest connections, with their network but no address", async () => {
   await using rig = await Rig.start();
   await using _ready = await rig.ws("device_ids=A&mode=latest");
   await using _slow = await rig.slow("ws", "device_ids=A,B");
@@ -131,7 +131,7 @@ Deno.test("stats lists the connections that keep up least, with their network an
   assert.deepEqual(rest, []);
 });
 
-Deno.test("stats lists an instance that is silent until it is forgotten", async () => {
+Deno.test("stats lists a silent instance until it is forgotten", async () => {
   const entry = (id: string, stamp: string) => ({
     key: ["instance", id],
     value: encodeJson({ id, messages: 1, subscribers: 2, devices: 3 }),

@@ -25,14 +25,14 @@ const source = {
   reconnects: 0,
 };
 
-Deno.test("statusText() says what goes on, and nothing of what is as it should be", () => {
+Deno.test("statusText() reports activity, and omits normal states", () => {
   const quiet = statusText(calm, { ...calm, at: 60_000, sources: [source] });
   assert.equal(quiet, "in 0/s, out 0/s, 0 clients (0 ws, 0 sse), mqtt connected, 120 MB");
   const slow = statusText(calm, { ...calm, at: 60_000, received: 30, sent: 60_000, ws: 1 });
   assert.equal(slow, "in 0.5/s, out 1,000/s, 1 client (1 ws, 0 sse), 120 MB");
 });
 
-Deno.test("statusText() names what needs a look: lag, slow clients, drops, a store that is away", () => {
+Deno.test("statusText() reports problems: lag, slow clients, drops, an unavailable store", () => {
   const before = { ...calm, at: 1000, dropped: 5, malformed: 2, received: 1000 };
   const now = {
     ...before,

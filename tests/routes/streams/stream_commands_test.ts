@@ -1,4 +1,4 @@
-/** What a client may say on its WebSocket: subscribe, unsubscribe, ping, and nothing else. */
+/** What a client may send on its WebSocket: subscribe, unsubscribe, ping, and nothing else. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -23,7 +23,7 @@ function seenOf(client: WsClient, deviceId: string): number[] {
   return numbersOf(client.payloads.filter((text) => JSON.parse(text).device_id === deviceId));
 }
 
-everyServer.test("subscribe and unsubscribe are answered with all that is asked for now", async ({ start }) => {
+everyServer.test("subscribe and unsubscribe are answered with all current subscriptions", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   const more = await ask(client, subscribe("B", " C ", "B", "p*"), "subscribed");
@@ -77,7 +77,7 @@ everyServer.test("subscribe with since: subscribed, the replay without ids, resu
   assert.deepEqual(seenOf(client, "B"), [2, 3, 4]);
 });
 
-everyServer.test("subscribe with a cursor that is none: resumed says so, and the device is live", async ({ start }) => {
+everyServer.test("subscribe with an invalid cursor: resumed is none, and the device is live", async ({ start }) => {
   await using rig = await start();
   rig.publish("B", 1);
   await using client = await rig.ws("device_ids=A");
@@ -90,7 +90,7 @@ everyServer.test("subscribe with a cursor that is none: resumed says so, and the
   assert.deepEqual(seenOf(client, "B"), [2]);
 });
 
-everyServer.test("subscribe with snapshot, and with both: in the order of the contract", async ({ start }) => {
+everyServer.test("subscribe with snapshot, and with since too, follows the order of the contract", async ({ start }) => {
   await using rig = await start();
   const cursor = rig.publish("B", 1);
   rig.publish("B", 2);
@@ -111,14 +111,14 @@ everyServer.test("subscribe with snapshot, and with both: in the order of the co
   ]);
 });
 
-everyServer.test("commands while messages flow: no gap, no repeat, in order by device", async ({ start }) => {
+everyServer.test("commands while messages flow cause no gap and no repeat, in order by device", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   const flow = new Flow(rig, ["A", "B1", "B2", "C"]);
   await using _flow = flow;
   await seeded(async (below) => {
     for (const _ of range(1, 60)) {
-      // The last number seen of the devices named, and a cursor behind it: what follows is known.
+      // The last number of the devices named, and the cursor after it: what follows is known.
       const [named, devices] = [["B1", ["B1"]], ["B*", ["B1", "B2"]], ["C", ["C"]]][below(3)] as [
         string,
         string[],
@@ -156,7 +156,7 @@ everyServer.test("commands while messages flow: no gap, no repeat, in order by d
 });
 
 for (const live of ["*", "B*", "B1,B2"]) {
-  everyServer.test(`a replay of B1 goes in order while B1 is live by ${live}`, async ({ start }) => {
+  everyServer.test(`a replay of B1 stays in order while B1 is live through ${live}`, async ({ start }) => {
     await using rig = await start();
     const filler = "x".repeat(2000);
     const publish = (id: string, n: number) =>
@@ -179,7 +179,7 @@ for (const live of ["*", "B*", "B1,B2"]) {
   });
 }
 
-everyServer.test("what waits for a slow client is neither lost nor repeated by a command", async ({ start }) => {
+everyServer.test("a command neither loses nor repeats messages that wait for a slow client", async ({ start }) => {
   await using rig = await start({ env: { QUEUE_MAX_PER_DEVICE: "100000" } });
   const filler = "x".repeat(10_000);
   const publish = (id: string, n: number) =>
@@ -211,10 +211,10 @@ everyServer.test("what waits for a slow client is neither lost nor repeated by a
   }
 });
 
-Deno.test("commands without end are taken from a client that waits for their answers", async () => {
+Deno.test("endless commands are accepted from a client that waits for their answers", async () => {
   await using rig = await Rig.start({ env: { MAX_COMMANDS_PER_SECOND: "1000000" } });
   await using client = await rig.ws("device_ids=A");
-  // As many as may wait at once, and as many again.
+  // As many as may wait at once, repeatedly.
   for (const round of range(1, 20)) {
     for (const _ of range(1, 100)) client.send({ action: "ping" });
     await client.events.waitForCount(100 * round, ({ event }) => event === "ping");
@@ -222,7 +222,7 @@ Deno.test("commands without end are taken from a client that waits for their ans
   assert.equal(rig.hub.sessions.size, 1);
 });
 
-everyServer.test("a command that comes while the stream begins finds it begun", async ({ start }) => {
+everyServer.test("a command that arrives while the stream begins waits until it has begun", async ({ start }) => {
   await using rig = await start();
   const filler = "x".repeat(1000);
   const publish = (id: string, n: number) =>

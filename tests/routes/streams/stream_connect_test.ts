@@ -1,4 +1,4 @@
-/** Who gets a stream, over which transport, and who does not. */
+/** Which clients get a stream, over which transport, and which do not. */
 
 import assert from "node:assert/strict";
 import { configure, reset } from "@logtape/logtape";
@@ -8,7 +8,7 @@ import { everyServer, range, Rig, type RigOptions } from "../rig.ts";
 
 const STREAM = "/api/v1/stream?device_ids=A";
 
-/** Status and headers of a WebSocket handshake, with `lines` in place of those of the same name. */
+/** Status and headers of a WebSocket handshake; `lines` replace headers with the same names. */
 async function handshake(rig: Rig, lines: readonly string[] = [], target = STREAM) {
   const names = new Set(lines.map((line) => line.split(":")[0]!.toLowerCase()));
   const rest = HANDSHAKE.filter((line) => !names.has(line.split(":")[0]!.toLowerCase()));
@@ -33,7 +33,7 @@ everyServer.test("the Upgrade header decides on the transport, in any case", asy
   assert.deepEqual([status, headers.get("content-type")], [200, "text/event-stream"]);
 });
 
-everyServer.test("a broken handshake is a problem, not a stream, and takes no place", async ({ start }) => {
+everyServer.test("an invalid handshake is a problem, not a stream, and takes no slot", async ({ start }) => {
   await using rig = await start({ env: { MAX_CONNECTIONS: "1" } });
   for (const line of ["Sec-WebSocket-Key: ", "Connection: close"]) {
     const { status, headers } = await handshake(rig, [line]);
@@ -72,7 +72,7 @@ everyServer.test("HEAD answers as GET would, and opens nothing", async ({ start 
   assert.equal(rig.hub.totals.sse.connections + rig.hub.totals.ws.connections, 0);
 });
 
-everyServer.test("other methods are told what is allowed", async ({ start }) => {
+everyServer.test("other methods get 405 with the allowed methods", async ({ start }) => {
   await using rig = await start();
   for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
     const response = await rig.fetch("/api/v1/stream", { method });
@@ -86,7 +86,7 @@ everyServer.test("other methods are told what is allowed", async ({ start }) => 
   assert.equal((await connection.head()).status, 405);
 });
 
-everyServer.test("MAX_CONNECTIONS counts both transports; one that leaves makes room", async ({ start }) => {
+everyServer.test("MAX_CONNECTIONS counts both transports, and a client that leaves makes room", async ({ start }) => {
   await using rig = await start({ env: { MAX_CONNECTIONS: "2" } });
   await using sse = await rig.sse();
   await using ws = await rig.ws("device_ids=A");
@@ -104,7 +104,7 @@ everyServer.test("MAX_CONNECTIONS counts both transports; one that leaves makes 
   await using _sse = await rig.sse();
 });
 
-everyServer.test("MAX_CONNECTIONS holds when many come at once", async ({ start }) => {
+everyServer.test("MAX_CONNECTIONS holds when many clients connect at once", async ({ start }) => {
   await using rig = await start({ env: { MAX_CONNECTIONS: "10" } });
   await using stack = new AsyncDisposableStack();
   const opened = await Promise.allSettled(
@@ -114,7 +114,7 @@ everyServer.test("MAX_CONNECTIONS holds when many come at once", async ({ start 
   assert.equal(rig.hub.sessions.size, 10);
 });
 
-everyServer.test("MAX_CONNECTIONS_PER_IP counts by address; a proxy's word counts where it is trusted", async ({ start }) => {
+everyServer.test("MAX_CONNECTIONS_PER_IP counts by address, which a trusted proxy provides", async ({ start }) => {
   for (const trusted of ["false", "true"]) {
     await using rig = await start({
       env: { MAX_CONNECTIONS_PER_IP: "2", TRUST_PROXY: trusted },
@@ -138,7 +138,7 @@ everyServer.test("MAX_CONNECTIONS_PER_IP counts by address; a proxy's word count
   }
 });
 
-everyServer.test("while it starts or drains the stream answers 503 on both transports", async ({ start }) => {
+everyServer.test("during start and drain the stream answers 503 on both transports", async ({ start }) => {
   await using rig = await start();
   for (const phase of ["starting", "draining"] as const) {
     rig.health.phase = phase;
@@ -192,13 +192,13 @@ everyServer.test("CORS_ORIGINS: the server's own page may always connect", async
   assert.equal((await handshake(rig, ["Origin: https://127.0.0.1:1"])).status, 403);
 });
 
-everyServer.test("CORS_ORIGINS: a slash at the end and upper case are forgiven", async ({ start }) => {
+everyServer.test("CORS_ORIGINS: a trailing slash and upper case are accepted", async ({ start }) => {
   await using rig = await start({ env: { CORS_ORIGINS: "https://App.Example.com/" } });
   assert.equal((await handshake(rig, ["Origin: https://app.example.com"])).status, 101);
   assert.equal((await handshake(rig, ["Origin: https://other.example.com"])).status, 403);
 });
 
-everyServer.test("OPTIONS answers a browser that asks before it sends", async ({ start }) => {
+everyServer.test("OPTIONS answers a browser's preflight request", async ({ start }) => {
   await using rig = await start(LISTED);
   for (const path of ["/api/v1/stream", "/api/v1/publish", "/api/v1/devices/A/messages"]) {
     const response = await rig.fetch(path, {
@@ -223,7 +223,7 @@ everyServer.test("OPTIONS answers a browser that asks before it sends", async ({
   assert.equal(other.headers.get("access-control-allow-origin"), null);
 });
 
-Deno.test("the log says what a client asks for: devices, prefixes, or all", async () => {
+Deno.test("the log says what a client subscribes to: devices, prefixes, or all", async () => {
   const lines: string[] = [];
   await configure({
     reset: true,

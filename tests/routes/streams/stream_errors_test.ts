@@ -1,4 +1,4 @@
-/** Commands that are not understood, and connections that are not worth keeping. */
+/** Invalid commands, and connections that are not worth keeping. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -36,7 +36,7 @@ const BAD: readonly (readonly [sent: string, code: string])[] = [
   ],
 ];
 
-everyServer.test("what is not understood gets an error with a code, and the connection stays", async ({ start, t }) => {
+everyServer.test("an invalid command gets an error with a code, and the connection stays", async ({ start, t }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   for (const [sent, code] of BAD) {
@@ -60,7 +60,7 @@ everyServer.test("the error of a command names the field and says what it must b
   const texts = [
     ['{"action":"subscribe"}', "device_ids: is missing"],
     ['{"action":"subscribe","device_ids":"A"}', "device_ids: must be a list"],
-    ['{"action":"subscribe","device_ids":[]}', "device_ids: may not be empty"],
+    ['{"action":"subscribe","device_ids":[]}', "device_ids: must not be empty"],
     ['{"action":"subscribe","device_ids":[1]}', "device_ids.0: must be a text"],
     ['{"action":"subscribe","device_ids":["A"],"since":5}', "since: must be a text"],
     [
@@ -112,7 +112,7 @@ everyServer.test("a frame of 64 KiB is read, one over it closes with 1009", asyn
   await eventually("one session is left", () => rig.hub.sessions.size === 1);
 });
 
-everyServer.test("100 errors in a minute are borne, one more closes with 1008", async ({ start }) => {
+everyServer.test("100 errors in a minute are tolerated, one more closes with 1008", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   for (const _ of range(1, 100)) client.send("nonsense");
@@ -124,7 +124,7 @@ everyServer.test("100 errors in a minute are borne, one more closes with 1008", 
   await eventually("the session is gone", () => rig.hub.sessions.size === 0);
 });
 
-everyServer.test("errors sent in one go end with 1008 too, not with a connection that breaks", async ({ start }) => {
+everyServer.test("errors sent all at once end with 1008 too, not with a broken connection", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   for (const _ of range(1, 130)) client.send("nonsense");
@@ -132,7 +132,7 @@ everyServer.test("errors sent in one go end with 1008 too, not with a connection
   assert.equal(client.events.items.length, 101);
 });
 
-everyServer.test("a frame over 64 KiB ends with 1009 too where others come behind it", async ({ start }) => {
+everyServer.test("a frame over 64 KiB ends with 1009 even if others follow it", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   client.send("x".repeat(65_537));
@@ -140,10 +140,10 @@ everyServer.test("a frame over 64 KiB ends with 1009 too where others come behin
   assert.equal((await client.waitForClose()).code, 1009);
 });
 
-everyServer.test("a client that commands and does not read is closed before its answers fill the memory", async ({ start }) => {
+everyServer.test("a client that sends commands and does not read is closed before its answers fill the memory", async ({ start }) => {
   await using rig = await start({ env: { MAX_COMMANDS_PER_SECOND: "1000000" } });
   await using connection = await rig.raw();
-  // With the one of its query as many as it may have.
+  // Together with the id in its query, as many as it may have.
   const ids = range(1, 499).map((n) => `${n}`.padEnd(120, "x"));
   await connection.request(`/api/v1/stream?device_ids=A`, HANDSHAKE);
   assert.equal((await connection.head()).status, 101);
@@ -152,7 +152,7 @@ everyServer.test("a client that commands and does not read is closed before its 
   let most = 0;
   await connection.write(frame(JSON.stringify({ action: "subscribe", device_ids: ids })));
   await eventually("it has them", () => session!.interest.items.length === 500);
-  // Each answer is a thousand times what was asked.
+  // Each answer is a thousand times as large as its command.
   const small = frame('{"action":"unsubscribe","device_ids":["A"]}');
   const many = new Uint8Array(small.length * 100);
   for (let i = 0; i < 100; i++) many.set(small, i * small.length);
@@ -165,7 +165,7 @@ everyServer.test("a client that commands and does not read is closed before its 
   assert.equal(rig.hub.sessions.size, 0);
 });
 
-everyServer.test("frames that break the protocol end their own connection and no other", async ({ start }) => {
+everyServer.test("frames that violate the protocol end their own connection and no other", async ({ start }) => {
   await using rig = await start();
   await using healthy = await rig.ws("device_ids=A");
   const broken: Record<string, Uint8Array> = {
@@ -191,13 +191,13 @@ everyServer.test("frames that break the protocol end their own connection and no
     }),
   );
   await eventually("their sessions are gone", () => rig.hub.sessions.size === 1);
-  // Together, since the server gives each a while to answer its close.
+  // All at once, since the server gives each some time to answer its close.
   await Promise.all(connections.map((connection) => connection.end()));
   rig.publish("A", 1);
   await healthy.waitForMessages(1);
 });
 
-everyServer.test("a command in pieces, with a ping between, is one command", async ({ start }) => {
+everyServer.test("a fragmented command, with a ping in between, is one command", async ({ start }) => {
   await using rig = await start();
   await using connection = await rig.raw();
   await connection.request("/api/v1/stream?device_ids=A", HANDSHAKE);

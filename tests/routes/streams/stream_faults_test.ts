@@ -1,11 +1,11 @@
-/** A stream whose own code throws: it ends, and the server and the other streams go on. */
+/** A stream whose own code throws ends, and the server and the other streams continue. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
 import { everyServer, numbersOf, onBoth } from "../rig.ts";
 
 onBoth(
-  "a stream whose writes throw ends with goodbye, the others get every message",
+  "a stream whose writes throw ends with goodbye, and the others get every message",
   async (transport, start) => {
     await using rig = await start();
     await using broken = await rig.open(transport, "device_ids=A");
@@ -32,7 +32,7 @@ for (
     ["an answer to subscribe", JSON.stringify({ action: "subscribe", device_ids: ["B"] })],
   ] as const
 ) {
-  everyServer.test(`ws: a stream that cannot write ${what} ends with 1011, and no other one`, async ({ start }) => {
+  everyServer.test(`ws: a stream that cannot write ${what} ends with 1011, and no other ends`, async ({ start }) => {
     await using rig = await start();
     await using broken = await rig.ws("device_ids=A");
     const [session] = rig.hub.sessions;

@@ -1,10 +1,10 @@
-/** What goes over the wire, byte for byte. */
+/** What is sent over the wire, byte for byte. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
 import { everyServer } from "../rig.ts";
 
-/** Payloads that a parser and a writer would change. */
+/** Payloads that would change if parsed and serialized. */
 const PAYLOADS = [
   '{"data":{"DEVICE_ID":"A","LATITUD":"+20.652472","LONGITUD":"-100.391404"},"decoded":{},"raw":""}',
   '{"z":1,"a":2,"10":3,"2":4,"unknown_key":{"b":[],"a":{}}}',
@@ -19,7 +19,7 @@ const PAYLOADS = [
   "0",
 ];
 
-everyServer.test("SSE: headers and first bytes come at once, with a position of its own", async ({ start }) => {
+everyServer.test("SSE: headers and first bytes arrive at once, with a position", async ({ start }) => {
   await using rig = await start();
   rig.publish("A", 1, 2, 3);
   await using client = await rig.sse("device_ids=A");
@@ -32,7 +32,7 @@ everyServer.test("SSE: headers and first bytes come at once, with a position of 
   assert.equal(client.raw, `retry: 3000\n\nid: ${rig.cursor}\n\n`);
 });
 
-everyServer.test("SSE: a client that asks for compression gets none: it would hold bytes back", async ({ start }) => {
+everyServer.test("SSE: a client that accepts compression gets none, which would delay bytes", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.sse("", { headers: { "accept-encoding": "gzip, br" } });
   assert.equal(client.response.headers.get("content-encoding"), null);
@@ -40,7 +40,7 @@ everyServer.test("SSE: a client that asks for compression gets none: it would ho
   await client.waitForMessages(1);
 });
 
-everyServer.test("SSE: every payload comes as the device sent it, with its cursor before it", async ({ start }) => {
+everyServer.test("SSE: every payload arrives as the device sent it, with its cursor before it", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.sse("device_ids=A");
   await eventually("the first block", () => client.lastId);
@@ -54,7 +54,7 @@ everyServer.test("SSE: every payload comes as the device sent it, with its curso
   assert.equal(client.raw, expected);
 });
 
-everyServer.test("SSE: messages of one turn are joined, and no client can tell", async ({ start }) => {
+everyServer.test("SSE: joined messages of one turn look the same to a client", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.sse("device_ids=A");
   rig.publish("A", ...PAYLOADS);
@@ -64,7 +64,7 @@ everyServer.test("SSE: messages of one turn are joined, and no client can tell",
   assert.deepEqual(ids, PAYLOADS.map((_, i) => rig.cursorAt(i + 1)));
 });
 
-everyServer.test("WebSocket: every payload comes as the device sent it, its cursor behind it", async ({ start }) => {
+everyServer.test("WebSocket: every payload arrives as the device sent it, with its cursor after it", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A");
   const expected: string[] = [];
@@ -81,7 +81,7 @@ everyServer.test("WebSocket: every payload comes as the device sent it, its curs
   assert.deepEqual(client.frames.items, expected);
 });
 
-everyServer.test("WebSocket: nothing comes before the first message", async ({ start }) => {
+everyServer.test("WebSocket: nothing is sent before the first message", async ({ start }) => {
   await using rig = await start();
   rig.publish("A", 1);
   await using client = await rig.ws("device_ids=A");
@@ -92,7 +92,7 @@ everyServer.test("WebSocket: nothing comes before the first message", async ({ s
 });
 
 for (const transport of ["ws", "sse"] as const) {
-  everyServer.test(`${transport}: devices with an emoji, spaces within, quotes and commas' kin`, async ({ start }) => {
+  everyServer.test(`${transport}: device ids may contain emoji, spaces, quotes and special characters`, async ({ start }) => {
     await using rig = await start();
     const ids = ["coche-😀", "two words", 'quo"te', "per%cent", "a&b=c", "ñandú", "x/y", "+57"];
     const query = ids.map(encodeURIComponent).join(",");
@@ -103,7 +103,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(client.payloads.map((payload) => JSON.parse(payload).device_id), ids);
   });
 
-  everyServer.test(`${transport}: cursors are opaque, at most 64 characters, and serve both transports`, async ({ start }) => {
+  everyServer.test(`${transport}: cursors are opaque, at most 64 characters, and valid on both transports`, async ({ start }) => {
     await using rig = await start();
     await using client = await rig.open(transport, "device_ids=A");
     rig.publish("A", 1, 2);

@@ -1,4 +1,4 @@
-/** Ways to hold a stream's connection: how long each works, and that it costs nobody else. */
+/** Ways to hold a stream's connection: how long each works, and that it does not affect others. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -6,11 +6,11 @@ import { concat, frame, HANDSHAKE, type RawConnection } from "../raw.ts";
 import { everyServer, onBoth, range, Rig } from "../rig.ts";
 
 const PLACE = { env: { MAX_CONNECTIONS: "1" } };
-/** The default times of both, at the scale of a test. */
+/** The relation of the default times, at the scale of a test. */
 const SAME_TIMES = { CONNECTION_WRITE_SECONDS: "1", KEEPALIVE_SECONDS: "1" };
 const big = JSON.stringify({ device_id: "A", more: "x".repeat(50_000) });
 
-/** Deno's own WebSocket cannot be ended while its client reads nothing. */
+/** Deno's own WebSocket cannot be closed while its client reads nothing. */
 const isDenoSocket = (rig: Rig, transport: "ws" | "sse") =>
   rig.server === "fallback" && transport === "ws";
 
@@ -32,7 +32,7 @@ async function openSse(rig: Rig, query: string): Promise<RawConnection> {
 }
 
 onBoth(
-  "a client that reads nothing is closed where pings come as often as it is looked at, and leaves its place",
+  "a client that reads nothing is closed even if pings are as frequent as the checks, and leaves its slot",
   async (transport, start) => {
     await using rig = await start({
       env: { ...SAME_TIMES, ...PLACE.env, QUEUE_MAX_PER_DEVICE: "1000000" },
@@ -42,7 +42,7 @@ onBoth(
     await eventually("its session is closed", () => rig.hub.sessions.size === 0);
     if (isDenoSocket(rig, transport)) return;
     await placeIsFree(rig);
-    // It reads what was under way, and the end.
+    // It reads what was in flight, and the end.
     await stuck.read(() => false);
   },
 );
@@ -57,7 +57,7 @@ onBoth("a client that reads nothing leaves its slot after goodbye", async (trans
   if (!isDenoSocket(rig, transport)) await placeIsFree(rig);
 });
 
-everyServer.test("who pings and reads nothing makes the server keep little, and is closed", async ({ start }) => {
+everyServer.test("a client that pings and reads nothing takes little memory, and is closed", async ({ start }) => {
   await using rig = await start({ env: SAME_TIMES });
   if (rig.server === "fallback") return;
   await using connection = await rig.raw();
@@ -65,8 +65,8 @@ everyServer.test("who pings and reads nothing makes the server keep little, and 
   await connection.head();
   const [session] = rig.hub.sessions;
   const pings = concat(...range(1, 1_000).map(() => frame("x".repeat(125), { opcode: 9 })));
-  // What the system keeps for it comes first.
-  await eventually("the system keeps no more", () => {
+  // The system's buffer fills first.
+  await eventually("the system's buffer is full", () => {
     rig.publish("A", big);
     return session!.sink.buffered > 200_000;
   }, { intervalMs: 1 });
@@ -83,9 +83,9 @@ everyServer.test("who pings and reads nothing makes the server keep little, and 
   assert.ok(most < 16_384, `${most} bytes of pongs and pings`);
 });
 
-everyServer.test("a client that closed its sending side gets its events on, until the stream ends", async ({ start }) => {
+everyServer.test("a client that closed its sending side still gets its events, until the stream ends", async ({ start }) => {
   await using rig = await start();
-  // Deno's own server takes that for the client's end.
+  // Deno's own server treats that as the client's end.
   if (rig.server !== "server") return;
   await using connection = await openSse(rig, "device_ids=A");
   await connection.closeWrite();
@@ -104,7 +104,7 @@ everyServer.test("a client that closed its sending side gets its events on, unti
 });
 
 onBoth(
-  "a client that leaves is noticed soon, in the middle of messages and without any",
+  "a client that leaves is detected soon, with and without messages",
   async (transport, start) => {
     for (const isBusy of [true, false]) {
       await using rig = await start(PLACE);
@@ -119,7 +119,7 @@ onBoth(
   },
 );
 
-everyServer.test("clients that send without end are read slowly, and others notice nothing", async ({ start }) => {
+everyServer.test("clients that send endlessly are read slowly, and others are not affected", async ({ start }) => {
   await using rig = await start();
   if (rig.server !== "server") return;
   await using watcher = await rig.ws("device_ids=A");

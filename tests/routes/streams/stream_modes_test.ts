@@ -1,4 +1,4 @@
-/** For clients that want less: the newest of each device, a rate, batches. */
+/** Modes for clients that want less: latest, a maximum rate, batches. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -25,7 +25,7 @@ function newest(payloads: readonly string[]): Record<string, number> {
 }
 
 for (const transport of ["ws", "sse"] as const) {
-  everyServer.test(`${transport}: mode=latest gives a client that reads all turns, newest of each device`, async ({ start }) => {
+  everyServer.test(`${transport}: mode=latest gives a client that reads the newest message of each device in every turn`, async ({ start }) => {
     await using rig = await start();
     await using client = await rig.open(transport, "device_ids=A,B&mode=latest");
     rig.publish("A", 1);
@@ -39,7 +39,7 @@ for (const transport of ["ws", "sse"] as const) {
     );
   });
 
-  everyServer.test(`${transport}: mode=latest of a client that does not read holds one message a device`, async ({ start }) => {
+  everyServer.test(`${transport}: mode=latest holds one message per device for a client that does not read`, async ({ start }) => {
     await using rig = await start();
     const devices = range(1, 100).map((n) => `d${n}`);
     await using client = await rig.slow(transport, "device_ids=*&mode=latest");
@@ -66,7 +66,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual([rig.drops, session!.dropped], [[], 0]);
   });
 
-  everyServer.test(`${transport}: mode=latest may be left at any id, and a resume has the newest of each`, async ({ start }) => {
+  everyServer.test(`${transport}: mode=latest can be resumed from any id, with the newest message of each device`, async ({ start }) => {
     await using rig = await start();
     const devices = ["A", "B", "C", "D", "E"];
     const filler = "x".repeat(5000);
@@ -98,7 +98,7 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  everyServer.test(`${transport}: a resume in mode=latest replays the newest of each device alone`, async ({ start }) => {
+  everyServer.test(`${transport}: a resume in mode=latest replays only the newest message of each device`, async ({ start }) => {
     await using rig = await start();
     for (const n of range(1, 2000)) rig.publish(n % 2 === 0 ? "even" : "odd", n);
     for (const more of ["mode=latest", "max_rate=5"]) {
@@ -113,7 +113,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-everyServer.test("batch_ms: messages of that time come in one frame, a single one too, as they were sent", async ({ start }) => {
+everyServer.test("batch_ms: messages of that interval arrive in one frame, even a single one, as they were sent", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A,B&batch_ms=50");
   const payloads = ['{"n":1.0,"s":"+20.652472"}', '{ "big":12345678901234567890 }', '"😀"'];
@@ -131,7 +131,7 @@ everyServer.test("batch_ms: messages of that time come in one frame, a single on
   );
 });
 
-everyServer.test("batch_ms: one frame waits no longer than its time, and holds what came in it", async ({ start }) => {
+everyServer.test("batch_ms: one frame waits no longer than its interval, and holds its messages", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A&batch_ms=200");
   const from = performance.now();
@@ -147,7 +147,7 @@ everyServer.test("batch_ms: one frame waits no longer than its time, and holds w
   assert.ok(client.events.items[0]!.at - from < 400);
 });
 
-everyServer.test("batch_ms: a burst is cut at 500 messages a frame, and nothing is lost", async ({ start }) => {
+everyServer.test("batch_ms: a burst is split into frames of 500 messages, and nothing is lost", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A&batch_ms=20");
   for (const n of range(1, 2200)) rig.publish("A", n);
@@ -157,7 +157,7 @@ everyServer.test("batch_ms: a burst is cut at 500 messages a frame, and nothing 
   assert.deepEqual(all.flat().map(({ data }) => data.n), range(1, 2200));
 });
 
-everyServer.test("batch_ms with since, snapshot and a ping: in order, and from a position that holds", async ({ start }) => {
+everyServer.test("batch_ms with since, snapshot and a ping: in order, with a correct position", async ({ start }) => {
   await using rig = await start();
   rig.publish("A", 1, 2, 3);
   await using client = await rig.ws(
@@ -189,7 +189,7 @@ everyServer.test("batch_ms with mode=latest: one frame holds each device once", 
   assert.equal(items!.at(-1)!.id, rig.cursor);
 });
 
-everyServer.test("batch_ms: what is collected of a device that is not wanted any more does not come", async ({ start }) => {
+everyServer.test("batch_ms: collected messages of an unsubscribed device are not sent", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.ws("device_ids=A,B&batch_ms=500");
   rig.publish("A", 1);
@@ -201,7 +201,7 @@ everyServer.test("batch_ms: what is collected of a device that is not wanted any
 });
 
 onBoth(
-  "max_rate lets each device's messages through at its rate, the last one always",
+  "max_rate limits each device's messages to the rate, and always sends the last one",
   async (transport, start) => {
     await using rig = await start();
     await using client = await rig.open(transport, "device_ids=A,B,slow&max_rate=5");
@@ -223,13 +223,13 @@ onBoth(
       assert.ok(of.length >= 4 && of.length <= 1 + seconds * 5, `${of.length} in ${seconds} s`);
     }
     assert.equal(client.payloads.filter((text) => text.includes("slow")).length, 1);
-    // A device that was quiet is not made to wait.
+    // A device that was quiet does not have to wait.
     rig.publish("slow", 2);
     await client.waitFor(({ data }) => data === numbered("slow", 2), { timeoutMs: 1000 });
   },
 );
 
-onBoth("max_rate holds over the seam between replay and live", async (transport, start) => {
+onBoth("max_rate holds across the change from replay to live", async (transport, start) => {
   await using rig = await start();
   rig.publish("A", 1, 2, 3);
   const query = `device_ids=A&max_rate=1&since=${rig.cursorAt(0)}`;

@@ -1,4 +1,4 @@
-/** Pings: that they come, and that the position they carry may be resumed from. */
+/** Pings: that they arrive, and that a stream can be resumed from their position. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -8,7 +8,7 @@ const EVERY_SECOND = { env: { KEEPALIVE_SECONDS: "1" } };
 const KEEP_ALIVE = '{"type":"keep-alive"}';
 
 for (const transport of ["ws", "sse"] as const) {
-  everyServer.test(`${transport}: a ping never names a position past what is still queued`, async ({ start }) => {
+  everyServer.test(`${transport}: a ping never has a position beyond queued messages`, async ({ start }) => {
     await using rig = await start({ env: { QUEUE_MAX_PER_DEVICE: "100000" } });
     await using client = await rig.slow(transport, "device_ids=A");
     const filler = "x".repeat(10_000);
@@ -18,7 +18,7 @@ for (const transport of ["ws", "sse"] as const) {
       return [...rig.hub.sessions][0]!.queued.messages > 100;
     });
     const [session] = rig.hub.sessions;
-    // Two pings are written behind what the socket holds, before anything more of the queue.
+    // Two pings are written after what the socket holds, before any more of the queue.
     const waiting = session!.queued.messages;
     const pings = () => client.events.filter(({ event }) => event === "ping");
     for (const _ of range(1, 2)) rig.hub.ping(session!);
@@ -33,7 +33,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(numbersOf(messages.map(({ data }) => data)), range(1, n));
   });
 
-  everyServer.test(`${transport}: a ping never names a position past what is still replayed`, async ({ start }) => {
+  everyServer.test(`${transport}: a ping never has a position beyond the replay`, async ({ start }) => {
     await using rig = await start();
     const filler = "x".repeat(10_000);
     for (const n of range(1, 3000)) rig.publish("A", JSON.stringify({ n, filler }));
@@ -50,7 +50,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-everyServer.test("SSE and WebSocket: what a ping names can be resumed from, without loss or repeat", async ({ start }) => {
+everyServer.test("a stream can be resumed from a ping's position, without loss or repeat", async ({ start }) => {
   await using rig = await start();
   await using ws = await rig.ws("device_ids=A");
   rig.publish("A", 1);
@@ -63,7 +63,7 @@ everyServer.test("SSE and WebSocket: what a ping names can be resumed from, with
   assert.deepEqual(numbersOf(sse.payloads), [2]);
 });
 
-everyServer.test("a client whose cursor was none is told its position by the first event", async ({ start }) => {
+everyServer.test("a client with an invalid cursor gets its position with the first event", async ({ start }) => {
   await using rig = await start();
   rig.publish("A", 1);
   await using client = await rig.ws("device_ids=A&since=forged");

@@ -1,4 +1,4 @@
-/** Which devices are online: told to streams that ask for it. */
+/** Presence of devices, for streams that ask for it. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -7,7 +7,7 @@ import { everyServer, numbered, onBoth, range } from "../rig.ts";
 const SOON_STALE = { env: { STALE_SECONDS: "1" } };
 
 for (const transport of ["ws", "sse"] as const) {
-  everyServer.test(`${transport}: a change while the stream is still being replayed is told after it`, async ({ start }) => {
+  everyServer.test(`${transport}: a change during the replay is reported after it`, async ({ start }) => {
     await using rig = await start();
     const filler = "x".repeat(5000);
     for (const n of range(1, 4000)) rig.publish("A", JSON.stringify({ n, filler }));
@@ -37,7 +37,7 @@ everyServer.test("presence follows the commands of a WebSocket", async ({ start 
   assert.deepEqual(states.map(({ data }) => JSON.parse(data).device_id), ["A", "B"]);
 });
 
-everyServer.test("presence of a client that does not read waits, and only the newest state", async ({ start }) => {
+everyServer.test("presence waits for a client that does not read, and only the newest state is sent", async ({ start }) => {
   await using rig = await start();
   await using client = await rig.slow("ws", "device_ids=*&presence=1");
   const [session] = rig.hub.sessions;
@@ -56,7 +56,7 @@ everyServer.test("presence of a client that does not read waits, and only the ne
 });
 
 onBoth(
-  "presence=1 tells online before the first message, and stale after silence",
+  "presence=1 reports online before the first message, and stale after silence",
   async (transport, start) => {
     await using rig = await start(SOON_STALE);
     await using client = await rig.open(transport, "device_ids=A,p*&presence=1");
@@ -79,7 +79,7 @@ onBoth(
   },
 );
 
-onBoth("with a snapshot the state of each known device follows it", async (transport, start) => {
+onBoth("the state of each known device follows a snapshot", async (transport, start) => {
   await using rig = await start(SOON_STALE);
   rig.publish("A", 1);
   await eventually("A is stale", () => rig.hub.presence.of("A") === "stale");

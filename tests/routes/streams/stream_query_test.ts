@@ -1,4 +1,4 @@
-/** What a client may ask for, and how it is told that it may not. */
+/** What a client may ask for, and the errors otherwise. */
 
 import { configOf } from "../../kit/config.ts";
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ const REQUIRED =
 
 const ids = (count: number) => Array.from({ length: count }, (_, i) => `d${i}`).join(",");
 
-/** Query and the code of its error; on both transports unless one is named. */
+/** Query and the code of its error; for both transports unless one is named. */
 const BAD: readonly (readonly [query: string, code: string, transport?: "ws" | "sse"])[] = [
   [`device_ids=${ids(501)}`, "too_many_device_ids"],
   [`device_ids=${ids(300)}&device_ids=${ids(501)}`, "too_many_device_ids"],
@@ -43,7 +43,7 @@ everyServer.test("SSE: a bad value is a problem document before the stream start
   for (const [query, code, transport] of BAD) {
     if (transport === "ws") continue;
     await t.step(query.slice(0, 60), async () => {
-      // A stream that is opened in place of a problem would never end.
+      // A stream that is opened instead of a problem would never end.
       const signal = AbortSignal.timeout(5000);
       const response = await rig.fetch(`/api/v1/stream?${query}`, { signal });
       const text = await response.text();
@@ -72,7 +72,7 @@ everyServer.test("WebSocket: a bad value is an error frame, then 1008", async ({
   assert.equal(rig.hub.sessions.size, 0);
 });
 
-everyServer.test("WebSocket: without device_ids the clients of before read what they know", async ({ start }) => {
+everyServer.test("WebSocket: without device_ids the previous clients get the error that they know", async ({ start }) => {
   await using rig = await start();
   for (const query of ["", "device_ids=", "device_ids=,,&snapshot=1", "other=1"]) {
     await using client = await rig.ws(query);
@@ -81,7 +81,7 @@ everyServer.test("WebSocket: without device_ids the clients of before read what 
   }
 });
 
-everyServer.test("without device_ids it is everything: on SSE, and where WS_REQUIRE_DEVICE_IDS=false", async ({ start }) => {
+everyServer.test("without device_ids a stream has every device, on SSE and if WS_REQUIRE_DEVICE_IDS=false", async ({ start }) => {
   await using rig = await start({ env: { WS_REQUIRE_DEVICE_IDS: "false" } });
   for (const transport of ["ws", "sse"] as const) {
     for (const query of ["", "snapshot=0", "device_ids=*"]) {
@@ -94,7 +94,7 @@ everyServer.test("without device_ids it is everything: on SSE, and where WS_REQU
   }
 });
 
-Deno.test("WS_REQUIRE_DEVICE_IDS is false by itself where Kafka is the only source", () => {
+Deno.test("WS_REQUIRE_DEVICE_IDS is false by default if Kafka is the only source", () => {
   const required = (env: Record<string, string>, ...args: string[]) => {
     return configOf(env, args).requireDeviceIds;
   };
@@ -108,7 +108,7 @@ Deno.test("WS_REQUIRE_DEVICE_IDS is false by itself where Kafka is the only sour
 });
 
 for (const transport of ["ws", "sse"] as const) {
-  everyServer.test(`${transport}: ids are trimmed, without repeats, from a list or a repeated parameter`, async ({ start }) => {
+  everyServer.test(`${transport}: ids from a list or a repeated parameter are trimmed, and repeats are removed`, async ({ start }) => {
     await using rig = await start();
     await using client = await rig.open(
       transport,
@@ -124,7 +124,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.equal((await rig.json("/api/v1/stream/stats")).devices_being_monitored, 4);
   });
 
-  everyServer.test(`${transport}: 500 ids of 128 characters are taken, and repeats do not count`, async ({ start }) => {
+  everyServer.test(`${transport}: 500 ids of 128 characters are accepted, and repeats do not count`, async ({ start }) => {
     await using rig = await start();
     const five = Array.from({ length: 500 }, (_, i) => `d${i}`);
     await using client = await rig.open(transport, `device_ids=${[...five, ...five].join(",")}`);
@@ -143,7 +143,7 @@ for (const transport of ["ws", "sse"] as const) {
     await longs.waitForMessages(2);
   });
 
-  everyServer.test(`${transport}: MAX_DEVICE_IDS is the limit that holds`, async ({ start }) => {
+  everyServer.test(`${transport}: MAX_DEVICE_IDS limits the ids`, async ({ start }) => {
     await using rig = await start({ env: { MAX_DEVICE_IDS: "2" } });
     await using _two = await rig.open(transport, "device_ids=A,B");
     if (transport === "sse") {
@@ -155,7 +155,7 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  everyServer.test(`${transport}: prefixes and ids that overlap give each message once`, async ({ start }) => {
+  everyServer.test(`${transport}: overlapping prefixes and ids deliver each message once`, async ({ start }) => {
     await using rig = await start();
     await using client = await rig.open(transport, "device_ids=0848*,08480,0848086072,B,0*,Bc*");
     const sent = ["0848086072", "08480", "0848", "0849", "1", "B", "Ba", "Bcd", "0"];
@@ -168,7 +168,7 @@ for (const transport of ["ws", "sse"] as const) {
     );
   });
 
-  everyServer.test(`${transport}: an asterisk is a prefix only at the end`, async ({ start }) => {
+  everyServer.test(`${transport}: an asterisk marks a prefix only at the end`, async ({ start }) => {
     await using rig = await start();
     await using client = await rig.open(transport, "device_ids=a*b,*c");
     for (const id of ["a*b", "axb", "a*bc", "xc", "*c"]) rig.publish(id, 1);

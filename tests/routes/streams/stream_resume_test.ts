@@ -1,4 +1,4 @@
-/** Coming back with a cursor: what was missed, then live, and a status that is true. */
+/** Resuming with a cursor: missed messages, then live ones, and a correct status. */
 
 import assert from "node:assert/strict";
 import { Epoch } from "../../../broker/messages/message.ts";
@@ -13,7 +13,7 @@ const resumed = (events: readonly Received[]) => events.find(({ event }) => even
 const names = (events: readonly Received[]) => events.map(({ event }) => event);
 
 for (const transport of ["ws", "sse"] as const) {
-  everyServer.test(`${transport}: since replays what came after it, then resumed, then live`, async ({ start }) => {
+  everyServer.test(`${transport}: since replays what follows it, then sends resumed, then live messages`, async ({ start }) => {
     await using rig = await start();
     const cursor = rig.publish("A", 1, 2);
     rig.publish("B", 100);
@@ -30,7 +30,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(items.map(({ id }) => id), [4, 5, 5, 6].map((n) => rig.cursorAt(n)));
   });
 
-  everyServer.test(`${transport}: nothing missed is full as well, and says so`, async ({ start }) => {
+  everyServer.test(`${transport}: a resume without missed messages is full, too`, async ({ start }) => {
     await using rig = await start();
     for (const publish of [() => rig.cursor, () => rig.publish("A", 1), () => rig.cursor]) {
       await using client = await rig.open(transport, `device_ids=A&since=${publish()}`);
@@ -43,7 +43,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(names(fresh.events.items), ["message"]);
   });
 
-  everyServer.test(`${transport}: a cursor that is not of this log is none, and the stream is live`, async ({ start, t }) => {
+  everyServer.test(`${transport}: an invalid cursor is none, and the stream is live`, async ({ start, t }) => {
     await using rig = await start();
     rig.publish("A", 1, 2, 3);
     const good = rig.cursorAt(1);
@@ -79,7 +79,7 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  everyServer.test(`${transport}: a cursor whose log is no longer kept is partial, with what is left`, async ({ start }) => {
+  everyServer.test(`${transport}: an expired cursor is partial, with what is left`, async ({ start }) => {
     await using rig = await start({ recentMaxBytes: 3000 });
     const old = rig.publish("A", 1);
     rig.publish("A", ...range(2, 50));
@@ -89,7 +89,7 @@ for (const transport of ["ws", "sse"] as const) {
     const { data } = await client.waitForEvent("resumed");
     assert.equal(data, `{"status":"partial","replayed":${left}}`);
     assert.deepEqual(numbersOf(client.payloads), range(51 - left, 50));
-    // The first that is kept is the next one: nothing is missing.
+    // The first stored message is the next one: nothing is missing.
     const edge = rig.cursorAt(rig.fanout.log.start);
     await using whole = await rig.open(transport, `device_ids=A&since=${edge}`);
     assert.match((await whole.waitForEvent("resumed")).data, /"full"/);
@@ -98,7 +98,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.match((await part.waitForEvent("resumed")).data, /"partial"/);
   });
 
-  everyServer.test(`${transport}: a replay finds ids, prefixes and everything, in the log's order`, async ({ start }) => {
+  everyServer.test(`${transport}: a replay by ids, prefixes or everything is in the log's order`, async ({ start }) => {
     await using rig = await start();
     const cursor = rig.cursor;
     const devices = range(1, 120).map((n) => `d${n}`);
@@ -120,7 +120,7 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  everyServer.test(`${transport}: what comes while a slow client is replayed follows in order, once`, async ({ start }) => {
+  everyServer.test(`${transport}: messages that arrive during a slow client's replay follow in order, once`, async ({ start }) => {
     await using rig = await start();
     const filler = "x".repeat(2000);
     const send = (n: number) => rig.publish("A", JSON.stringify({ n, filler }));
@@ -143,7 +143,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-everyServer.test("SSE: Last-Event-ID wins over since, for that is how EventSource comes back", async ({ start }) => {
+everyServer.test("SSE: Last-Event-ID takes precedence over since, as EventSource needs it to reconnect", async ({ start }) => {
   await using rig = await start();
   rig.publish("A", 1, 2, 3);
   const query = `device_ids=A&since=${rig.cursorAt(1)}`;
@@ -157,7 +157,7 @@ everyServer.test("SSE: Last-Event-ID wins over since, for that is how EventSourc
   assert.deepEqual(numbersOf(empty.payloads), [2, 3]);
 });
 
-everyServer.test("SSE: a client that saw nothing but the first block resumes from there", async ({ start }) => {
+everyServer.test("SSE: a client that received only the first block resumes from there", async ({ start }) => {
   await using rig = await start();
   rig.publish("A", 1);
   await using first = await rig.sse("device_ids=A");
@@ -169,7 +169,7 @@ everyServer.test("SSE: a client that saw nothing but the first block resumes fro
   assert.deepEqual(numbersOf(second.payloads), [2]);
 });
 
-everyServer.test("SSE: where a cursor is given no block of an id alone comes, only retry", async ({ start }) => {
+everyServer.test("SSE: with a cursor the first block is only retry, without an id", async ({ start }) => {
   await using rig = await start();
   rig.publish("A", 1);
   for (const cursor of [rig.cursorAt(0), "forged"]) {
@@ -179,7 +179,7 @@ everyServer.test("SSE: where a cursor is given no block of an id alone comes, on
   }
 });
 
-everyServer.test("clients that are cut off again and again, on both transports, have every message once", async ({ start }) => {
+everyServer.test("clients that are disconnected repeatedly, on both transports, get every message once", async ({ start }) => {
   await using rig = await start();
   const checker = new Checker();
   await using stack = new AsyncDisposableStack();

@@ -1,4 +1,4 @@
-/** Clients that stop reading: what it costs them, and that it costs nobody else anything. */
+/** Clients that stop reading: what they lose, and that others are not affected. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -8,7 +8,7 @@ import { everyServer, numbersOf, onBoth, range } from "../rig.ts";
 const filler = "x".repeat(300);
 const payload = (device_id: string, n: number) => JSON.stringify({ device_id, n, filler });
 
-/** Messages and counts of one device, in the order in which they came. */
+/** Messages and dropped counts of one device, in the order in which they arrived. */
 function of(events: readonly Received[], deviceId: string): (number | { dropped: number })[] {
   return events.flatMap(({ event, data }) => {
     const value = JSON.parse(data);
@@ -17,7 +17,7 @@ function of(events: readonly Received[], deviceId: string): (number | { dropped:
   });
 }
 
-/** Fails unless each hole in the numbers is counted exactly where it is. */
+/** Fails unless each gap in the numbers is counted exactly where it is. */
 function assertExact(seen: readonly (number | { dropped: number })[], last: number): void {
   let next = 1;
   for (const item of seen) {
@@ -28,7 +28,7 @@ function assertExact(seen: readonly (number | { dropped: number })[], last: numb
 }
 
 for (const transport of ["ws", "sse"] as const) {
-  everyServer.test(`${transport}: dropped is exact to the message, order is kept, others lose nothing`, async ({ start }) => {
+  everyServer.test(`${transport}: dropped counts are exact, order is kept, and others lose nothing`, async ({ start }) => {
     await using rig = await start();
     await using slow = await rig.slow(transport, "device_ids=A,B");
     await using others = new AsyncDisposableStack();
@@ -53,7 +53,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.ok(session!.queued.messages <= 200);
     assert.ok(Deno.memoryUsage().heapUsed - memory < 150_000_000);
 
-    // It reads a little, and stops again: a second hole.
+    // It reads a little, and stops again: a second gap.
     const from = slow.events.length;
     await slow.read((events) => events.length > from + 200);
     await dropped(100);
@@ -90,7 +90,7 @@ for (const transport of ["ws", "sse"] as const) {
     );
   });
 
-  everyServer.test(`${transport}: QUEUE_MAX_BYTES bounds what waits of all devices together`, async ({ start }) => {
+  everyServer.test(`${transport}: QUEUE_MAX_BYTES limits what waits for all devices together`, async ({ start }) => {
     await using rig = await start({ env: { QUEUE_MAX_BYTES: "65536" } });
     await using slow = await rig.slow(transport, "device_ids=*");
     const [session] = rig.hub.sessions;
@@ -108,7 +108,7 @@ for (const transport of ["ws", "sse"] as const) {
     for (const d of range(1, n)) assertExact(of(slow.events, `d${d}`), 1);
   });
 
-  everyServer.test(`${transport}: a burst of 1,000 messages is not too fast for a client that reads`, async ({ start }) => {
+  everyServer.test(`${transport}: a client that reads loses nothing of a burst of 1,000 messages`, async ({ start }) => {
     await using rig = await start({ env: { QUEUE_MAX_PER_DEVICE: "1" } });
     await using client = await rig.open(transport, "device_ids=A");
     for (const n of range(1, 1000)) rig.publish("A", payload("A", n));
@@ -118,7 +118,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(rig.drops, []);
   });
 
-  everyServer.test(`${transport}: a client that vanishes with its queue full leaves nothing behind`, async ({ start }) => {
+  everyServer.test(`${transport}: a client that vanishes with a full queue leaves nothing behind`, async ({ start }) => {
     await using rig = await start();
     const slow = await rig.slow(transport, "device_ids=A");
     const [session] = rig.hub.sessions;
@@ -132,7 +132,7 @@ for (const transport of ["ws", "sse"] as const) {
 }
 
 onBoth(
-  "a client that reads nothing for CONNECTION_WRITE_SECONDS is closed, one that waits is not",
+  "a client that reads nothing for CONNECTION_WRITE_SECONDS is closed, an idle one is not",
   async (transport, start) => {
     await using rig = await start({
       env: { CONNECTION_WRITE_SECONDS: "1", QUEUE_MAX_PER_DEVICE: "1000000" },

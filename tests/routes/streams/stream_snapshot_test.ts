@@ -1,4 +1,4 @@
-/** The last known messages first, then live, without a gap or a repeat. */
+/** Snapshots: the last known messages first, then live ones, without a gap or a repeat. */
 
 import assert from "node:assert/strict";
 import { eventually } from "../../kit/eventually.ts";
@@ -9,7 +9,7 @@ const names = (events: readonly Received[]) => events.map(({ event }) => event);
 const shown = (events: readonly Received[]) =>
   events.filter(({ event }) => event === "snapshot").map(({ data }) => data);
 
-/** The next client's socket is full from its first snapshot on, until it is drained. */
+/** Makes the next client's socket full from its first snapshot on, until it is drained. */
 function fillSocket({ hub }: Rig) {
   const state = { writes: 0, isFull: false, drain: () => void (state.isFull = false) };
   const open = hub.open.bind(hub);
@@ -27,7 +27,7 @@ function fillSocket({ hub }: Rig) {
 }
 
 for (const transport of ["ws", "sse"] as const) {
-  everyServer.test(`${transport}: snapshot shows the last message of each device asked for, without an id`, async ({ start }) => {
+  everyServer.test(`${transport}: snapshot contains the last message of each requested device, without an id`, async ({ start }) => {
     await using rig = await start();
     rig.publish("A", 1, 2);
     rig.publish("B", 3);
@@ -60,7 +60,7 @@ for (const transport of ["ws", "sse"] as const) {
     }
   });
 
-  everyServer.test(`${transport}: with since the snapshot comes first, then the replay, then resumed`, async ({ start }) => {
+  everyServer.test(`${transport}: with since, the snapshot is first, then the replay, then resumed`, async ({ start }) => {
     await using rig = await start();
     const cursor = rig.publish("A", 1);
     rig.publish("A", 2, 3);
@@ -79,7 +79,7 @@ for (const transport of ["ws", "sse"] as const) {
     assert.deepEqual(numbersOf(client.payloads), [2, 3, 4]);
   });
 
-  everyServer.test(`${transport}: a snapshot of 20,000 devices is paced, with no gap behind it`, async ({ start }) => {
+  everyServer.test(`${transport}: a snapshot of 20,000 devices is paced, with no gap after it`, async ({ start }) => {
     await using rig = await start();
     const payload = (device: number, n: number) => JSON.stringify({ device, n });
     const publish = (device: number, n: number) => rig.publish(`d${device}`, payload(device, n));
@@ -90,7 +90,7 @@ for (const transport of ["ws", "sse"] as const) {
     await using client = await rig.open(transport, "device_ids=*&snapshot=1");
     await eventually("the socket is full", () => socket.writes > 0);
     assert.equal(socket.writes, 1, "nothing more is written to a full socket");
-    // Known devices that change, and new ones, while the snapshot is on its way.
+    // Known devices that change, and new ones, while the snapshot is being sent.
     for (const device of [1, 2, 10_000, 19_999, 20_000, 20_001]) publish(device, 2);
     publish(20_000, 3);
     socket.drain();
@@ -101,7 +101,7 @@ for (const transport of ["ws", "sse"] as const) {
     const snapshots = shown(events).map((data) => JSON.parse(data));
     assert.equal(snapshots.length, 20_000);
     assert.deepEqual(snapshots.map(({ device }) => device), range(1, 20_000));
-    assert.ok(snapshots.every(({ n }) => n === 1), "a snapshot is of the moment it began");
+    assert.ok(snapshots.every(({ n }) => n === 1), "a snapshot is of the moment when it began");
     const messages = events.filter(({ event }) => event === "message")
       .map(({ data }) => JSON.parse(data)).map(({ device, n }) => `${device}:${n}`);
     assert.deepEqual(messages, [
@@ -116,7 +116,7 @@ for (const transport of ["ws", "sse"] as const) {
   });
 }
 
-everyServer.test("a snapshot and what follows it fit together while messages flow, whatever the moment", async ({ start }) => {
+everyServer.test("a snapshot and the messages after it have no gap or repeat while messages flow", async ({ start }) => {
   await using rig = await start();
   await using flow = new Flow(rig, ["A", "B", "C"]);
   for (const round of range(1, 40)) {

@@ -3,7 +3,7 @@ import { CertificateWatch, readKeyPair } from "../../../server/guard/certificate
 import { Certificates } from "../../kit/servers/certificates.ts";
 import { eventually } from "../../kit/eventually.ts";
 
-Deno.test("CertificateWatch tells a new pair that fits, and what is wrong with others once", async () => {
+Deno.test("CertificateWatch reports a new matching pair, and each problem once", async () => {
   await using certificates = await Certificates.create();
   const files = await certificates.server("used");
   const first = readKeyPair(files);

@@ -1,4 +1,4 @@
-/** The thread in front: certificates that change, and clients that hold connections. */
+/** The guard thread: certificates that change, and clients that hold connections. */
 
 import assert from "node:assert/strict";
 import { get } from "node:http";
@@ -15,7 +15,7 @@ import { concat, frame, HANDSHAKE, RawConnection } from "../../routes/raw.ts";
 
 type Env = Record<string, string>;
 
-/** A server behind the guard that says who asked, echoes WebSockets, and streams. */
+/** A server behind the guard that returns the client's address, echoes WebSockets, and streams. */
 async function serve(env: Env) {
   const port = freePort();
   const config = configOf({ PORT: String(port), ...env });
@@ -72,7 +72,7 @@ async function install(from: KeyPair, to: KeyPair): Promise<void> {
   await Deno.copyFile(from.keyPath, to.keyPath);
 }
 
-Deno.test("a new certificate is used for new connections, and streams live on", async () => {
+Deno.test("new connections use a new certificate, and open streams continue", async () => {
   await using certificates = await Certificates.create();
   const ca = await Deno.readTextFile(certificates.caPath);
   const used = await certificates.server("used");
@@ -122,7 +122,7 @@ const GUARDED: Env = {
   KEEPALIVE_SECONDS: "1",
 };
 
-Deno.test("who sends no request, or not all of one, is closed", async (t) => {
+Deno.test("a client that sends no request, or an incomplete one, is closed", async (t) => {
   await using server = await serve(GUARDED);
   const slow: Record<string, string> = {
     "nothing": "",
@@ -144,7 +144,7 @@ Deno.test("who sends no request, or not all of one, is closed", async (t) => {
       })
     ),
   );
-  // Drop by drop, never to its end.
+  // Byte by byte, never complete.
   await using connection = await RawConnection.open(server.port);
   const drip = setInterval(
     () => connection.write(new TextEncoder().encode("a")).catch(() => {}),
@@ -154,7 +154,7 @@ Deno.test("who sends no request, or not all of one, is closed", async (t) => {
   clearInterval(drip);
 });
 
-Deno.test("who does not finish the TLS handshake is closed, and others are served", async () => {
+Deno.test("a client that does not finish the TLS handshake is closed, and others are served", async () => {
   await using certificates = await Certificates.create();
   const ca = await Deno.readTextFile(certificates.caPath);
   const { certPath, keyPath } = await certificates.server();
@@ -175,7 +175,7 @@ Deno.test("who does not finish the TLS handshake is closed, and others are serve
   }
 });
 
-Deno.test("who does not read is closed, and the server lets go of its stream", async () => {
+Deno.test("a client that does not read is closed, and the server releases its stream", async () => {
   await using server = await serve(GUARDED);
   await using connection = await RawConnection.open(server.port);
   await connection.request("/stream");
@@ -210,7 +210,7 @@ async function eachWay(t: Deno.TestContext, run: (way: Way) => Promise<void>): P
   );
 }
 
-Deno.test("a large body passes, and who sends far more than is read does not fill the memory", async (t) => {
+Deno.test("a large body passes, and a client that sends far more than is read does not fill the memory", async (t) => {
   await eachWay(t, async ({ env, ca, url, client }) => {
     await using server = await serve({ ...GUARDED, ...env, CONNECTION_HANDSHAKE_SECONDS: "30" });
     const body = new Uint8Array(6_000_000);
@@ -226,9 +226,9 @@ Deno.test("a large body passes, and who sends far more than is read does not fil
     const sending = (async () => {
       for (let sent = 0; sent < 200_000_000; sent += pings.length) await flood.write(pings);
     })().catch(() => {}).finally(() => isOver = true);
-    // Without TLS it is held back, and with TLS it is closed.
+    // Without TLS it is throttled, and with TLS it is closed.
     const settled = performance.now() + 3_000;
-    await eventually("held back or closed", () => isOver || performance.now() > settled);
+    await eventually("throttled or closed", () => isOver || performance.now() > settled);
     const grown = Deno.memoryUsage().rss - before;
     assert.ok(grown < 150_000_000, `${grown} bytes`);
     assert.equal(await (await fetch(url(server.port), { client })).text(), "127.0.0.1");
@@ -237,7 +237,7 @@ Deno.test("a large body passes, and who sends far more than is read does not fil
   });
 });
 
-Deno.test("who closes its sending side gets the answer, and a stream goes on", async (t) => {
+Deno.test("a client that closes its sending side gets the answer, and its stream continues", async (t) => {
   await eachWay(t, async ({ env, ca }) => {
     await using server = await serve({ ...GUARDED, ...env });
     await using short = await RawConnection.open({ port: server.port, ca });
@@ -255,7 +255,7 @@ Deno.test("who closes its sending side gets the answer, and a stream goes on", a
   });
 });
 
-Deno.test("the address that the program sees is the client's", async () => {
+Deno.test("the program sees the client's address", async () => {
   await using server = await serve(GUARDED);
   for (const localAddress of ["127.0.0.1", "127.0.0.5"]) {
     const seen = await new Promise((resolve, reject) => {
@@ -267,7 +267,7 @@ Deno.test("the address that the program sees is the client's", async () => {
   }
 });
 
-Deno.test("what was sent last arrives, also where the server stops at once", async () => {
+Deno.test("the last bytes arrive even if the server stops immediately", async () => {
   const server = await serve(GUARDED);
   await using client = await RawConnection.open(server.port);
   await client.request("/stream");
@@ -279,7 +279,7 @@ Deno.test("what was sent last arrives, also where the server stops at once", asy
   await stopped;
 });
 
-Deno.test("a port that is taken is told by its variable", async () => {
+Deno.test("an error about a port in use names the variable", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const port = String(taken.addr.port);
   await assert.rejects(serve({ ...GUARDED, PORT: port }), {

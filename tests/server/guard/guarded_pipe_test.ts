@@ -1,4 +1,4 @@
-/** What the guard closes, and when, at the default times and in virtual time. */
+/** Which connections the guard closes, and when, at the default times and in virtual time. */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -16,7 +16,7 @@ const CHECK_MS = 1_000;
 /** Between two comments of a stream, or two pings of a WebSocket. */
 const BEAT_SECONDS = 20;
 
-/** One side of a pipe; what was written to it waits until it is read. */
+/** One side of a pipe; written data waits until it is read. */
 class FakeSocket extends Duplex {
   #begun = 0;
   #reads = true;
@@ -25,7 +25,7 @@ class FakeSocket extends Duplex {
 
   setNoDelay(): void {}
 
-  /** As node:net counts: what waits is in it. */
+  /** As node:net counts it: waiting bytes are included. */
   get bytesWritten(): number {
     return this.#begun + this.writableLength - (this.#waiting?.bytes ?? 0);
   }
@@ -34,13 +34,13 @@ class FakeSocket extends Duplex {
     return this as unknown as Socket;
   }
 
-  /** Takes everything from now on, or nothing. */
+  /** Whether it reads everything from now on, or nothing. */
   set reads(reads: boolean) {
     this.#reads = reads;
     this.#takeOn();
   }
 
-  /** Takes so much more. */
+  /** Reads this many more bytes. */
   readSome(bytes: number): void {
     this.#room += bytes;
     this.#takeOn();
@@ -63,7 +63,7 @@ class FakeSocket extends Duplex {
   }
 }
 
-/** A pipe that somebody looks at every second. */
+/** A pipe that is checked every second. */
 class Kit implements Disposable {
   readonly time = new VirtualTime();
   readonly client = new FakeSocket();
@@ -97,7 +97,7 @@ class Kit implements Disposable {
     this.program.push(Buffer.from(text));
   }
 
-  /** The reason, where it is closed `afterMs` from the start, and not before. */
+  /** The reason, if it is closed `afterMs` after the start and not before. */
   async closedAfter(afterMs: number): Promise<Refusal | "open" | "early"> {
     await this.time.pass(afterMs - CHECK_MS - this.time.now);
     if (this.isClosed) return "early";
@@ -113,15 +113,15 @@ class Kit implements Disposable {
   }
 }
 
-Deno.test("GuardedPipe closes a client without an answer after 10 s, whatever it sends meanwhile", async () => {
+Deno.test("GuardedPipe closes a client that got no answer after 10 s, even if it keeps sending", async () => {
   using kit = new Kit();
   const drip = setInterval(() => kit.client.push(Buffer.from("a")), 500);
   assert.equal(await kit.closedAfter(handshakeSeconds * 1000), "handshake_timeout");
   clearInterval(drip);
 });
 
-Deno.test("GuardedPipe keeps a quiet stream whose only bytes are beats, for an hour", async () => {
-  // A WebSocket's or a stream's own beat, and the ping that a stream has at least.
+Deno.test("GuardedPipe keeps a quiet stream with nothing but pings open for an hour", async () => {
+  // The beat of a WebSocket or an event stream, and the ping that every stream has.
   for (const seconds of [BEAT_SECONDS, keepaliveSeconds]) {
     using kit = new Kit();
     kit.answer();
@@ -139,19 +139,19 @@ Deno.test("GuardedPipe closes a connection on which the program sends nothing fo
   assert.equal(await kit.closedAfter(75_000), "idle_timeout");
 });
 
-Deno.test("GuardedPipe closes a client that reads nothing after 60 s, though as often it is sent a ping", async () => {
+Deno.test("GuardedPipe closes a client that reads nothing after 60 s, although a ping is sent as often", async () => {
   using kit = new Kit();
   kit.client.reads = false;
   kit.answer("x".repeat(50_000));
   const pings = setInterval(() => kit.answer(), keepaliveSeconds * 1000);
   const beats = setInterval(() => kit.answer(), BEAT_SECONDS * 1000);
-  // It is seen to read nothing at the first look.
+  // The first check sees that it reads nothing.
   assert.equal(await kit.closedAfter(CHECK_MS + writeSeconds * 1000), "not_read");
   clearInterval(pings);
   clearInterval(beats);
 });
 
-Deno.test("GuardedPipe keeps a client that reads a little within each minute, and one that catches up", async () => {
+Deno.test("GuardedPipe keeps a client that reads a little every minute, and one that catches up", async () => {
   using kit = new Kit();
   kit.client.reads = false;
   const sending = setInterval(() => kit.answer("x".repeat(100)), BEAT_SECONDS * 1000);

@@ -5,7 +5,7 @@ import {
   type OpenSocketsOptions,
 } from "../../../server/guard/open_sockets.ts";
 
-/** Sockets by name; what was closed, in order, and how many were refused. */
+/** Sockets by name; those closed, in order, and the number refused. */
 function crowd(options: Partial<OpenSocketsOptions>) {
   const closed: string[] = [];
   let refused = 0;
@@ -20,11 +20,11 @@ function crowd(options: Partial<OpenSocketsOptions>) {
   };
 }
 
-Deno.test("OpenSockets closes who has waited longest for a request, never who works", () => {
+Deno.test("OpenSockets closes the socket that has waited longest for a request, never a working one", () => {
   const { known, enter, closed, refused, sockets } = crowd({ max: 3 });
   const [first, second, third] = [known("first"), known("second"), known("third")];
   first.work();
-  // It waits again, and so for the shortest time.
+  // It waits again, so it has waited for the shortest time.
   second.work();
   second.wait();
   const fourth = known("fourth");
@@ -34,7 +34,7 @@ Deno.test("OpenSockets closes who has waited longest for a request, never who wo
   for (const socket of [fourth, fifth]) socket.work();
   assert.equal(enter("sixth"), undefined);
   assert.equal(refused(), 3);
-  // What was closed already leaves once, and makes no room for two.
+  // A closed socket leaves only once, and makes room for one.
   third.leave();
   second.leave();
   assert.equal(sockets.size, 3);
@@ -42,7 +42,7 @@ Deno.test("OpenSockets closes who has waited longest for a request, never who wo
   assert.ok(enter("seventh"));
 });
 
-Deno.test("OpenSockets holds an address to its limit at the cost of that address alone", () => {
+Deno.test("OpenSockets enforces the limit of an address without closing sockets of others", () => {
   const { known, enter, closed } = crowd({ maxPerAddress: 2 });
   known("other", "b");
   const busy = known("busy");
@@ -57,7 +57,7 @@ Deno.test("OpenSockets holds an address to its limit at the cost of that address
   assert.ok(enter("again"));
 });
 
-Deno.test("OpenSockets bounds what requests hold that are not whole, the oldest first", () => {
+Deno.test("OpenSockets limits the memory of incomplete requests and closes the oldest first", () => {
   const { known, closed, refused } = crowd({ maxHeldBytes: 100 });
   const [small, large, working, last] = ["small", "large", "working", "last"].map((name) =>
     known(name)
@@ -69,7 +69,7 @@ Deno.test("OpenSockets bounds what requests hold that are not whole, the oldest 
   assert.deepEqual(closed, []);
   last.hold(10);
   assert.deepEqual(closed, ["large"]);
-  // Where the others work or hold nothing it is the one that asks for more.
+  // If the others work or hold nothing, the one that asks for more is closed.
   last.hold(61);
   assert.deepEqual(closed, ["large", "last"]);
   assert.equal(refused(), 2);

@@ -1,7 +1,7 @@
 import { type Reading, readPayload } from "./reading.ts";
 import { Vehicle } from "./vehicle.ts";
 
-/** In the list to choose from. */
+/** Companies in the list to choose from. */
 const MAX_COMPANIES = 500;
 
 export type Show = "all" | "online" | "stale";
@@ -14,13 +14,13 @@ export interface Filter {
   readonly company: string;
 }
 
-/** All vehicles, and which of them are to be seen. */
+/** All vehicles, and which of them are shown. */
 export class Fleet {
   readonly vehicles = new Map<string, Vehicle>();
   readonly companies = new Set<string>();
   /** Counts changes of anything. */
   version = 0;
-  /** Counts changes of which vehicles there are, and which are shown. */
+  /** Counts changes in which vehicles exist, and which are shown. */
   membership = 0;
   #filter: Filter = { search: "", show: "all", company: "" };
   #online = 0;
@@ -34,13 +34,13 @@ export class Fleet {
     return this.#online;
   }
 
-  /** Whether any vehicle has said where it is. */
+  /** Whether any vehicle has a position. */
   get anyPosition(): boolean {
     for (const vehicle of this.vehicles.values()) if (vehicle.positioned) return true;
     return false;
   }
 
-  /** Takes a message; without a vehicle where the payload names no device. */
+  /** Takes a message; returns no vehicle if the payload names no device. */
   take(payload: unknown, { live }: { live: boolean }): { reading: Reading; vehicle?: Vehicle } {
     const reading = readPayload(payload, this.#idPath);
     if (reading.deviceId === undefined) return { reading };
@@ -59,7 +59,7 @@ export class Fleet {
     return { reading, vehicle };
   }
 
-  /** What the server knows of a device: when it was seen, and whether it is online. */
+  /** Takes what the server knows about a device: when it was seen, and whether it is online. */
   describe(id: string, { online, seenAt }: { online: boolean; seenAt?: number }): void {
     const vehicle = this.#vehicle(id);
     if (seenAt !== undefined) vehicle.seenAt ??= seenAt;
@@ -87,7 +87,7 @@ export class Fleet {
     this.membership++;
   }
 
-  /** Those that the filter lets through, in this order. */
+  /** The vehicles that pass the filter, in this order. */
   list(order: Order): Vehicle[] {
     const shown = [...this.vehicles.values()].filter((vehicle) => vehicle.shown);
     if (order === "id") return shown.sort((a, b) => compareIds(a.id, b.id));
@@ -121,7 +121,7 @@ export class Fleet {
   }
 }
 
-// Far faster than localeCompare, and ids have no accents to be put right.
+// Far faster than localeCompare, and ids have no accents to sort.
 function compareIds(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

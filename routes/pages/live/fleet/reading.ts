@@ -1,9 +1,9 @@
-/** What the page understands of a payload, whichever of the known shapes it has. */
+/** What the page reads from a payload of any known shape. */
 export interface Reading {
-  /** Undefined where the payload does not say: the stream does not repeat it. */
+  /** Undefined if the payload does not contain it: the stream does not add it. */
   readonly deviceId: string | undefined;
   readonly position: { readonly latitude: number; readonly longitude: number } | undefined;
-  /** As the device gives it, in km/h. */
+  /** As the device reports it, in km/h. */
   readonly speed: number | undefined;
   /** Degrees, clockwise from north. */
   readonly course: number | undefined;
@@ -17,9 +17,9 @@ export interface Reading {
 export interface Alarm {
   readonly kind: string;
   readonly detail: string;
-  /** How it is shown; from the colour or severity that the alarm names. */
+  /** How it is shown; derived from the color or severity that the alarm names. */
   readonly level: "critical" | "warning" | "info";
-  /** The vehicle has fallen silent; nobody has said so, and the page has its own word for it. */
+  /** The vehicle has fallen silent: the page found that out, and has its own text for it. */
   readonly silence?: boolean;
 }
 
@@ -52,7 +52,7 @@ const FIELD_OF = new Map(
 
 type Fields = Partial<Record<Field, unknown>>;
 
-/** Reads a payload; `idPath` is where the device id stands if it is not at a usual place. */
+/** Reads a payload; `idPath` is the path of the device id if it is not at a known place. */
 export function readPayload(payload: unknown, idPath: readonly string[] = []): Reading {
   const message = asRecord(payload) ?? {};
   const data = asRecord(message.data);
@@ -72,7 +72,7 @@ export function readPayload(payload: unknown, idPath: readonly string[] = []): R
   };
 }
 
-/** `reading`, with what it does not say taken from the one before. */
+/** `reading`, with missing values taken from the previous one. */
 export function mergeReadings(before: Reading | undefined, reading: Reading): Reading {
   if (!before) return reading;
   const merged: Record<string, unknown> = { ...before };
@@ -117,7 +117,7 @@ function positionOf(fields: Fields): Reading["position"] {
   const latitude = number(fields.latitude);
   const longitude = number(fields.longitude);
   if (latitude === undefined || longitude === undefined) return undefined;
-  // Exactly 0, 0 is what a receiver without a fix says.
+  // A receiver without a fix reports exactly 0, 0.
   if (latitude === 0 && longitude === 0) return undefined;
   if (Math.abs(latitude) > 90 || Math.abs(longitude) > 180) return undefined;
   return { latitude, longitude };
@@ -161,7 +161,7 @@ function asRecord(value: unknown): Record<string, unknown> | undefined {
     : undefined;
 }
 
-/** A number, or a text that is one, like `"+20.652472"`. */
+/** A number, or text that is a number, such as `"+20.652472"`. */
 function number(value: unknown): number | undefined {
   if (typeof value === "string" && value.trim() === "") return undefined;
   if (typeof value !== "string" && typeof value !== "number") return undefined;

@@ -7,7 +7,7 @@ export interface Point {
   /** In the unit square of the Mercator projection. */
   readonly x: number;
   readonly y: number;
-  /** NaN where it is not known, as `satellites`. */
+  /** NaN if unknown, like `satellites`. */
   readonly speed: number;
   readonly satellites: number;
 }
@@ -58,7 +58,7 @@ export class Track {
     return this.#satellites[this.#slot(index)]!;
   }
 
-  /** Adds the points that are older than all there are. */
+  /** Adds the points that are older than all existing ones. */
   prepend(points: readonly Point[]): void {
     const firstTime = this.#length > 0 ? this.time(0) : Infinity;
     const own = Array.from({ length: this.#length }, (_, i) => this.#point(i));

@@ -9,28 +9,30 @@ const MOVING_KMH = 2;
 const LABEL_CHARACTERS = 28;
 /** How long the marker takes from one position to the next. */
 const GLIDE_MS = 700;
-/** How long the ring of a new alarm moves. */
+/** How long the ring of a new alarm pulses. */
 const NEW_ALARM_MS = 60_000;
 
 /** One device, with its last reading and where it has been. */
 export class Vehicle {
   readonly id: string;
-  /** The id as it is shown. */
+  /** The id as it is displayed. */
   readonly name: string;
-  /** The name as the map has room for it. */
+  /** The name, shortened for the map. */
   readonly label: string;
   readonly track = new Track();
   reading: Reading | undefined;
   payload: unknown;
-  /** When the last message came, by this page's clock; for a snapshot when the server saw it. */
+  /**
+   * When the last message arrived, by this page's clock; for a snapshot, when the server got it.
+   */
   seenAt: number | undefined;
   online = true;
   alarmAt = -Infinity;
-  /** Alarms that nobody has marked as seen. */
+  /** Alarms that are not marked as seen. */
   unseenAlarms = 0;
   /** Not hidden by the search or a filter. */
   shown = true;
-  /** What the server kept of its past is part of the track, or has been asked for. */
+  /** The stored messages are part of the track, or have been requested. */
   historyLoaded = false;
   /** Counts messages, so that views know whether they are up to date. */
   version = 0;
@@ -86,7 +88,7 @@ export class Vehicle {
     this.track.push({ time: now, x, y, speed, satellites });
   }
 
-  /** Where the marker is at `now`, on its way to where the vehicle is. */
+  /** Where the marker is at `now`, on its way to the vehicle's position. */
   glide(now: number): [x: number, y: number, gliding: boolean] {
     const part = (now - this.#movedAt) / GLIDE_MS;
     if (!(part < 1)) return [this.x, this.y, false];
@@ -106,13 +108,13 @@ export class Vehicle {
   }
 }
 
-/** A position in the unit square of the web's Mercator projection, y downwards. */
+/** A position in the unit square of the web Mercator projection, y downwards. */
 export function mercator(latitude: number, longitude: number): [number, number] {
   const sine = Math.sin(Math.max(-85.0511, Math.min(85.0511, latitude)) * Math.PI / 180);
   return [(longitude + 180) / 360, 0.5 - Math.log((1 + sine) / (1 - sine)) / (4 * Math.PI)];
 }
 
-/** What {@linkcode mercator} was given. */
+/** The inverse of {@linkcode mercator}. */
 export function geographic(x: number, y: number): { latitude: number; longitude: number } {
   return {
     latitude: Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180 / Math.PI,

@@ -15,8 +15,8 @@ export interface Projection {
 }
 
 /**
- * A canvas that moves and zooms with the map, as a layer of Leaflet. It is placed anew when the
- * map comes to rest; until then Leaflet moves it, so that a drag costs no drawing.
+ * A canvas that moves and zooms with the map, as a Leaflet layer. It is placed again when the map
+ * comes to rest; until then Leaflet moves it, so that a drag needs no drawing.
  */
 export abstract class CanvasLayer extends L.Layer {
   readonly canvas: HTMLCanvasElement = document.createElement("canvas");
@@ -38,7 +38,7 @@ export abstract class CanvasLayer extends L.Layer {
     return this.#projection;
   }
 
-  /** The map has come to rest elsewhere: everything has to be drawn again. */
+  /** The map has come to rest elsewhere: everything must be drawn again. */
   abstract placed(): void;
 
   override onAdd(map: leaflet.Map): this {
@@ -93,7 +93,7 @@ export abstract class CanvasLayer extends L.Layer {
     this.placed();
   }
 
-  /** Moves and stretches what is drawn to where it belongs at another centre and zoom. */
+  /** Moves and scales the drawing to its place at another center and zoom. */
   #transform(center: leaflet.LatLng, zoom: number): void {
     if (!this.#center) return;
     const map = this._map;

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import type * as leaflet from "leaflet-types";
 
-/** Leaflet, which its classic script has put into the page before any module runs. */
+/** Leaflet, which its classic script has loaded before any module runs. */
 export const L = (globalThis as unknown as { L: typeof leaflet }).L;
 export type { leaflet };

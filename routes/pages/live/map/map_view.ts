@@ -8,9 +8,9 @@ import { TrailLayer } from "./trail_layer.ts";
 import { geographic, type Vehicle } from "../fleet/vehicle.ts";
 import { VehicleLayer } from "./vehicle_layer.ts";
 
-/** Where the map looks before it knows of any vehicle. */
+/** The view of the map before any vehicle is known. */
 const FIRST_VIEW = { center: [23.5, -102] as [number, number], zoom: 5 };
-/** So long after the first vehicle the view follows the fleet, unless someone has moved it. */
+/** How long after the first vehicle the view follows the fleet, unless the user moves it. */
 const FIT_FOR_MS = 6_000;
 const FIT_EVERY_MS = 1_500;
 const REACH_PX = 20;
@@ -19,7 +19,7 @@ const IDLE_PER_DRAWN = 2;
 
 export type MapButton = "zoomIn" | "zoomOut" | "fitAll";
 
-/** The map with all that is on it. */
+/** The map with its layers and buttons. */
 export class MapView {
   readonly #map: leaflet.Map;
   readonly #fleet: Fleet;
@@ -84,7 +84,7 @@ export class MapView {
     this.onFollow();
   }
 
-  /** Called where following has been switched, also by a drag. */
+  /** Called when following is switched on or off, also by a drag. */
   onFollow: () => void = () => {};
 
   set selected(vehicle: Vehicle | undefined) {
@@ -93,7 +93,7 @@ export class MapView {
     if (!vehicle) this.follow = false;
   }
 
-  /** Brings a vehicle into view, closer where the view is a wide one. */
+  /** Brings a vehicle into view, and zooms in if the view is wide. */
   show(vehicle: Vehicle): void {
     if (!vehicle.positioned) return;
     this.#touched = true;
@@ -118,12 +118,12 @@ export class MapView {
     this.#trails.moved(vehicle);
   }
 
-  /** Lines of vehicles that are hidden now, or of a past that has just been read, are drawn anew. */
+  /** Draws all trails again, for vehicles that are hidden now or whose history was just read. */
   redrawTrails(): void {
     this.#trails.place();
   }
 
-  /** Once a frame: draws what has changed, as often as drawing leaves time for the rest. */
+  /** Called once per frame: draws what has changed, as often as that leaves time for the rest. */
   frame(now: number): void {
     if (now < this.#nextDrawAt) return;
     this.#fitFirst(now);
@@ -193,7 +193,7 @@ function place(vehicle: Vehicle): [number, number] {
   return [latitude, longitude];
 }
 
-/** OpenStreetMap asks to be named; who else gives tiles is named by its host. */
+/** OpenStreetMap requires attribution; other tile servers are named by their host. */
 function attribution(tiles: string): string {
   const host = tiles.split("/")[2] ?? "";
   if (host.endsWith("openstreetmap.org")) {

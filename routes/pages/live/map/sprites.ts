@@ -5,12 +5,12 @@ import type { Motion } from "../fleet/vehicle.ts";
 const HEADINGS = 72;
 const CELL_PX = 30;
 const ROWS: readonly Motion[] = ["moving", "idling", "parked", "unknown", "stale"];
-/** Arrows where there is room, dots where thousands are in view. */
+/** Arrows if there is room, dots if thousands are in view. */
 export type SpriteStyle = "arrow" | "dot";
 
 /**
  * Markers drawn once for each state and heading, since copying pixels is ten times as fast as
- * drawing paths. The state shows in the shape too, not in the colour alone.
+ * drawing paths. The shape shows the state too, not only the color.
  */
 export class Sprites {
   readonly #sheet: HTMLCanvasElement;
@@ -40,7 +40,7 @@ export class Sprites {
     });
   }
 
-  /** Copies a marker so that its middle is at this pixel. */
+  /** Copies a marker so that its center is at this pixel. */
   draw(
     context: CanvasRenderingContext2D,
     motion: Motion,
@@ -52,7 +52,7 @@ export class Sprites {
     const turned = Math.round(heading * HEADINGS / 360) % HEADINGS;
     const column = style === "dot" ? HEADINGS : (turned + HEADINGS) % HEADINGS;
     const cell = this.#cell;
-    // A dot fills the middle of its cell alone; copying less is faster.
+    // A dot fills only the middle of its cell; copying less is faster.
     const inset = style === "dot" ? Math.floor(cell * 0.3) : 0;
     const size = cell - 2 * inset;
     const half = size >> 1;

@@ -4,17 +4,17 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { palette, rootScale } from "../../shared/palette.ts";
 import { geographic, mercator, type Vehicle } from "../fleet/vehicle.ts";
 
-/** Points that a full drawing may take: some 60 ms without a graphics card. */
+/** Maximum number of points in a full drawing: about 60 ms without a graphics card. */
 const MAX_POINTS = 20_000;
-/** No line is drawn over a longer gap: nobody knows the way that was taken. */
+/** No line is drawn over a longer gap: the route is unknown. */
 const MAX_GAP_MS = 5 * 60_000;
-/** Nor over a jump that would take more than this. */
+/** Nor over a jump that would need a higher speed. */
 const MAX_KMH = 300;
 const EQUATOR_KM = 40_075;
 const REDRAW_EVERY_MS = 30_000;
 const STEPS_DEGREES = [45, 30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002];
 
-/** The ways that vehicles have taken, over a graticule where there are no tiles. */
+/** The trails of vehicles, over a graticule if there are no tiles. */
 export class TrailLayer extends CanvasLayer {
   readonly #fleet: Fleet;
   readonly #graticule: boolean;
@@ -47,7 +47,7 @@ export class TrailLayer extends CanvasLayer {
     this.#moved.add(vehicle);
   }
 
-  /** Adds the newest piece of each line to what is drawn. */
+  /** Adds the newest segment of each line to the drawing. */
   advance(): void {
     const projection = this.projection;
     if (!projection || this.#moved.size === 0) return;
@@ -91,7 +91,7 @@ export class TrailLayer extends CanvasLayer {
     context.lineWidth = pixelRatio;
     context.font = `${11 * pixelRatio * rootScale()}px system-ui, sans-serif`;
     context.beginPath();
-    // The canvas is larger than the view; labels stand inside it.
+    // The canvas is larger than the view; labels must be inside the view.
     const [left, top] = [width * 0.1 + 8 * pixelRatio, height * 0.1 + 14 * pixelRatio];
     for (let lon = ceil(northWest.longitude, step); lon < southEast.longitude; lon += step) {
       const x = Math.round(mercator(0, lon)[0] * scale - offsetX) + 0.5;
@@ -103,7 +103,7 @@ export class TrailLayer extends CanvasLayer {
       const y = Math.round(mercator(lat, 0)[1] * scale - offsetY) + 0.5;
       context.moveTo(0, y);
       context.lineTo(width, y);
-      // Above stand the longitudes, below the scale.
+      // The longitudes are above, the scale is below.
       if (y > top * 1.3 && y < height * 0.85) {
         context.fillText(degrees(lat, digits, "NS"), left, y - 4 * pixelRatio);
       }
@@ -112,14 +112,14 @@ export class TrailLayer extends CanvasLayer {
   }
 }
 
-/** Whether a line leads from the point before to this one. */
+/** Whether a line connects the previous point with this one. */
 export function joined(track: Vehicle["track"], index: number): boolean {
   const ms = track.time(index) - track.time(index - 1);
   const moved = Math.hypot(
     track.x(index) - track.x(index - 1),
     track.y(index) - track.y(index - 1),
   );
-  // Of two messages that came at once, nothing can be said but that they are near.
+  // Two messages that arrived at once only show that the points are near each other.
   const hours = Math.max(ms, 2_000) / 3_600_000;
   return ms < MAX_GAP_MS && moved * EQUATOR_KM < MAX_KMH * hours;
 }

@@ -7,23 +7,23 @@ import { Sprites, type SpriteStyle } from "./sprites.ts";
 import { joined } from "./trail_layer.ts";
 import type { Vehicle } from "../fleet/vehicle.ts";
 
-/** From so many vehicles in the fleet on, markers do not glide. */
+/** With more vehicles in the fleet, markers do not glide. */
 const MAX_GLIDING = 1_000;
-/** From so many vehicles in view on, they are dots. */
+/** With more vehicles in view, they are dots. */
 const MAX_ARROWS = 1_500;
 const MAX_LABELS = 60;
-/** A selection's way fades from its newest point to its oldest. */
+/** The trail of the selected vehicle fades in this many steps, from newest to oldest. */
 const TAIL_STEPS = 12;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** The markers: all that move on the map. */
+/** The markers of the vehicles. */
 export class VehicleLayer extends CanvasLayer {
   readonly #fleet: Fleet;
   #sprites: Sprites | undefined;
   #drawnVersion = -1;
   #animated = false;
   readonly #inView: Vehicle[] = [];
-  /** Where they are on the canvas: x and y in turn. */
+  /** Their positions on the canvas: x and y alternate. */
   readonly #points: number[] = [];
   selected: Vehicle | undefined;
   hovered: Vehicle | undefined;
@@ -39,18 +39,18 @@ export class VehicleLayer extends CanvasLayer {
     this.#draw(this.projection!);
   }
 
-  /** Colours or sizes are others. */
+  /** Draws again after colors or sizes have changed. */
   redraw(): void {
     this.#sprites = undefined;
     if (this.projection) this.placed();
   }
 
-  /** Draws at the next chance, though no message came. */
+  /** Makes the next frame draw, even if no message arrived. */
   invalidate(): void {
     this.#drawnVersion = -1;
   }
 
-  /** Draws if anything has changed, or still moves; true if it did. */
+  /** Draws if anything has changed or still moves; returns whether it did. */
   advance(): boolean {
     if (!this.projection) return false;
     if (this.#drawnVersion === this.#fleet.version && !this.#animated) return false;
@@ -58,7 +58,7 @@ export class VehicleLayer extends CanvasLayer {
     return true;
   }
 
-  /** The vehicle that is nearest to a point of the view, within reach. */
+  /** The vehicle nearest to a point of the view, within reach. */
   at(containerX: number, containerY: number, reachPx: number): Vehicle | undefined {
     const { scale, pixelRatio } = this.projection!;
     const corner = this._map.containerPointToLayerPoint([0, 0]);
@@ -98,7 +98,7 @@ export class VehicleLayer extends CanvasLayer {
     }
   }
 
-  /** Finds what is in view, and where. */
+  /** Collects the vehicles in view, and their positions. */
   #collect(projection: Projection, now: number): void {
     this.#inView.length = this.#points.length = 0;
     for (const vehicle of this.#fleet.vehicles.values()) {
@@ -133,7 +133,7 @@ export class VehicleLayer extends CanvasLayer {
     this.#drawLabel(projection, vehicle.label, x, y + 6 * unit, true);
   }
 
-  /** A ring around a vehicle with an alarm; it grows, again and again, while the alarm is new. */
+  /** A ring around a vehicle with an alarm; it pulses while the alarm is new. */
   #drawPulse(
     { pixelRatio }: Projection,
     { x, y, now, moves }: { x: number; y: number; now: number; moves: boolean },
@@ -151,7 +151,7 @@ export class VehicleLayer extends CanvasLayer {
     this.#animated ||= grows;
   }
 
-  /** Names, where they lie neither on one another nor under a marker. */
+  /** Draws names that overlap neither each other nor a marker. */
   #drawLabels(projection: Projection): void {
     const unit = projection.pixelRatio * rootScale();
     const drawn: [number, number][] = [];
@@ -197,7 +197,7 @@ export class VehicleLayer extends CanvasLayer {
     context.strokeStyle = palette().accent;
     context.lineWidth = 4 * pixelRatio;
     context.lineJoin = "round";
-    // Where pieces that shine through meet, round ends would lie on one another.
+    // Round ends of translucent segments would overlap where they meet.
     context.lineCap = "butt";
     const step = Math.max(1, Math.ceil(track.length / TAIL_STEPS));
     for (let from = 0; from < track.length - 1; from += step) {

@@ -4,9 +4,9 @@ import { KvFanout } from "../../../../broker/log/kv_fanout.ts";
 import { botoneraJob } from "../../../../ingest/messages/botonera/job.ts";
 import { within } from "../../../kit/eventually.ts";
 
-Deno.test("a job holds the message as it was sent, and fits into the store at any size it may have", async () => {
+Deno.test("a job contains the message as sent, and fits into the store at any size", async () => {
   await using kv = await opened();
-  // Written anew these numbers would take 260 KB, and a value may have 64.
+  // Serialized again, these numbers would take 260 KB; a stored value is limited to 64 KB.
   const numbers = `[${"1e20,".repeat(11_900)}1]`;
   const payload = `{"tipo_mensaje":"configuracion","parametros":{"n":${numbers}}}`;
   const message = { deviceId: "empresas", payload };

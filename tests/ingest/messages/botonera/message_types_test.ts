@@ -6,7 +6,7 @@ import {
   registerMessageType,
 } from "../../../../ingest/messages/botonera/message_types.ts";
 
-/** One good message of each type, and what it leads to. */
+/** A valid message of each type, and whether it notifies people. */
 const MESSAGES: Record<string, { fields: Record<string, unknown>; notifies: boolean }> = {
   semaforos: { fields: { tipo_alarma: "AZUL", empresa: "cota" }, notifies: true },
   alarmas: { fields: { tipo_alarma: "CRITICA", descripcion: "Falla" }, notifies: true },
@@ -16,7 +16,7 @@ const MESSAGES: Record<string, { fields: Record<string, unknown>; notifies: bool
 };
 
 for (const [type, { fields, notifies }] of Object.entries(MESSAGES)) {
-  Deno.test(`checkBotonera() takes ${type}, with fields that it does not know`, () => {
+  Deno.test(`checkBotonera() accepts ${type} with unknown fields`, () => {
     const checked = checkBotonera({ tipo_mensaje: type, ...fields, extra: [1] });
     const company = fields.empresa as string | undefined;
     assert.deepEqual(checked, { kind: "message", message: { type, company, notifies } });
@@ -31,7 +31,7 @@ for (const [type, { fields, notifies }] of Object.entries(MESSAGES)) {
         wrong: true,
       })
     ) {
-      Deno.test(`checkBotonera() refuses ${type} where ${field} is ${how}, and names it`, () => {
+      Deno.test(`checkBotonera() refuses ${type} if ${field} is ${how}, and names it`, () => {
         const value = { tipo_mensaje: type, ...fields, [field]: broken };
         assert.deepEqual(checkBotonera(value), { kind: "bad_fields", fields: [field] });
       });
@@ -39,7 +39,7 @@ for (const [type, { fields, notifies }] of Object.entries(MESSAGES)) {
   }
 }
 
-Deno.test("checkBotonera() takes a company trimmed, as the device id, and an empty one for none", () => {
+Deno.test("checkBotonera() trims the company like the device id; an empty one is none", () => {
   const companyOf = (empresa: unknown) => {
     const checked = checkBotonera({
       tipo_mensaje: "alarmas",
@@ -53,7 +53,7 @@ Deno.test("checkBotonera() takes a company trimmed, as the device id, and an emp
   assert.equal(companyOf(true), "bad_fields");
 });
 
-Deno.test("checkBotonera() leaves messages without tipo_mensaje alone, and refuses unknown types", () => {
+Deno.test("checkBotonera() ignores messages without tipo_mensaje and refuses unknown types", () => {
   assert.deepEqual(checkBotonera({ data: { DEVICE_ID: "1" } }), { kind: "other" });
   assert.deepEqual(checkBotonera({ tipo_mensaje: null }), { kind: "other" });
   for (const tipo_mensaje of ["otro", "", 7, "__proto__", "constructor"]) {
@@ -68,7 +68,7 @@ Deno.test("registerMessageType() adds a type", () => {
   assert.deepEqual([check(4), check("4")], ["message", "bad_fields"]);
 });
 
-Deno.test("MessageCheck streams a panic button's message under its company, else its topic", () => {
+Deno.test("MessageCheck streams a panic button message under its company or its topic", () => {
   const check = new MessageCheck({ maxMessageBytes: 60_000, commandTopicPrefix: "commands/" });
   const deviceOf = (value: unknown) => {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
@@ -78,6 +78,6 @@ Deno.test("MessageCheck streams a panic button's message under its company, else
   const { semaforos, alarmas } = MESSAGES;
   assert.equal(deviceOf({ tipo_mensaje: "semaforos", ...semaforos!.fields }), "cota");
   assert.equal(deviceOf({ tipo_mensaje: "alarmas", ...alarmas!.fields }), "empresas");
-  // What nothing can be done about still streams.
+  // A message of an unknown type is still streamed.
   assert.equal(deviceOf({ tipo_mensaje: "otro" }), "empresas");
 });

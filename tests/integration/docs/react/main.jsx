@@ -1,4 +1,4 @@
-// @ts-ignore: bundle.json says where React is
+// @ts-ignore: bundle.json maps this import
 import { createRoot } from "react-dom/client";
 import { DeviceStream } from "../../../../examples/react/DeviceStream.jsx";
 

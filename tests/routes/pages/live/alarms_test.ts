@@ -8,7 +8,7 @@ const alarm = (level: "critical" | "warning" | "info", kind: string = level) => 
   level,
 });
 
-Deno.test("Alarms are newest first, and the newest critical one that nobody saw is urgent", () => {
+Deno.test("Alarms are newest first, and the newest unseen critical one is urgent", () => {
   const alarms = new Alarms();
   alarms.add(alarm("critical", "first"), undefined, 1);
   alarms.add(alarm("critical", "second"), undefined, 2);
@@ -24,7 +24,7 @@ Deno.test("Alarms are newest first, and the newest critical one that nobody saw 
   assert.equal(alarms.urgent, undefined);
 });
 
-Deno.test("a vehicle has an alarm until all of its alarms are seen, or are no longer kept", () => {
+Deno.test("a vehicle has an alarm until all of its alarms are seen or no longer stored", () => {
   const alarms = new Alarms();
   const vehicle = new Vehicle("a");
   alarms.add(alarm("warning"), vehicle, 1);

@@ -22,7 +22,7 @@ const stats = (instances: InstanceStats[], answering = instances[0]!.id) => ({
   sources: [],
 } as unknown as Stats);
 
-Deno.test("Rates are sums over the instances, whichever of them answers", () => {
+Deno.test("Rates are sums over the instances, whichever one answers", () => {
   const rates = new Rates();
   rates.add(stats([instance("a", 1_000), instance("b", 50)], "a"), 10_000);
   assert.equal(rates.latest("in"), null);
@@ -37,7 +37,7 @@ Deno.test("Rates are sums over the instances, whichever of them answers", () => 
   assert.deepEqual(rates.times, [10, 12]);
 });
 
-Deno.test("an instance that starts anew, or leaves, makes no rate negative", () => {
+Deno.test("an instance that restarts or leaves makes no rate negative", () => {
   const rates = new Rates();
   rates.add(stats([instance("a", 1_000), instance("b", 5_000)]), 0);
   rates.add(stats([instance("a", 1_100), instance("b", 5)]), 2_000);
@@ -46,7 +46,7 @@ Deno.test("an instance that starts anew, or leaves, makes no rate negative", () 
   assert.equal(rates.latest("in"), 50);
 });
 
-Deno.test("Rates keep five minutes, and look over a few seconds", () => {
+Deno.test("Rates keep five minutes, and average over a few seconds", () => {
   const rates = new Rates();
   for (let at = 0; at <= 400_000; at += 2_000) rates.add(stats([instance("a", at / 1_000)]), at);
   assert.equal(rates.times[0], 100);
@@ -54,7 +54,7 @@ Deno.test("Rates keep five minutes, and look over a few seconds", () => {
   assert.equal(rates.latest("in"), 1);
 });
 
-Deno.test("a source has a row where it runs, and one in all where it runs nowhere", () => {
+Deno.test("a source has a row for each instance that runs it, and a single row if none does", () => {
   const ofSource = () => undefined;
   const rows = (states: Record<string, string>) =>
     sourceRows(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { shortened, visible, visibleJson } from "../../../../routes/pages/shared/unseen.ts";
 
-Deno.test("what cannot be seen, or turns the text around it, is named", () => {
+Deno.test("visible() names characters that are invisible or change the text direction", () => {
   assert.equal(visible("bus\u200B-1"), "bus[U+200B]-1");
   assert.equal(visible("\u202Egnp.exe"), "[U+202E]gnp.exe");
   assert.equal(
@@ -11,7 +11,7 @@ Deno.test("what cannot be seen, or turns the text around it, is named", () => {
   assert.equal(visible("tag\u{E0041}"), "tag[U+E0041]");
 });
 
-Deno.test("letters of any script, marks and emoji stay as they are", () => {
+Deno.test("visible() keeps letters of any script, marks and emoji", () => {
   for (
     const text of [
       "\u0645\u0631\u0643\u0628\u0629 7",
@@ -26,7 +26,7 @@ Deno.test("letters of any script, marks and emoji stay as they are", () => {
   }
 });
 
-Deno.test("JSON that names what cannot be seen is the same JSON", () => {
+Deno.test("visibleJson() names invisible characters and is the same JSON", () => {
   const value = { "a\u202E": ["\u200B", "\u{E0041}", 1, null], b: { c: "\n\u007F" } };
   const text = visibleJson(value);
   assert.deepEqual(JSON.parse(text), value);
@@ -35,7 +35,7 @@ Deno.test("JSON that names what cannot be seen is the same JSON", () => {
   assert.equal(visibleJson(undefined), "");
 });
 
-Deno.test("a long text is shortened by whole characters", () => {
+Deno.test("shortened() cuts a long text between characters", () => {
   assert.equal(shortened("abcd", 4), "abcd");
   assert.equal(shortened("abcde", 4), "abc…");
   assert.equal(shortened("\u{1F68C}".repeat(5), 4), "\u{1F68C}".repeat(3) + "…");

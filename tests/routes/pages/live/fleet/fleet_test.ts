@@ -7,7 +7,7 @@ const message = (id: string, data: Record<string, unknown> = {}) => ({ device_id
 const ids = (fleet: Fleet, order: "id" | "recent" | "speed" = "id") =>
   fleet.list(order).map(({ id }) => id);
 
-Deno.test("Fleet counts who is online, and shows what the filter lets through", () => {
+Deno.test("Fleet counts online vehicles, and shows those that pass the filter", () => {
   const fleet = new Fleet();
   for (const id of ["b", "a2", "a1"]) fleet.take(message(id), { live: true });
   fleet.setOnline("b", false);
@@ -33,7 +33,7 @@ Deno.test("Fleet filters by company and sorts by speed", () => {
   assert.deepEqual([...fleet.companies], ["cota", "funza"]);
 });
 
-Deno.test("a snapshot makes no vehicle seen, and no alarm new", () => {
+Deno.test("a snapshot marks no vehicle as seen, and no alarm as new", () => {
   const fleet = new Fleet();
   const { vehicle } = fleet.take({ device_id: "a", event: "alert" }, { live: false });
   assert.equal(vehicle!.seenAt, undefined);
@@ -43,7 +43,7 @@ Deno.test("a snapshot makes no vehicle seen, and no alarm new", () => {
   assert.equal(vehicle!.motion, "stale");
 });
 
-Deno.test("a vehicle turns by its course, or by the way that it goes", () => {
+Deno.test("a vehicle's heading is its course, or the direction of its movement", () => {
   const fleet = new Fleet();
   fleet.take(message("a", { lat: 20, lon: -100, speed: 20 }), { live: true });
   const { vehicle } = fleet.take(message("a", { lat: 20, lon: -99, speed: 20 }), { live: true });
@@ -53,13 +53,13 @@ Deno.test("a vehicle turns by its course, or by the way that it goes", () => {
   assert.equal(vehicle!.motion, "moving");
 });
 
-Deno.test("mercator() and geographic() undo each other", () => {
+Deno.test("mercator() and geographic() are inverse", () => {
   const { latitude, longitude } = geographic(...mercator(20.652472, -100.391423));
   assert(Math.abs(latitude - 20.652472) < 1e-9);
   assert(Math.abs(longitude + 100.391423) < 1e-9);
 });
 
-Deno.test("parseDeviceTime() takes a time without a zone as UTC", () => {
+Deno.test("parseDeviceTime() treats a time without a zone as UTC", () => {
   const noon = Date.UTC(2025, 9, 18, 12);
   for (const text of ["2025-10-18 12:00:00", "2025-10-18T12:00:00Z", "2025-10-18T07:00:00-05:00"]) {
     assert.equal(parseDeviceTime(text), noon);

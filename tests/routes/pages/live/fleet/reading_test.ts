@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mergeReadings, readPayload } from "../../../../../routes/pages/live/fleet/reading.ts";
 
-Deno.test("readPayload() reads the tracking payload, whose numbers are texts", () => {
+Deno.test("readPayload() reads the tracking payload, whose numbers are text", () => {
   assert.deepEqual(
     readPayload({
       data: {
@@ -45,7 +45,7 @@ for (const [name, payload] of POSITIONS) {
   });
 }
 
-Deno.test("readPayload() takes no position that is none", () => {
+Deno.test("readPayload() ignores an invalid position", () => {
   const position = (data: unknown) => readPayload({ device_id: "7", data }).position;
   assert.equal(position({ lat: 0, lon: 0 }), undefined);
   assert.equal(position({ lat: "+0.000000", lon: "-0.000000" }), undefined);
@@ -54,14 +54,14 @@ Deno.test("readPayload() takes no position that is none", () => {
   assert.equal(position({ lat: null, lon: 1 }), undefined);
 });
 
-Deno.test("readPayload() finds the device id where it was told to look", () => {
+Deno.test("readPayload() finds the device id at the configured path", () => {
   assert.equal(readPayload({ meta: { id: 12 }, device_id: "x" }, ["meta", "id"]).deviceId, "12");
   assert.equal(readPayload({ device_id: "x" }, ["meta", "id"]).deviceId, "x");
   assert.equal(readPayload({ tipo_mensaje: "alarmas" }).deviceId, undefined);
   for (const odd of [null, 1, "text", [], [{}]]) assert.equal(readPayload(odd).deviceId, undefined);
 });
 
-Deno.test("readPayload() knows alarms by their kind, and keepalives as none", () => {
+Deno.test("readPayload() recognizes alarms by their kind, and ignores keepalives", () => {
   const alarm = (payload: unknown) => readPayload(payload).alarm;
   assert.deepEqual(alarm({ tipo_mensaje: "semaforos", tipo_alarma: "AZUL", empresa: "cota" }), {
     kind: "AZUL",
@@ -78,7 +78,7 @@ Deno.test("readPayload() knows alarms by their kind, and keepalives as none", ()
   assert.equal(alarm({ tipo_mensaje: "heartbeat", timestamp: "x" }), undefined);
 });
 
-Deno.test("mergeReadings() keeps what a message does not say", () => {
+Deno.test("mergeReadings() keeps values that a message does not contain", () => {
   const before = readPayload({ device_id: "7", data: { lat: 1, lon: 2, speed: 30 } });
   const merged = mergeReadings(before, readPayload({ device_id: "7", event: "alert" }));
   assert.equal(merged.speed, 30);

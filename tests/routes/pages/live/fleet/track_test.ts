@@ -5,7 +5,7 @@ const point = (time: number) => ({ time, x: time / 1e6, y: 0.5, speed: time, sat
 const times = (track: Track) => Array.from({ length: track.length }, (_, i) => track.time(i));
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-Deno.test("Track keeps the newest 256 points in their order", () => {
+Deno.test("Track keeps the newest 256 points in order", () => {
   const track = new Track();
   for (const time of range(0, 10)) track.push(point(time));
   assert.deepEqual(times(track), range(0, 10));
@@ -16,7 +16,7 @@ Deno.test("Track keeps the newest 256 points in their order", () => {
   assert(Number.isNaN(track.satellites(3)));
 });
 
-Deno.test("Track.prepend() adds what is older, and the newest points stay", () => {
+Deno.test("Track.prepend() adds older points and keeps the newest ones", () => {
   const track = new Track();
   for (const time of range(100, 110)) track.push(point(time));
   track.prepend(range(90, 105).map(point));
