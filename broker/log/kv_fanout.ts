@@ -141,9 +141,7 @@ export class KvFanout implements Fanout {
     return this.#out.fence(change);
   }
 
-  /**
-   * Sets the function that reads from the store whether this instance holds the ingest lease now.
-   */
+  /** Reads from the store whether this instance holds the ingest lease now. */
   set leaseProof(prove: () => Promise<boolean>) {
     this.#out.gate.prove = prove;
   }

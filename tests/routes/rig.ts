@@ -211,6 +211,19 @@ export class Rig implements AsyncDisposable {
     this.client?.close();
     await this.served[Symbol.asyncDispose]();
   }
+
+  /** Resolves once bytes wait for a client that has not read any for a while. */
+  async untilStuck(): Promise<void> {
+    const LOOKS = 5;
+    let taken = -1;
+    let looks = 0;
+    await eventually("a client is stuck", () => {
+      const stuck = [...this.hub.sessions].find(({ sink }) => sink.buffered > 0);
+      looks = stuck && stuck.sink.taken === taken ? looks + 1 : 0;
+      taken = stuck?.sink.taken ?? -1;
+      return looks >= LOOKS;
+    });
+  }
 }
 
 export type StartRig = (options?: Omit<RigOptions, "server">) => Promise<Rig>;

@@ -38,7 +38,7 @@ for (const transport of ["ws", "sse"] as const) {
     const filler = "x".repeat(10_000);
     for (const n of range(1, 3000)) rig.publish("A", JSON.stringify({ n, filler }));
     await using client = await rig.slow(transport, `device_ids=A&since=${rig.cursorAt(0)}`);
-    await eventually("the socket is full", () => [...rig.hub.sessions].some((s) => s.sink.full));
+    await rig.untilStuck();
     const [session] = rig.hub.sessions;
     rig.hub.ping(session!);
     await client.read((events) => events.some(({ event }) => event === "ping"));

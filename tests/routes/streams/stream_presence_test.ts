@@ -13,7 +13,7 @@ for (const transport of ["ws", "sse"] as const) {
     for (const n of range(1, 4000)) rig.publish("A", JSON.stringify({ n, filler }));
     const query = `device_ids=A,B&presence=1&since=${rig.cursorAt(0)}`;
     await using client = await rig.slow(transport, query);
-    await eventually("the socket is full", () => [...rig.hub.sessions].some((s) => s.sink.full));
+    await rig.untilStuck();
     rig.publish("B", 1);
     await client.read((events) => events.some(({ event }) => event === "presence"));
     const states = client.events.filter(({ event }) => event === "presence");

@@ -127,7 +127,7 @@ for (const transport of ["ws", "sse"] as const) {
     const cursor = rig.cursor;
     for (const n of range(1, 8000)) send(n);
     await using client = await rig.slow(transport, `device_ids=A&since=${cursor}`);
-    await eventually("the socket is full", () => [...rig.hub.sessions].some((s) => s.sink.full));
+    await rig.untilStuck();
     for (const n of range(8001, 9000)) send(n);
     await client.read((events) => resumed(events) !== undefined);
     send(9001);
