@@ -1,4 +1,9 @@
-/** Reads the whole configuration once, from the environment and the command line. */
+/**
+ * Reads the whole configuration once, from the environment and the command line.
+ *
+ * The config room: variables, flags, --help and --check. It imports nothing: sources hand in their
+ * declarations.
+ */
 
 import { z } from "zod";
 import { flagsOf, selectedBy } from "./flags.ts";

@@ -1,4 +1,9 @@
-/** Makes and runs all sources of this instance. */
+/**
+ * Makes and runs all sources of this instance.
+ *
+ * The ingest room: one folder for each kind of source, listed in sources.ts. It imports broker/ and
+ * what is below it, never routes/.
+ */
 
 import type { Companies } from "../broker/cluster/companies.ts";
 import type { Inbox } from "../broker/deliveries/inbox.ts";

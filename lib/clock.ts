@@ -1,4 +1,8 @@
-/** Time as the broker uses it; replaced in tests. */
+/**
+ * Time as the broker uses it; replaced in tests.
+ *
+ * The lib room: small tools without a subject of their own. It imports nothing.
+ */
 
 export interface Clock {
   /** Milliseconds that never decrease; only differences are meaningful. */

@@ -1,4 +1,9 @@
-/** The HTTP application: all routes, built from what the program passes in. */
+/**
+ * The HTTP application: all routes, built from what the program passes in.
+ *
+ * The routes room: everything that is answered over HTTP. It imports ingest/, broker/ and what is
+ * below them; the server passes its connections in through http/own_server.ts.
+ */
 
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
@@ -29,7 +34,7 @@ import { securityHeaders } from "./access/security_headers.ts";
 import { statsRoutes } from "./reports/stats.ts";
 import { streamRoutes } from "./streams/stream.ts";
 import { QueryError } from "./streams/stream_query.ts";
-import { routeOf, telemetry } from "./reports/telemetry.ts";
+import { routeOf, traceRequest } from "./reports/request_trace.ts";
 
 const log = getLogger("routes");
 
@@ -48,7 +53,7 @@ export function createApp(deps: AppDeps): Hono {
   const app = new Hono();
   const { corsOrigins } = deps.config;
   app.use(requireHost);
-  app.use(telemetry);
+  app.use(traceRequest);
   app.use(crossOrigin(corsOrigins));
   app.use(securityHeaders({ tls: deps.config.tls !== undefined }));
   app.use(...requestSizes(deps.config));

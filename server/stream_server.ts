@@ -1,4 +1,9 @@
-/** The server: HTTP/1 and its streams. HTTP/2 is left to Deno's server. */
+/**
+ * The server: HTTP/1 and its streams. HTTP/2 is left to Deno's server.
+ *
+ * The server room: connections, threads, and the guard in guard/. It may import everything; only
+ * main.ts and serve.ts import it.
+ */
 
 import { logFault } from "../telemetry/fault.ts";
 import { TimingWheel } from "../broker/streams/timing_wheel.ts";

@@ -1,4 +1,8 @@
-/** The program's log: the one place that writes to the console or to LOG_FILE. */
+/**
+ * The program's log: the one place that writes to the console or to LOG_FILE.
+ *
+ * The telemetry room: log, metrics, traces and health. It imports config/ for its settings.
+ */
 
 import { dirname } from "node:path";
 import {

@@ -1,4 +1,9 @@
-/** The instances that share the store: which are alive, and their counters. */
+/**
+ * The instances that share the store: which are alive, and their counters.
+ *
+ * The cluster room: small facts that all instances share beside the log. It imports store/,
+ * telemetry/ and lib/.
+ */
 
 import { type Clock, SYSTEM_CLOCK } from "../../lib/clock.ts";
 import type { KvClient } from "../store/kv_client.ts";

@@ -1,4 +1,9 @@
-/** Services and queues for the work that messages cause; undefined if they are not configured. */
+/**
+ * Services and queues for the work that messages cause; undefined if they are not configured.
+ *
+ * The deliveries room: work that is done once, in order, and tried again. It imports log/, store/,
+ * messages/, config/, telemetry/ and lib/.
+ */
 
 import { alarmHandler, type HandlingContext, type MessageHandler } from "./alarm_handler.ts";
 import { Backend } from "./backend.ts";

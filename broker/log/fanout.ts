@@ -1,4 +1,9 @@
-/** Distributes messages on one instance or among many: the interface and its guarantees. */
+/**
+ * Distributes messages on one instance or among many: the interface and its guarantees.
+ *
+ * The log room: the shared, ordered log, from append to replay. It imports store/, messages/,
+ * config/, telemetry/ and lib/.
+ */
 
 import type { Entry, Epoch, Publication } from "../messages/message.ts";
 import type { MessageLog } from "./message_log.ts";

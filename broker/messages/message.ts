@@ -1,4 +1,8 @@
-/** What a device sent, from its check until a client reads it. */
+/**
+ * What a device sent, from its check until a client reads it.
+ *
+ * The messages room: the types that all of broker/ shares. It imports nothing but lib/.
+ */
 
 import type { InboundMessage } from "./inbound_message.ts";
 

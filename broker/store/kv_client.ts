@@ -1,4 +1,8 @@
-/** The store as the program uses it: bytes under keys, commits with checks, and watches. */
+/**
+ * The store as the program uses it: bytes under keys, commits with checks, and watches.
+ *
+ * The store room: key-value stores behind one interface. It imports lib/ and telemetry/.
+ */
 
 export type KvKey = readonly (string | number)[];
 

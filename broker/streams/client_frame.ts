@@ -70,6 +70,33 @@ export function forgetFrames(publications: readonly Publication[]): void {
   }
 }
 
+/** Frames that replays keep in memory, counted by their payloads. */
+const MAX_KEPT_BYTES = 8_388_608;
+
+/**
+ * Keeps the cached frames of publications that were replayed, up to a limit: clients that come back
+ * together are sent the same messages.
+ */
+export class ReplayedFrames {
+  /** Oldest first. */
+  readonly #kept = new Set<Publication>();
+  #bytes = 0;
+
+  keep(publications: readonly Publication[]): void {
+    for (const publication of publications) {
+      if (this.#kept.has(publication)) continue;
+      this.#kept.add(publication);
+      this.#bytes += publication.payload.length;
+    }
+    for (const oldest of this.#kept) {
+      if (this.#bytes <= MAX_KEPT_BYTES) break;
+      this.#kept.delete(oldest);
+      this.#bytes -= oldest.payload.length;
+      forgetFrames([oldest]);
+    }
+  }
+}
+
 /**
  * Joins the events that a client gets in one turn into one chunk or one frame, and shares the bytes
  * between clients that get the same events. Lives for one turn.

@@ -1,4 +1,9 @@
-/** Delivers publications to the sessions of this instance. */
+/**
+ * Delivers publications to the sessions of this instance.
+ *
+ * The streams room: from the log to each client. It imports log/, messages/, config/, telemetry/ and
+ * lib/, and knows no server: sinks write to whatever a route opens.
+ */
 
 import { closed, stageTook } from "../../telemetry/metrics.ts";
 import { forgetFrames, JoinedEvents } from "./client_frame.ts";

@@ -4,7 +4,7 @@ import type { Session } from "./session.ts";
 import type { StartScheduler } from "./start_scheduler.ts";
 
 /** Maximum bytes and messages that are read, and then written, in one step. */
-export const STEP_BYTES = 262_144;
+export const STEP_BYTES = 65_536;
 export const STEP_MESSAGES = 512;
 /** Poll interval for sockets that cannot signal when they take more. */
 const LOOK_MS = 5;

@@ -1,6 +1,6 @@
 /** One client: what it asked for, what was written to it, what waits for it. */
 
-import { forgetFrames, JoinedEvents } from "./client_frame.ts";
+import { JoinedEvents, ReplayedFrames } from "./client_frame.ts";
 import { FifoOutbox } from "./fifo_outbox.ts";
 import type { Interest } from "../messages/interest.ts";
 import { LatestOutbox } from "./latest_outbox.ts";
@@ -9,6 +9,9 @@ import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { PresenceState } from "./presence.ts";
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
+
+/** Of all sessions: they replay the same messages. */
+const replayedFrames = new ReplayedFrames();
 
 /** How a client wants its messages. */
 export interface SessionMode {
@@ -151,7 +154,7 @@ export class Session implements OutboxEvents {
     if (written > 0) this.#reached = publications[written - 1]!.cursor;
     this.#outbox.replayed(publications.slice(0, written));
     this.onSent(written);
-    forgetFrames(publications);
+    replayedFrames.keep(publications);
     return written;
   }
 

@@ -1,6 +1,6 @@
 /** Runs work that can wait in slices of a few milliseconds, with live messages in between. */
 
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 /** At most this many pass in one turn: some read the store first, and do their work later. */
 const AT_ONCE = 8;
 /** Microtasks between a pass and the end of the synchronous work that follows it. */

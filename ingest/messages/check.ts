@@ -1,4 +1,8 @@
-/** Checks one message's bytes: the only place where Telecast inspects a payload. */
+/**
+ * Checks one message's bytes: the only place where Telecast inspects a payload.
+ *
+ * The messages room: what a payload says. It imports broker/messages and broker/deliveries.
+ */
 
 import { Buffer } from "node:buffer";
 import { fingerprint, fingerprintOf } from "../../broker/messages/fingerprint.ts";

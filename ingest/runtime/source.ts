@@ -1,4 +1,9 @@
-/** The interface of an upstream connection, implemented once for each kind of source. */
+/**
+ * The interface of an upstream connection, implemented once for each kind of source.
+ *
+ * The runtime room: what all sources share, on both sides of a worker's port. It imports messages/,
+ * broker/, config/, telemetry/ and lib/, and no kind of source.
+ */
 
 import type { Job } from "../../broker/messages/message.ts";
 import type { Origin } from "../messages/origin.ts";

@@ -1,4 +1,9 @@
-/** Requires a token where one is needed, and determines what it allows. */
+/**
+ * Requires a token where one is needed, and determines what it allows.
+ *
+ * The access room: who may do what, and how often. It imports http/, broker/, config/, telemetry/
+ * and lib/.
+ */
 
 import type { Context, MiddlewareHandler } from "hono";
 import type { Revocations } from "../../broker/cluster/revocations.ts";

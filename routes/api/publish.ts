@@ -1,4 +1,9 @@
-/** Publishes to the MQTT broker. */
+/**
+ * Publishes to the MQTT broker.
+ *
+ * The api room: one file for each group of JSON routes. It imports access/, http/, ingest/ and
+ * broker/.
+ */
 
 import { Hono } from "hono";
 import { z } from "zod";

@@ -1,4 +1,9 @@
-/** What the routes need from the program. */
+/**
+ * What the routes need from the program.
+ *
+ * The http room: what every group of routes shares. It imports ingest/, broker/, config/ and
+ * telemetry/, and no other group of routes.
+ */
 
 import type { Companies } from "../../broker/cluster/companies.ts";
 import type { InboundServer } from "../../broker/deliveries/inbound_server.ts";

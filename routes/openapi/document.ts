@@ -1,4 +1,9 @@
-/** The document that describes the HTTP interface. */
+/**
+ * The document that describes the HTTP interface.
+ *
+ * The openapi room: descriptions made from the schemas that check the input. It imports access/,
+ * api/, reports/ and streams/.
+ */
 
 import { ROUTE_SCOPES, SCOPES } from "../access/scopes.ts";
 import { problemSchema } from "./answers.ts";

@@ -1,4 +1,9 @@
-/** Both pages and the client library, which are served without a token. */
+/**
+ * Both pages and the client library, which are served without a token.
+ *
+ * The pages room: the live page, the operators' page and /docs. It imports openapi/, access/, http/
+ * and client/; what runs in a browser is in live/, ops/ and shared/, and imports client/ alone.
+ */
 
 import { Hono } from "hono";
 import { contentSecurityPolicy } from "../access/content_security_policy.ts";

@@ -1,4 +1,9 @@
-/** Statistics of this instance. */
+/**
+ * Statistics of this instance.
+ *
+ * The reports room: what the program tells about itself. It imports streams/, http/, ingest/,
+ * broker/ and telemetry/.
+ */
 
 import { Hono } from "hono";
 import { z } from "zod";

@@ -1,4 +1,9 @@
-/** The stream, over WebSocket and Server-Sent Events, on one path. */
+/**
+ * The stream, over WebSocket and Server-Sent Events, on one path.
+ *
+ * The streams room: what a client may ask of its stream. It imports access/, http/ and
+ * broker/streams.
+ */
 
 import { type Context, Hono } from "hono";
 import { wsEvent } from "../../broker/streams/client_frame.ts";

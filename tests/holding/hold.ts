@@ -20,6 +20,13 @@ export interface HoldOptions {
   readonly perSecond: number;
   /** How long to warm up, and how long to measure before and after. */
   readonly warmUpSeconds?: number;
+  /**
+   * A first round of the same clients, before the baseline is measured: V8 and malloc keep pages that
+   * were needed once, so only a second round shows what clients that have left still hold.
+   */
+  readonly rehearsalSeconds?: number;
+  /** V8 returns pages that a collection has freed 8 s later. */
+  readonly settleSeconds?: number;
   readonly beforeSeconds: number;
   readonly afterSeconds: number;
   /** How many devices have a last message. */
@@ -38,6 +45,9 @@ export interface HoldResult {
   readonly during: StepResult;
   readonly after: StepResult;
   readonly holders: HolderResult;
+  /** Before the rehearsal. */
+  readonly bytesFresh: number;
+  /** After the rehearsal. */
   readonly bytesBefore: number;
   /** The peak while the clients were connected. */
   readonly bytesDuring: number;
@@ -61,7 +71,6 @@ export interface HoldResult {
 }
 
 const COLLECT = new URL("collect.ts", import.meta.url).pathname;
-const COLLECTIONS = 3;
 const NOBODY = 0.1;
 const FREE_WITHIN_MS = 60_000;
 const LOOK_EVERY_MS = 250;
@@ -115,10 +124,20 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   const rate = WARM_UP_RATE * USUAL_BYTES / (options.bytes ?? USUAL_BYTES);
   await load.step({ rate, seconds: warmUpSeconds, drainSeconds: DRAIN_SECONDS });
   await using gauge = new Gauge(telecast.process);
+  const settled = () => bytesHeld(telecast, options.settleSeconds);
+  const bytesFresh = await settled();
+  if (options.rehearsalSeconds) {
+    const { descriptors } = await gauge.now();
+    {
+      await using clients = Holders.start({ ...options, devices: good, port, cursor });
+      await clients.run(options.rehearsalSeconds);
+    }
+    await untilFree(telecast, good, gauge, descriptors + FEW_DESCRIPTORS);
+  }
   const start = await gauge.now();
   const before = await step(options.beforeSeconds);
   const restBefore = await gauge.now();
-  const bytesBefore = await bytesHeld(telecast);
+  const bytesBefore = await settled();
   const begin = await gauge.now();
   let holders: HolderResult;
   let during: StepResult;
@@ -140,11 +159,12 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
     step(options.afterSeconds),
     untilFree(telecast, good, gauge, begin.descriptors + FEW_DESCRIPTORS),
   ]);
-  const bytesAfter = await bytesHeld(telecast);
+  const bytesAfter = await settled();
   const { descriptors } = await gauge.now();
   const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
   return {
     ...{ before, during, after, holders, noise, freedSeconds },
+    bytesFresh,
     bytesBefore,
     bytesDuring: Math.max(...held.map(({ residentBytes }) => residentBytes)),
     bytesAfter,
@@ -176,15 +196,12 @@ async function untilFree(
 }
 
 /** Resident memory after garbage collection. */
-async function bytesHeld({ process }: Telecast): Promise<number> {
-  let least = Infinity;
-  for (let time = 0; time < COLLECTIONS; time++) {
-    const from = process.output.length;
-    process.kill("SIGUSR2");
-    await process.waitForOutput("collected", { from });
-    least = Math.min(least, await process.residentBytes());
-  }
-  return least;
+async function bytesHeld({ process }: Telecast, settleSeconds = 0): Promise<number> {
+  const from = process.output.length;
+  process.kill("SIGUSR2");
+  await process.waitForOutput("collected", { from });
+  await new Promise((resolve) => setTimeout(resolve, settleSeconds * 1000));
+  return await process.residentBytes();
 }
 
 /** When the clients' sockets were closed, judged by the server's descriptors. */

@@ -8,14 +8,14 @@ const MAX_P99_MS = 50;
 const MAX_LEFT = 1.1;
 
 export const TABLE_HEAD: readonly string[] = [
-  "| kind | memory before → peak → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | freed after |",
+  "| kind | memory: fresh → after a first round → peak → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | freed after |",
   "| --- | --- | --- | --- | --- | --- | --- |",
 ];
 
 export function rowOf(kind: string, result: HoldResult): string {
   const { before, during, holders } = result;
-  const memory = [result.bytesBefore, result.bytesDuring, result.bytesAfter].map((bytes) =>
-    Math.round(bytes / MIB)
+  const memory = [result.bytesFresh, result.bytesBefore, result.bytesDuring, result.bytesAfter].map(
+    (bytes) => Math.round(bytes / MIB),
   );
   const seconds = (value: number | undefined) =>
     value === undefined ? "never" : `${value.toFixed(0)} s`;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   forgetFrames,
   JoinedEvents,
+  ReplayedFrames,
   sseEvent,
   sseEvents,
   sseMessage,
@@ -42,6 +43,21 @@ Deno.test("a message's frame is built once, and dropped by forgetFrames()", () =
   forgetFrames([message]);
   assert.deepEqual([message.wsFrame, message.sseFrame], [undefined, undefined]);
   assert.notEqual(sseMessage(message), frame);
+});
+
+Deno.test("ReplayedFrames keeps the frames of what was replayed last, up to 8 MB", () => {
+  const frames = new ReplayedFrames();
+  const replayed = Array.from(
+    { length: 20 },
+    (_, i) => new Publication(EPOCH, i + 1, "A", JSON.stringify("x".repeat(1_000_000)), false, 0),
+  );
+  for (const one of replayed) {
+    sseMessage(one);
+    frames.keep([one]);
+    frames.keep([one]);
+  }
+  const kept = replayed.filter(({ sseFrame }) => sseFrame !== undefined);
+  assert.deepEqual(kept, replayed.slice(-8));
 });
 
 Deno.test("JoinedEvents shares bytes between clients that get the same messages, and only those", () => {

@@ -1,6 +1,7 @@
 /** Resuming with a cursor: missed messages, then live ones, and a correct status. */
 
 import assert from "node:assert/strict";
+import type { Session } from "../../../broker/streams/session.ts";
 import { Epoch } from "../../../broker/messages/message.ts";
 import { Checker } from "../../kit/checker.ts";
 import { eventually } from "../../kit/eventually.ts";
@@ -128,6 +129,8 @@ for (const transport of ["ws", "sse"] as const) {
     for (const n of range(1, 8000)) send(n);
     await using client = await rig.slow(transport, `device_ids=A&since=${cursor}`);
     await rig.untilStuck();
+    const [{ sink }] = [...rig.hub.sessions] as [Session];
+    assert.ok(sink.buffered < 200_000, `a replay piles up: ${sink.buffered} bytes`);
     for (const n of range(8001, 9000)) send(n);
     await client.read((events) => resumed(events) !== undefined);
     send(9001);

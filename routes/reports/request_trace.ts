@@ -8,7 +8,7 @@ import { answered } from "../../telemetry/metrics.ts";
 const tracer = trace.getTracer("telecast");
 
 /** Measures up to the start of the answer: a stream ends much later. */
-export async function telemetry(c: Context, next: () => Promise<void>): Promise<void> {
+export async function traceRequest(c: Context, next: () => Promise<void>): Promise<void> {
   const { method, path } = c.req;
   // Deno's server has created a span if OTEL_DENO=true; our own server leaves it to this code.
   const active = trace.getActiveSpan();
