@@ -68,6 +68,7 @@ export class Revocations implements AsyncDisposable {
   /** Applies here at once, elsewhere within a second. Rejects if the store is unavailable. */
   async revoke({ kind, id, until }: Omit<Revocation, "at">): Promise<Revocation> {
     const revocation: Revocation = { kind, id, at: this.clock.wall(), until };
+    if (this.#known.size >= MAX_REVOCATIONS) this.#forgetExpired();
     const known = this.#known.has(nameOf(revocation));
     if (!known && this.#known.size >= MAX_REVOCATIONS) throw new TooManyRevocationsError();
     const key = revokedKey(kind, await digest(id));
@@ -127,6 +128,11 @@ export class Revocations implements AsyncDisposable {
     this.#tell();
     if (expired.length === 0) return;
     await this.kv.commit({ checks: [], sets: [], deletes: expired.slice(0, PAGE) });
+  }
+
+  #forgetExpired(): void {
+    const now = this.clock.wall();
+    for (const [name, { until }] of this.#known) if (until <= now) this.#known.delete(name);
   }
 
   #tell(): void {

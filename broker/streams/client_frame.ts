@@ -53,13 +53,21 @@ function sseText(event: string, data: string, id?: string): string {
   return `${position}event: ${event}\ndata: ${data}\n\n`;
 }
 
-/** A block that sets the position of a client that has seen nothing yet. */
-export function ssePosition(id: string): Uint8Array {
-  return utf8(`id: ${id}\n\n`);
+/** The data of a `ping`. */
+export const KEEP_ALIVE = '{"type":"keep-alive"}';
+
+/**
+ * The first bytes of a stream. With a position they are a block that sets the cursor of a client that
+ * has received nothing yet; without one, a line of the next block: several parsers deliver a block
+ * without data as an empty message.
+ */
+export function sseStart(position: string | undefined): Uint8Array {
+  const ping = position === undefined ? "" : sseText("ping", KEEP_ALIVE, position);
+  return utf8(`retry: 3000\n${ping}`);
 }
 
-export const SSE_RETRY = utf8("retry: 3000\n\n");
-export const SSE_COMMENT = utf8(": keep-alive\n\n");
+/** A line of the next block, for the same reason. */
+export const SSE_COMMENT = utf8(": keep-alive\n");
 
 /** Drops the cached frames of publications that were written, so that memory holds them once. */
 export function forgetFrames(publications: readonly Publication[]): void {

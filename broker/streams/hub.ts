@@ -6,7 +6,7 @@
  */
 
 import { closed, stageTook } from "../../telemetry/metrics.ts";
-import { forgetFrames, JoinedEvents } from "./client_frame.ts";
+import { forgetFrames, JoinedEvents, KEEP_ALIVE } from "./client_frame.ts";
 import { Drainer } from "./drainer.ts";
 import type { Fanout, FanoutListener, FanoutState } from "../log/fanout.ts";
 import { attempt, logFault } from "../../telemetry/fault.ts";
@@ -44,7 +44,6 @@ export interface TransportTotals {
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
 const INTERNAL_ERROR = 1011;
-const KEEP_ALIVE = '{"type":"keep-alive"}';
 const COMMENT_SECONDS = 20;
 const WRITE_SECONDS = 60;
 /** After a fault, a client is told to reconnect after one to two times this delay. */

@@ -1,14 +1,7 @@
 /** Writes a session's messages as Server-Sent Events. */
 
 import { concat } from "../../lib/bytes.ts";
-import {
-  type JoinedEvents,
-  SSE_COMMENT,
-  SSE_RETRY,
-  sseEvent,
-  sseEvents,
-  ssePosition,
-} from "./client_frame.ts";
+import { type JoinedEvents, SSE_COMMENT, sseEvent, sseEvents, sseStart } from "./client_frame.ts";
 import type { Publication } from "../messages/message.ts";
 import { type Sink, SOCKET_BYTES, UnreadEvents } from "./sink.ts";
 
@@ -52,9 +45,7 @@ export class SseSink implements Sink {
   }
 
   open(position: string | undefined): void {
-    this.body.write(
-      position === undefined ? SSE_RETRY : concat([SSE_RETRY, ssePosition(position)]),
-    );
+    this.body.write(sseStart(position));
   }
 
   write(publications: readonly Publication[], joined: JoinedEvents): number {

@@ -136,6 +136,7 @@ export class KvBuffer implements OutboundBuffer {
           deletes: over.map(keyOf),
         });
         if (!result.ok) {
+          failure = undefined;
           await apart(tries);
           continue;
         }

@@ -85,7 +85,7 @@ export function goodbye(code: number, at: string, clientId: string): string {
     case 142:
       return `another client with the id ${clientId} connected to ${at}: ids must differ`;
     case 147:
-      return `${at} sent more than it was allowed to`;
+      return `${at} closed the connection: more messages were in flight than it allows`;
     case 152:
       return `${at} closed the connection: administrative action`;
     default:

@@ -109,16 +109,19 @@ export class GuardServer {
     this.#probedAt = now;
     const { hostname } = this.start;
     const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
+    const listenAgain = () => {
+      if (this.#stopping || this.#acceptedAt >= now) return;
+      this.tell({ type: "ran_out" });
+      this.#server?.close();
+      // If this fails, the next probe is refused.
+      this.#listen(own).catch(() => {});
+    };
     const probe = this.#probe = connect({ host, port: own });
-    probe.on("error", () => {});
+    probe.once("error", listenAgain);
     probe.once("connect", () =>
       setTimeout(() => {
         probe.destroy();
-        if (this.#stopping || this.#acceptedAt >= now) return;
-        this.tell({ type: "ran_out" });
-        this.#server?.close();
-        // If this fails, the next probe finds that nobody listens.
-        this.#listen(own).catch(() => {});
+        listenAgain();
       }, CHECK_MS));
   }
 

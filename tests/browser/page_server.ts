@@ -148,7 +148,11 @@ export class PageServer implements AsyncDisposable {
     const encoder = new TextEncoder();
     const body = new ReadableStream({
       start: (controller) => {
-        controller.enqueue(encoder.encode(`retry: 3000\n\nid: ${this.#position}\n\n`));
+        controller.enqueue(
+          encoder.encode(
+            `retry: 3000\nid: ${this.#position}\nevent: ping\ndata: {"type":"keep-alive"}\n\n`,
+          ),
+        );
         for (const payload of this.#snapshot()) {
           controller.enqueue(
             encoder.encode(`event: snapshot\ndata: ${JSON.stringify(payload)}\n\n`),

@@ -153,7 +153,7 @@ export class StreamServer implements AsyncDisposable {
       },
       close: () => controller.close(),
     });
-    controller!.enqueue(encoder.encode("retry: 3000\n\n"));
+    controller!.enqueue(encoder.encode("retry: 3000\n"));
     if (!stream.params.has("since")) {
       controller!.enqueue(encoder.encode(`id: ${this.#log.length}\n\n`));
     }

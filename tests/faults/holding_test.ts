@@ -57,8 +57,8 @@ for (const [kind, bound] of Object.entries(BOUNDS)) {
     assert.equal(result.after.closed, 0);
     const maxMs = Math.max(MAX_MEDIAN_MS, result.before.p50 * MAX_MEDIAN_GROWTH);
     assert.ok(result.during.p50 < maxMs, `${result.during.p50} ms`);
-    for (const bytes of [result.bytesDuring, result.bytesAfter]) {
-      const grownMib = Math.round((bytes - result.bytesBefore) / MIB);
+    for (const bytes of [result.bytesDuring, result.heldAfter.resident]) {
+      const grownMib = Math.round((bytes - result.heldBefore.resident) / MIB);
       assert.ok(grownMib < bound.maxMib, `memory grew by ${grownMib} MiB`);
     }
     if (bound.closedSeconds !== undefined) {

@@ -46,13 +46,12 @@ export interface HoldResult {
   readonly after: StepResult;
   readonly holders: HolderResult;
   /** Before the rehearsal. */
-  readonly bytesFresh: number;
+  readonly fresh: Held;
   /** After the rehearsal. */
-  readonly bytesBefore: number;
+  readonly heldBefore: Held;
   /** The peak while the clients were connected. */
   readonly bytesDuring: number;
-  /** After a collection, like `bytesBefore`. */
-  readonly bytesAfter: number;
+  readonly heldAfter: Held;
   /** Fraction of one core that other processes used while the clients were connected. */
   readonly noise: number;
   readonly coresBefore: number;
@@ -125,7 +124,7 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   await load.step({ rate, seconds: warmUpSeconds, drainSeconds: DRAIN_SECONDS });
   await using gauge = new Gauge(telecast.process);
   const settled = () => bytesHeld(telecast, options.settleSeconds);
-  const bytesFresh = await settled();
+  const fresh = await settled();
   if (options.rehearsalSeconds) {
     const { descriptors } = await gauge.now();
     {
@@ -137,7 +136,7 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   const start = await gauge.now();
   const before = await step(options.beforeSeconds);
   const restBefore = await gauge.now();
-  const bytesBefore = await settled();
+  const heldBefore = await settled();
   const begin = await gauge.now();
   let holders: HolderResult;
   let during: StepResult;
@@ -159,15 +158,15 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
     step(options.afterSeconds),
     untilFree(telecast, good, gauge, begin.descriptors + FEW_DESCRIPTORS),
   ]);
-  const bytesAfter = await settled();
+  const heldAfter = await settled();
   const { descriptors } = await gauge.now();
   const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
   return {
     ...{ before, during, after, holders, noise, freedSeconds },
-    bytesFresh,
-    bytesBefore,
+    fresh,
+    heldBefore,
     bytesDuring: Math.max(...held.map(({ residentBytes }) => residentBytes)),
-    bytesAfter,
+    heldAfter,
     coresBefore: coresBetween(start, restBefore),
     coresDuring: coresBetween(begin, end),
     ...goneAfter(held, begin),
@@ -195,13 +194,20 @@ async function untilFree(
   return undefined;
 }
 
-/** Resident memory after garbage collection. */
-async function bytesHeld({ process }: Telecast, settleSeconds = 0): Promise<number> {
+/** Memory after garbage collection. */
+export interface Held {
+  /** Of the process: with what V8 and malloc keep for later. */
+  readonly resident: number;
+  /** What the main thread's objects and buffers use. */
+  readonly used: number;
+}
+
+async function bytesHeld({ process }: Telecast, settleSeconds = 0): Promise<Held> {
   const from = process.output.length;
   process.kill("SIGUSR2");
-  await process.waitForOutput("collected", { from });
+  const [, used] = await process.waitForOutput(/collected (\d+)\n/, { from });
   await new Promise((resolve) => setTimeout(resolve, settleSeconds * 1000));
-  return await process.residentBytes();
+  return { resident: await process.residentBytes(), used: Number(used) };
 }
 
 /** When the clients' sockets were closed, judged by the server's descriptors. */

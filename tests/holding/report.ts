@@ -8,15 +8,17 @@ const MAX_P99_MS = 50;
 const MAX_LEFT = 1.1;
 
 export const TABLE_HEAD: readonly string[] = [
-  "| kind | memory: fresh → after a first round → peak → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | freed after |",
-  "| --- | --- | --- | --- | --- | --- | --- |",
+  "| kind | objects before → after, MiB | process fresh → after a first round → peak → after, MiB | half closed, all closed | p50 / p99 before → during, ms | cores | lost | freed after |",
+  "| --- | --- | --- | --- | --- | --- | --- | --- |",
 ];
 
 export function rowOf(kind: string, result: HoldResult): string {
   const { before, during, holders } = result;
-  const memory = [result.bytesFresh, result.bytesBefore, result.bytesDuring, result.bytesAfter].map(
-    (bytes) => Math.round(bytes / MIB),
-  );
+  const mib = (bytes: number) => Math.round(bytes / MIB);
+  const { fresh, heldBefore, heldAfter } = result;
+  const used = [heldBefore.used, heldAfter.used].map(mib).join(" → ");
+  const resident = [fresh.resident, heldBefore.resident, result.bytesDuring, heldAfter.resident]
+    .map(mib).join(" → ");
   const seconds = (value: number | undefined) =>
     value === undefined ? "never" : `${value.toFixed(0)} s`;
   const closed = holders.ended > 2 * holders.open && holders.ended > 0
@@ -25,7 +27,8 @@ export function rowOf(kind: string, result: HoldResult): string {
   return `| ${
     [
       KINDS[kind]?.title ?? kind,
-      memory.join(" → "),
+      used,
+      resident,
       closed,
       `${before.p50} / ${before.p99} → ${during.p50} / ${during.p99}`,
       `${result.coresBefore.toFixed(2)} → ${result.coresDuring.toFixed(2)}`,
@@ -47,9 +50,11 @@ export function faultsOf(kind: string, result: HoldResult): string[] {
   if (lost !== 0) faults.push(`lost ${lost}`);
   if (during.closed + after.closed > 0) faults.push(`${after.closed} good clients were closed`);
   if (during.p99 > MAX_P99_MS) faults.push(`p99 ${during.p99} ms`);
-  if (result.bytesAfter > result.bytesBefore * MAX_LEFT) {
-    const share = result.bytesAfter / result.bytesBefore - 1;
-    faults.push(`memory stays ${Math.round(share * 100)} % above its level before`);
+  for (const kind of ["used", "resident"] as const) {
+    const share = result.heldAfter[kind] / result.heldBefore[kind];
+    if (share > MAX_LEFT) {
+      faults.push(`${kind} memory stays ${Math.round(share * 100 - 100)} % above its level before`);
+    }
   }
   if (result.freedSeconds === undefined) {
     faults.push(`${result.placesTaken} slots and ${result.descriptorsTaken} sockets stay taken`);

@@ -26,6 +26,9 @@ export class SseParser {
   /** The last event id, including ids from blocks without data. */
   lastEventId: string | undefined;
   retryMs: number | undefined;
+  /** The `ping` in the block with `retry`, which is not among the events. */
+  opening: Received | undefined;
+  #opens = false;
   #rest = "";
   #event = "";
   #data: string[] = [];
@@ -55,7 +58,10 @@ export class SseParser {
     if (name === "event") this.#event = value;
     else if (name === "data") this.#data.push(value);
     else if (name === "id" && !value.includes("\0")) this.#id = value;
-    else if (name === "retry" && /^\d+$/.test(value)) this.retryMs = Number(value);
+    else if (name === "retry" && /^\d+$/.test(value)) {
+      this.retryMs = Number(value);
+      this.#opens = true;
+    }
     return undefined;
   }
 
@@ -70,6 +76,10 @@ export class SseParser {
     this.#event = "";
     this.#data = [];
     this.#id = undefined;
-    return event;
+    const isOpening = this.#opens && event?.event === "ping";
+    this.#opens = false;
+    if (!isOpening) return event;
+    this.opening = event;
+    return undefined;
   }
 }

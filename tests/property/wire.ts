@@ -44,7 +44,9 @@ export class EventReader {
   constructor(private readonly options: WireOptions) {}
 
   push(text: string, stamp: Stamp): void {
-    const id = /^retry: 3000\n\n(?:id: (\S+)\n\n)?/.exec(text)?.[1];
+    const id = /^retry: 3000\n(?:id: (\S+)\nevent: ping\ndata: \{"type":"keep-alive"\}\n\n)?/.exec(
+      text,
+    )?.[1];
     if (this.#isFirst) this.options.onBegin(id);
     this.#isFirst = false;
     for (const event of this.#parser.push(text)) this.options.onEvent({ ...event, ...stamp });

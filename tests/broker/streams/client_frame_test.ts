@@ -3,10 +3,11 @@ import {
   forgetFrames,
   JoinedEvents,
   ReplayedFrames,
+  SSE_COMMENT,
   sseEvent,
   sseEvents,
   sseMessage,
-  ssePosition,
+  sseStart,
   wsBatch,
   wsEvent,
   wsEventFrames,
@@ -28,7 +29,12 @@ Deno.test("frames have the form that the contract defines", () => {
   assert.equal(wsEvent("dropped", "{}"), '{"event":"dropped","data":{}}');
   assert.equal(text(sseEvent("ping", "{}", id)), `id: ${id}\nevent: ping\ndata: {}\n\n`);
   assert.equal(text(sseEvent("dropped", "{}")), "event: dropped\ndata: {}\n\n");
-  assert.equal(text(ssePosition(id)), `id: ${id}\n\n`);
+  assert.equal(text(sseStart(undefined)), "retry: 3000\n");
+  assert.equal(
+    text(sseStart(id)),
+    `retry: 3000\nid: ${id}\nevent: ping\ndata: {"type":"keep-alive"}\n\n`,
+  );
+  assert.equal(text(SSE_COMMENT), ": keep-alive\n");
   assert.equal(
     wsBatch([{ payload: "1", id: "a" }, { payload: "{}", id: "b" }]),
     '{"event":"batch","data":[{"data":1,"id":"a"},{"data":{},"id":"b"}]}',

@@ -9,7 +9,7 @@ export interface SseClientOptions {
   readonly lastEventId?: string;
   /** Called with every event instead of recording it, for clients that see millions. */
   readonly onEvent?: (event: Received) => void;
-  /** Called when a block without data moves the cursor. */
+  /** Called when the cursor moves, also by the first `ping`, which is not among the events. */
   readonly onPosition?: (id: string) => void;
   readonly timeoutMs?: number;
   /** For servers whose certificate this machine does not trust. */

@@ -29,7 +29,10 @@ everyServer.test("SSE: headers and first bytes arrive at once, with a position",
   assert.equal(headers.get("x-accel-buffering"), "no");
   assert.equal(headers.get("content-encoding"), null);
   await eventually("the first block", () => client.raw.endsWith("\n\n") && client.lastId);
-  assert.equal(client.raw, `retry: 3000\n\nid: ${rig.cursor}\n\n`);
+  assert.equal(
+    client.raw,
+    `retry: 3000\nid: ${rig.cursor}\nevent: ping\ndata: {"type":"keep-alive"}\n\n`,
+  );
 });
 
 everyServer.test("SSE: a client that accepts compression gets none, which would delay bytes", async ({ start }) => {
