@@ -6,7 +6,9 @@
 
 if (!("importScripts" in globalThis)) {
   Deno.addSignalListener("SIGUSR2", () => {
-    (globalThis as unknown as { gc(): void }).gc();
+    const { gc } = globalThis as unknown as { gc(): void };
+    // What the first one finalizes, the second one frees.
+    for (let time = 0; time < 3; time++) gc();
     const { heapUsed, external } = Deno.memoryUsage();
     Deno.stdout.writeSync(new TextEncoder().encode(`collected ${heapUsed + external}\n`));
   });
