@@ -30,6 +30,6 @@ export interface WebSocketHandlers {
 export interface UpgradeOptions {
   readonly protocol?: string | undefined;
   readonly maxMessageBytes: number;
-  /** The client may send without throttling: the handler limits what it sends. */
+  /** The client sends a lot: it is read at a higher rate than the client of a stream. */
   readonly isBulk?: boolean | undefined;
 }

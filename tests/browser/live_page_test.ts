@@ -210,7 +210,7 @@ pageTest(
     await page.getByText("Send a command").click();
     await page.fill("#command-input", "not json");
     await page.getByRole("button", { name: "Send", exact: true }).click();
-    await waitForText(page, "#command-outcome", /no JSON object/);
+    await waitForText(page, "#command-outcome", /not a JSON object/);
     await page.fill("#command-input", '{"action":"stop"}');
     await page.getByRole("button", { name: "Send", exact: true }).click();
     await waitForText(page, "#command-outcome", /On its way/);
