@@ -2,7 +2,8 @@
 
 import { StoreDamagedError } from "./broker/store/kv_client.ts";
 import { StoreError } from "./broker/log/open.ts";
-import { type Config, readConfig } from "./config/read.ts";
+import { readConfig } from "./config/read.ts";
+import type { Config } from "./config/config.ts";
 import { configSummary } from "./config/summary.ts";
 import { configTable } from "./config/table.ts";
 import { environmentNames, unknownVariables, unusedVariables } from "./config/unknown.ts";

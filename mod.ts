@@ -11,7 +11,8 @@
 import type { HandlingContext, MessageHandler } from "./broker/deliveries/alarm_handler.ts";
 import type { Backend } from "./broker/deliveries/backend.ts";
 import type { WhatsApp } from "./broker/deliveries/whatsapp.ts";
-import { type Problem, readConfig } from "./config/read.ts";
+import { readConfig } from "./config/read.ts";
+import type { Problem } from "./config/problem.ts";
 import { handlerOf } from "./ingest/messages/botonera/message_types.ts";
 import type { SourceKind } from "./ingest/runtime/source_kind.ts";
 import { SOURCES } from "./ingest/sources.ts";

@@ -8,7 +8,7 @@ import { Instances } from "./broker/cluster/instances.ts";
 import { KvFanout } from "./broker/log/kv_fanout.ts";
 import { openStore } from "./broker/log/open.ts";
 import type { FanoutState } from "./broker/log/fanout.ts";
-import type { Config } from "./config/read.ts";
+import type { Config } from "./config/config.ts";
 import { EventLoopWatch } from "./telemetry/event_loop.ts";
 import { Health } from "./telemetry/health.ts";
 import { MQTT } from "./ingest/mqtt/kind.ts";

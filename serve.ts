@@ -1,7 +1,8 @@
 /** The program for `deno serve` and Deno Deploy, which listen by themselves. */
 
 import { onStopSignal } from "./server/stop_signal.ts";
-import { type Config, onDenoDeploy, readConfig } from "./config/read.ts";
+import { onDenoDeploy, readConfig } from "./config/read.ts";
+import type { Config } from "./config/config.ts";
 import { SOURCES } from "./ingest/sources.ts";
 import { configureLog, getLogger, reasonOf } from "./telemetry/log.ts";
 import { startProgram } from "./program.ts";

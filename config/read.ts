@@ -6,84 +6,29 @@
  */
 
 import { z } from "zod";
+import type { Config } from "./config.ts";
 import { flagsOf, selectedBy } from "./flags.ts";
+import type { Problem } from "./problem.ts";
 import type { SourceDeclaration } from "./source_declaration.ts";
 import {
   type Assembly,
-  type AuthConfig,
   authConfig,
   backendUrl,
   isOwnAddress,
-  type Limits,
   limits,
   threads,
-  type TlsConfig,
   tlsConfig,
   whatsapp,
-  type WhatsAppConfig,
 } from "./sections.ts";
-import { type LogLevel, type Variables, variablesOf } from "./variables.ts";
+import { type Variables, variablesOf } from "./variables.ts";
 import { tlsProblems } from "./tls_files.ts";
-
-export type { AuthConfig, LogLevel };
 
 /** Reads one environment variable; undefined if it is not set. */
 export type Env = (name: string) => string | undefined;
 
-/** One problem, with the name of its variable or flag, never with the value. */
-export interface Problem {
-  readonly name: string;
-  readonly message: string;
-}
-
 export type ConfigResult =
   | { readonly ok: true; readonly config: Config; readonly set: readonly string[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
-
-export interface Config {
-  readonly host: string;
-  readonly port: number;
-  readonly http: boolean;
-  readonly dev: boolean;
-  readonly check: boolean;
-  readonly shadow: boolean;
-  /** Sections of the sources to start, by name; see `sectionOf()`. */
-  readonly sources: ReadonlyMap<string, unknown>;
-  readonly backendUrl: string | undefined;
-  readonly whatsapp: WhatsAppConfig | undefined;
-  readonly commandTopicPrefix: string;
-  readonly ingestMode: "lease" | "shared" | "all";
-  readonly kv: { readonly url: string | undefined; readonly accessToken: string | undefined };
-  readonly retentionSeconds: number;
-  readonly drainSeconds: number;
-  readonly keepaliveSeconds: number;
-  readonly staleSeconds: number;
-  readonly maxDeviceIds: number;
-  readonly maxMessageBytes: number;
-  readonly queueMaxPerDevice: number;
-  readonly queueMaxBytes: number;
-  readonly requireDeviceIds: boolean;
-  readonly deviceIdPath: readonly string[] | undefined;
-  readonly statsd: { readonly host: string; readonly port: number } | undefined;
-  readonly log: {
-    readonly level: LogLevel;
-    readonly format: "json" | "text" | undefined;
-    readonly file: string | undefined;
-  };
-  readonly corsOrigins: readonly string[];
-  readonly maxConnections: number;
-  readonly maxConnectionsPerIp: number | undefined;
-  readonly limits: Limits;
-  /** Clients connect through a guard; with TLS they always do. */
-  readonly connectionGuard: boolean;
-  readonly trustProxy: boolean;
-  /** Undefined: every route is open. */
-  readonly auth: AuthConfig | undefined;
-  readonly tls: TlsConfig | undefined;
-  readonly mapTilesUrl: string | undefined;
-  /** Threads that serve clients. */
-  readonly threads: number;
-}
 
 export interface ReadOptions {
   /** All kinds of sources. */

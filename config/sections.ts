@@ -1,6 +1,6 @@
 /** Builds the parts of the configuration from variables, and reports what does not fit together. */
 
-import type { SectionContext } from "./source_declaration.ts";
+import type { SectionContext } from "./problem.ts";
 import type { Variables } from "./variables.ts";
 
 /** How tokens are checked; one of `secret` and `jwksUrl` is set. */

@@ -1,17 +1,8 @@
 /** What a kind of source declares to the configuration. The configuration imports no source. */
 
 import type { z } from "zod";
-import type { Config, Problem } from "./read.ts";
-
-/** The context in which a source's variables are read. */
-export interface SectionContext {
-  /** Names of all variables that are set. */
-  readonly given: ReadonlySet<string>;
-  /** Whether a URL points to the port on which this program itself listens. */
-  isOwnAddress(url: string): boolean;
-  /** Reports a variable; `message` follows its name and never holds its value. */
-  problem(name: string, message: string): void;
-}
+import type { Config } from "./config.ts";
+import type { Problem, SectionContext } from "./problem.ts";
 
 /** A kind of source; `Section` is its part of the configuration. */
 export interface SourceDeclaration<Section = unknown> {

@@ -1,6 +1,6 @@
 /** The configuration in a few sentences: what the program will do. */
 
-import type { Config } from "./read.ts";
+import type { Config } from "./config.ts";
 import type { SourceDeclaration } from "./source_declaration.ts";
 
 /** One line per subject, without secrets. */

@@ -3,7 +3,6 @@
 import { z } from "zod";
 import { choice, flag, hostAndPort, list, seconds, text, url, whole } from "./forms.ts";
 import { mqttText } from "./mqtt_text.ts";
-import type { SourceDeclaration } from "./source_declaration.ts";
 
 /** Where to listen; an IPv6 address with or without brackets. */
 const host = () =>
@@ -116,6 +115,8 @@ export const VARIABLES = {
 export type Variables = z.infer<z.ZodObject<typeof VARIABLES>>;
 
 /** Every variable with its schema, including those of the sources. */
-export function variablesOf(sources: readonly SourceDeclaration[]): z.ZodRawShape {
+export function variablesOf(
+  sources: readonly { readonly variables: z.ZodRawShape }[],
+): z.ZodRawShape {
   return Object.assign({ ...VARIABLES }, ...sources.map(({ variables }) => variables));
 }

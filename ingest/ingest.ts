@@ -13,7 +13,7 @@ import { StoreDamagedError } from "../broker/store/kv_client.ts";
 import { KvFanout } from "../broker/log/kv_fanout.ts";
 import { Lease } from "../broker/log/lease.ts";
 import type { OpenStore } from "../broker/log/open.ts";
-import type { Config } from "../config/read.ts";
+import type { Config } from "../config/config.ts";
 import { sectionOf } from "../config/source_declaration.ts";
 import type { Health } from "../telemetry/health.ts";
 import { getLogger, reasonOf } from "../telemetry/log.ts";

@@ -29,7 +29,7 @@ import { problem, ProblemError } from "./http/problem.ts";
 import { publishRoutes } from "./api/publish.ts";
 import { requestSizes, writeLimits } from "./access/request_limits.ts";
 import { revocationRoutes } from "./api/revocation.ts";
-import { guardRoutes } from "./access/scopes.ts";
+import { guardRoutes } from "./access/route_scopes.ts";
 import { securityHeaders } from "./access/security_headers.ts";
 import { statsRoutes } from "./reports/stats.ts";
 import { streamRoutes } from "./streams/stream.ts";

@@ -1,7 +1,7 @@
 /** The listening socket. */
 
 import { logFault } from "../telemetry/fault.ts";
-import type { Config } from "../config/read.ts";
+import type { Config } from "../config/config.ts";
 import { CertificateWatch, readKeyPair } from "./guard/certificate_watch.ts";
 import { Guard, GuardError } from "./guard/guard.ts";
 import { getLogger } from "../telemetry/log.ts";

@@ -1,6 +1,6 @@
 /** WEB_CONCURRENCY: clients spread over several threads of one process. */
 
-import type { Config } from "../config/read.ts";
+import type { Config } from "../config/config.ts";
 import { getLogger } from "../telemetry/log.ts";
 import type { ConnectionCount } from "../routes/http/connection_count.ts";
 

@@ -14,7 +14,7 @@ import {
   type Logger,
   type LogRecord,
 } from "@logtape/logtape";
-import type { Config } from "../config/read.ts";
+import type { Config } from "../config/config.ts";
 import { LogLimit } from "./log_limit.ts";
 import { escaped, lineOf, reasonOf, textOf } from "./log_text.ts";
 

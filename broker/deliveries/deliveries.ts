@@ -13,7 +13,7 @@ import { DeliveryQueue } from "./queue.ts";
 import { WhatsApp } from "./whatsapp.ts";
 import type { OpenStore } from "../log/open.ts";
 import { isStoreFailure } from "../store/store_failure.ts";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import { logFault } from "../../telemetry/fault.ts";
 import { getLogger, reasonOf } from "../../telemetry/log.ts";
 

@@ -1,7 +1,7 @@
 /** Opens the store that DENO_KV_URL names, and the fanout on it. */
 
 import { dirname } from "node:path";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import type { Fanout } from "./fanout.ts";
 import { DAMAGED_FILE, DenoKv, isDamage, unlocked } from "../store/deno_kv.ts";
 import type { KvClient } from "../store/kv_client.ts";

@@ -1,6 +1,6 @@
 /** The hub's settings from the configuration. */
 
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import type { HubOptions } from "./hub.ts";
 
 type Settings = Pick<HubOptions, "limits" | "keepaliveSeconds" | "staleSeconds" | "writeSeconds">;

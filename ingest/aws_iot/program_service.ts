@@ -1,7 +1,7 @@
 /** The service inside the program: uses the workers and the store, and feeds the stream. */
 
 import type { OpenStore } from "../../broker/log/open.ts";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import type { AwsIotConfig } from "./kind.ts";
 import { KvBuffer } from "./kv_buffer.ts";

@@ -1,6 +1,7 @@
 /** The configuration of the service. */
 
-import { type Env, type Problem, readConfig } from "../../config/read.ts";
+import { type Env, readConfig } from "../../config/read.ts";
+import type { Problem } from "../../config/problem.ts";
 import { sectionOf } from "../../config/source_declaration.ts";
 import { certificateProblems } from "../../config/aws_certificates.ts";
 import { AWS_IOT, type AwsIotConfig } from "./kind.ts";

@@ -8,7 +8,7 @@ import kafkajs, {
   type KafkaConfig as ClientConfig,
   type SASLOptions,
 } from "kafkajs";
-import type { KafkaConfig } from "./kind.ts";
+import type { KafkaSourceConfig } from "./settings.ts";
 import type { BackoffOptions } from "../../lib/backoff.ts";
 import type { SourceLogLevel } from "../runtime/source.ts";
 import { hostOf, toKafkajs } from "./address.ts";
@@ -16,13 +16,6 @@ import { registerCodecs } from "./codecs.ts";
 import { kafkaLog } from "./kafka_log.ts";
 import { tameRequestQueue } from "./request_queue.ts";
 import { tlsOptions } from "./tls_files.ts";
-
-export interface KafkaSourceConfig extends KafkaConfig {
-  readonly clientId: string;
-  readonly backoff?: BackoffOptions | undefined;
-  /** After this much silence the group gives this member's partitions to others. */
-  readonly sessionMs?: number | undefined;
-}
 
 /** Retries within kafkajs; after them the connection is dropped and replaced by a new one. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 };

@@ -3,22 +3,8 @@
 import { z } from "zod";
 import { choice, flag, hostAndPort, list, text } from "../../config/forms.ts";
 import { defineSource } from "../runtime/source_kind.ts";
-import type { KafkaSourceConfig } from "./client.ts";
+import type { KafkaConfig, KafkaSourceConfig } from "./settings.ts";
 import { topicNameProblem } from "./topic_name.ts";
-
-export interface KafkaConfig {
-  readonly servers: readonly string[];
-  readonly topics: readonly string[];
-  readonly groupId: string;
-  readonly fromBeginning: boolean;
-  readonly sasl:
-    | { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string }
-    | undefined;
-  readonly ssl: boolean;
-  readonly caPath: string | undefined;
-  readonly certPath: string | undefined;
-  readonly keyPath: string | undefined;
-}
 
 const topics = () =>
   list().superRefine((all, context) => {

@@ -3,7 +3,8 @@
 import { Backoff, type BackoffOptions } from "../../lib/backoff.ts";
 import { sleep } from "../../lib/clock.ts";
 import type { Intake, Source, SourceDetail, SourceState } from "../runtime/source.ts";
-import { kafkaClient, type KafkaSourceConfig } from "./client.ts";
+import { kafkaClient } from "./client.ts";
+import type { KafkaSourceConfig } from "./settings.ts";
 import { KafkaConnection } from "./connection.ts";
 import { Partitions } from "./partition.ts";
 import { isRefused, reasonOf } from "./reason.ts";

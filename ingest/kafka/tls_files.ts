@@ -2,7 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { ConnectionOptions } from "node:tls";
-import type { KafkaConfig } from "./kind.ts";
+import type { KafkaConfig } from "./settings.ts";
 
 /**
  * The TLS options, or undefined if TLS is off. The files are read for every connection, so that the

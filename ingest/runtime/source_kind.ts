@@ -1,7 +1,7 @@
 /** A kind of source, as its folder registers it: its configuration and how it is run. */
 
 import type { z } from "zod";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import { declareSource, type SourceDeclaration } from "../../config/source_declaration.ts";
 
 /** The instance that runs a source. */

@@ -7,7 +7,7 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import type { Revocations } from "../../broker/cluster/revocations.ts";
-import type { AuthConfig } from "../../config/read.ts";
+import type { AuthConfig } from "../../config/config.ts";
 import { ProblemError } from "../http/problem.ts";
 import { hasScope, type Scope } from "./scopes.ts";
 import { type Grant, OPEN_GRANT, TokenError, Tokens } from "./tokens.ts";

@@ -2,7 +2,7 @@
 
 import type { Context } from "hono";
 import { RateLimit } from "../../lib/rate_limit.ts";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import type { Health } from "../../telemetry/health.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";

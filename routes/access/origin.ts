@@ -3,7 +3,7 @@
  */
 
 import type { Context } from "hono";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import { ProblemError } from "../http/problem.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+|x-nd)?json\s*(?:;|$)/i;

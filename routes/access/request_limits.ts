@@ -2,7 +2,7 @@
 
 import type { Context, MiddlewareHandler } from "hono";
 import { RateLimit } from "../../lib/rate_limit.ts";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import { grantOf } from "./access.ts";
 import { clientAddress } from "./client_address.ts";
 import { requireMayChange } from "./origin.ts";

@@ -3,7 +3,7 @@
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
 import { Interest } from "../../broker/messages/interest.ts";
 import type { TokenIdentity } from "../../broker/cluster/revocations.ts";
-import type { AuthConfig } from "../../config/read.ts";
+import type { AuthConfig } from "../../config/config.ts";
 import { KeysAwayError, ProviderKeys } from "./jwks.ts";
 import { SCOPES } from "./scopes.ts";
 

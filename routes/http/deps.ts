@@ -12,7 +12,7 @@ import type { Instances } from "../../broker/cluster/instances.ts";
 import type { Revocations } from "../../broker/cluster/revocations.ts";
 import type { Hub } from "../../broker/streams/hub.ts";
 import type { Fanout } from "../../broker/log/fanout.ts";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import type { AwsIotService } from "../../ingest/aws_iot/service.ts";
 import type { SourceStatus } from "../../ingest/ingest.ts";
 import type { Outgoing } from "../../ingest/runtime/source.ts";

@@ -5,7 +5,8 @@
  * api/, reports/ and streams/.
  */
 
-import { ROUTE_SCOPES, SCOPES } from "../access/scopes.ts";
+import { SCOPES } from "../access/scopes.ts";
+import { ROUTE_SCOPES } from "../access/route_scopes.ts";
 import { problemSchema } from "./answers.ts";
 import { DEVICE_OPERATIONS } from "./device_operations.ts";
 import {

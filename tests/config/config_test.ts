@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import { sectionOf } from "../../config/source_declaration.ts";
 import { configTable } from "../../config/table.ts";
 import { unknownVariables, unusedVariables } from "../../config/unknown.ts";

@@ -1,6 +1,7 @@
 /** Reads configurations from variables the way the program does. */
 
-import { type Config, readConfig } from "../../config/read.ts";
+import { readConfig } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import { variablesOf } from "../../config/variables.ts";
 import { SOURCES } from "../../ingest/sources.ts";
 

@@ -11,7 +11,7 @@ import { Hub } from "../../broker/streams/hub.ts";
 import { hubSettings } from "../../broker/streams/hub_settings.ts";
 import { Instances } from "../../broker/cluster/instances.ts";
 import { MemoryFanout } from "../../broker/log/memory_fanout.ts";
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import { Health } from "../../telemetry/health.ts";
 import { createApp, handlerOf } from "../../routes/app.ts";
 import { ConnectionCount } from "../../routes/http/connection_count.ts";

@@ -1,6 +1,6 @@
 /** The servers on which the routes run. Each passes the same tests. */
 
-import type { Config } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import { listen } from "../../server/listen.ts";
 import type { AppHandler } from "../../routes/app.ts";
 import { configOf } from "../kit/config.ts";

@@ -1,7 +1,8 @@
 /** Runs a Kafka source in the test's own thread, with a fake intake. */
 
 import type { Admin, Kafka, Producer } from "kafkajs";
-import { kafkaClient, type KafkaSourceConfig } from "../../../ingest/kafka/client.ts";
+import { kafkaClient } from "../../../ingest/kafka/client.ts";
+import type { KafkaSourceConfig } from "../../../ingest/kafka/settings.ts";
 import { KafkaSource } from "../../../ingest/kafka/source.ts";
 import { eventually } from "../../kit/eventually.ts";
 import { FakeIntake, type FakeIntakeOptions } from "./fake_intake.ts";

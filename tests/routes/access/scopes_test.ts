@@ -8,7 +8,8 @@ import { Hono } from "hono";
 import { Revocations } from "../../../broker/cluster/revocations.ts";
 import { MemoryKv } from "../../../broker/store/memory_kv.ts";
 import { Access } from "../../../routes/access/access.ts";
-import { guardRoutes, ROUTE_SCOPES, SCOPES } from "../../../routes/access/scopes.ts";
+import { SCOPES } from "../../../routes/access/scopes.ts";
+import { guardRoutes, ROUTE_SCOPES } from "../../../routes/access/route_scopes.ts";
 import { Rig } from "../rig.ts";
 import { bearer, SECRET, sign } from "../signed.ts";
 
