@@ -157,7 +157,7 @@ opsTest(
   { tokens: true, expectedFaults: /401|403/ },
   async (page, site) => {
     await page.locator("#token-dialog[open]").waitFor();
-    await waitForText(page, "#connection", /the scope admin is needed/);
+    await waitForText(page, "#connection", /the scope admin is required/);
     await page.fill("#token-input", await site.token("stream"));
     await page.keyboard.press("Enter");
     await waitForText(page, "#token-error", /lacks the scope admin/);

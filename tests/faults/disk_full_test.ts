@@ -180,7 +180,7 @@ Deno.test("a damaged database file is refused at startup, with advice", async ()
     await damage();
     const { code, output } = await Telecast.runToEnd({ cwd: dir.path });
     assert.ok(code === 1 || code === 2, `${what}: exit code ${code}`);
-    assert.match(output, /damaged: move it away, and restore a copy/, what);
+    assert.match(output, /move it away, then restore a copy/, what);
     assert.doesNotMatch(output, / {4}at /, "no stack trace");
   }
 });
