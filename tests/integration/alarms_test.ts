@@ -80,7 +80,7 @@ Deno.test("1,000 alarms at 50/s reach a backend that misbehaves half of the time
   const { deliveries } = await telecast.json("/api/v1/stats");
   assert.deepEqual([deliveries.dead, deliveries.refused, deliveries.lost], [0, 0, 0]);
   const said = (what: string) => telecast.output.split(`the backend is ${what}`).length - 1;
-  assert.equal(said("away"), said("back"), "one line per outage, and one for its end");
+  assert.equal(said("unavailable"), said("back"), "one line per outage, and one for its end");
 });
 
 Deno.test("a refused alarm is listed as dead, blocks no other alarm, and is delivered when it is retried", async () => {
