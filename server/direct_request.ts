@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { Connection } from "./connection.ts";
 import { EventOutput } from "./event_output.ts";
 import { connectionHas, type RequestHead } from "./request_head.ts";
-import { INBOUND_SHARE, ReadPace, STREAM_SHARE } from "./read_pace.ts";
+import { ReadPace } from "./read_pace.ts";
 import type {
   OwnConnection,
   UpgradeOptions,
@@ -41,7 +41,7 @@ export class DirectRequest implements OwnConnection {
     // A request body would come before the frames.
     if (body !== 0) return undefined;
     const accept = createHash("sha1").update(key + GUID).digest("base64");
-    this.connection.pace = new ReadPace(isBulk ? INBOUND_SHARE : STREAM_SHARE);
+    if (!isBulk) this.connection.pace = new ReadPace();
     this.socket = new ServerWebSocket(this.connection, handlers, maxMessageBytes);
     this.connection.write(encoder.encode(
       "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n" +

@@ -10,8 +10,6 @@ export interface ReadShare {
 
 /** Stream clients send little: this allows two of the largest commands, and some small ones. */
 export const STREAM_SHARE: ReadShare = { burstBytes: 147_456, bytesPerSecond: 4_096 };
-/** Peers that send inbound messages. */
-export const INBOUND_SHARE: ReadShare = { burstBytes: 2_097_152, bytesPerSecond: 1_048_576 };
 
 /** Read immediately from every client, however busy the thread is: pongs, a command. */
 const LITTLE: ReadShare = { burstBytes: 2_048, bytesPerSecond: 512 };

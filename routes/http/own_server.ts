@@ -30,6 +30,6 @@ export interface WebSocketHandlers {
 export interface UpgradeOptions {
   readonly protocol?: string | undefined;
   readonly maxMessageBytes: number;
-  /** The client sends a lot: it is read at a higher rate than the client of a stream. */
+  /** The client may send a lot: it is not read more slowly for that, and the handler limits it. */
   readonly isBulk?: boolean | undefined;
 }

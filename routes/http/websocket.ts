@@ -8,7 +8,7 @@ import { ProblemError } from "./problem.ts";
 export interface WebSocketOptions {
   /** Longer messages are not read if the server can avoid it. */
   readonly maxMessageBytes: number;
-  /** The client sends a lot: it is read at a higher rate than the client of a stream. */
+  /** The client may send a lot: it is not read more slowly for that, and the handler limits it. */
   readonly isBulk?: boolean;
   onOpen(socket: ClientSocket): void;
   onMessage(data: unknown): void;
