@@ -21,6 +21,7 @@ const sseEventSchema = z.object({
   event: z.enum(sseEvents),
   data: z.string(),
   id: cursorSchema.optional(),
+  retry: z.int().optional().describe("Only in the first block: ms until a browser reconnects"),
 });
 
 const BAD_QUERY = [
