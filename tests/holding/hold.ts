@@ -25,8 +25,6 @@ export interface HoldOptions {
    * were needed once, so only a second round shows what clients that have left still hold.
    */
   readonly rehearsalSeconds?: number;
-  /** V8 returns pages that a collection has freed 8 s later. */
-  readonly settleSeconds?: number;
   readonly beforeSeconds: number;
   readonly afterSeconds: number;
   /** How many devices have a last message. */
@@ -123,8 +121,7 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   const rate = WARM_UP_RATE * USUAL_BYTES / (options.bytes ?? USUAL_BYTES);
   await load.step({ rate, seconds: warmUpSeconds, drainSeconds: DRAIN_SECONDS });
   await using gauge = new Gauge(telecast.process);
-  const settled = () => bytesHeld(telecast, options.settleSeconds);
-  const fresh = await settled();
+  const fresh = await bytesHeld(telecast);
   if (options.rehearsalSeconds) {
     const { descriptors } = await gauge.now();
     {
@@ -136,7 +133,7 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
   const start = await gauge.now();
   const before = await step(options.beforeSeconds);
   const restBefore = await gauge.now();
-  const heldBefore = await settled();
+  const heldBefore = await bytesHeld(telecast);
   const begin = await gauge.now();
   let holders: HolderResult;
   let during: StepResult;
@@ -158,7 +155,7 @@ export async function hold(options: HoldOptions): Promise<HoldResult> {
     step(options.afterSeconds),
     untilFree(telecast, good, gauge, begin.descriptors + FEW_DESCRIPTORS),
   ]);
-  const heldAfter = await settled();
+  const heldAfter = await bytesHeld(telecast);
   const { descriptors } = await gauge.now();
   const { active_subscribers } = await telecast.json("/api/v1/stream/stats");
   return {
@@ -202,11 +199,10 @@ export interface Held {
   readonly used: number;
 }
 
-async function bytesHeld({ process }: Telecast, settleSeconds = 0): Promise<Held> {
+async function bytesHeld({ process }: Telecast): Promise<Held> {
   const from = process.output.length;
   process.kill("SIGUSR2");
   const [, used] = await process.waitForOutput(/collected (\d+)\n/, { from });
-  await new Promise((resolve) => setTimeout(resolve, settleSeconds * 1000));
   return { resident: await process.residentBytes(), used: Number(used) };
 }
 
