@@ -2,7 +2,7 @@
  * How long a job waits between its commit and its handler: woken by the instance that stored it, or
  * by Deno KV's own queue. One process, a SQLite file, 50 jobs a second in 4 lanes.
  *
- *     deno run -A docs/decisions/measurements/delivery_doorbell.ts
+ *     deno run -A docs/decisions/measurements/delivery_wake.ts
  */
 
 // deno-lint-ignore-file no-console -- prints its figures
