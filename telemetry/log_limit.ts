@@ -5,6 +5,8 @@ import type { LogRecord } from "@logtape/logtape";
 export interface LogLimitOptions {
   /** Maximum lines of one template in an interval. */
   readonly maxLines: number;
+  /** The same for errors, which may have a stack. */
+  readonly maxErrors: number;
   readonly intervalMs: number;
   readonly now?: () => number;
 }
@@ -40,7 +42,8 @@ export class LogLimit implements Disposable {
     const now = this.#now();
     const template = this.#templateOf(record, now);
     if (now >= template.endsAt) this.#next(template, now);
-    if (template.lines < this.options.maxLines) {
+    const { maxErrors, maxLines } = this.options;
+    if (template.lines < (record.level === "error" ? maxErrors : maxLines)) {
       template.lines++;
       this.write(record);
       return;

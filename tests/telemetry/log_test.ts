@@ -158,7 +158,12 @@ Deno.test("log: lines of a template above the limit are held back, counted, and 
     properties: { n },
   });
   const write = ({ message }: LogRecord) => void written.push(message.join(""));
-  using limit = new LogLimit(write, { maxLines: 3, intervalMs: 10_000, now: () => now });
+  using limit = new LogLimit(write, {
+    maxLines: 3,
+    maxErrors: 1,
+    intervalMs: 10_000,
+    now: () => now,
+  });
   for (let n = 0; n < 1_000; n++) limit.take(record("flood {n}", n));
   limit.take(record("other {n}", 1));
   assert.deepEqual(written.splice(0), ["flood 0", "flood 1", "flood 2", "other 1"]);
@@ -166,8 +171,13 @@ Deno.test("log: lines of a template above the limit are held back, counted, and 
   limit.take(record("flood {n}", 1_000));
   assert.deepEqual(written.splice(0), ["997 more like: flood {n}", "flood 1000"]);
   for (let n = 0; n < 5; n++) limit.take(record("flood {n}", n));
+  for (let n = 0; n < 5; n++) limit.take({ ...record("broken {n}", n), level: "error" });
   limit[Symbol.dispose]();
-  assert.deepEqual(written.splice(0).at(-1), "3 more like: flood {n}");
+  assert.deepEqual(written.splice(0).slice(-3), [
+    "broken 0",
+    "3 more like: flood {n}",
+    "4 more like: broken {n}",
+  ]);
   for (let n = 0; n < 10_000; n++) limit.take(record(`made at run time ${n}`, n));
   assert.ok(written.length <= 1_003, "templates are few");
 });
