@@ -44,7 +44,7 @@ export const FORMATS: Readonly<Record<"json" | "text", (record: LogRecord) => st
 };
 
 /** Limit for one kind of line: enough to see what happens, and too little to fill a disk. */
-export const LOG_LIMIT = { maxLines: 100, maxErrors: 10, intervalMs: 10_000 };
+export const LOG_LIMIT = { maxLines: 100, maxWarnings: 20, intervalMs: 10_000 };
 
 /**
  * Configures the sinks. Text on a terminal and JSON elsewhere, unless `format` is set.

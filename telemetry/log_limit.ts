@@ -5,14 +5,16 @@ import type { LogRecord } from "@logtape/logtape";
 export interface LogLimitOptions {
   /** Maximum lines of one template in an interval. */
   readonly maxLines: number;
-  /** The same for errors, which may have a stack. */
-  readonly maxErrors: number;
+  /** The same for warnings and errors, which devices and mistakes can cause. */
+  readonly maxWarnings: number;
   readonly intervalMs: number;
   readonly now?: () => number;
 }
 
 /** Templates are part of the code, and few; those made at run time must not fill the memory. */
 const MAX_TEMPLATES = 1_000;
+
+const WARNINGS: ReadonlySet<LogRecord["level"]> = new Set(["warning", "error", "fatal"]);
 
 interface Template {
   endsAt: number;
@@ -42,8 +44,9 @@ export class LogLimit implements Disposable {
     const now = this.#now();
     const template = this.#templateOf(record, now);
     if (now >= template.endsAt) this.#next(template, now);
-    const { maxErrors, maxLines } = this.options;
-    if (template.lines < (record.level === "error" ? maxErrors : maxLines)) {
+    const { maxWarnings, maxLines } = this.options;
+    const isWarning = WARNINGS.has(record.level);
+    if (template.lines < (isWarning ? maxWarnings : maxLines)) {
       template.lines++;
       this.write(record);
       return;

@@ -160,7 +160,7 @@ Deno.test("log: lines of a template above the limit are held back, counted, and 
   const write = ({ message }: LogRecord) => void written.push(message.join(""));
   using limit = new LogLimit(write, {
     maxLines: 3,
-    maxErrors: 1,
+    maxWarnings: 1,
     intervalMs: 10_000,
     now: () => now,
   });
