@@ -1,6 +1,8 @@
 /** Which devices a client asked for, or a token grants. */
 
 const MAX_ID_CHARS = 128;
+/** How many entries a text may have for each id that is allowed. */
+const MAX_REPEATS = 20;
 
 /** An error in a list of device ids; `code` is stable, `message` is for people. */
 export class InterestError extends Error {
@@ -51,11 +53,14 @@ export class Interest {
    */
   static parse(texts: readonly string[], maxItems: number): Interest {
     const items = new Set<string>();
+    let parts = 0;
     for (const text of texts) {
       // Does not split into an array: 64 KB of commas have 65,000 parts.
       for (let start = 0; start < text.length;) {
         const comma = text.indexOf(",", start);
         const end = comma < 0 ? text.length : comma;
+        // Repeats count too, once there are far more of them than ids.
+        if (++parts > MAX_REPEATS * maxItems) throw tooMany(maxItems);
         if (end > start) addTrimmed(items, text.slice(start, end), maxItems);
         start = end + 1;
       }
@@ -157,9 +162,11 @@ function add(items: Set<string>, item: string, maxItems: number): void {
     );
   }
   items.add(item.toWellFormed());
-  if (items.size > maxItems) {
-    throw new InterestError("too_many_device_ids", `at most ${maxItems} device ids per connection`);
-  }
+  if (items.size > maxItems) throw tooMany(maxItems);
+}
+
+function tooMany(maxItems: number): InterestError {
+  return new InterestError("too_many_device_ids", `at most ${maxItems} device ids per connection`);
 }
 
 function starredOf(items: ReadonlySet<string>): ReadonlySet<string> {

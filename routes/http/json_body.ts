@@ -3,11 +3,16 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import { faultText } from "./fault_text.ts";
+import { excessOf } from "./json_size.ts";
 import { ProblemError } from "./problem.ts";
 
 /** @throws {ProblemError} 400 that names the invalid field. */
 export async function jsonBody<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
   const text = await c.req.text();
+  const excess = excessOf(text);
+  if (excess) {
+    throw new ProblemError({ status: 400, code: "bad_json", detail: `The body has ${excess}` });
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,0 +1,45 @@
+/** Limits of JSON beyond its bytes: many small parts cost far more to parse than few long ones. */
+
+const MAX_DEPTH = 1_000;
+const MAX_MEMBERS = 2_000;
+const MAX_CONTAINERS = 10_000;
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** Which limit the text exceeds; undefined if none. The text need not be JSON. */
+export function excessOf(text: string): string | undefined {
+  let depth = 0;
+  let members = 0;
+  let containers = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(text, at);
+        break;
+      case 58: // :
+        members++;
+        break;
+      case 91: // [
+      case 123: // {
+        containers++;
+        if (++depth > MAX_DEPTH) return `more than ${MAX_DEPTH} levels`;
+        break;
+      case 93: // ]
+      case 125: // }
+        depth--;
+    }
+  }
+  if (members > MAX_MEMBERS) return `more than ${MAX_MEMBERS} members`;
+  return containers > MAX_CONTAINERS ? `more than ${MAX_CONTAINERS} objects and lists` : undefined;
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) break;
+  }
+  return at;
+}
