@@ -82,13 +82,14 @@ export function forgetFrames(publications: readonly Publication[]): void {
 const MAX_KEPT_BYTES = 8_388_608;
 
 /**
- * Keeps the cached frames of publications that were replayed, up to a limit: clients that come back
- * together are sent the same messages.
+ * Keeps the cached frames of publications that were replayed, up to a limit and for a second or two:
+ * clients that come back together are sent the same messages.
  */
-export class ReplayedFrames {
+class ReplayedFrames {
   /** Oldest first. */
   readonly #kept = new Set<Publication>();
   #bytes = 0;
+  #isUsed = false;
 
   keep(publications: readonly Publication[]): void {
     for (const publication of publications) {
@@ -102,8 +103,22 @@ export class ReplayedFrames {
       this.#bytes -= oldest.payload.length;
       forgetFrames([oldest]);
     }
+    this.#isUsed = true;
+  }
+
+  /** To be called every second: drops all of them once nothing was replayed for a second. */
+  sweep(): void {
+    if (!this.#isUsed) {
+      forgetFrames([...this.#kept]);
+      this.#kept.clear();
+      this.#bytes = 0;
+    }
+    this.#isUsed = false;
   }
 }
+
+/** Of all sessions of this thread. */
+export const replayedFrames: ReplayedFrames = new ReplayedFrames();
 
 /**
  * Joins the events that a client gets in one turn into one chunk or one frame, and shares the bytes

@@ -6,7 +6,7 @@
  */
 
 import { closed, stageTook } from "../../telemetry/metrics.ts";
-import { forgetFrames, JoinedEvents, KEEP_ALIVE } from "./client_frame.ts";
+import { forgetFrames, JoinedEvents, KEEP_ALIVE, replayedFrames } from "./client_frame.ts";
 import { Drainer } from "./drainer.ts";
 import type { Fanout, FanoutListener, FanoutState } from "../log/fanout.ts";
 import { attempt, logFault } from "../../telemetry/fault.ts";
@@ -110,6 +110,7 @@ export class Hub implements FanoutListener, Disposable {
       this.#pings.turn();
       this.#comments.turn();
       this.#unread.turn();
+      replayedFrames.sweep();
     }, 1000);
   }
 

@@ -1,6 +1,6 @@
 /** One client: what it asked for, what was written to it, what waits for it. */
 
-import { JoinedEvents, ReplayedFrames } from "./client_frame.ts";
+import { JoinedEvents, replayedFrames } from "./client_frame.ts";
 import { FifoOutbox } from "./fifo_outbox.ts";
 import type { Interest } from "../messages/interest.ts";
 import { LatestOutbox } from "./latest_outbox.ts";
@@ -9,9 +9,6 @@ import type { Outbox, OutboxEvents, Waits } from "./outbox.ts";
 import type { PresenceState } from "./presence.ts";
 import type { Sink } from "./sink.ts";
 import type { QueueLimits } from "./slow_queue.ts";
-
-/** Of all sessions: they replay the same messages. */
-const replayedFrames = new ReplayedFrames();
 
 /** How a client wants its messages. */
 export interface SessionMode {

@@ -9,6 +9,7 @@ import type { Session } from "../../broker/streams/session.ts";
 import { problems } from "../../telemetry/metrics.ts";
 import type { AppDeps } from "../http/deps.ts";
 import { faultText } from "../http/fault_text.ts";
+import { excessOf } from "../http/json_size.ts";
 import { checkedIds, QueryError } from "./stream_query.ts";
 import { type Grant, narrow } from "../access/tokens.ts";
 
@@ -106,7 +107,7 @@ export class StreamCommands {
   #parse(data: unknown): Command | undefined {
     let value: unknown;
     try {
-      value = typeof data === "string" ? JSON.parse(data) : undefined;
+      value = typeof data === "string" && !excessOf(data) ? JSON.parse(data) : undefined;
     } catch {
       // Reported below.
     }

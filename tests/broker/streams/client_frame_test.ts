@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   forgetFrames,
   JoinedEvents,
-  ReplayedFrames,
+  replayedFrames,
   SSE_COMMENT,
   sseEvent,
   sseEvents,
@@ -51,19 +51,22 @@ Deno.test("a message's frame is built once, and dropped by forgetFrames()", () =
   assert.notEqual(sseMessage(message), frame);
 });
 
-Deno.test("ReplayedFrames keeps the frames of what was replayed last, up to 8 MB", () => {
-  const frames = new ReplayedFrames();
+Deno.test("replayedFrames keeps the frames of what was replayed last, up to 8 MB", () => {
   const replayed = Array.from(
     { length: 20 },
     (_, i) => new Publication(EPOCH, i + 1, "A", JSON.stringify("x".repeat(1_000_000)), false, 0),
   );
   for (const one of replayed) {
     sseMessage(one);
-    frames.keep([one]);
-    frames.keep([one]);
+    replayedFrames.keep([one]);
+    replayedFrames.keep([one]);
   }
   const kept = replayed.filter(({ sseFrame }) => sseFrame !== undefined);
   assert.deepEqual(kept, replayed.slice(-8));
+  replayedFrames.sweep();
+  assert.notEqual(kept[0]!.sseFrame, undefined, "just used");
+  replayedFrames.sweep();
+  assert.ok(replayed.every(({ sseFrame }) => sseFrame === undefined));
 });
 
 Deno.test("JoinedEvents shares bytes between clients that get the same messages, and only those", () => {

@@ -9,6 +9,7 @@ const BAD: readonly (readonly [sent: string, code: string])[] = [
   ["", "bad_json"],
   ["hello", "bad_json"],
   ['{"action":"ping"', "bad_json"],
+  ['{"action":"ping","x":' + "[".repeat(2_000) + "]".repeat(2_000) + "}", "bad_json"],
   ["null", "unknown_action"],
   ["5", "unknown_action"],
   ["[]", "unknown_action"],
