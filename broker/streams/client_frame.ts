@@ -78,8 +78,10 @@ export function forgetFrames(publications: readonly Publication[]): void {
   }
 }
 
-/** Frames that replays keep in memory, counted by their payloads. */
-const MAX_KEPT_BYTES = 8_388_608;
+/** What frames of replays may take of memory. */
+const MAX_KEPT_BYTES = 16_777_216;
+/** A frame as text and as bytes, and the objects around it. */
+const keptBytes = ({ payload }: Publication) => 2 * payload.length + 500;
 
 /**
  * Keeps the cached frames of publications that were replayed, up to a limit and for a second or two:
@@ -95,12 +97,12 @@ class ReplayedFrames {
     for (const publication of publications) {
       if (this.#kept.has(publication)) continue;
       this.#kept.add(publication);
-      this.#bytes += publication.payload.length;
+      this.#bytes += keptBytes(publication);
     }
     for (const oldest of this.#kept) {
       if (this.#bytes <= MAX_KEPT_BYTES) break;
       this.#kept.delete(oldest);
-      this.#bytes -= oldest.payload.length;
+      this.#bytes -= keptBytes(oldest);
       forgetFrames([oldest]);
     }
     this.#isUsed = true;

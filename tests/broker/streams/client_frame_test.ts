@@ -51,7 +51,7 @@ Deno.test("a message's frame is built once, and dropped by forgetFrames()", () =
   assert.notEqual(sseMessage(message), frame);
 });
 
-Deno.test("replayedFrames keeps the frames of what was replayed last, up to 8 MB", () => {
+Deno.test("replayedFrames keeps the frames of what was replayed last, up to 16 MB", () => {
   const replayed = Array.from(
     { length: 20 },
     (_, i) => new Publication(EPOCH, i + 1, "A", JSON.stringify("x".repeat(1_000_000)), false, 0),
