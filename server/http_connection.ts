@@ -1,5 +1,6 @@
 /** A client's HTTP/1 connection: requests, one after another, until a stream takes it over. */
 
+import type { StartScheduler } from "../broker/streams/start_scheduler.ts";
 import { closed } from "../telemetry/metrics.ts";
 import { problem } from "../routes/http/problem.ts";
 import type { Connection } from "./connection.ts";
@@ -14,6 +15,8 @@ export interface HttpOptions extends ExchangeOptions {
   /** Time between two requests. */
   readonly idleMs: number;
   readonly maxHeadBytes: number;
+  /** Turns for requests that a client sends before it has the answer to the previous one. */
+  readonly turns: StartScheduler;
 }
 
 export interface HttpClient extends Omit<ExchangeClient, "input"> {
@@ -49,6 +52,7 @@ export class HttpConnection {
     const { connection, socket } = this.client;
     try {
       for (let isFirst = true;; isFirst = false) {
+        if (!isFirst && input.bytes.length > 0) await this.options.turns.pass();
         const length = await this.#nextHead(isFirst);
         if (length === undefined) break;
         if (length === "http2") {

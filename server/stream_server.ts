@@ -6,6 +6,7 @@
  */
 
 import { logFault } from "../telemetry/fault.ts";
+import { StartScheduler } from "../broker/streams/start_scheduler.ts";
 import { TimingWheel } from "../broker/streams/timing_wheel.ts";
 import { getLogger } from "../telemetry/log.ts";
 import { closed } from "../telemetry/metrics.ts";
@@ -75,6 +76,7 @@ export class StreamServer {
   readonly #listener: Deno.TcpListener;
   readonly #http2: RestartingServer;
   readonly #http: HttpOptions;
+  readonly #turns = new StartScheduler();
   readonly #limits: ServerLimits;
   readonly #sockets: OpenSockets;
   /** Client addresses by the port from which their connections are forwarded. */
@@ -93,7 +95,11 @@ export class StreamServer {
       maxHeldBytes: MAX_HELD_BYTES,
       onRefused: () => closed.count("too_many_sockets"),
     });
-    this.#http = { ...limits, handler, onError, isStopping: () => this.#stopping !== undefined };
+    this.#http = {
+      ...limits,
+      ...{ handler, onError, turns: this.#turns },
+      isStopping: () => this.#stopping !== undefined,
+    };
     this.#listener = Deno.listen({ hostname, port, reusePort });
     this.addr = this.#listener.addr as Deno.NetAddr;
     this.#http2 = new RestartingServer(
@@ -117,6 +123,7 @@ export class StreamServer {
     this.#left();
     await Promise.all([this.#stopping.promise, this.#http2.shutdown()]);
     clearInterval(this.#ticker);
+    this.#turns[Symbol.dispose]();
   }
 
   async #accept(): Promise<void> {

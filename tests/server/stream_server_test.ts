@@ -31,6 +31,25 @@ Deno.test("StreamServer answers every request of a connection, in order", async 
   assert.ok(headers.get("date"));
 });
 
+Deno.test("StreamServer answers pipelined requests a few at a time, whatever the number of clients", async () => {
+  let turn = 0;
+  const byTurn = new Map<number, number>();
+  const timer = setInterval(() => turn++, 0);
+  await using site = new Site({}, (request) => {
+    if (request.url.endsWith("/more")) byTurn.set(turn, (byTurn.get(turn) ?? 0) + 1);
+    return new Response("x");
+  });
+  await using stack = new AsyncDisposableStack();
+  const text = `GET /first HTTP/1.1\r\n${HOST}` + `GET /more HTTP/1.1\r\n${HOST}`.repeat(20);
+  const clients = await Promise.all(
+    Array.from({ length: 100 }, async () => stack.use(await site.raw(text))),
+  );
+  for (const client of clients) for (let n = 0; n < 21; n++) await client.answer();
+  clearInterval(timer);
+  const most = Math.max(...byTurn.values());
+  assert.ok(most <= 24, `${most} in one turn`);
+});
+
 Deno.test("StreamServer reads a head that arrives in pieces, with and without CR", async () => {
   await using site = new Site();
   for (const end of ["\r\n", "\n"]) {
