@@ -9,7 +9,6 @@ import kafkajs, {
   type SASLOptions,
 } from "kafkajs";
 import type { KafkaSourceConfig } from "./settings.ts";
-import type { BackoffOptions } from "../../lib/backoff.ts";
 import type { SourceLogLevel } from "../runtime/source.ts";
 import { hostOf, toKafkajs } from "./address.ts";
 import { registerCodecs } from "./codecs.ts";

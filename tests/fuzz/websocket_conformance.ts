@@ -9,6 +9,7 @@ import {
   concat,
   type FrameOptions,
 } from "../kit/clients/client_frames.ts";
+import { bytesOf, type ConformanceCase, hex } from "./payloads.ts";
 
 const CONTINUATION = 0;
 const TEXT = 1;
@@ -16,17 +17,6 @@ const BINARY = 2;
 const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
-
-export interface ConformanceCase {
-  readonly id: string;
-  readonly title: string;
-  /** Frames, or the beginning of one. */
-  readonly sent: readonly Uint8Array[];
-  /** What is returned before the connection ends, as opcode and payload. */
-  readonly echoed: readonly (readonly [opcode: number, payload: Uint8Array])[];
-  /** The code with which the server closes; undefined if the client closes and gets 1000. */
-  readonly closeCode: number | undefined;
-}
 
 type Echo = readonly [opcode: number, payload: string | Uint8Array];
 
@@ -43,15 +33,6 @@ function add(
 ): void {
   const payloads = echoed.map(([opcode, payload]) => [opcode, bytesOf(payload)] as const);
   cases.push({ id, title, sent, echoed: payloads, closeCode });
-}
-
-function bytesOf(payload: string | Uint8Array): Uint8Array {
-  return typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
-}
-
-/** Parses bytes such as "ce ba". */
-function hex(text: string): Uint8Array {
-  return Uint8Array.from(text.split(" "), (byte) => parseInt(byte, 16));
 }
 
 const text = (payload: string | Uint8Array, options: FrameOptions = {}) =>
@@ -200,15 +181,6 @@ add("6.1.3", "text between two empty pieces", {
 });
 const UMLAUTS = "Hello-µ@ßöäüàá-UTF-8!!";
 const KOSME = hex("ce ba e1 bd b9 cf 83 ce bc ce b5");
-/** A text in frames of `size` bytes. */
-export function inPieces(payload: Uint8Array, size: number): Uint8Array[] {
-  const frames: Uint8Array[] = [];
-  for (let at = 0; at < payload.length; at += size) {
-    const fin = at + size >= payload.length;
-    frames.push(clientFrame(at === 0 ? TEXT : CONTINUATION, payload.slice(at, at + size), { fin }));
-  }
-  return frames;
-}
 add("6.2.1", "text", { sent: [text(UMLAUTS)], echoed: [[TEXT, UMLAUTS]] });
 add("6.2.2", "text in two pieces, cut between characters", {
   sent: [text("Hello-µ@ßöä", UNFINISHED), more("üàá-UTF-8!!")],
@@ -360,5 +332,14 @@ add("l.6", "a length over the limit", {
   sent: [text("", { length: 2n ** 40n })],
   closeCode: 1009,
 });
+
+export function inPieces(payload: Uint8Array, size: number): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  for (let at = 0; at < payload.length; at += size) {
+    const fin = at + size >= payload.length;
+    frames.push(clientFrame(at === 0 ? TEXT : CONTINUATION, payload.slice(at, at + size), { fin }));
+  }
+  return frames;
+}
 
 export const CONFORMANCE_CASES: readonly ConformanceCase[] = cases;

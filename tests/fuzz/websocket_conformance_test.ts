@@ -7,7 +7,8 @@ import { clientClose, concat } from "../kit/clients/client_frames.ts";
 import { eventually } from "../kit/eventually.ts";
 import { EchoServer } from "../kit/servers/ws_echo.ts";
 import { HANDSHAKE, RawConnection } from "../routes/raw.ts";
-import { CONFORMANCE_CASES, type ConformanceCase, inPieces } from "./websocket_conformance.ts";
+import type { ConformanceCase } from "./payloads.ts";
+import { CONFORMANCE_CASES, inPieces } from "./websocket_conformance.ts";
 
 const MAX_MESSAGE_BYTES = 1_048_576;
 /** The server ends the connection within this time after the client's last frame. */

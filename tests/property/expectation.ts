@@ -3,33 +3,9 @@
 import { Interest } from "../../broker/messages/interest.ts";
 import { parseCursor } from "../../broker/messages/message.ts";
 import type { Received } from "../kit/received.ts";
+import { MAX_RATE, type Mode, type Seen, type SentCommand, type Start } from "./asked.ts";
 import { ExpectedDevice } from "./expected_device.ts";
 import { DEVICES, type Site } from "./site.ts";
-
-export type Mode = "all" | "batch" | "latest" | "rate";
-
-/** Messages per second for each device, in the mode `rate`. */
-export const MAX_RATE = 5;
-
-export interface Start {
-  /** The cursor that was given, if any. */
-  readonly cursor: string | undefined;
-  readonly snapshot: boolean;
-  /** The instance's position. */
-  readonly position: number;
-}
-
-export interface SentCommand {
-  readonly action: "subscribe" | "unsubscribe";
-  readonly deviceIds: readonly string[];
-  readonly since?: string | undefined;
-}
-
-/** An event, with what the client cannot know: the instance's position, and when it was sent. */
-export interface Seen extends Received {
-  readonly position: number;
-  readonly sentAt: number;
-}
 
 export class Expectation {
   interest: Interest;

@@ -1,50 +1,11 @@
 /** Messages from people over `WS /ws`. */
 
 import assert from "node:assert/strict";
-import { SignJWT } from "jose";
-import { DELIVERY_PREFIX, StoredJob } from "../../../broker/deliveries/stored_job.ts";
-import type { KvClient } from "../../../broker/store/kv_client.ts";
-import { MemoryKv } from "../../../broker/store/memory_kv.ts";
 import { INBOUND_ANSWERS, INBOUND_FRAMES } from "../../../routes/api/inbound_schemas.ts";
 import { eventually } from "../../kit/eventually.ts";
-import { WsClient, type WsClientOptions } from "../../kit/clients/ws_client.ts";
-import { HANDSHAKE } from "../raw.ts";
+import { WsClient } from "../../kit/clients/ws_client.ts";
 import { everyServer, range, Rig } from "../rig.ts";
-
-const SECRET = "a secret of at least thirty-two bytes";
-
-function connect(rig: Rig, query = "", options: WsClientOptions = {}): Promise<WsClient> {
-  return rig.socket(`/ws${query}`, options);
-}
-
-const message = (id: string, from = "573001112233") => ({
-  from,
-  id,
-  timestamp: "1732560000",
-  type: "text",
-  text: { body: `hola ${id}` },
-});
-
-const webhook = (...messages: unknown[]) => ({
-  object: "whatsapp_business_account",
-  entry: [{
-    id: "1",
-    changes: [{ field: "messages", value: { messaging_product: "whatsapp", messages } }],
-  }],
-});
-
-/** Jobs in the queue by partition, in order. */
-async function jobs(kv: KvClient): Promise<StoredJob[]> {
-  return (await kv.list({ prefix: DELIVERY_PREFIX }, { limit: 1000 })).map((entry) =>
-    new StoredJob(entry)
-  );
-}
-
-// deno-lint-ignore no-explicit-any -- answers of two kinds
-async function answers(client: WsClient, count: number): Promise<any[]> {
-  await client.frames.waitForCount(count);
-  return client.frames.items.map((text) => JSON.parse(text));
-}
+import { answers, connect, jobs, message, UnsteadyKv, webhook } from "./inbound_kit.ts";
 
 everyServer.test("WS /ws acks a message once it is stored, in WhatsApp's webhook or alone", async ({ start }) => {
   await using rig = await start();
@@ -189,20 +150,6 @@ everyServer.test("WS /ws refuses a message with queue_full if there is no room",
   assert.deepEqual(await jobs(rig.work), []);
 });
 
-/**
- * A store that can be unavailable; commits in progress then fail, before or after they are done.
- */
-class UnsteadyKv extends MemoryKv {
-  away = false;
-  loseAnswers = false;
-  override async commit(commit: Parameters<MemoryKv["commit"]>[0]) {
-    if (this.away) throw new Error("away");
-    const result = await super.commit(commit);
-    if (this.loseAnswers) throw new Error("the answer is lost");
-    return result;
-  }
-}
-
 everyServer.test("WS /ws acks only stored messages, and stores them once if the answer was lost", async ({ start }) => {
   const work = new UnsteadyKv();
   await using rig = await start({ work });
@@ -293,68 +240,4 @@ Deno.test("WS /ws accepts JSON of any depth within a frame, and fields of any na
   assert.ok(said.every(({ event }) => event === "ack"));
   const stored = (await jobs(rig.work)).map(({ value }) => JSON.stringify(value.data));
   assert.ok(stored.some((text) => text.includes('"__proto__":{"from":"2"},"toString":1')));
-});
-
-everyServer.test("WS /ws requires a token with the scope publish, and ends when it expires", async ({ start }) => {
-  const env = { AUTH_JWT_SECRET: SECRET, AUTH_CLOCK_SKEW_SECONDS: "0" };
-  await using rig = await start({ env });
-  const sign = (scope: string, seconds: number) =>
-    new SignJWT({ scope, exp: Math.ceil(Date.now() / 1000) + seconds })
-      .setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(SECRET));
-  const refusal = async (query: string) => {
-    await using raw = await rig.raw();
-    await raw.request(`/ws${query}`, HANDSHAKE);
-    return (await raw.head()).status;
-  };
-  assert.equal(await refusal(""), 401);
-  assert.equal(await refusal(`?access_token=${await sign("stream", 60)}`), 403);
-  const token = await sign("publish", 2);
-  await using peer = await connect(rig, "", { protocols: [`bearer.${token}`] });
-  assert.equal(peer.protocol, `bearer.${token}`);
-  peer.send(message("wamid.1"));
-  const goodbye = { event: "goodbye", data: { reason: "token_expired", reconnect_ms: 0 } };
-  assert.deepEqual((await answers(peer, 2))[1], goodbye);
-  assert.equal((await peer.waitForClose()).code, 1001);
-});
-
-everyServer.test("WS /ws applies CORS_ORIGINS to pages, and answers requests that are not WebSockets", async ({ start }) => {
-  await using rig = await start({ env: { CORS_ORIGINS: "https://good.example" } });
-  const status = async (origin: string) => {
-    await using raw = await rig.raw();
-    await raw.request("/ws", [...HANDSHAKE, `Origin: ${origin}`]);
-    return (await raw.head()).status;
-  };
-  assert.equal(await status("https://bad.example"), 403);
-  assert.equal(await status("https://good.example"), 101);
-  const plain = await rig.fetch("/ws");
-  assert.deepEqual([plain.status, (await plain.json()).code], [426, "websocket_required"]);
-});
-
-everyServer.test("WS /ws accepts the same handshakes as the stream", async ({ start }) => {
-  await using rig = await start();
-  const handshake = async (name: string, value: string) => {
-    await using raw = await rig.raw();
-    const others = HANDSHAKE.filter((line) => !line.startsWith(name));
-    await raw.request("/ws", [...others, `${name}: ${value}`]);
-    const { status, headers } = await raw.head();
-    return [status, headers.get("sec-websocket-version")];
-  };
-  assert.deepEqual(await handshake("Upgrade", "h2c, WebSocket"), [101, null]);
-  assert.deepEqual(await handshake("Sec-WebSocket-Version", "8"), [426, "13"]);
-});
-
-everyServer.test("WS /ws answers waiting messages before a drain ends the connection", async ({ start }) => {
-  const work = new UnsteadyKv();
-  await using rig = await start({ work });
-  await using peer = await connect(rig);
-  work.away = true;
-  peer.send(message("wamid.1"));
-  await eventually("it waits", () => rig.inbound.inbox.pending === 1);
-  const drained = rig.inbound.drain(10);
-  work.away = false;
-  await drained;
-  const said = await answers(peer, 2);
-  assert.deepEqual(said.map(({ event }) => event), ["ack", "goodbye"]);
-  assert.equal(said[1].data.reason, "drain");
-  assert.equal((await peer.waitForClose()).code, 1001);
 });
