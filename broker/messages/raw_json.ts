@@ -21,11 +21,15 @@ export function rawMembers(json: string): Map<string, string> {
   return members;
 }
 
-/** Index after the closing quote of the string that opens at `start`. */
-function endOfString(json: string, start: number): number {
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** Index after the closing quote of the string that opens at `start`; the length if none closes it. */
+export function endOfString(json: string, start: number): number {
   for (let i = start + 1; i < json.length; i++) {
-    if (json[i] === "\\") i++;
-    else if (json[i] === '"') return i + 1;
+    const code = json.charCodeAt(i);
+    if (code === BACKSLASH) i++;
+    else if (code === QUOTE) return i + 1;
   }
   return json.length;
 }

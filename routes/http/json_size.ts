@@ -1,11 +1,10 @@
 /** Limits of JSON beyond its bytes: many small parts cost far more to parse than few long ones. */
 
+import { endOfString } from "../../broker/messages/raw_json.ts";
+
 const MAX_DEPTH = 1_000;
 const MAX_MEMBERS = 2_000;
 const MAX_CONTAINERS = 10_000;
-
-const QUOTE = 34;
-const BACKSLASH = 92;
 
 /** Which limit the text exceeds; undefined if none. The text need not be JSON. */
 export function excessOf(text: string): string | undefined {
@@ -14,8 +13,8 @@ export function excessOf(text: string): string | undefined {
   let containers = 0;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
-      case QUOTE:
-        at = endOfString(text, at);
+      case 34: // "
+        at = endOfString(text, at) - 1;
         break;
       case 58: // :
         members++;
@@ -32,14 +31,4 @@ export function excessOf(text: string): string | undefined {
   }
   if (members > MAX_MEMBERS) return `more than ${MAX_MEMBERS} members`;
   return containers > MAX_CONTAINERS ? `more than ${MAX_CONTAINERS} objects and lists` : undefined;
-}
-
-function endOfString(text: string, start: number): number {
-  let at = start + 1;
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === BACKSLASH) at++;
-    else if (code === QUOTE) break;
-  }
-  return at;
 }

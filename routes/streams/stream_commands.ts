@@ -105,9 +105,11 @@ export class StreamCommands {
   }
 
   #parse(data: unknown): Command | undefined {
+    const excess = typeof data === "string" ? excessOf(data) : undefined;
+    if (excess) return this.#error("bad_json", `a command may not have ${excess}`);
     let value: unknown;
     try {
-      value = typeof data === "string" && !excessOf(data) ? JSON.parse(data) : undefined;
+      value = typeof data === "string" ? JSON.parse(data) : undefined;
     } catch {
       // Reported below.
     }
