@@ -25,6 +25,8 @@ export class SourceProbe implements AsyncDisposable {
   #stuck: PromiseWithResolvers<void> | undefined;
   readonly #source: Source;
   #stopped = false;
+  /** States before this one were waited for. */
+  #looked = 0;
 
   constructor(create: (context: SourceContext) => Source, previousTopics: readonly string[] = []) {
     this.#source = create({
@@ -84,8 +86,14 @@ export class SourceProbe implements AsyncDisposable {
   }
 
   async waitingFor(reason: RegExp): Promise<void> {
+    // A state may last for less than the time between two looks.
     await eventually(`waiting for ${reason} (${this.log.join("; ")})`, () => {
-      return this.state.state === "waiting" && reason.test(this.state.reason);
+      const last = this.states.length - 1;
+      const at = this.states.findIndex((state, i) =>
+        (i >= this.#looked || i === last) && state.state === "waiting" && reason.test(state.reason)
+      );
+      if (at >= 0) this.#looked = at + 1;
+      return at >= 0;
     });
   }
 

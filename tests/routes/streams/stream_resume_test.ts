@@ -123,7 +123,7 @@ for (const transport of ["ws", "sse"] as const) {
 
   everyServer.test(`${transport}: messages that arrive during a slow client's replay follow in order, once`, async ({ start }) => {
     await using rig = await start();
-    const filler = "x".repeat(2000);
+    const filler = "x".repeat(4000);
     const send = (n: number) => rig.publish("A", JSON.stringify({ n, filler }));
     const cursor = rig.cursor;
     for (const n of range(1, 8000)) send(n);
